@@ -1,0 +1,64 @@
+// Package fault holds the two kinds of error that reading a model can give, so
+// that every package reports them in the same words and callers can tell them
+// apart with errors.Is and errors.As.
+package fault
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+)
+
+// Sentinels for errors.Is. Package winnow exports them under the same names.
+var (
+	ErrFormat      = errors.New("malformed model")
+	ErrUnsupported = errors.New("unsupported model")
+)
+
+// A FormatError says that a file breaks its own format: which file, which
+// field of it, what was found there and what was expected.
+type FormatError struct {
+	Path   string // file, as the user named it
+	Field  string // tensor, metadata key or part of the header
+	Offset int64  // byte offset in the file; -1 where it means nothing
+	Found  string
+	Want   string
+}
+
+func (e *FormatError) Error() string {
+	var b strings.Builder
+	b.WriteString(e.Path)
+	if e.Field != "" {
+		fmt.Fprintf(&b, ": %s", e.Field)
+	}
+	if e.Offset >= 0 {
+		fmt.Fprintf(&b, " (at byte %d)", e.Offset)
+	}
+	fmt.Fprintf(&b, ": found %s", e.Found)
+	if e.Want != "" {
+		fmt.Fprintf(&b, ", expected %s", e.Want)
+	}
+	return b.String()
+}
+
+// Unwrap makes errors.Is(err, ErrFormat) true.
+func (e *FormatError) Unwrap() error { return ErrFormat }
+
+// An UnsupportedError says that a file is well formed but holds something that
+// winnow does not compute, and what the user can do about it.
+type UnsupportedError struct {
+	Path string
+	What string // what was found, by the name that the file gives it
+	Hint string // what to do instead; may be empty
+}
+
+func (e *UnsupportedError) Error() string {
+	s := fmt.Sprintf("%s: %s is not supported", e.Path, e.What)
+	if e.Hint != "" {
+		s += ": " + e.Hint
+	}
+	return s
+}
+
+// Unwrap makes errors.Is(err, ErrUnsupported) true.
+func (e *UnsupportedError) Unwrap() error { return ErrUnsupported }
