@@ -1,10 +1,20 @@
 package quant
 
 // A Tensor is a named, typed view into a model file. Data is usually a part of
-// a memory map: it is read-only and lives as long as the file is open.
+// a memory map: it is read-only, need not be aligned, and lives as long as the
+// file is open.
 type Tensor struct {
 	Name  string
 	Type  Type
 	Shape []int // row-major, outermost first: a linear layer is [out, in]
 	Data  []byte
+}
+
+// Len is how many numbers the tensor holds: the product of its shape.
+func (t Tensor) Len() int {
+	n := 1
+	for _, d := range t.Shape {
+		n *= d
+	}
+	return n
 }

@@ -1,0 +1,257 @@
+package safetensors
+
+import (
+	"encoding/json"
+	"fmt"
+	"math"
+	"unicode/utf8"
+)
+
+// A scanner reads JSON in place. The tables of models are flat and may be large,
+// so nothing is built from them but what is asked for; and they must not say
+// the same thing twice, which encoding/json would let pass.
+type scanner struct {
+	data []byte
+	pos  int
+}
+
+// A syntaxError tells what is wrong at which byte of the scanner's data.
+type syntaxError struct {
+	pos         int
+	found, want string
+}
+
+func (e *syntaxError) Error() string {
+	return fmt.Sprintf("at byte %d: found %s, expected %s", e.pos, e.found, e.want)
+}
+
+const (
+	maxJSONDepth = 64      // of a value that is skipped
+	maxKey       = 1 << 16 // bytes
+)
+
+// wrong is the error for what comes next.
+func (s *scanner) wrong(want string) error {
+	found := "the end"
+	if s.pos < len(s.data) {
+		r, _ := utf8.DecodeRune(s.data[s.pos:])
+		found = fmt.Sprintf("%q", r)
+	}
+	return &syntaxError{s.pos, found, want}
+}
+
+// space moves over white space and gives the next byte, 0 at the end.
+func (s *scanner) space() byte {
+	for s.pos < len(s.data) {
+		switch c := s.data[s.pos]; c {
+		case ' ', '\t', '\n', '\r':
+			s.pos++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// delim reads the byte c.
+func (s *scanner) delim(c byte) error {
+	if s.space() != c || s.pos == len(s.data) {
+		return s.wrong(fmt.Sprintf("%q", c))
+	}
+	s.pos++
+	return nil
+}
+
+// end makes sure that nothing but white space is left.
+func (s *scanner) end() error {
+	if s.space(); s.pos < len(s.data) {
+		return s.wrong("the end")
+	}
+	return nil
+}
+
+// object reads an object, calling member for each key with the scanner before
+// the value, which member must read.
+func (s *scanner) object(member func(key []byte) error) error {
+	if err := s.delim('{'); err != nil {
+		return err
+	}
+	if s.space() == '}' {
+		s.pos++
+		return nil
+	}
+	for {
+		key, err := s.text(maxKey)
+		if err != nil {
+			return err
+		}
+		if err := s.delim(':'); err != nil {
+			return err
+		}
+		if err := member(key); err != nil {
+			return err
+		}
+		if s.space() == '}' {
+			s.pos++
+			return nil
+		}
+		if err := s.delim(','); err != nil {
+			return err
+		}
+	}
+}
+
+// array reads an array, calling element with the scanner before each.
+func (s *scanner) array(element func() error) error {
+	if err := s.delim('['); err != nil {
+		return err
+	}
+	if s.space() == ']' {
+		s.pos++
+		return nil
+	}
+	for {
+		if err := element(); err != nil {
+			return err
+		}
+		if s.space() == ']' {
+			s.pos++
+			return nil
+		}
+		if err := s.delim(','); err != nil {
+			return err
+		}
+	}
+}
+
+// raw reads a string without undoing its escapes, and tells whether it has any.
+func (s *scanner) raw() (text []byte, escapes bool, err error) {
+	if s.space() != '"' {
+		return nil, false, s.wrong("a string")
+	}
+	s.pos++
+	start := s.pos
+	for s.pos < len(s.data) {
+		switch c := s.data[s.pos]; {
+		case c == '"':
+			s.pos++
+			return s.data[start : s.pos-1], escapes, nil
+		case c < ' ':
+			return nil, false, s.wrong("a string without control characters")
+		case c == '\\':
+			escapes = true
+			n := escape(s.data[s.pos:])
+			if n == 0 {
+				return nil, false, s.wrong("an escape of JSON")
+			}
+			s.pos += n
+		default:
+			s.pos++
+		}
+	}
+	return nil, false, s.wrong("the end of a string")
+}
+
+// escape is the length of the escape that b begins with, 0 if it is none.
+func escape(b []byte) int {
+	if len(b) < 2 {
+		return 0
+	}
+	switch b[1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2
+	case 'u':
+		if len(b) < 6 {
+			return 0
+		}
+		for _, c := range b[2:6] {
+			if !('0' <= c && c <= '9' || 'a' <= c && c <= 'f' || 'A' <= c && c <= 'F') {
+				return 0
+			}
+		}
+		return 6
+	}
+	return 0
+}
+
+// text reads a string of at most limit bytes as it stands in the data. It is a
+// view into the data unless it has escapes.
+func (s *scanner) text(limit int) ([]byte, error) {
+	s.space()
+	start := s.pos
+	b, escapes, err := s.raw()
+	if err != nil {
+		return nil, err
+	}
+	if len(b) > limit {
+		return nil, &syntaxError{start, fmt.Sprintf("a string of %d bytes", len(b)), fmt.Sprintf("at most %d", limit)}
+	}
+	if !escapes {
+		return b, nil
+	}
+	var t string
+	if err := json.Unmarshal(s.data[start:s.pos], &t); err != nil {
+		return nil, &syntaxError{start, "a string that is not JSON", "text"}
+	}
+	return []byte(t), nil
+}
+
+// integer reads a whole number that is not negative.
+func (s *scanner) integer() (uint64, error) {
+	c := s.space()
+	start := s.pos
+	var n uint64
+	for ; s.pos < len(s.data) && '0' <= s.data[s.pos] && s.data[s.pos] <= '9'; s.pos++ {
+		d := uint64(s.data[s.pos] - '0')
+		if n > (math.MaxUint64-d)/10 {
+			return 0, &syntaxError{start, "a number of more than 64 bits", "a size or an offset"}
+		}
+		n = 10*n + d
+	}
+	if s.pos == start {
+		return 0, s.wrong("a whole number, not negative")
+	}
+	if c == '0' && s.pos > start+1 {
+		return 0, &syntaxError{start, "a number with a leading 0", "a whole number"}
+	}
+	if s.pos < len(s.data) {
+		switch s.data[s.pos] {
+		case '.', 'e', 'E':
+			return 0, s.wrong("a whole number")
+		}
+	}
+	return n, nil
+}
+
+// skip reads any value. depth is how many values it is in.
+func (s *scanner) skip(depth int) error {
+	if depth > maxJSONDepth {
+		return &syntaxError{s.pos, fmt.Sprintf("JSON nested more than %d deep", maxJSONDepth), "less"}
+	}
+	switch s.space() {
+	case '{':
+		return s.object(func([]byte) error { return s.skip(depth + 1) })
+	case '[':
+		return s.array(func() error { return s.skip(depth + 1) })
+	case '"':
+		_, _, err := s.raw()
+		return err
+	}
+	start := s.pos
+	for s.pos < len(s.data) && !isDelimiter(s.data[s.pos]) {
+		s.pos++
+	}
+	if !json.Valid(s.data[start:s.pos]) {
+		s.pos = start
+		return s.wrong("a value of JSON")
+	}
+	return nil
+}
+
+func isDelimiter(c byte) bool {
+	switch c {
+	case ' ', '\t', '\n', '\r', ',', ':', ']', '}', '[', '{', '"':
+		return true
+	}
+	return false
+}
