@@ -1,0 +1,234 @@
+package tokenizer
+
+import (
+	"bytes"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// An addedToken is cut out of a text before the model sees the rest.
+type addedToken struct {
+	content    string
+	id         int32
+	singleWord bool // not inside a word
+	lstrip     bool // swallows the blanks before it
+	rstrip     bool // swallows the blanks after it
+	normalized bool // looked for in the normalised text, in its normal form
+	special    bool
+}
+
+// addedTokens are the tokens that are found in a text whatever the model.
+type addedTokens struct {
+	list   []addedToken
+	byID   map[int32]int // index in list
+	byName map[string]int
+	next   int32 // id of the next token that the model does not have
+	size   int32 // highest id + 1
+
+	raw    matcher // those looked for in the text as it comes
+	normal matcher // those looked for in the normalised text
+}
+
+// add takes a token in. A token that the model has keeps the model's id,
+// whatever the file says; others are numbered on from the model's last.
+func (a *addedTokens) add(token addedToken, m model) {
+	if token.content == "" {
+		return
+	}
+	if a.byID == nil {
+		a.byID, a.byName = map[int32]int{}, map[string]int{}
+		a.next = int32(m.count())
+	}
+	if i, ok := a.byName[token.content]; ok {
+		token.id = a.list[i].id
+		a.list[i] = token
+		return
+	}
+	if id, ok := m.id(token.content); ok {
+		token.id = id
+	} else {
+		token.id = a.next
+		a.next++
+	}
+	a.size = max(a.size, token.id+1)
+	a.byName[token.content] = len(a.list)
+	a.byID[token.id] = len(a.list)
+	a.list = append(a.list, token)
+}
+
+// readJSON reads the added_tokens of a tokenizer.json.
+func (a *addedTokens) readJSON(path string, raw []byte, m model) error {
+	var list []addedToken
+	r := newJSONReader(path, "added_tokens", raw)
+	if r.null() {
+		return r.end()
+	}
+	r.array(func(i int) {
+		token := addedToken{id: -1}
+		r.field = fmt.Sprintf("added_tokens[%d]", i)
+		r.object(func(key []byte) {
+			switch string(key) {
+			case "id":
+				token.id = r.id()
+			case "content":
+				token.content = string(r.str())
+			case "single_word":
+				token.singleWord = r.bool()
+			case "lstrip":
+				token.lstrip = r.bool()
+			case "rstrip":
+				token.rstrip = r.bool()
+			case "normalized":
+				token.normalized = r.bool()
+			case "special":
+				token.special = r.bool()
+			default:
+				r.raw()
+			}
+		})
+		if r.err == nil && token.id < 0 {
+			r.fail("a token without an id", "")
+		}
+		list = append(list, token)
+	})
+	if err := r.end(); err != nil {
+		return err
+	}
+	// Holes in the numbering happen; ids far beyond it are damage.
+	limit := int64(m.size()) + int64(len(list)) + 1<<16
+	for i, token := range list {
+		if int64(token.id) >= limit {
+			return &fault.FormatError{Path: path, Field: fmt.Sprintf("added_tokens[%d].id", i), Offset: -1,
+				Found: fmt.Sprint(token.id), Want: fmt.Sprintf("an id near the %d of the model", m.size())}
+		}
+		a.add(token, m)
+	}
+	return nil
+}
+
+// index builds the matchers, once all the tokens are in.
+func (a *addedTokens) index(n normalizer) {
+	var raw, normal []int
+	names := make([]string, len(a.list))
+	for i, token := range a.list {
+		names[i] = token.content
+		if !token.normalized {
+			raw = append(raw, i)
+			continue
+		}
+		if n != nil {
+			text, _ := n.normalize(nil, []byte(token.content), true)
+			names[i] = string(text)
+		}
+		normal = append(normal, i)
+	}
+	a.raw = newMatcher(names, raw)
+	a.normal = newMatcher(names, normal)
+}
+
+// A matcher finds the leftmost of a set of strings in a text, the longest of
+// those that begin at the same place.
+type matcher struct {
+	trie  *trie     // nil: no strings
+	only  byte      // the byte that they all begin with,
+	one   bool      // if there is one
+	begin [256]bool // bytes that they begin with
+}
+
+func newMatcher(names []string, which []int) matcher {
+	var m matcher
+	which = slices.DeleteFunc(which, func(i int) bool { return names[i] == "" })
+	if len(which) == 0 {
+		return m
+	}
+	m.trie = newTrie(len(which), func(i int) string { return names[which[i]] }, func(i int) int32 { return int32(which[i]) })
+	m.only, m.one = names[which[0]][0], true
+	for _, i := range which {
+		m.begin[names[i][0]] = true
+		m.one = m.one && names[i][0] == m.only
+	}
+	return m
+}
+
+// find gives the first match that starts at from or later.
+func (m *matcher) find(text []byte, from int) (start, end int, which int32) {
+	for from < len(text) {
+		if m.one {
+			i := bytes.IndexByte(text[from:], m.only)
+			if i < 0 {
+				break
+			}
+			from += i
+		} else if !m.begin[text[from]] {
+			from++
+			continue
+		}
+		if which, n := m.trie.longest(0, text[from:]); which >= 0 {
+			return from, from + n, which
+		}
+		from++
+	}
+	return 0, 0, -1
+}
+
+// A segment is a stretch of text between added tokens, or one of them.
+type segment struct {
+	start, end int
+	token      int32 // its id, or -1
+}
+
+// split appends the segments of text. With plain, the special tokens among the
+// matches are left in the text (but the search still goes on behind them).
+func (a *addedTokens) split(dst []segment, m *matcher, text []byte, plain bool) []segment {
+	if m.trie == nil {
+		if len(text) == 0 {
+			return dst
+		}
+		return append(dst, segment{0, len(text), -1})
+	}
+	done := 0
+	for from := 0; ; {
+		start, end, which := m.find(text, from)
+		if which < 0 {
+			break
+		}
+		from = end
+		token := &a.list[which]
+		if plain && token.special {
+			continue
+		}
+		if token.singleWord && (endsWithWord(text[:start]) || startsWithWord(text[end:])) {
+			continue
+		}
+		if token.lstrip {
+			start = max(len(bytes.TrimRightFunc(text[:start], isSpaceRune)), done)
+		}
+		if token.rstrip {
+			end = len(text) - len(bytes.TrimLeftFunc(text[end:], isSpaceRune))
+		}
+		if done < start {
+			dst = append(dst, segment{done, start, -1})
+		}
+		dst = append(dst, segment{start, end, token.id})
+		done = end
+	}
+	if done < len(text) {
+		dst = append(dst, segment{done, len(text), -1})
+	}
+	return dst
+}
+
+func isSpaceRune(r rune) bool { return loadUnidata().is(r, isSpace) }
+
+func endsWithWord(text []byte) bool {
+	r, size := utf8.DecodeLastRune(text)
+	return size > 0 && loadUnidata().is(r, isWord)
+}
+
+func startsWithWord(text []byte) bool {
+	r, size := utf8.DecodeRune(text)
+	return size > 0 && loadUnidata().is(r, isWord)
+}

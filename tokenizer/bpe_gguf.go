@@ -1,0 +1,243 @@
+package tokenizer
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// A preKind is what a value of tokenizer.ggml.pre stands for: how byte-level
+// tokenizers cut text into words, and what goes with it. The converter picks
+// the value by the ids that a tokenizer gives a certain text, so one value can
+// mean many models.
+type preKind struct {
+	expressions  []string // each cuts what the one before left
+	digits       bool     // digits apart, before all that
+	nfc          bool     // the models' own tokenizers compose characters first
+	normalized   bool     // user-defined tokens are looked for after that
+	ignoreMerges bool
+	addBOS       bool // unless the file says otherwise
+	addSep       bool
+}
+
+var (
+	preGPT2    = preKind{expressions: []string{gpt2Pattern}}
+	preRoberta = preKind{expressions: []string{gpt2Pattern}, addSep: true}
+	preDigits  = preKind{expressions: []string{gpt2Pattern}, digits: true}
+	preLlama3  = preKind{expressions: []string{llama3Pattern}, ignoreMerges: true, addBOS: true}
+	preO200k   = preKind{expressions: []string{o200kPattern}}
+	preQwen2   = preKind{expressions: []string{qwen2Pattern}, nfc: true}
+
+	preKinds = map[string]preKind{
+		"gpt-2": preGPT2, "phi-2": preGPT2, "mpt": preGPT2, "olmo": preGPT2, "jais": preGPT2, "exaone4": preGPT2,
+		"jina-es": preGPT2, "jina-de": preGPT2, "jina-v2-es": preGPT2, "jina-v2-de": preGPT2, "trillion": preGPT2,
+		"jina-v1-en": preRoberta, "jina-v2-en": preRoberta, "jina-v2-code": preRoberta, "roberta-bpe": preRoberta,
+		"modern-bert": {expressions: []string{gpt2Pattern}, nfc: true, normalized: true},
+		"starcoder":   preDigits, "refact": preDigits, "command-r": preDigits, "smollm": preDigits, "codeshell": preDigits, "minerva-7b": preDigits,
+		"qwen2": preQwen2, "megrez": preQwen2, "f2llmv2": preQwen2,
+		"deepseek-r1-qwen": {expressions: []string{qwen2Pattern}},
+		"qwen35":           {expressions: []string{qwen35Pattern}, nfc: true},
+		"llama3":           preLlama3, "llama-v3": preLlama3, "llama-bpe": preLlama3, "falcon3": preLlama3, "lfm2": preLlama3, "jina-v5-nano": preLlama3,
+		"dbrx": {expressions: []string{llama3Pattern}}, "smaug-bpe": {expressions: []string{llama3Pattern}},
+		"chatglm-bpe": {expressions: []string{llama3Pattern}},
+		"glm4":        {expressions: []string{llama3Pattern}, ignoreMerges: true},
+		"gpt-4o":      preO200k, "llama4": preO200k, "kanana2": preO200k,
+		"granite-embed-multi-97m": {expressions: []string{o200kPattern}, ignoreMerges: true},
+		"default":                 {expressions: []string{`[\p{P}\$\+<=>\^~\|]+`, gpt2Pattern, `\p{N}+`, `[0-9][0-9][0-9]`}},
+	}
+)
+
+// preTokenizer puts the stages together for a model that takes bytes.
+func (k preKind) preTokenizer() (preTokenizer, error) {
+	var stages preTokenizerSequence
+	if k.digits {
+		stages = append(stages, digits{individual: true})
+	}
+	for _, e := range k.expressions {
+		p, err := compilePattern(e)
+		if err != nil {
+			return nil, err
+		}
+		s, err := newSplit(p, isolated, false)
+		if err != nil {
+			return nil, err
+		}
+		stages = append(stages, s)
+	}
+	return append(stages, byteLevel{}), nil
+}
+
+// newGPT2GGUF makes a byte-level BPE tokenizer.
+func newGPT2GGUF(path string, m Metadata) (*Tokenizer, error) {
+	v, err := readGGUFVocabulary(path, m)
+	if err != nil {
+		return nil, err
+	}
+	name, ok := m.String("tokenizer.ggml.pre")
+	kind, known := preKinds[name]
+	if !known {
+		what := fmt.Sprintf("tokenizer.ggml.pre %q", name)
+		if !ok {
+			what = "a gpt2 tokenizer without tokenizer.ggml.pre"
+		}
+		return nil, &fault.UnsupportedError{Path: path, What: what, Hint: "convert the model anew, or use its safetensors files and tokenizer.json"}
+	}
+	merges, ok := m.Strings("tokenizer.ggml.merges")
+	if !ok {
+		return nil, v.bad("merges", "no list of strings", "the merges")
+	}
+	b := newBPEBuilder(path, bpeOptions{ignoreMerges: kind.ignoreMerges})
+	if err := v.fill(b); err != nil {
+		return nil, err
+	}
+	var buf []byte
+	for i, line := range merges {
+		if buf, err = b.pair([]byte(line), uint32(i), buf); err != nil {
+			return nil, err
+		}
+	}
+	t := &Tokenizer{pad: -1, decoder: byteLevelDecoder{}}
+	if t.model, err = b.finish(); err != nil {
+		return nil, err
+	}
+	if t.pre, err = kind.preTokenizer(); err != nil {
+		return nil, err
+	}
+	if kind.nfc {
+		t.normalizer = newNormalForm(false, true)
+	}
+	var mask int32
+	if err := v.read([]ggufSpecial{{"mask_token_id", v.find("<mask>", "[MASK]"), &mask}}); err != nil {
+		return nil, err
+	}
+	for i, typ := range v.types {
+		switch typ {
+		case ggufControl, ggufUnknown:
+			t.added.add(addedToken{content: v.tokens[i], special: true, lstrip: int32(i) == mask}, t.model)
+		case ggufUserDefined:
+			t.added.add(addedToken{content: v.tokens[i], normalized: kind.normalized}, t.model)
+		}
+	}
+	if err := v.templates(t, kind.addBOS, kind.addSep, ""); err != nil {
+		return nil, err
+	}
+	return t, t.finish(path)
+}
+
+// fill hands all the pieces to b.
+func (v *ggufVocabulary) fill(b *bpeBuilder) error {
+	for i, s := range v.tokens {
+		b.m.add([]byte(s), int32(i))
+	}
+	return b.index()
+}
+
+// templates sets BOS a EOS and BOS a EOS SEP b EOS, with those of the special
+// tokens that the file's flags ask for. bos is the spelling of the token that
+// begins a text where the file does not say.
+func (v *ggufVocabulary) templates(t *Tokenizer, addBOS, addSep bool, bos string) error {
+	var first, last, sep int32
+	absent := int32(-1)
+	if bos != "" {
+		absent = v.find(bos)
+	}
+	err := v.read([]ggufSpecial{
+		{"bos_token_id", absent, &first},
+		{"eos_token_id", -1, &last},
+		{"padding_token_id", -1, &t.pad},
+	})
+	if err == nil {
+		err = v.read([]ggufSpecial{{"seperator_token_id", last, &sep}})
+	}
+	if err != nil {
+		return err
+	}
+	addBOS = v.flag("add_bos_token", addBOS) && first >= 0
+	addEOS := v.flag("add_eos_token", false) && last >= 0
+	addSep = v.flag("add_sep_token", addSep) && sep >= 0
+	if !addBOS && !addEOS && !addSep {
+		t.single, t.pair = plainTemplate(false), plainTemplate(true)
+		return nil
+	}
+	for _, p := range []*template{&t.single, &t.pair} {
+		if addBOS {
+			p.special(0, first)
+		}
+		p.parts = append(p.parts, part{kind: partA})
+		if addEOS {
+			p.special(0, last)
+		}
+	}
+	if addSep {
+		t.pair.special(0, sep)
+	}
+	t.pair.parts = append(t.pair.parts, part{kind: partB})
+	if addEOS {
+		t.pair.special(0, last)
+	}
+	return nil
+}
+
+// newLlamaGGUF makes a SentencePiece BPE tokenizer.
+func newLlamaGGUF(path string, m Metadata) (*Tokenizer, error) {
+	v, err := readGGUFVocabulary(path, m)
+	if err != nil {
+		return nil, err
+	}
+	scores, ok := m.Floats("tokenizer.ggml.scores")
+	if !ok || len(scores) != len(v.tokens) {
+		return nil, v.bad("scores", fmt.Sprintf("%d scores", len(scores)), fmt.Sprintf("one for each of %d pieces", len(v.tokens)))
+	}
+	opts := bpeOptions{fuseUnk: true}
+	for i, s := range scores {
+		if s := float64(s); math.IsNaN(s) || math.IsInf(s, 0) {
+			return nil, v.bad(fmt.Sprintf("scores[%d]", i), fmt.Sprint(s), "a finite number")
+		}
+		opts.byteFallback = opts.byteFallback || v.types[i] == ggufByte
+	}
+	var unk int32
+	if err := v.read([]ggufSpecial{{"unknown_token_id", v.find("<unk>"), &unk}}); err != nil {
+		return nil, err
+	}
+	// The converter writes blanks in the runs of them that Gemma has, and no
+	// score; in SentencePiece's model they are ▁ and come before all others.
+	v.tokens, scores = slices.Clone(v.tokens), slices.Clone(scores)
+	for i, s := range v.tokens {
+		if v.types[i] == ggufUserDefined {
+			v.tokens[i] = strings.ReplaceAll(s, " ", underscore)
+			scores[i] = math.MaxFloat32
+		}
+	}
+	b := newBPEBuilder(path, opts)
+	if err := v.fill(b); err != nil {
+		return nil, err
+	}
+	b.scoreMerges(scores, func(i int) bool { return v.types[i] == ggufNormal || v.types[i] == ggufUserDefined })
+	model, err := b.finish()
+	if err != nil {
+		return nil, err
+	}
+	model.unk = unk
+	t := &Tokenizer{pad: -1, model: model}
+	t.underscores(v.flag("add_space_prefix", true))
+	v.mark(t, -1)
+	if err := v.templates(t, true, false, "<s>"); err != nil {
+		return nil, err
+	}
+	return t, t.finish(path)
+}
+
+// underscores makes t write blanks as ▁, with one before each text (prefix),
+// and back.
+func (t *Tokenizer) underscores(prefix bool) {
+	t.normalizer = replace{literal(" "), underscore}
+	back := decoderSequence{replaceDecoder{literal(underscore), " "}, byteFallbackDecoder{}, fuseDecoder{}}
+	if prefix {
+		t.normalizer = normalizerSequence{prepend(underscore), t.normalizer}
+		back = append(back, stripDecoder{' ', 1, 0})
+	}
+	t.decoder = back
+}

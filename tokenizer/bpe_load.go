@@ -1,0 +1,434 @@
+package tokenizer
+
+import (
+	"bytes"
+	"cmp"
+	"fmt"
+	"math"
+	"slices"
+	"strconv"
+	"sync/atomic"
+	"unicode/utf8"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// A bpeBuilder puts a bpe together: first the pieces, then index, then the
+// merges, then finish.
+type bpeBuilder struct {
+	path   string
+	m      *bpe
+	merges []bpeMerge
+}
+
+// A bpeMerge joins the symbols a and b to the symbol id.
+type bpeMerge struct {
+	a, b, id int32
+	rank     uint32
+}
+
+func newBPEBuilder(path string, opts bpeOptions) *bpeBuilder {
+	return &bpeBuilder{path: path, m: &bpe{opts: opts, unk: -1}}
+}
+
+// fail is an error about part of the file.
+func (b *bpeBuilder) fail(field, found, want string) error {
+	return &fault.FormatError{Path: b.path, Field: field, Offset: -1, Found: found, Want: want}
+}
+
+// index makes the pieces findable.
+func (b *bpeBuilder) index() error {
+	v := &b.m.vocabulary
+	dense, highest := true, int32(-1)
+	for i, id := range v.ids {
+		dense = dense && int(id) == i
+		highest = max(highest, id)
+	}
+	// A table by id is made: its size must follow from what the file holds.
+	if limit := 1<<20 + 8*len(v.ids); int(highest) >= limit {
+		return b.fail("model.vocab", fmt.Sprintf("the id %d in a vocabulary of %d pieces", highest, len(v.ids)), fmt.Sprintf("ids below %d", limit))
+	}
+	b.m.pieces = newStringTable(v.text, v.ends)
+	if dense {
+		v.ids = nil
+		return nil
+	}
+	v.rank = make([]int32, highest+1)
+	for i := range v.rank {
+		v.rank[i] = -1
+	}
+	for i, id := range v.ids {
+		v.rank[id] = int32(i)
+	}
+	return nil
+}
+
+// merge adds the merge of the pieces numbered a and b, which has the given
+// rank and makes their spellings joined, without the prefix of the second.
+func (b *bpeBuilder) merge(a, c int, rank uint32, buf []byte) ([]byte, error) {
+	m := b.m
+	left, right := m.pieces.at(a), m.pieces.at(c)
+	if len(right) < len(m.opts.prefix) {
+		return buf, b.fail("model.merges["+strconv.Itoa(int(rank))+"]", fmt.Sprintf("%q", right), "a piece with the prefix of words' continuations")
+	}
+	buf = append(append(buf[:0], left...), right[len(m.opts.prefix):]...)
+	to := m.pieces.find(buf)
+	if to < 0 {
+		return buf, b.unknown(rank, buf)
+	}
+	b.merges = append(b.merges, bpeMerge{m.idOf(a), m.idOf(c), m.idOf(to), rank})
+	return buf, nil
+}
+
+func (b *bpeBuilder) unknown(rank uint32, piece []byte) error {
+	if len(piece) > 40 {
+		piece = piece[:40]
+	}
+	return b.fail("model.merges["+strconv.Itoa(int(rank))+"]", fmt.Sprintf("the piece %q", piece), "pieces of the vocabulary")
+}
+
+// pair adds the merge that is written "left right".
+func (b *bpeBuilder) pair(line []byte, rank uint32, buf []byte) ([]byte, error) {
+	left, right, ok := bytes.Cut(line, []byte(" "))
+	if !ok || bytes.IndexByte(right, ' ') >= 0 {
+		return buf, b.fail("model.merges["+strconv.Itoa(int(rank))+"]", fmt.Sprintf("%q", line[:min(len(line), 40)]), "two pieces with a blank between them")
+	}
+	a, c := b.m.pieces.find(left), b.m.pieces.find(right)
+	if a < 0 {
+		return buf, b.unknown(rank, left)
+	}
+	if c < 0 {
+		return buf, b.unknown(rank, right)
+	}
+	return b.merge(a, c, rank, buf)
+}
+
+// finish completes the model.
+func (b *bpeBuilder) finish() (*bpe, error) {
+	m := b.m
+	m.merges = newMergeTable(len(b.merges))
+	for _, g := range b.merges {
+		m.merges.add(g.a, g.b, g.rank, g.id)
+	}
+	if m.opts.unkToken != "" {
+		// A missing one matters only when a character is unknown, and then
+		// there is nothing to put in its place.
+		if i := m.pieces.find([]byte(m.opts.unkToken)); i >= 0 {
+			m.unk = m.idOf(i)
+		}
+	}
+	for i := range m.bytes {
+		m.bytes[i] = -1
+		if m.opts.byteFallback {
+			if n := m.pieces.find(fmt.Appendf(nil, "<0x%02X>", i)); n >= 0 {
+				m.bytes[i] = m.idOf(n)
+			}
+		}
+	}
+	if m.opts.prefix != "" || m.opts.suffix != "" {
+		m.symbols = affixSymbols{}
+		if m.opts.ignoreMerges {
+			m.lookUp(&m.pieces)
+		}
+		return m, nil
+	}
+	runes := &runeSymbols{}
+	for i := range m.ends {
+		if r, n := utf8.DecodeRune(m.pieces.at(i)); n > 0 && n == len(m.pieces.at(i)) {
+			runes.set(r, m.idOf(i))
+		}
+	}
+	m.symbols = runes
+	m.reach = b.reach(runes)
+	m.lookUp(&m.pieces)
+	return m, nil
+}
+
+// reach finds what merges can bring together. It is nil where a text can't be
+// cut by that.
+func (b *bpeBuilder) reach(runes *runeSymbols) *reach {
+	m := b.m
+	fallsBack := m.opts.byteFallback
+	isByte := map[int32]bool{}
+	for _, id := range m.bytes {
+		fallsBack = fallsBack && id >= 0
+		isByte[id] = true
+	}
+	if m.unk < 0 && !fallsBack {
+		return nil // an unknown character vanishes, and its neighbours meet
+	}
+	r := &reach{}
+	for _, g := range b.merges {
+		if isByte[g.a] || isByte[g.b] || g.a == m.unk || g.b == m.unk {
+			return nil // these stand for characters that they are not spelt with
+		}
+		left, _ := m.piece(g.a)
+		right, _ := m.piece(g.b)
+		if left == "" || right == "" {
+			return nil
+		}
+		last := len(left) - 1
+		for !utf8.RuneStart(left[last]) {
+			last--
+		}
+		from, _ := r.kind([]byte(left[last:]))
+		to, _ := r.kind([]byte(right[:min(len(right), 3)]))
+		r[from][to] = true
+	}
+	// Unknown characters in a row can become one token.
+	unknown := []int{reachOther}
+	for c := range rune(utf8.RuneSelf) {
+		if runes.of(c) < 0 {
+			unknown = append(unknown, int(c))
+		}
+	}
+	if us, _ := utf8.DecodeRuneInString(underscore); runes.of(us) < 0 {
+		unknown = append(unknown, reachUnderscore)
+	}
+	for _, i := range unknown {
+		for _, j := range unknown {
+			r[i][j] = true
+		}
+	}
+	return r
+}
+
+// lookUp makes words the table that words are looked up in.
+func (m *bpe) lookUp(words *stringTable) {
+	m.words = words
+	m.longest = 0
+	start := uint32(0)
+	for _, end := range words.ends {
+		m.longest = max(m.longest, int(end-start))
+		start = end
+	}
+	m.reached = make([]atomic.Uint32, len(words.ends)/16+1)
+}
+
+// ofBytes is the same model for pieces of bytes instead of their visible
+// spelling. It is nil where that would make a difference.
+func (m *bpe) ofBytes() *bpe {
+	if m.opts.byteFallback || m.opts.prefix != "" || m.opts.suffix != "" {
+		return nil
+	}
+	text := make([]byte, 0, len(m.text))
+	ends := make([]uint32, len(m.ends))
+	for i := range ends {
+		text, _ = appendBytes(text, m.at(i)) // what is no spelling can't be found
+		ends[i] = uint32(len(text))
+	}
+	raw := &bpe{vocabulary: m.vocabulary, pieces: m.pieces, merges: m.merges, opts: m.opts, unk: m.unk}
+	words := newStringTable(text, ends)
+	raw.lookUp(&words)
+	symbols := &byteSymbols{all: true}
+	for c := range symbols.ids {
+		i := words.find([]byte{byte(c)})
+		if i < 0 {
+			symbols.ids[c] = -1
+			symbols.all = false
+			continue
+		}
+		symbols.ids[c] = m.idOf(i)
+	}
+	raw.symbols = symbols
+	return raw
+}
+
+// newBPE reads the model of a tokenizer.json.
+func newBPE(raw []byte, path string) (model, error) {
+	b := newBPEBuilder(path, bpeOptions{})
+	opts := &b.m.opts
+	var merges []byte // as they stand, if they come before what they depend on
+	vocab, done := false, false
+	var failed error
+	r := newJSONReader(path, "model", raw)
+	optional := func() string {
+		if r.null() {
+			return ""
+		}
+		return string(r.str())
+	}
+	flag := func() bool { return !r.null() && r.bool() }
+	r.object(func(key []byte) {
+		if failed != nil {
+			r.raw()
+			return
+		}
+		name := string(key)
+		r.field = "model." + name
+		switch name {
+		case "dropout":
+			if !r.null() {
+				if d := r.float(); d != 0 && r.err == nil {
+					r.err = &fault.UnsupportedError{Path: path, What: fmt.Sprintf("BPE dropout %g", d), Hint: "it makes ids a matter of chance; set it to null"}
+				}
+			}
+		case "unk_token":
+			opts.unkToken = optional()
+		case "continuing_subword_prefix":
+			if opts.prefix = optional(); done && opts.prefix != "" && r.err == nil {
+				r.fail("a prefix after the merges", "the prefix before them")
+			}
+		case "end_of_word_suffix":
+			opts.suffix = optional()
+		case "fuse_unk":
+			opts.fuseUnk = flag()
+		case "byte_fallback":
+			opts.byteFallback = flag()
+		case "ignore_merges":
+			opts.ignoreMerges = flag()
+		case "vocab":
+			if vocab {
+				r.fail("a second vocabulary", "one")
+			}
+			vocab = true
+			r.object(func(key []byte) { b.m.add(key, r.id()) })
+			if r.err == nil {
+				failed = b.index()
+			}
+		case "merges":
+			if done = vocab; done {
+				failed = b.readMerges(r)
+			} else {
+				merges = r.raw()
+			}
+		default:
+			r.raw()
+		}
+		r.field = "model"
+	})
+	if err := cmp.Or(failed, r.end()); err != nil {
+		return nil, err
+	}
+	if !vocab {
+		return nil, b.fail("model.vocab", "nothing", "an object")
+	}
+	if !done {
+		if merges == nil {
+			return nil, b.fail("model.merges", "nothing", "a list")
+		}
+		r := newJSONReader(path, "model.merges", merges)
+		if err := cmp.Or(b.readMerges(r), r.end()); err != nil {
+			return nil, err
+		}
+	}
+	return b.finish()
+}
+
+// readMerges reads a list of "left right" or of ["left", "right"].
+func (b *bpeBuilder) readMerges(r *jsonReader) error {
+	var err error
+	var buf []byte
+	rank := uint32(0)
+	r.array(func(i int) {
+		if err != nil {
+			r.raw()
+			return
+		}
+		if r.next() != '[' {
+			line := r.str()
+			if r.err == nil && !bytes.HasPrefix(line, []byte("#version")) {
+				buf, err = b.pair(line, rank, buf)
+				rank++
+			}
+			return
+		}
+		number := [2]int{}
+		parts := 0
+		r.array(func(i int) {
+			s := r.str()
+			if parts++; parts > 2 || r.err != nil || err != nil {
+				return
+			}
+			if number[i] = b.m.pieces.find(s); number[i] < 0 {
+				err = b.unknown(rank, s)
+			}
+		})
+		if r.err == nil && err == nil {
+			if parts != 2 {
+				err = b.fail("model.merges["+strconv.Itoa(i)+"]", fmt.Sprintf("%d pieces", parts), "2")
+				return
+			}
+			buf, err = b.merge(number[0], number[1], rank, buf)
+			rank++
+		}
+	})
+	return err
+}
+
+// scoreMerges makes the merges of a SentencePiece model, which has none: two
+// neighbours may be joined where the vocabulary has what they make, and the
+// one with the highest score comes first. scores go by the pieces' numbers;
+// usable says which of them take part.
+func (b *bpeBuilder) scoreMerges(scores []float32, usable func(i int) bool) {
+	m := b.m
+	order := make([]int, 0, len(scores))
+	for i := range scores {
+		if usable(i) && utf8.RuneCount(m.pieces.at(i)) > 1 && m.pieces.find(m.pieces.at(i)) == i {
+			order = append(order, i)
+		}
+	}
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(scores[j], scores[i]) })
+	rank, last := uint32(0), float32(math.Inf(1))
+	for _, i := range order {
+		if scores[i] != last {
+			rank++
+			last = scores[i]
+		}
+		text := m.pieces.at(i)
+		for cut := range string(text) {
+			if cut == 0 {
+				continue
+			}
+			left := m.pieces.find(text[:cut])
+			if left < 0 || !usable(left) {
+				continue
+			}
+			if right := m.pieces.find(text[cut:]); right >= 0 && usable(right) {
+				b.merges = append(b.merges, bpeMerge{m.idOf(left), m.idOf(right), m.idOf(i), rank})
+			}
+		}
+	}
+}
+
+// fuse replaces the stages of a byte-level tokenizer by ones that work on the
+// bytes themselves, with the same result.
+func fuse(t *Tokenizer) {
+	m, ok := t.model.(*bpe)
+	if !ok {
+		return
+	}
+	var stages []preTokenizer
+	switch pre := t.pre.(type) {
+	case preTokenizerSequence:
+		stages = slices.Clone(pre)
+	case nil:
+		return
+	default:
+		stages = []preTokenizer{pre}
+	}
+	if len(stages) == 0 {
+		return
+	}
+	last, ok := stages[len(stages)-1].(byteLevel)
+	if !ok {
+		return
+	}
+	raw := m.ofBytes()
+	if raw == nil {
+		return
+	}
+	stages = stages[:len(stages)-1]
+	if last.prefixSpace || last.regex {
+		stages = append(stages, rawByteLevel(last))
+	}
+	t.model = raw
+	switch len(stages) {
+	case 0:
+		t.pre = nil
+	case 1:
+		t.pre = stages[0]
+	default:
+		t.pre = preTokenizerSequence(stages)
+	}
+}

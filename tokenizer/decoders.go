@@ -1,0 +1,160 @@
+package tokenizer
+
+import (
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// A decoderSequence runs its members one after another.
+type decoderSequence []decoder
+
+func (s decoderSequence) decode(pieces []string) []string {
+	for _, d := range s {
+		pieces = d.decode(pieces)
+	}
+	return pieces
+}
+
+// wordPieceDecoder glues continuing pieces to the ones before them.
+type wordPieceDecoder struct {
+	prefix  string
+	cleanup bool
+}
+
+// cleanups are the blanks that tokenizing puts into English text, in the order
+// in which they are taken out again.
+var cleanups = []string{
+	" .", ".", " ?", "?", " !", "!", " ,", ",", " ' ", "'", " n't", "n't", " 'm", "'m",
+	" do not", " don't", " 's", "'s", " 've", "'ve", " 're", "'re",
+}
+
+func (d wordPieceDecoder) decode(pieces []string) []string {
+	for i, p := range pieces {
+		if i > 0 {
+			if rest, ok := strings.CutPrefix(p, d.prefix); ok {
+				p = rest
+			} else {
+				p = " " + p
+			}
+		}
+		if d.cleanup {
+			for j := 0; j < len(cleanups); j += 2 {
+				p = strings.ReplaceAll(p, cleanups[j], cleanups[j+1])
+			}
+		}
+		pieces[i] = p
+	}
+	return pieces
+}
+
+// metaspaceDecoder turns marks back into blanks; with prefix, those in the
+// first piece go.
+type metaspaceDecoder struct {
+	mark   rune
+	prefix bool
+}
+
+func (d metaspaceDecoder) decode(pieces []string) []string {
+	for i, p := range pieces {
+		blank := " "
+		if i == 0 && d.prefix {
+			blank = ""
+		}
+		pieces[i] = strings.ReplaceAll(p, string(d.mark), blank)
+	}
+	return pieces
+}
+
+// byteFallbackDecoder turns runs of byte pieces ("<0x41>") into text.
+type byteFallbackDecoder struct{}
+
+func (byteFallbackDecoder) decode(pieces []string) []string {
+	out := make([]string, 0, len(pieces))
+	var raw []byte
+	flush := func() {
+		if utf8.Valid(raw) {
+			if len(raw) > 0 {
+				out = append(out, string(raw))
+			}
+		} else {
+			for range raw {
+				out = append(out, string(utf8.RuneError))
+			}
+		}
+		raw = raw[:0]
+	}
+	for _, p := range pieces {
+		if b, ok := bytePiece(p); ok {
+			raw = append(raw, b)
+			continue
+		}
+		flush()
+		out = append(out, p)
+	}
+	flush()
+	return out
+}
+
+// bytePiece reads "<0x41>".
+func bytePiece(p string) (byte, bool) {
+	if len(p) != 6 || p[:3] != "<0x" || p[5] != '>' {
+		return 0, false
+	}
+	b, err := strconv.ParseUint(p[3:5], 16, 8)
+	return byte(b), err == nil
+}
+
+// fuseDecoder joins all the pieces.
+type fuseDecoder struct{}
+
+func (fuseDecoder) decode(pieces []string) []string { return []string{strings.Join(pieces, "")} }
+
+// replaceDecoder replaces the matches of a pattern in each piece.
+type replaceDecoder struct {
+	pattern pattern
+	content string
+}
+
+func (d replaceDecoder) decode(pieces []string) []string {
+	for i, p := range pieces {
+		text, _ := replace(d).normalize(nil, []byte(p), false)
+		pieces[i] = string(text)
+	}
+	return pieces
+}
+
+// stripDecoder removes a character at the ends of each piece, up to so many
+// times.
+type stripDecoder struct {
+	content     rune
+	start, stop int
+}
+
+func (d stripDecoder) decode(pieces []string) []string {
+	c := string(d.content)
+	for i, p := range pieces {
+		for n := 0; n < d.start && strings.HasPrefix(p, c); n++ {
+			p = p[len(c):]
+		}
+		for n := 0; n < d.stop && strings.HasSuffix(p, c); n++ {
+			p = p[:len(p)-len(c)]
+		}
+		pieces[i] = p
+	}
+	return pieces
+}
+
+// bpeDecoder turns the suffix that ends words into blanks.
+type bpeDecoder string
+
+func (d bpeDecoder) decode(pieces []string) []string {
+	for i, p := range pieces {
+		blank := " "
+		if i == len(pieces)-1 {
+			blank = ""
+		}
+		pieces[i] = strings.ReplaceAll(p, string(d), blank)
+	}
+	return pieces
+}

@@ -1,0 +1,328 @@
+package tokenizer
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// Metadata is the key–value part of a GGUF file. The answers' second value is
+// false where the key is absent or of another type.
+type Metadata interface {
+	String(key string) (string, bool)
+	Strings(key string) ([]string, bool)
+	Floats(key string) ([]float32, bool)
+	Ints(key string) ([]int64, bool)
+	Uint(key string) (uint64, bool)
+	Bool(key string) (bool, bool)
+	Bytes(key string) ([]byte, bool)
+}
+
+// FromGGUF makes the tokenizer that a GGUF file carries in its metadata
+// (tokenizer.ggml.*). path names the file in errors.
+func FromGGUF(path string, m Metadata) (*Tokenizer, error) {
+	kind, ok := m.String("tokenizer.ggml.model")
+	if !ok {
+		return nil, &fault.FormatError{Path: path, Field: "tokenizer.ggml.model", Offset: -1, Found: "nothing", Want: "a tokenizer model's name"}
+	}
+	switch kind {
+	case "bert":
+		return newBertGGUF(path, m)
+	case "t5":
+		return newUnigramGGUF(path, m)
+	case "gpt2":
+		return newGPT2GGUF(path, m)
+	case "llama":
+		return newLlamaGGUF(path, m)
+	}
+	return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("tokenizer.ggml.model %q", kind), Hint: "known are bert, t5, gpt2 and llama"}
+}
+
+// Token types of GGUF.
+const (
+	ggufNormal = iota + 1
+	ggufUnknown
+	ggufControl
+	ggufUserDefined
+	ggufUnused
+	ggufByte
+)
+
+// A ggufVocabulary is the part of the metadata that all kinds share.
+type ggufVocabulary struct {
+	path   string
+	m      Metadata
+	tokens []string
+	types  []int64 // as long as tokens
+}
+
+func readGGUFVocabulary(path string, m Metadata) (*ggufVocabulary, error) {
+	v := &ggufVocabulary{path: path, m: m}
+	var ok bool
+	if v.tokens, ok = m.Strings("tokenizer.ggml.tokens"); !ok || len(v.tokens) == 0 {
+		return nil, v.bad("tokens", "no list of strings", "the pieces")
+	}
+	if len(v.tokens) > math.MaxInt32 {
+		return nil, v.bad("tokens", fmt.Sprintf("%d pieces", len(v.tokens)), "fewer than 2^31")
+	}
+	if v.types, ok = m.Ints("tokenizer.ggml.token_type"); !ok {
+		v.types = make([]int64, len(v.tokens))
+		for i := range v.types {
+			v.types[i] = ggufNormal
+		}
+	}
+	if len(v.types) != len(v.tokens) {
+		return nil, v.bad("token_type", fmt.Sprintf("%d types", len(v.types)), fmt.Sprintf("one for each of %d pieces", len(v.tokens)))
+	}
+	return v, nil
+}
+
+func (v *ggufVocabulary) bad(key, found, want string) error {
+	return &fault.FormatError{Path: v.path, Field: "tokenizer.ggml." + key, Offset: -1, Found: found, Want: want}
+}
+
+// special reads a special token's id: absent where there is no such key.
+func (v *ggufVocabulary) special(key string, absent int32) (int32, error) {
+	id, ok := v.m.Uint("tokenizer.ggml." + key)
+	if !ok {
+		return absent, nil
+	}
+	if id == math.MaxUint32 { // llama.cpp's "none"
+		return -1, nil
+	}
+	if id >= uint64(len(v.tokens)) {
+		return 0, v.bad(key, fmt.Sprint(id), fmt.Sprintf("less than the %d pieces", len(v.tokens)))
+	}
+	return int32(id), nil
+}
+
+func (v *ggufVocabulary) flag(key string, absent bool) bool {
+	if b, ok := v.m.Bool("tokenizer.ggml." + key); ok {
+		return b
+	}
+	return absent
+}
+
+// find gives the id of the first of some spellings that the file has, -1 if it
+// has none.
+func (v *ggufVocabulary) find(spellings ...string) int32 {
+	for _, s := range spellings {
+		for i, t := range v.tokens {
+			if t == s {
+				return int32(i)
+			}
+		}
+	}
+	return -1
+}
+
+// ids reads several special tokens. Each entry is a key, its meaning if it is
+// absent (-1: none), and where it goes.
+type ggufSpecial struct {
+	key    string
+	absent int32
+	id     *int32
+}
+
+func (v *ggufVocabulary) read(list []ggufSpecial) error {
+	for _, s := range list {
+		id, err := v.special(s.key, s.absent)
+		if err != nil {
+			return err
+		}
+		*s.id = id
+	}
+	return nil
+}
+
+// mark adds the control and user-defined tokens, which are found in any text.
+// mask is the token that swallows blanks before it, -1 for none.
+func (v *ggufVocabulary) mark(t *Tokenizer, mask int32, alsoSpecial ...int32) {
+	also := map[int32]bool{}
+	for _, id := range alsoSpecial {
+		also[id] = true
+	}
+	for i, kind := range v.types {
+		id := int32(i)
+		switch {
+		case kind == ggufControl || kind == ggufUnknown || also[id]:
+			t.added.add(addedToken{content: v.tokens[i], special: true, lstrip: id == mask}, t.model)
+		case kind == ggufUserDefined:
+			t.added.add(addedToken{content: v.tokens[i]}, t.model)
+		}
+	}
+}
+
+// newBertGGUF makes a WordPiece tokenizer. The file writes the pieces the
+// other way round: "▁word" begins a word, a piece without the mark goes on.
+func newBertGGUF(path string, m Metadata) (*Tokenizer, error) {
+	v, err := readGGUFVocabulary(path, m)
+	if err != nil {
+		return nil, err
+	}
+	var unk, cls, sep, pad, mask, bos int32
+	err = v.read([]ggufSpecial{
+		{"unknown_token_id", v.find("[UNK]"), &unk},
+		{"bos_token_id", v.find("[CLS]"), &bos},
+		{"seperator_token_id", v.find("[SEP]"), &sep},
+		{"padding_token_id", v.find("[PAD]"), &pad},
+		{"mask_token_id", v.find("[MASK]"), &mask},
+	})
+	if err == nil {
+		err = v.read([]ggufSpecial{{"cls_token_id", bos, &cls}})
+	}
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range []struct {
+		key string
+		id  int32
+	}{{"unknown_token_id", unk}, {"bos_token_id", cls}, {"seperator_token_id", sep}} {
+		if s.id < 0 {
+			return nil, v.bad(s.key, "nothing", "the id of a piece")
+		}
+	}
+	w := &wordPiece{maxChars: 100}
+	special := map[int32]bool{unk: true, cls: true, sep: true, pad: true, mask: true}
+	var piece []byte
+	for i, s := range v.tokens {
+		rest, begins := strings.CutPrefix(s, "▁")
+		switch {
+		case v.types[i] == ggufControl || v.types[i] == ggufUnknown || v.types[i] == ggufUserDefined || special[int32(i)]:
+			piece = append(piece[:0], s...)
+		case begins:
+			piece = append(piece[:0], rest...)
+		case len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']': // old converters left these as they are
+			piece = append(piece[:0], s...)
+		default:
+			piece = append(append(piece[:0], "##"...), s...)
+		}
+		w.add(piece, int32(i))
+	}
+	if _, err := w.finish(path, "tokenizer.ggml.tokens", v.tokens[unk], "##"); err != nil {
+		return nil, err
+	}
+	w.unknown = unk
+	lower := true
+	if b, ok := m.Bool("tokenizer.ggml.normalizer.lowercase"); ok {
+		lower = b
+	}
+	strip := lower
+	if b, ok := m.Bool("tokenizer.ggml.normalizer.strip_accents"); ok {
+		strip = b
+	}
+	t := &Tokenizer{
+		model:      w,
+		normalizer: newBertNormalizer(true, true, strip, lower),
+		pre:        bertPreTokenizer{loadUnidata()},
+		decoder:    wordPieceDecoder{"##", true},
+		pad:        pad,
+	}
+	v.mark(t, -1, unk, cls, sep, pad, mask)
+	t.bertTemplates(cls, sep)
+	return t, t.finish(path)
+}
+
+// newUnigramGGUF makes a Unigram tokenizer, as XLM-R, T5 and DeBERTa use it.
+func newUnigramGGUF(path string, m Metadata) (*Tokenizer, error) {
+	v, err := readGGUFVocabulary(path, m)
+	if err != nil {
+		return nil, err
+	}
+	scores, ok := m.Floats("tokenizer.ggml.scores")
+	if !ok || len(scores) != len(v.tokens) {
+		return nil, v.bad("scores", fmt.Sprintf("%d scores", len(scores)), fmt.Sprintf("one for each of %d pieces", len(v.tokens)))
+	}
+	u := &unigram{scores: make([]float64, len(scores))}
+	fallback := false
+	for i, s := range scores {
+		u.scores[i] = float64(s)
+		if math.IsNaN(u.scores[i]) || math.IsInf(u.scores[i], 0) {
+			return nil, v.bad(fmt.Sprintf("scores[%d]", i), fmt.Sprint(s), "a finite number")
+		}
+		if !utf8.ValidString(v.tokens[i]) {
+			return nil, v.bad(fmt.Sprintf("tokens[%d]", i), "a piece that is not UTF-8", "")
+		}
+		u.text = append(u.text, v.tokens[i]...)
+		u.ends = append(u.ends, uint32(len(u.text)))
+		fallback = fallback || v.types[i] == ggufByte
+	}
+	u.ids = identity(len(v.tokens))
+	arch, _ := m.String("general.architecture")
+	t5 := arch == "t5" || arch == "t5encoder"
+	var unk, bos, eos, sep, pad, mask int32
+	err = v.read([]ggufSpecial{
+		{"unknown_token_id", v.find("<unk>", "[UNK]"), &unk},
+		{"bos_token_id", v.find("<s>", "[CLS]"), &bos},
+		{"eos_token_id", v.find("</s>", "[SEP]"), &eos},
+		{"padding_token_id", v.find("<pad>", "[PAD]"), &pad},
+		{"mask_token_id", v.find("<mask>", "[MASK]"), &mask},
+	})
+	if err == nil {
+		err = v.read([]ggufSpecial{{"seperator_token_id", eos, &sep}})
+	}
+	if err != nil {
+		return nil, err
+	}
+	if err := u.finish(path, "tokenizer.ggml", int64(unk), fallback); err != nil {
+		return nil, err
+	}
+	t := &Tokenizer{model: u, pad: pad, decoder: metaspaceDecoder{'▁', true}}
+	var charsmap normalizer = normalizerSequence{}
+	if data, ok := m.Bytes("tokenizer.ggml.precompiled_charsmap"); ok {
+		if charsmap, err = newPrecompiled(path, "tokenizer.ggml.precompiled_charsmap", data); err != nil {
+			return nil, err
+		}
+	}
+	t.normalizer = normalizerSequence{charsmap}.flat()
+	mark := metaspace{'▁', prependAlways, true}
+	if !v.flag("add_space_prefix", true) {
+		mark.prepend = prependNever
+	}
+	t.pre = mark
+	if v.flag("remove_extra_whitespaces", true) {
+		t.pre = preTokenizerSequence{whitespaceSplit{loadUnidata()}, mark}
+	}
+	lstrip := int32(-1)
+	if mask >= 0 && v.tokens[mask] == "<mask>" {
+		lstrip = mask
+	}
+	v.mark(t, lstrip, unk, bos, eos, sep, pad, mask)
+
+	// BOS a EOS, and BOS a EOS [SEP] b EOS.
+	addBOS := v.flag("add_bos_token", !t5) && bos >= 0
+	addEOS := v.flag("add_eos_token", true) && eos >= 0
+	addSep := v.flag("add_sep_token", bos >= 0 && v.tokens[bos] == "<s>") && sep >= 0
+	second := int32(0)
+	if n, ok := m.Uint("tokenizer.ggml.token_type_count"); ok && n > 1 {
+		second = 1
+	}
+	for _, p := range []*template{&t.single, &t.pair} {
+		if addBOS {
+			p.special(0, bos)
+		}
+		p.parts = append(p.parts, part{kind: partA})
+		if addEOS {
+			p.special(0, eos)
+		}
+	}
+	if addSep {
+		t.pair.special(0, sep)
+	}
+	t.pair.parts = append(t.pair.parts, part{kind: partB, typ: second})
+	if addEOS {
+		t.pair.special(second, eos)
+	}
+	return t, t.finish(path)
+}
+
+func identity(n int) []int32 {
+	ids := make([]int32, n)
+	for i := range ids {
+		ids[i] = int32(i)
+	}
+	return ids
+}

@@ -1,0 +1,460 @@
+package tokenizer
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
+	"unsafe"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// maxDepth is how deep the values of a tokenizer file may nest, the limit of
+// the program that writes these files.
+const maxDepth = 128
+
+// A jsonReader reads a JSON text from front to back without building a tree:
+// vocabularies of a quarter of a million pieces have to load in a blink. The
+// first error sticks; after it every method returns zero values.
+type jsonReader struct {
+	path  string // for errors
+	field string // what is being read, for errors
+	data  []byte
+	pos   int
+	depth int
+	buf   []byte // of str, for strings with escapes
+	err   error
+}
+
+func newJSONReader(path, field string, data []byte) *jsonReader {
+	return &jsonReader{path: path, field: field, data: data}
+}
+
+// fail records what was found where; the reader is at its end from then on.
+func (r *jsonReader) fail(found, want string) {
+	if r.err == nil {
+		r.err = &fault.FormatError{Path: r.path, Field: r.field, Offset: int64(r.pos), Found: found, Want: want}
+		r.pos = len(r.data)
+	}
+}
+
+// next skips blanks and gives the first byte of the next token, 0 at the end.
+func (r *jsonReader) next() byte {
+	for r.pos < len(r.data) {
+		switch c := r.data[r.pos]; c {
+		case ' ', '\n', '\r', '\t':
+			r.pos++
+		default:
+			return c
+		}
+	}
+	return 0
+}
+
+// found describes what stands at the reader's position.
+func (r *jsonReader) found() string {
+	switch c := r.next(); {
+	case c == 0 && r.pos >= len(r.data):
+		return "the end of the text"
+	case c == '{':
+		return "an object"
+	case c == '[':
+		return "a list"
+	case c == '"':
+		return "a string"
+	case c == 't' || c == 'f':
+		return "a boolean"
+	case c == 'n':
+		return "null"
+	case c == '-' || c >= '0' && c <= '9':
+		end := r.pos
+		for end < len(r.data) && end < r.pos+24 && isNumberByte(r.data[end]) {
+			end++
+		}
+		return "the number " + string(r.data[r.pos:end])
+	default:
+		return strconv.QuoteRune(rune(c))
+	}
+}
+
+// end checks that nothing follows the value that was read.
+func (r *jsonReader) end() error {
+	if r.err == nil && r.next() != 0 {
+		r.fail(r.found(), "the end of the text")
+	}
+	return r.err
+}
+
+func (r *jsonReader) enter(open byte, want string) bool {
+	if r.err != nil {
+		return false
+	}
+	if r.next() != open {
+		r.fail(r.found(), want)
+		return false
+	}
+	if r.depth == maxDepth {
+		r.fail("values nested more than "+strconv.Itoa(maxDepth)+" deep", "")
+		return false
+	}
+	r.depth++
+	r.pos++
+	return true
+}
+
+// more says whether another element comes before the closing byte, and
+// consumes the comma or the closing byte.
+func (r *jsonReader) more(first bool, closing byte) bool {
+	if r.err != nil {
+		return false
+	}
+	c := r.next()
+	if c == closing {
+		r.pos++
+		r.depth--
+		return false
+	}
+	if first {
+		return true
+	}
+	if c != ',' {
+		r.fail(r.found(), fmt.Sprintf("',' or '%c'", closing))
+		return false
+	}
+	r.pos++
+	return true
+}
+
+// object calls member for each key of an object. member has to read the value;
+// key is valid until it reads another string.
+func (r *jsonReader) object(member func(key []byte)) {
+	if !r.enter('{', "an object") {
+		return
+	}
+	for first := true; r.more(first, '}'); first = false {
+		key := r.str()
+		if r.err == nil && r.next() != ':' {
+			r.fail(r.found(), "':'")
+		}
+		if r.err != nil {
+			return
+		}
+		r.pos++
+		member(key)
+	}
+}
+
+// array calls element for each element of a list; element has to read it.
+func (r *jsonReader) array(element func(i int)) {
+	if !r.enter('[', "a list") {
+		return
+	}
+	for i := 0; r.more(i == 0, ']'); i++ {
+		element(i)
+	}
+}
+
+// null consumes a null if there is one.
+func (r *jsonReader) null() bool {
+	if r.err == nil && r.next() == 'n' && bytes.HasPrefix(r.data[r.pos:], []byte("null")) {
+		r.pos += 4
+		return true
+	}
+	return false
+}
+
+func (r *jsonReader) bool() bool {
+	if r.err != nil {
+		return false
+	}
+	r.next()
+	switch rest := r.data[r.pos:]; {
+	case bytes.HasPrefix(rest, []byte("true")):
+		r.pos += 4
+		return true
+	case bytes.HasPrefix(rest, []byte("false")):
+		r.pos += 5
+		return false
+	}
+	r.fail(r.found(), "true or false")
+	return false
+}
+
+func isNumberByte(c byte) bool {
+	return c >= '0' && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
+}
+
+// number gives the text of a number.
+func (r *jsonReader) number(want string) string {
+	if r.err != nil {
+		return ""
+	}
+	if c := r.next(); c != '-' && (c < '0' || c > '9') {
+		r.fail(r.found(), want)
+		return ""
+	}
+	start := r.pos
+	for r.pos < len(r.data) && isNumberByte(r.data[r.pos]) {
+		r.pos++
+	}
+	return unsafe.String(&r.data[start], r.pos-start) // lives as long as data does
+}
+
+func (r *jsonReader) float() float64 {
+	text := r.number("a number")
+	if r.err != nil {
+		return 0
+	}
+	v, err := strconv.ParseFloat(text, 64)
+	if err != nil || math.IsInf(v, 0) || math.IsNaN(v) {
+		r.fail("the number "+text, "a finite number")
+	}
+	return v
+}
+
+// id reads a token id: an integer that fits an int32.
+func (r *jsonReader) id() int32 {
+	text := r.number("a token id")
+	if r.err != nil {
+		return 0
+	}
+	v := int64(0)
+	for _, c := range []byte(text) {
+		if c < '0' || c > '9' || v > math.MaxInt32 {
+			v = math.MaxInt64
+			break
+		}
+		v = v*10 + int64(c-'0')
+	}
+	if v > math.MaxInt32 {
+		r.fail("the number "+text, "a token id from 0 to 2147483647")
+		return 0
+	}
+	return int32(v)
+}
+
+// str gives the bytes of a string, valid until the next call of str.
+func (r *jsonReader) str() []byte {
+	if r.err != nil {
+		return nil
+	}
+	if r.next() != '"' {
+		r.fail(r.found(), "a string")
+		return nil
+	}
+	r.pos++
+	start := r.pos
+	for i, c := range r.data[start:] {
+		if c == '"' {
+			r.pos = start + i + 1
+			return r.utf8(r.data[start : start+i])
+		}
+		if c == '\\' {
+			r.pos = start + i
+			return r.escaped(r.data[start:r.pos])
+		}
+		if c < ' ' {
+			r.pos = start + i
+			r.fail(fmt.Sprintf("the control character %#02x in a string", c), "")
+			return nil
+		}
+	}
+	r.pos = len(r.data)
+	r.fail("the end of the text", "the end of a string")
+	return nil
+}
+
+func (r *jsonReader) utf8(s []byte) []byte {
+	if !utf8.Valid(s) {
+		r.fail("a string that is not UTF-8", "")
+		return nil
+	}
+	return s
+}
+
+// escaped reads the rest of a string from its first escape on.
+func (r *jsonReader) escaped(head []byte) []byte {
+	r.buf = append(r.buf[:0], head...)
+	for r.pos < len(r.data) {
+		c := r.data[r.pos]
+		switch {
+		case c == '"':
+			r.pos++
+			return r.utf8(r.buf)
+		case c < ' ':
+			r.fail(fmt.Sprintf("the control character %#02x in a string", c), "")
+			return nil
+		case c != '\\':
+			r.buf = append(r.buf, c)
+			r.pos++
+			continue
+		}
+		if r.pos+1 >= len(r.data) {
+			break
+		}
+		r.pos += 2
+		switch c := r.data[r.pos-1]; c {
+		case '"', '\\', '/':
+			r.buf = append(r.buf, c)
+		case 'b':
+			r.buf = append(r.buf, '\b')
+		case 'f':
+			r.buf = append(r.buf, '\f')
+		case 'n':
+			r.buf = append(r.buf, '\n')
+		case 'r':
+			r.buf = append(r.buf, '\r')
+		case 't':
+			r.buf = append(r.buf, '\t')
+		case 'u':
+			v := r.hex4()
+			if utf16.IsSurrogate(v) {
+				low := rune(-1)
+				if bytes.HasPrefix(r.data[min(r.pos, len(r.data)):], []byte(`\u`)) {
+					r.pos += 2
+					low = r.hex4()
+				}
+				v = utf16.DecodeRune(v, low)
+				if v == utf8.RuneError && r.err == nil {
+					r.fail("half of a surrogate pair", `a pair of \u escapes`)
+				}
+			}
+			if r.err != nil {
+				return nil
+			}
+			r.buf = utf8.AppendRune(r.buf, v)
+		default:
+			r.fail(fmt.Sprintf(`the escape \%c`, c), "")
+			return nil
+		}
+	}
+	r.pos = len(r.data)
+	r.fail("the end of the text", "the end of a string")
+	return nil
+}
+
+func (r *jsonReader) hex4() rune {
+	if r.pos+4 > len(r.data) {
+		r.pos = len(r.data)
+		r.fail("the end of the text", "four hexadecimal digits")
+		return 0
+	}
+	v, err := strconv.ParseUint(string(r.data[r.pos:r.pos+4]), 16, 16)
+	if err != nil {
+		r.fail(strconv.Quote(string(r.data[r.pos:r.pos+4])), "four hexadecimal digits")
+	}
+	r.pos += 4
+	return rune(v)
+}
+
+// raw skips a value and gives its text. The value is known to be balanced; its
+// parts are checked by whoever reads it.
+func (r *jsonReader) raw() []byte {
+	if r.err != nil {
+		return nil
+	}
+	c := r.next()
+	start := r.pos
+	switch {
+	case c == '"':
+		r.skipString()
+	case c == '{' || c == '[':
+		r.skipNested()
+	case c == 't' || c == 'f':
+		r.bool()
+	case c == 'n':
+		if !r.null() {
+			r.fail(r.found(), "a value")
+		}
+	default:
+		r.number("a value")
+	}
+	if r.err != nil {
+		return nil
+	}
+	return r.data[start:r.pos]
+}
+
+func (r *jsonReader) skipString() {
+	r.pos++
+	for {
+		i := bytes.IndexByte(r.data[r.pos:], '"')
+		if i < 0 {
+			r.pos = len(r.data)
+			r.fail("the end of the text", "the end of a string")
+			return
+		}
+		r.pos += i + 1
+		slashes := 0
+		for r.data[r.pos-2-slashes] == '\\' {
+			slashes++
+		}
+		if slashes%2 == 0 {
+			return
+		}
+	}
+}
+
+func (r *jsonReader) skipNested() {
+	var open [maxDepth]byte
+	depth := 0
+	for r.pos < len(r.data) {
+		switch c := r.data[r.pos]; c {
+		case '"':
+			if r.skipString(); r.err != nil {
+				return
+			}
+			continue
+		case '{', '[':
+			if r.depth+depth == maxDepth {
+				r.fail("values nested more than "+strconv.Itoa(maxDepth)+" deep", "")
+				return
+			}
+			open[depth] = c + 2 // '}' is '{'+2, ']' is '['+2
+			depth++
+		case '}', ']':
+			depth--
+			if c != open[depth] {
+				r.fail(strconv.QuoteRune(rune(c)), strconv.QuoteRune(rune(open[depth])))
+				return
+			}
+			if depth == 0 {
+				r.pos++
+				return
+			}
+		}
+		r.pos++
+	}
+	r.fail("the end of the text", "the end of an object or a list")
+}
+
+// value reads any value as a tree, for the small parts of a file: map[string]any,
+// []any, string, float64, bool or nil.
+func (r *jsonReader) value() any {
+	switch c := r.next(); {
+	case r.err != nil:
+		return nil
+	case c == '{':
+		m := map[string]any{}
+		r.object(func(key []byte) {
+			k := string(key)
+			m[k] = r.value()
+		})
+		return m
+	case c == '[':
+		list := []any{}
+		r.array(func(int) { list = append(list, r.value()) })
+		return list
+	case c == '"':
+		return string(r.str())
+	case c == 't' || c == 'f':
+		return r.bool()
+	case c == 'n' && r.null():
+		return nil
+	default:
+		return r.float()
+	}
+}

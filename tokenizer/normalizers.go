@@ -1,0 +1,329 @@
+package tokenizer
+
+import (
+	"bytes"
+	"slices"
+	"unicode/utf8"
+)
+
+// A normalizerSequence runs its members one after another.
+type normalizerSequence []normalizer
+
+// flat takes the sequences in a sequence apart; nil is an empty one.
+func (s normalizerSequence) flat() normalizer {
+	var list normalizerSequence
+	for _, n := range s {
+		if inner, ok := n.(normalizerSequence); ok {
+			list = append(list, inner...)
+		} else {
+			list = append(list, n)
+		}
+	}
+	switch len(list) {
+	case 0:
+		return nil
+	case 1:
+		return list[0]
+	}
+	return list
+}
+
+func (s normalizerSequence) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	b := buffers.Get().(*[2][]byte)
+	defer buffers.Put(b)
+	for i, n := range s {
+		if i == len(s)-1 {
+			return n.normalize(dst, text, head)
+		}
+		b[i&1], head = n.normalize(b[i&1][:0], text, head)
+		text = b[i&1]
+	}
+	return append(dst, text...), head
+}
+
+// A bertNormalizer does what BERT's basic tokenizer does to a text.
+type bertNormalizer struct {
+	u       *unidata
+	clean   bool // remove control characters, make every blank a ' '
+	chinese bool // put blanks around ideographs
+	strip   bool // decompose and remove accents
+	lower   bool
+	ascii   [utf8.RuneSelf]byte // what becomes of ASCII; drop: nothing
+}
+
+const drop = 0xff
+
+func newBertNormalizer(clean, chinese, strip, lower bool) *bertNormalizer {
+	n := &bertNormalizer{u: loadUnidata(), clean: clean, chinese: chinese, strip: strip, lower: lower}
+	for c := range n.ascii {
+		p, out := n.u.props[c], byte(c)
+		switch {
+		case clean && p&isControl != 0:
+			out = drop
+		case clean && p&isSpace != 0:
+			out = ' '
+		case lower && p&isUpper != 0:
+			out = byte(n.u.lower[rune(c)])
+		}
+		n.ascii[c] = out
+	}
+	return n
+}
+
+func (n *bertNormalizer) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	begin := len(dst)
+	run := len(dst) // where the run of combining marks at the end of dst begins
+	last := uint8(0)
+	disorder := false
+	for i := 0; i < len(text); {
+		if text[i] < utf8.RuneSelf {
+			end := i + 1
+			for end < len(text) && text[end] < utf8.RuneSelf {
+				end++
+			}
+			if disorder {
+				dst, disorder = n.order(dst, run), false
+			}
+			if len(dst) == begin && n.ascii[text[i]] == drop {
+				head = false
+			}
+			dst = slices.Grow(dst, end-i)
+			out := dst[len(dst) : len(dst)+end-i]
+			k := 0
+			for _, c := range text[i:end] {
+				c = n.ascii[c&0x7f]
+				out[k] = c
+				if c != drop {
+					k++
+				}
+			}
+			dst = dst[:len(dst)+k]
+			run, last = len(dst), 0
+			i = end
+			continue
+		}
+		r, size := utf8.DecodeRune(text[i:])
+		i += size
+		p := n.u.props[r]
+		if n.clean && p&(isControl|isSpace) != 0 {
+			if p&isControl == 0 {
+				dst = append(dst, ' ')
+				if disorder {
+					dst, disorder = n.order(dst[:len(dst)-1], run), false
+					dst = append(dst, ' ')
+				}
+				run, last = len(dst), 0
+			} else if len(dst) == begin {
+				head = false
+			}
+			continue
+		}
+		ideograph := n.chinese && p&isIdeograph != 0
+		if p&(isUpper|isCanonical|isAccent|isReordered) == 0 && !ideograph {
+			if disorder {
+				dst, disorder = n.order(dst, run), false
+			}
+			dst = append(dst, text[i-size:i]...)
+			run, last = len(dst), 0
+			continue
+		}
+		if ideograph {
+			dst = append(dst, ' ')
+		}
+		if !n.strip {
+			dst = n.appendLower(dst, r, p)
+		} else {
+			var parts [maxDecomposed]rune
+			for _, r := range n.u.decompose(parts[:0], r) {
+				p := n.u.props[r]
+				class := uint8(0)
+				if p&isReordered != 0 {
+					class = combiningClass(r)
+				}
+				if class == 0 && disorder {
+					dst, disorder = n.order(dst, run), false
+				}
+				if p&isAccent != 0 {
+					if len(dst) == begin {
+						head = false
+					}
+				} else {
+					disorder = disorder || class != 0 && class < last
+					last = max(last, class)
+					dst = n.appendLower(dst, r, p)
+				}
+				if class == 0 {
+					run, last = len(dst), 0
+				}
+			}
+		}
+		if ideograph {
+			dst = append(dst, ' ')
+			run, last = len(dst), 0
+		}
+	}
+	if disorder {
+		dst = n.order(dst, run)
+	}
+	return dst, head
+}
+
+func (n *bertNormalizer) appendLower(dst []byte, r rune, props uint16) []byte {
+	if n.lower && props&isUpper != 0 {
+		return n.u.appendLower(dst, r)
+	}
+	return utf8.AppendRune(dst, r)
+}
+
+// order brings the marks in dst from run on into canonical order. It is hardly
+// ever needed: nearly all marks are accents, which are gone.
+func (n *bertNormalizer) order(dst []byte, run int) []byte {
+	m := markRuns.Get().(*markRun)
+	defer markRuns.Put(m)
+	m.reset()
+	for _, r := range string(dst[run:]) {
+		m.push(n.u, r)
+	}
+	m.order()
+	return m.append(dst[:run])
+}
+
+// lowercase lowers each code point alone: a final sigma is not special.
+type lowercase struct{ u *unidata }
+
+func (n lowercase) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	for i := 0; i < len(text); {
+		if c := text[i]; c < utf8.RuneSelf {
+			if c >= 'A' && c <= 'Z' {
+				c += 'a' - 'A'
+			}
+			dst = append(dst, c)
+			i++
+			continue
+		}
+		r, size := utf8.DecodeRune(text[i:])
+		if n.u.is(r, isUpper) {
+			dst = n.u.appendLower(dst, r)
+		} else {
+			dst = append(dst, text[i:i+size]...)
+		}
+		i += size
+	}
+	return dst, head
+}
+
+// stripAccents removes combining marks; it does not decompose.
+type stripAccents struct{ u *unidata }
+
+func (n stripAccents) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	return filter(dst, text, head, func(r rune) rune {
+		if n.u.is(r, isMark) {
+			return -1
+		}
+		return r
+	})
+}
+
+// nmt cleans text as neural machine translation systems do.
+type nmt struct{}
+
+func (nmt) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	return filter(dst, text, head, func(r rune) rune {
+		switch {
+		case r >= 0x01 && r <= 0x08, r == 0x0b, r >= 0x0e && r <= 0x1f, r == 0x7f, r == 0x8f, r == 0x9f:
+			return -1
+		case r == 0x09, r == 0x0a, r == 0x0c, r == 0x0d, r == 0x1680, r >= 0x200b && r <= 0x200f,
+			r == 0x2028, r == 0x2029, r == 0x2581, r == 0xfeff, r == 0xfffd:
+			return ' '
+		}
+		return r
+	})
+}
+
+// filter appends text with each code point mapped; -1 removes it.
+func filter(dst, text []byte, head bool, change func(r rune) rune) ([]byte, bool) {
+	begin := len(dst)
+	for i := 0; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		i += size
+		if r = change(r); r >= 0 {
+			dst = utf8.AppendRune(dst, r)
+		} else if len(dst) == begin {
+			head = false
+		}
+	}
+	return dst, head
+}
+
+// stripSpace removes White_Space at the ends.
+type stripSpace struct {
+	u           *unidata
+	left, right bool
+}
+
+func (n stripSpace) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	space := func(r rune) bool { return n.u.is(r, isSpace) }
+	if n.left {
+		before := len(text)
+		text = bytes.TrimLeftFunc(text, space)
+		head = head && len(text) == before
+	}
+	if n.right {
+		text = bytes.TrimRightFunc(text, space)
+	}
+	return append(dst, text...), head
+}
+
+// prepend puts itself before any text that is not empty.
+type prepend string
+
+func (n prepend) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	if len(text) > 0 {
+		dst = append(dst, n...)
+	}
+	return append(dst, text...), head
+}
+
+// replace puts content in the place of each match.
+type replace struct {
+	pattern pattern
+	content string
+}
+
+func (n replace) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	done := 0
+	each(n.pattern, text, func(start, end int) {
+		if start == 0 && (n.content == "" || utf8.RuneCount(text[:end]) > 1) {
+			head = false
+		}
+		dst = append(dst, text[done:start]...)
+		dst = append(dst, n.content...)
+		done = end
+	})
+	return append(dst, text[done:]...), head
+}
+
+// each calls match for the matches of p in text, from left to right. An empty
+// match right behind another match does not count.
+func each(p pattern, text []byte, match func(start, end int)) {
+	last := -1
+	for from := 0; from <= len(text) && len(text) > 0; {
+		start, end, ok := p.find(text, from)
+		if !ok {
+			return
+		}
+		if start < end {
+			from = end
+		} else {
+			from = end + 1
+			for from < len(text) && !utf8.RuneStart(text[from]) {
+				from++
+			}
+			if end == last {
+				continue
+			}
+		}
+		match(start, end)
+		last = end
+	}
+}

@@ -1,0 +1,89 @@
+package tokenizer
+
+// Text goes through five stages, each an interface here:
+//
+//	text → added tokens cut out → normalizer → preTokenizer → model → ids
+//
+// The constructors read the stages from tokenizer.json; the other file formats
+// put the same stages together by hand. Every stage is immutable; whatever
+// changes during a call lives in the scratch that the call brings.
+
+// A normalizer rewrites text before it is cut into words.
+type normalizer interface {
+	// normalize appends the normal form of text to dst. dst and text do not
+	// overlap. head says whether text begins at the first byte of the whole
+	// input, and the answer whether what was appended still does: only
+	// Metaspace's prepend_scheme "first" asks.
+	normalize(dst, text []byte, head bool) ([]byte, bool)
+}
+
+// A span is a part of words.text.
+type span struct{ start, end int32 }
+
+// words is normalised text on its way through the pre-tokenizers: the pieces
+// lie in text in rising order, without overlap, none empty.
+type words struct {
+	text  []byte
+	spans []span
+	head  bool // text[0] comes from the first byte of the whole input
+
+	// spareText and spareSpans are where a stage writes what replaces text and
+	// spans; swap makes them current.
+	spareText  []byte
+	spareSpans []span
+}
+
+// swapText makes what a stage wrote to spareText and spareSpans current.
+func (w *words) swapText() {
+	w.text, w.spareText = w.spareText, w.text
+	w.swapSpans()
+}
+
+// swapSpans makes the spans that a stage wrote to spareSpans current.
+func (w *words) swapSpans() {
+	w.spans, w.spareSpans = w.spareSpans, w.spans
+}
+
+// A preTokenizer cuts the pieces of w finer; it may change their text too.
+type preTokenizer interface {
+	preTokenize(w *words)
+}
+
+// A model turns one piece into ids.
+type model interface {
+	// encode appends the ids of piece, which is valid UTF-8 and not empty.
+	encode(dst []int32, piece []byte, s *scratch) []int32
+	// id finds a piece by its spelling in the vocabulary.
+	id(piece string) (int32, bool)
+	// piece is the spelling of an id; ok is false for an id without one.
+	piece(id int32) (piece string, ok bool)
+	// count is the number of pieces, size the highest id plus one.
+	count() int
+	size() int
+}
+
+// A decoder turns the pieces of a text back into the text: it maps a list of
+// strings to a list of strings, and the text is the last list joined.
+type decoder interface {
+	decode(pieces []string) []string
+}
+
+// A pattern is a compiled regular expression or literal.
+type pattern interface {
+	// find gives the first match in text that starts at from or later.
+	find(text []byte, from int) (start, end int, ok bool)
+}
+
+// scratch holds all that a call writes besides its result. Calls take it from
+// the tokenizer's pool, so that a steady stream of texts allocates nothing.
+type scratch struct {
+	words
+	clean    []byte // the input with invalid UTF-8 replaced
+	normal   []byte // normalised text before the second search for added tokens
+	segments []segment
+	inner    []segment
+	a, b     []int32 // token lists of Encode and EncodePair
+
+	unigram unigramScratch
+	bpe     bpeScratch
+}

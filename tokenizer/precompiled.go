@@ -1,0 +1,212 @@
+package tokenizer
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// A precompiled normalizer is SentencePiece's: a table of replacements in a
+// Darts double array. Text goes through it by grapheme clusters: one of fewer
+// than six bytes is looked up as a whole, and the replacement of the shortest
+// key that it begins with stands for all of it; otherwise its code points are
+// looked up one by one.
+type precompiled struct {
+	u     *unidata
+	units []uint32
+	text  string // replacements, each ended by a NUL
+	ascii [utf8.RuneSelf]int32
+}
+
+// newPrecompiledBase64 reads the table as tokenizer.json holds it.
+func newPrecompiledBase64(path, field, text string) (normalizer, error) {
+	data, err := base64.StdEncoding.DecodeString(text)
+	if err != nil {
+		return nil, &fault.FormatError{Path: path, Field: field, Offset: -1, Found: "text that is not base64: " + err.Error()}
+	}
+	return newPrecompiled(path, field, data)
+}
+
+// newPrecompiled reads the table: the size of the array in bytes, the array,
+// the replacements. An empty one normalizes nothing.
+func newPrecompiled(path, field string, data []byte) (normalizer, error) {
+	if len(data) == 0 {
+		return normalizerSequence{}, nil
+	}
+	bad := func(found, want string) (normalizer, error) {
+		return nil, &fault.FormatError{Path: path, Field: field, Offset: -1, Found: found, Want: want}
+	}
+	if len(data) < 4 {
+		return bad(fmt.Sprintf("%d bytes", len(data)), "a table of characters")
+	}
+	size := int64(binary.LittleEndian.Uint32(data))
+	data = data[4:]
+	if size%4 != 0 || size == 0 || size > int64(len(data)) {
+		return bad(fmt.Sprintf("an array of %d bytes", size), fmt.Sprintf("a multiple of 4 up to the %d bytes that follow", len(data)))
+	}
+	n := &precompiled{u: loadUnidata(), units: make([]uint32, size/4), text: string(data[size:])}
+	for i := range n.units {
+		n.units[i] = binary.LittleEndian.Uint32(data[4*i:])
+	}
+	if !utf8.ValidString(n.text) {
+		return bad("replacements that are not UTF-8", "")
+	}
+	for c := range n.ascii {
+		n.ascii[c] = n.lookup([]byte{byte(c)})
+	}
+	return n, nil
+}
+
+// A unit of the array holds in its bits 0–7 and 31 the label of the way that
+// leads to it, in bit 8 whether a key ends there, and in the rest the distance
+// to its children, by exclusive or.
+func unitLabel(u uint32) uint32  { return u & (1<<31 | 0xff) }
+func unitOffset(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
+
+// lookup finds the shortest key that text begins with. It gives where in
+// n.text the replacement starts, -1 if there is none.
+func (n *precompiled) lookup(text []byte) int32 {
+	pos := unitOffset(n.units[0])
+	for _, c := range text {
+		if c == 0 {
+			break
+		}
+		pos ^= uint32(c)
+		if pos >= uint32(len(n.units)) {
+			break
+		}
+		u := n.units[pos]
+		if unitLabel(u) != uint32(c) {
+			break
+		}
+		pos ^= unitOffset(u)
+		if u&(1<<8) != 0 {
+			if pos >= uint32(len(n.units)) {
+				break
+			}
+			at := n.units[pos] &^ (1 << 31)
+			if at > uint32(len(n.text)) || at < uint32(len(n.text)) && !utf8.RuneStart(n.text[at]) {
+				break
+			}
+			return int32(at)
+		}
+	}
+	return -1
+}
+
+func (n *precompiled) appendReplacement(dst []byte, at int32) []byte {
+	for i := int(at); i < len(n.text) && n.text[i] != 0; i++ {
+		dst = append(dst, n.text[i])
+	}
+	return dst
+}
+
+func (n *precompiled) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	for i := 0; i < len(text); {
+		if c := text[i]; c < utf8.RuneSelf && (i+1 == len(text) || text[i+1] < utf8.RuneSelf) && c != '\r' {
+			if n.ascii[c] < 0 {
+				dst = append(dst, c)
+			} else {
+				dst = n.appendReplacement(dst, n.ascii[c])
+			}
+			i++
+			continue
+		}
+		end := n.u.cluster(text, i)
+		if end-i < 6 {
+			if at := n.lookup(text[i:end]); at >= 0 {
+				dst = n.appendReplacement(dst, at)
+				i = end
+				continue
+			}
+		}
+		for i < end {
+			_, size := utf8.DecodeRune(text[i:])
+			if at := n.lookup(text[i : i+size]); at >= 0 {
+				dst = n.appendReplacement(dst, at)
+			} else {
+				dst = append(dst, text[i:i+size]...)
+			}
+			i += size
+		}
+	}
+	return dst, head
+}
+
+// cluster gives the end of the grapheme cluster that begins at from.
+//
+// The rules that join Indic conjuncts (GB9c) and emoji (GB11) are left out:
+// what they join is longer than five bytes already, and parts of it are told
+// apart only where a mark of two bytes follows, which no such text has.
+func (u *unidata) cluster(text []byte, from int) int {
+	r, size := utf8.DecodeRune(text[from:])
+	end := from + size
+	if r == '\r' && end < len(text) && text[end] == '\n' {
+		return end + 1
+	}
+	p := u.props[r]
+	flags := regional(r)
+	for p&isBreaking == 0 && end < len(text) {
+		next, size := utf8.DecodeRune(text[end:])
+		q := u.props[next]
+		switch {
+		case q&isBreaking != 0:
+			return end
+		case q&isExtending != 0:
+		case p&isPrepended != 0:
+		case joinsHangul(r, next):
+		case flags && regional(next) && r != 0:
+			flags = false // flags are pairs
+			r, p = next, q
+			end += size
+			continue
+		default:
+			return end
+		}
+		flags = regional(next)
+		r, p = next, q
+		end += size
+	}
+	return end
+}
+
+func regional(r rune) bool { return r >= 0x1f1e6 && r <= 0x1f1ff }
+
+// joinsHangul says whether b belongs to the syllable block that a is part of.
+func joinsHangul(a, b rune) bool {
+	if a < 0x1100 || b < 0x1100 {
+		return false
+	}
+	ka, kb := hangulKind(a), hangulKind(b)
+	switch ka {
+	case 'L':
+		return kb == 'L' || kb == 'V' || kb == 'v' || kb == 't'
+	case 'V', 'v':
+		return kb == 'V' || kb == 'T'
+	case 'T', 't':
+		return kb == 'T'
+	}
+	return false
+}
+
+// hangulKind is L, V or T for letters, v for syllables that end in a vowel and
+// t for those that end in a consonant.
+func hangulKind(r rune) byte {
+	switch {
+	case r >= 0x1100 && r <= 0x115f, r >= 0xa960 && r <= 0xa97c:
+		return 'L'
+	case r >= 0x1160 && r <= 0x11a7, r >= 0xd7b0 && r <= 0xd7c6:
+		return 'V'
+	case r >= 0x11a8 && r <= 0x11ff, r >= 0xd7cb && r <= 0xd7fb:
+		return 'T'
+	case r >= hangulS && r < hangulS+hangulSs:
+		if (r-hangulS)%hangulTs == 0 {
+			return 'v'
+		}
+		return 't'
+	}
+	return 0
+}

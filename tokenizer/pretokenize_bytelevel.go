@@ -1,0 +1,167 @@
+package tokenizer
+
+import (
+	"sync"
+	"unicode/utf8"
+)
+
+// A byte-level tokenizer spells each byte of a text as a visible character, so
+// that its vocabulary is text and nothing is ever unknown: bytes that are
+// printable in Latin-1 stand for themselves, the others are the characters
+// from U+0100 on, in rising order.
+var (
+	byteRunes [256]rune
+	runeBytes [byteRuneEnd]int16 // -1: not the spelling of a byte
+)
+
+const byteRuneEnd = 0x100 + 68 // 68 bytes are not printable
+
+func init() {
+	for i := range runeBytes {
+		runeBytes[i] = -1
+	}
+	next := rune(0x100)
+	for b := range byteRunes {
+		r := rune(b)
+		if b <= ' ' || b >= 0x7f && b <= 0xa0 || b == 0xad {
+			r = next
+			next++
+		}
+		byteRunes[b] = r
+		runeBytes[r] = int16(b)
+	}
+}
+
+// appendSpelling appends the visible spelling of text.
+func appendSpelling(dst, text []byte) []byte {
+	for _, b := range text {
+		dst = utf8.AppendRune(dst, byteRunes[b])
+	}
+	return dst
+}
+
+// appendBytes appends the bytes that piece spells. ok is false, and nothing is
+// appended, if one of its characters spells no byte.
+func appendBytes(dst []byte, piece string) (_ []byte, ok bool) {
+	n := len(dst)
+	for _, r := range piece {
+		if r >= byteRuneEnd || runeBytes[r] < 0 {
+			return dst[:n], false
+		}
+		dst = append(dst, byte(runeBytes[r]))
+	}
+	return dst, true
+}
+
+// byteLevelNormalizer is the ByteLevel normalizer: it spells bytes visibly.
+type byteLevelNormalizer struct{}
+
+func (byteLevelNormalizer) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	return appendSpelling(dst, text), head
+}
+
+// byteLevel is the ByteLevel pre-tokenizer: it puts a blank before each piece
+// (prefixSpace), cuts as GPT-2 does (regex), and spells bytes visibly.
+type byteLevel struct{ prefixSpace, regex bool }
+
+func (b byteLevel) preTokenize(w *words) {
+	rawByteLevel(b).preTokenize(w)
+	text := w.spareText[:0]
+	w.spareSpans = w.spareSpans[:0]
+	for _, p := range w.spans {
+		start := len(text)
+		text = appendSpelling(text, w.text[p.start:p.end])
+		w.spareSpans = append(w.spareSpans, span{int32(start), int32(len(text))})
+	}
+	w.spareText = text
+	w.swapText()
+}
+
+// rawByteLevel is byteLevel without the spelling, for a model that takes bytes.
+type rawByteLevel struct{ prefixSpace, regex bool }
+
+var gpt2 = sync.OnceValue(func() scan { return scan{knownScanner(gpt2Pattern)} })
+
+func (b rawByteLevel) preTokenize(w *words) {
+	if b.prefixSpace {
+		text := w.spareText[:0]
+		w.spareSpans = w.spareSpans[:0]
+		for _, p := range w.spans {
+			start := len(text)
+			if w.text[p.start] != ' ' {
+				text = append(text, ' ')
+			}
+			text = append(text, w.text[p.start:p.end]...)
+			w.spareSpans = append(w.spareSpans, span{int32(start), int32(len(text))})
+		}
+		w.spareText = text
+		w.swapText()
+	}
+	if b.regex {
+		gpt2().preTokenize(w)
+	}
+}
+
+// byteLevelDecoder is the ByteLevel decoder: it puts the bytes together that
+// the pieces spell. A piece with another character in it stands for itself.
+type byteLevelDecoder struct{}
+
+func (byteLevelDecoder) decode(pieces []string) []string {
+	var text []byte
+	for _, p := range pieces {
+		spelt, ok := appendBytes(text, p)
+		if text = spelt; !ok {
+			text = append(text, p...)
+		}
+	}
+	return []string{lossyUTF8(text)}
+}
+
+// lossyUTF8 is text with each ill-formed part replaced by one U+FFFD: the
+// longest beginning of a character counts as one part, as Unicode recommends.
+func lossyUTF8(text []byte) string {
+	if utf8.Valid(text) {
+		return string(text)
+	}
+	out := make([]byte, 0, len(text)+8)
+	for len(text) > 0 {
+		r, n := utf8.DecodeRune(text)
+		if r == utf8.RuneError && n == 1 {
+			n = illFormed(text)
+		}
+		out = utf8.AppendRune(out, r)
+		text = text[n:]
+	}
+	return string(out)
+}
+
+// illFormed is the length of the ill-formed part that text begins with.
+func illFormed(text []byte) int {
+	low, high := byte(0x80), byte(0xbf)
+	need := 0
+	switch c := text[0]; {
+	case c >= 0xc2 && c <= 0xdf:
+		need = 1
+	case c >= 0xe0 && c <= 0xef:
+		need = 2
+		if c == 0xe0 {
+			low = 0xa0
+		}
+		if c == 0xed {
+			high = 0x9f
+		}
+	case c >= 0xf0 && c <= 0xf4:
+		need = 3
+		if c == 0xf0 {
+			low = 0x90
+		}
+		if c == 0xf4 {
+			high = 0x8f
+		}
+	}
+	n := 1
+	for ; n <= need && n < len(text) && text[n] >= low && text[n] <= high; n++ {
+		low, high = 0x80, 0xbf
+	}
+	return n
+}

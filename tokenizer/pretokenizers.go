@@ -1,0 +1,281 @@
+package tokenizer
+
+import (
+	"unicode/utf8"
+)
+
+// A preTokenizerSequence runs its members one after another.
+type preTokenizerSequence []preTokenizer
+
+func (s preTokenizerSequence) preTokenize(w *words) {
+	for _, p := range s {
+		p.preTokenize(w)
+	}
+}
+
+// bertPreTokenizer cuts at blanks, which go, and around punctuation.
+type bertPreTokenizer struct{ u *unidata }
+
+func (p bertPreTokenizer) preTokenize(w *words) {
+	out := w.spareSpans[:0]
+	for _, s := range w.spans {
+		start := s.start
+		for i := s.start; i < s.end; {
+			size := int32(1)
+			r := rune(w.text[i])
+			if r >= utf8.RuneSelf {
+				var n int
+				r, n = utf8.DecodeRune(w.text[i:s.end])
+				size = int32(n)
+			}
+			if q := p.u.props[r] & (isSpace | isPunctuation); q != 0 {
+				if start < i {
+					out = append(out, span{start, i})
+				}
+				if q&isPunctuation != 0 {
+					out = append(out, span{i, i + size})
+				}
+				start = i + size
+			}
+			i += size
+		}
+		if start < s.end {
+			out = append(out, span{start, s.end})
+		}
+	}
+	w.spareSpans = out
+	w.swapSpans()
+}
+
+// whitespace cuts into runs of \w and of [^\w\s].
+type whitespace struct{ u *unidata }
+
+func (p whitespace) preTokenize(w *words) {
+	out := w.spareSpans[:0]
+	for _, s := range w.spans {
+		start, kind := s.start, uint16(isSpace)
+		for i := s.start; i < s.end; {
+			r, size := utf8.DecodeRune(w.text[i:s.end])
+			k := p.u.props[r] & (isWord | isSpace)
+			if k != kind {
+				if kind != isSpace && start < i {
+					out = append(out, span{start, i})
+				}
+				start, kind = i, k
+			}
+			i += int32(size)
+		}
+		if kind != isSpace && start < s.end {
+			out = append(out, span{start, s.end})
+		}
+	}
+	w.spareSpans = out
+	w.swapSpans()
+}
+
+// whitespaceSplit cuts at blanks, which go.
+type whitespaceSplit struct{ u *unidata }
+
+func (p whitespaceSplit) preTokenize(w *words) {
+	out := w.spareSpans[:0]
+	for _, s := range w.spans {
+		start := s.start
+		for i := s.start; i < s.end; {
+			size := int32(1)
+			r := rune(w.text[i])
+			if r >= utf8.RuneSelf {
+				var n int
+				r, n = utf8.DecodeRune(w.text[i:s.end])
+				size = int32(n)
+			}
+			if p.u.props[r]&isSpace != 0 {
+				if start < i {
+					out = append(out, span{start, i})
+				}
+				start = i + size
+			}
+			i += size
+		}
+		if start < s.end {
+			out = append(out, span{start, s.end})
+		}
+	}
+	w.spareSpans = out
+	w.swapSpans()
+}
+
+// When Metaspace puts its mark before a piece.
+const (
+	prependAlways = iota
+	prependFirst  // only at the beginning of the whole input
+	prependNever
+)
+
+// metaspace writes blanks as a visible mark and cuts before each mark.
+type metaspace struct {
+	replacement rune
+	prepend     int
+	split       bool
+}
+
+func (p metaspace) preTokenize(w *words) {
+	var mark [utf8.UTFMax]byte
+	m := mark[:utf8.EncodeRune(mark[:], p.replacement)]
+	text, out := w.spareText[:0], w.spareSpans[:0]
+	for _, s := range w.spans {
+		piece := w.text[s.start:s.end]
+		start := int32(len(text))
+		if p.prepend == prependAlways || p.prepend == prependFirst && w.head && s.start == 0 {
+			if piece[0] != ' ' && !hasPrefix(piece, m) {
+				text = append(text, m...)
+			}
+		}
+		for i := 0; i < len(piece); {
+			run := i
+			for i < len(piece) && piece[i] != ' ' && (piece[i] != m[0] || !hasPrefix(piece[i:], m)) {
+				i++
+			}
+			text = append(text, piece[run:i]...)
+			if i == len(piece) {
+				break
+			}
+			if p.split && int32(len(text)) > start {
+				out = append(out, span{start, int32(len(text))})
+				start = int32(len(text))
+			}
+			text = append(text, m...)
+			if piece[i] == ' ' {
+				i++
+			} else {
+				i += len(m)
+			}
+		}
+		if int32(len(text)) > start {
+			out = append(out, span{start, int32(len(text))})
+		}
+	}
+	w.spareText, w.spareSpans = text, out
+	w.swapText()
+}
+
+func hasPrefix(text, prefix []byte) bool {
+	if len(text) < len(prefix) {
+		return false
+	}
+	for i, c := range prefix {
+		if text[i] != c {
+			return false
+		}
+	}
+	return true
+}
+
+// cut cuts where a pattern matches, or with invert where it does not.
+type cut struct {
+	pattern pattern
+	how     behaviour
+	invert  bool
+}
+
+func (p cut) preTokenize(w *words) {
+	c := cutter{how: p.how, out: w.spareSpans[:0]}
+	for _, s := range w.spans {
+		c.reset()
+		done := 0
+		text := w.text[s.start:s.end]
+		each(p.pattern, text, func(start, end int) {
+			c.base = s.start
+			if done < start {
+				c.part(done, start, p.invert)
+			}
+			c.part(start, end, !p.invert)
+			done = end
+		})
+		c.base = s.start
+		if done < len(text) {
+			c.part(done, len(text), p.invert)
+		}
+		c.flush()
+	}
+	w.spareSpans = c.out
+	w.swapSpans()
+}
+
+// A cutter turns the parts of a piece, each a match or not, into pieces.
+type cutter struct {
+	how      behaviour
+	base     int32 // added to the positions
+	out      []span
+	first    int  // index in out of the piece's first part
+	previous bool // whether the part before was a match
+	held     span // a match that waits for the part after it
+	holding  bool
+}
+
+func (c *cutter) reset() { c.first, c.previous, c.holding = len(c.out), false, false }
+
+func (c *cutter) push(s span) {
+	if s.start < s.end {
+		c.out = append(c.out, s)
+	}
+}
+
+func (c *cutter) part(start, end int, match bool) {
+	s := span{c.base + int32(start), c.base + int32(end)}
+	switch c.how {
+	case isolated:
+		c.push(s)
+	case removed:
+		if !match {
+			c.push(s)
+		}
+	case contiguous:
+		if match == c.previous && len(c.out) > c.first {
+			c.out[len(c.out)-1].end = s.end
+		} else {
+			c.push(s)
+		}
+	case mergedWithPrevious:
+		if match && !c.previous && len(c.out) > c.first {
+			c.out[len(c.out)-1].end = s.end
+		} else {
+			c.push(s)
+		}
+	case mergedWithNext:
+		if c.holding {
+			if match {
+				c.push(c.held)
+			} else {
+				s.start = c.held.start
+			}
+			c.holding = false
+		}
+		if match {
+			c.held, c.holding = s, true
+		} else {
+			c.push(s)
+		}
+	}
+	c.previous = match
+}
+
+func (c *cutter) flush() {
+	if c.holding {
+		c.push(c.held)
+	}
+}
+
+// runePattern matches one code point with a property.
+type runePattern uint16
+
+func (p runePattern) find(text []byte, from int) (start, end int, ok bool) {
+	u := loadUnidata()
+	for i := from; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		if u.props[r]&uint16(p) != 0 {
+			return i, i + size, true
+		}
+		i += size
+	}
+	return 0, 0, false
+}

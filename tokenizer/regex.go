@@ -1,0 +1,315 @@
+package tokenizer
+
+import (
+	"errors"
+	"sync"
+)
+
+// A regex is a compiled regular expression. Matching is by backtracking, with
+// the meaning that Oniguruma gives its syntax: alternatives in order, greedy,
+// lazy and possessive repetition, lookahead, lookbehind, atomic groups, and
+// the properties of Unicode 16. Groups are not remembered, so there are no
+// back-references. (?i) equates single characters only: ß is not ss.
+//
+// Matching ends in time proportional to the text: once a search backtracks too
+// much it notes the states that failed and never enters them again; where that
+// is not enough it gives up, which counts as no match.
+type regex struct {
+	code  []reInst
+	memos int32 // states that memory of failures is kept of; 0 if it would be wrong
+	slots int   // marks of opMark
+	pool  sync.Pool
+}
+
+// compilePattern compiles a regular expression of Oniguruma's syntax. Those of
+// the well-known tokenizers get a scanner written by hand.
+func compilePattern(expr string) (pattern, error) {
+	if s := knownScanner(expr); s != nil {
+		return s, nil
+	}
+	return compileRegex(expr)
+}
+
+func compileRegex(expr string) (*regex, error) {
+	n, err := parseRegex(expr)
+	if err != nil {
+		return nil, err
+	}
+	c := reCompiler{re: &regex{}, memo: true}
+	c.node(n)
+	c.emit(reInst{op: opAccept})
+	if c.tooLarge {
+		return nil, errors.New("an expression of more than 100000 steps, which is not supported")
+	}
+	if !c.memo {
+		c.re.memos = 0
+	}
+	return c.re, nil
+}
+
+// find gives the first match in text that starts at from or later.
+func (re *regex) find(text []byte, from int) (start, end int, ok bool) {
+	m := re.matcher(text)
+	defer m.release()
+	return m.find(from)
+}
+
+// matcher gives what searches text; it learns from one search for the next.
+// The caller has to release it.
+func (re *regex) matcher(text []byte) *reMatcher {
+	m, _ := re.pool.Get().(*reMatcher)
+	if m == nil {
+		m = &reMatcher{re: re, slots: make([]int32, re.slots)}
+	}
+	m.begin(text)
+	return m
+}
+
+func (m *reMatcher) release() {
+	m.text = nil
+	m.re.pool.Put(m)
+}
+
+// reOp is an instruction of the matching machine.
+type reOp uint8
+
+const (
+	opAccept reOp = iota
+	opSet         // one character of set
+	opLoop        // min to max characters of set, as many as can be or (lazy) as few
+	opSplit       // go on at x or else at y; x only if the next character is in set, where there is one
+	opJump        // go on at x
+	opMark        // remember the position in slot x
+	opMoved       // go on at y if the position is still the one in slot x
+	opAtomic      // what follows up to its opAccept matches in one way only; then y
+	opLook        // what follows matches here, or before (behind), or not (negated); then y
+	opAssert      // a position
+)
+
+type reInst struct {
+	op       reOp
+	assert   reKind
+	lazy     bool
+	negated  bool
+	behind   bool
+	set      *runeSet
+	x, y     int32
+	min, max int32 // characters; max -1: no limit
+	memo     int32 // which column of the memory of failures, -1: none
+}
+
+const maxCode = 100000
+
+type reCompiler struct {
+	re       *regex
+	memo     bool
+	tooLarge bool
+}
+
+func (c *reCompiler) emit(in reInst) int32 {
+	if len(c.re.code) >= maxCode {
+		c.tooLarge = true
+		return 0
+	}
+	in.memo = -1
+	if in.op == opSplit || in.op == opLoop && in.max < 0 && !in.lazy {
+		in.memo = c.re.memos
+		c.re.memos++
+	}
+	c.re.code = append(c.re.code, in)
+	return int32(len(c.re.code) - 1)
+}
+
+func (c *reCompiler) here() int32 { return int32(len(c.re.code)) }
+
+func (c *reCompiler) node(n *reNode) {
+	if c.tooLarge {
+		return
+	}
+	switch n.kind {
+	case reSet:
+		c.emit(reInst{op: opSet, set: n.set})
+	case reConcat:
+		for _, s := range n.subs {
+			c.node(s)
+		}
+	case reAlternate:
+		var jumps []int32
+		for i, s := range n.subs {
+			if i == len(n.subs)-1 {
+				c.node(s)
+				break
+			}
+			split := c.emit(reInst{op: opSplit, set: s.first()})
+			c.re.code[split].x = c.here()
+			c.node(s)
+			jumps = append(jumps, c.emit(reInst{op: opJump}))
+			c.re.code[split].y = c.here()
+		}
+		for _, j := range jumps {
+			c.re.code[j].x = c.here()
+		}
+	case reRepeat:
+		c.repeat(n)
+	case reAtomic:
+		at := c.emit(reInst{op: opAtomic})
+		c.node(n.subs[0])
+		c.emit(reInst{op: opAccept})
+		c.re.code[at].y = c.here()
+	case reLookahead, reLookbehind:
+		in := reInst{op: opLook, negated: n.negated}
+		if n.kind == reLookbehind {
+			in.behind = true
+			low, high := n.subs[0].width()
+			in.min, in.max = int32(min(low, 1<<30)), int32(min(high, 1<<30))
+			c.memo = false // whether a state fails depends on where the match has to end
+		}
+		at := c.emit(in)
+		c.node(n.subs[0])
+		c.emit(reInst{op: opAccept})
+		c.re.code[at].y = c.here()
+	case reLineStart, reLineEnd, reTextStart, reTextEnd, reTextEndLine, reWordEdge:
+		c.emit(reInst{op: opAssert, assert: n.kind, negated: n.negated})
+	}
+}
+
+func (c *reCompiler) repeat(n *reNode) {
+	body := n.subs[0]
+	for body.kind == reConcat && len(body.subs) == 1 {
+		body = body.subs[0]
+	}
+	if body.kind == reSet {
+		c.emit(reInst{op: opLoop, set: body.set, min: int32(n.min), max: int32(n.max), lazy: n.lazy})
+		return
+	}
+	for range n.min {
+		if c.node(body); c.tooLarge {
+			return
+		}
+	}
+	// branch is where a repetition chooses between another turn, which follows
+	// it, and the way out, which leave sets.
+	branch := func() int32 { return c.emit(reInst{op: opSplit}) }
+	leave := func(split, to int32) {
+		in := &c.re.code[split]
+		if in.x, in.y = split+1, to; n.lazy {
+			in.x, in.y = in.y, in.x
+		}
+	}
+	if n.max < 0 {
+		low, _ := body.width()
+		split := branch()
+		moved := int32(-1)
+		if low == 0 { // a turn that matches nothing is the last one
+			c.memo = false // whether a state fails depends on where the turn began
+			slot := int32(c.re.slots)
+			c.re.slots++
+			c.emit(reInst{op: opMark, x: slot})
+			c.node(body)
+			moved = c.emit(reInst{op: opMoved, x: slot})
+		} else {
+			c.node(body)
+		}
+		c.emit(reInst{op: opJump, x: split})
+		leave(split, c.here())
+		if moved >= 0 && !c.tooLarge {
+			c.re.code[moved].y = c.here()
+		}
+		return
+	}
+	var splits []int32
+	for range n.max - n.min {
+		splits = append(splits, branch())
+		if c.node(body); c.tooLarge {
+			return
+		}
+	}
+	for _, s := range splits {
+		leave(s, c.here())
+	}
+}
+
+const unlimited = 1 << 30
+
+// width is the least and the largest number of characters that n matches.
+func (n *reNode) width() (low, high int) {
+	switch n.kind {
+	case reSet:
+		return 1, 1
+	case reConcat:
+		for _, s := range n.subs {
+			l, h := s.width()
+			low, high = min(low+l, unlimited), min(high+h, unlimited)
+		}
+		return low, high
+	case reAlternate:
+		low = unlimited
+		for _, s := range n.subs {
+			l, h := s.width()
+			low, high = min(low, l), max(high, h)
+		}
+		return low, high
+	case reRepeat:
+		l, h := n.subs[0].width()
+		if n.max < 0 {
+			if h > 0 {
+				h = unlimited
+			}
+		} else {
+			h = min(h*n.max, unlimited)
+		}
+		return min(l*n.min, unlimited), h
+	case reAtomic:
+		return n.subs[0].width()
+	}
+	return 0, 0
+}
+
+// first is the set of the characters that a match of n can begin with, nil if
+// n can match nothing or the set is not known.
+func (n *reNode) first() *runeSet {
+	if low, _ := n.width(); low == 0 {
+		return nil
+	}
+	switch n.kind {
+	case reSet:
+		return n.set
+	case reConcat:
+		set := &runeSet{}
+		for _, s := range n.subs {
+			low, high := s.width()
+			if high == 0 {
+				continue
+			}
+			f := s.starts()
+			if f == nil {
+				return nil
+			}
+			set = set.or(f)
+			if low > 0 {
+				return set
+			}
+		}
+	case reAlternate:
+		set := &runeSet{}
+		for _, s := range n.subs {
+			f := s.first()
+			if f == nil {
+				return nil
+			}
+			set = set.or(f)
+		}
+		return set
+	case reRepeat, reAtomic:
+		return n.subs[0].first()
+	}
+	return nil
+}
+
+// starts is first for a node that may match nothing too.
+func (n *reNode) starts() *runeSet {
+	if n.kind == reRepeat {
+		return n.subs[0].first()
+	}
+	return n.first()
+}

@@ -1,0 +1,618 @@
+package tokenizer
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// reKind says what a node of a parsed expression is.
+type reKind uint8
+
+const (
+	reEmpty       reKind = iota
+	reSet                // one character of set
+	reConcat             // all of subs
+	reAlternate          // the first of subs that lets the rest match
+	reRepeat             // subs[0], min to max times
+	reAtomic             // subs[0], of which only the first way to match counts
+	reLookahead          // subs[0] follows (or does not: negated)
+	reLookbehind         // subs[0] precedes (or does not)
+	reLineStart          // ^
+	reLineEnd            // $
+	reTextStart          // \A
+	reTextEnd            // \z
+	reTextEndLine        // \Z: the end, or a newline before it
+	reWordEdge           // \b, \B
+)
+
+type reNode struct {
+	kind     reKind
+	set      *runeSet
+	subs     []*reNode
+	min, max int // of reRepeat; max -1: no limit
+	lazy     bool
+	negated  bool
+}
+
+const (
+	maxRepeat  = 100000 // the largest number in {n,m} that the syntax allows
+	maxNesting = 250    // of groups
+)
+
+// An reParser reads a regular expression in the syntax of Oniguruma (Ruby's),
+// which is what the patterns of tokenizer.json are written in.
+type reParser struct {
+	in     string
+	pos    int
+	depth  int
+	groups int  // seen so far
+	fold   bool // (?i)
+	dot    bool // (?m): . matches a newline too
+	loose  bool // (?x): blanks and comments in the expression do not count
+}
+
+func parseRegex(expr string) (*reNode, error) {
+	if !utf8.ValidString(expr) {
+		return nil, errors.New("not UTF-8")
+	}
+	p := &reParser{in: expr}
+	n, err := p.alternation()
+	if err != nil {
+		return nil, err
+	}
+	if p.pos < len(p.in) {
+		return nil, errors.New("a ) without its (")
+	}
+	return n, nil
+}
+
+func (p *reParser) more() bool { return p.pos < len(p.in) }
+
+// peek is the next byte, 0 at the end.
+func (p *reParser) peek() byte {
+	if p.more() {
+		return p.in[p.pos]
+	}
+	return 0
+}
+
+func (p *reParser) has(prefix string) bool { return strings.HasPrefix(p.in[p.pos:], prefix) }
+
+// accept skips prefix if it comes next.
+func (p *reParser) accept(prefix string) bool {
+	if p.has(prefix) {
+		p.pos += len(prefix)
+		return true
+	}
+	return false
+}
+
+func (p *reParser) rune() rune {
+	r, n := utf8.DecodeRuneInString(p.in[p.pos:])
+	p.pos += n
+	return r
+}
+
+// skip passes over blanks and comments under (?x).
+func (p *reParser) skip() {
+	for p.loose && p.more() {
+		switch c := p.peek(); {
+		case c == '#':
+			for p.more() && p.peek() != '\n' {
+				p.pos++
+			}
+		case strings.IndexByte(" \t\n\r\f\v", c) >= 0:
+			p.pos++
+		default:
+			return
+		}
+	}
+}
+
+func (p *reParser) alternation() (*reNode, error) {
+	p.depth++
+	defer func() { p.depth-- }()
+	if p.depth > maxNesting {
+		return nil, fmt.Errorf("groups nested more than %d deep", maxNesting)
+	}
+	fold, dot, loose := p.fold, p.dot, p.loose
+	defer func() { p.fold, p.dot, p.loose = fold, dot, loose }()
+	var choices []*reNode
+	for {
+		n, err := p.concatenation()
+		if err != nil {
+			return nil, err
+		}
+		choices = append(choices, n)
+		if !p.accept("|") {
+			break
+		}
+	}
+	if len(choices) == 1 {
+		return choices[0], nil
+	}
+	return &reNode{kind: reAlternate, subs: choices}, nil
+}
+
+func (p *reParser) concatenation() (*reNode, error) {
+	n := &reNode{kind: reConcat}
+	for {
+		p.skip()
+		if !p.more() || p.peek() == '|' || p.peek() == ')' {
+			return n, nil
+		}
+		atom, err := p.atom()
+		if err != nil {
+			return nil, err
+		}
+		if atom == nil {
+			continue
+		}
+		if atom, err = p.quantified(atom); err != nil {
+			return nil, err
+		}
+		n.subs = append(n.subs, atom)
+	}
+}
+
+// quantified reads the quantifiers after an atom.
+func (p *reParser) quantified(atom *reNode) (*reNode, error) {
+	for stacked := 0; ; stacked++ {
+		p.skip()
+		n := &reNode{kind: reRepeat, subs: []*reNode{atom}, max: -1}
+		interval := false
+		switch p.peek() {
+		case '*':
+			p.pos++
+		case '+':
+			p.pos++
+			n.min = 1
+		case '?':
+			p.pos++
+			n.max = 1
+		case '{':
+			ok, err := p.interval(n)
+			if err != nil {
+				return nil, err
+			}
+			if !ok {
+				return atom, nil
+			}
+			interval = true
+		default:
+			return atom, nil
+		}
+		switch atom.kind {
+		case reLineStart, reLineEnd, reTextStart, reTextEnd, reTextEndLine, reWordEdge:
+			return nil, errors.New("a quantifier of something without width")
+		}
+		if stacked >= maxNesting {
+			return nil, fmt.Errorf("more than %d quantifiers in a row", maxNesting)
+		}
+		atom = n
+		switch {
+		case p.has("?") && !(interval && n.min == n.max):
+			// {n}? is an optional {n} in this syntax, not a lazy one.
+			p.pos++
+			n.lazy = true
+		case !interval && p.accept("+"):
+			atom = &reNode{kind: reAtomic, subs: []*reNode{n}}
+		}
+	}
+}
+
+// interval reads {n}, {n,}, {,m} or {n,m}. Anything else is a literal brace.
+func (p *reParser) interval(n *reNode) (bool, error) {
+	end := strings.IndexByte(p.in[p.pos:], '}')
+	if end < 0 {
+		return false, nil
+	}
+	low, high, comma := strings.Cut(p.in[p.pos+1:p.pos+end], ",")
+	if low == "" && high == "" || !isDigits(low) || !isDigits(high) {
+		return false, nil
+	}
+	number := func(s string, absent int) int {
+		if s == "" {
+			return absent
+		}
+		if v, err := strconv.Atoi(s); err == nil && v <= maxRepeat {
+			return v
+		}
+		return maxRepeat + 1
+	}
+	n.min = number(low, 0)
+	if n.max = n.min; comma {
+		n.max = number(high, -1)
+	}
+	if n.min > maxRepeat || n.max > maxRepeat {
+		return false, fmt.Errorf("a repetition of more than %d", maxRepeat)
+	}
+	if n.max >= 0 && n.min > n.max {
+		return false, errors.New("a repetition whose least exceeds its most")
+	}
+	p.pos += end + 1
+	return true, nil
+}
+
+func isDigits(s string) bool {
+	return strings.Trim(s, "0123456789") == ""
+}
+
+func (p *reParser) literal(r rune) *reNode {
+	return &reNode{kind: reSet, set: p.folding(newRuneSet([]runeRange{{r, r}}))}
+}
+
+func (p *reParser) folding(s *runeSet) *runeSet {
+	if p.fold {
+		return s.folded()
+	}
+	return s
+}
+
+// atom reads what a quantifier may follow; nil stands for nothing.
+func (p *reParser) atom() (*reNode, error) {
+	switch r := p.rune(); r {
+	case '.':
+		if p.dot {
+			return &reNode{kind: reSet, set: (&runeSet{}).not()}, nil
+		}
+		return &reNode{kind: reSet, set: newRuneSet([]runeRange{{'\n', '\n'}}).not()}, nil
+	case '^':
+		return &reNode{kind: reLineStart}, nil
+	case '$':
+		return &reNode{kind: reLineEnd}, nil
+	case '[':
+		s, err := p.class(true)
+		if err != nil {
+			return nil, err
+		}
+		return &reNode{kind: reSet, set: s}, nil
+	case '(':
+		return p.group()
+	case '\\':
+		return p.escape()
+	case '*', '+', '?':
+		return nil, fmt.Errorf("nothing before %c", r)
+	default:
+		return p.literal(r), nil
+	}
+}
+
+func (p *reParser) group() (*reNode, error) {
+	n := &reNode{}
+	switch {
+	case !p.accept("?"): // what groups matched is not remembered: nothing refers to it
+		p.groups++
+	case p.accept(":"):
+	case p.accept("="):
+		n.kind = reLookahead
+	case p.accept("!"):
+		n.kind, n.negated = reLookahead, true
+	case p.accept(">"):
+		n.kind = reAtomic
+	case p.accept("<="):
+		n.kind = reLookbehind
+	case p.accept("<!"):
+		n.kind, n.negated = reLookbehind, true
+	case p.accept("#"):
+		for {
+			if !p.more() {
+				return nil, errors.New("a comment without its )")
+			}
+			switch c := p.rune(); {
+			case c == '\\' && p.more():
+				p.rune()
+			case c == ')':
+				return nil, nil
+			}
+		}
+	case p.accept("<"), p.accept("'"):
+		end := strings.IndexAny(p.in[p.pos:], ">'")
+		if end < 1 {
+			return nil, errors.New("a group without a name")
+		}
+		p.pos += end + 1
+	default:
+		return p.flags()
+	}
+	body, err := p.alternation()
+	if err != nil {
+		return nil, err
+	}
+	if !p.accept(")") {
+		return nil, errors.New("a ( without its )")
+	}
+	if n.kind == reEmpty {
+		return body, nil
+	}
+	n.subs = []*reNode{body}
+	return n, nil
+}
+
+// flags reads (?imx-imx) and (?imx-imx:…). The former holds to the end of the
+// group it stands in, alternatives included.
+func (p *reParser) flags() (*reNode, error) {
+	fold, dot, loose := p.fold, p.dot, p.loose
+	on := true
+	for p.more() {
+		switch c := p.rune(); c {
+		case '-':
+			on = false
+		case 'i':
+			p.fold = on
+		case 'm':
+			p.dot = on
+		case 'x':
+			p.loose = on
+		case ':', ')':
+			n, err := p.alternation()
+			if err != nil {
+				return nil, err
+			}
+			if c == ':' {
+				p.fold, p.dot, p.loose = fold, dot, loose
+				if !p.accept(")") {
+					return nil, errors.New("a ( without its )")
+				}
+			}
+			return n, nil
+		default:
+			return nil, fmt.Errorf("the group (?%c", c)
+		}
+	}
+	return nil, errors.New("a ( without its )")
+}
+
+// escape reads what follows a backslash outside a class.
+func (p *reParser) escape() (*reNode, error) {
+	if !p.more() {
+		return nil, errors.New("a \\ at the end")
+	}
+	set := func(s *runeSet) (*reNode, error) { return &reNode{kind: reSet, set: s}, nil }
+	switch c := p.peek(); c {
+	case 'A', 'z', 'Z', 'b', 'B':
+		p.pos++
+		kind := map[byte]reKind{'A': reTextStart, 'z': reTextEnd, 'Z': reTextEndLine, 'b': reWordEdge, 'B': reWordEdge}[c]
+		return &reNode{kind: kind, negated: c == 'B'}, nil
+	case 'N':
+		p.pos++
+		return set(newRuneSet([]runeRange{{'\n', '\n'}}).not())
+	case 'O':
+		p.pos++
+		return set((&runeSet{}).not())
+	case 'R':
+		p.pos++
+		pair := &reNode{kind: reConcat, subs: []*reNode{
+			{kind: reSet, set: newRuneSet([]runeRange{{'\r', '\r'}})}, {kind: reSet, set: newRuneSet([]runeRange{{'\n', '\n'}})}}}
+		one := &reNode{kind: reSet, set: newRuneSet([]runeRange{{'\n', '\r'}, {0x85, 0x85}, {0x2028, 0x2029}})}
+		return &reNode{kind: reAtomic, subs: []*reNode{{kind: reAlternate, subs: []*reNode{pair, one}}}}, nil
+	case 'G', 'K', 'X', 'y', 'Y', 'k', 'g':
+		return nil, fmt.Errorf("\\%c, which is not supported", c)
+	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
+		// A number names a group, or else a character in octal.
+		n := len(p.in[p.pos:]) - len(strings.TrimLeft(p.in[p.pos:], "0123456789"))
+		if v, err := strconv.Atoi(p.in[p.pos : p.pos+n]); err != nil || v <= max(9, p.groups) {
+			return nil, fmt.Errorf("\\%s, which is not supported", p.in[p.pos:p.pos+n])
+		}
+	}
+	s, r, err := p.classEscape(false)
+	if err != nil {
+		return nil, err
+	}
+	if s != nil { // (?i) does not concern sets outside brackets
+		return set(s)
+	}
+	return p.literal(r), nil
+}
+
+// classEscape reads what follows a backslash and stands for a set, or for the
+// character r where the set is nil.
+func (p *reParser) classEscape(inClass bool) (s *runeSet, r rune, err error) {
+	if !p.more() {
+		return nil, 0, errors.New("a \\ at the end")
+	}
+	switch c := p.rune(); c {
+	case 'd':
+		return digitSet(), 0, nil
+	case 'D':
+		return digitSet().not(), 0, nil
+	case 'w', 'W':
+		s := wordTypeSet()
+		if inClass {
+			s = wordSet()
+		}
+		if c == 'W' {
+			s = s.not()
+		}
+		return s, 0, nil
+	case 's':
+		return spaceSet(), 0, nil
+	case 'S':
+		return spaceSet().not(), 0, nil
+	case 'h':
+		return hexSet(), 0, nil
+	case 'H':
+		return hexSet().not(), 0, nil
+	case 'p', 'P':
+		s, err := p.property(c == 'P', inClass)
+		return s, 0, err
+	case 't':
+		return nil, '\t', nil
+	case 'n':
+		return nil, '\n', nil
+	case 'r':
+		return nil, '\r', nil
+	case 'f':
+		return nil, '\f', nil
+	case 'v':
+		return nil, '\v', nil
+	case 'a':
+		return nil, '\a', nil
+	case 'e':
+		return nil, 0x1b, nil
+	case 'b':
+		if inClass {
+			return nil, '\b', nil
+		}
+		return nil, c, nil
+	case 'x':
+		if p.accept("{") {
+			end := strings.IndexByte(p.in[p.pos:], '}')
+			if end < 0 {
+				return nil, 0, errors.New("a \\x{ without its }")
+			}
+			return p.number(16, end, end, 1)
+		}
+		return p.number(16, 1, 2, 0)
+	case 'u':
+		return p.number(16, 4, 4, 0)
+	case '0', '1', '2', '3', '4', '5', '6', '7':
+		p.pos--
+		return p.number(8, 1, 3, 0)
+	case 'c', 'C', 'M':
+		return nil, 0, fmt.Errorf("\\%c, which is not supported", c)
+	default:
+		return nil, c, nil
+	}
+}
+
+// number reads a character's number of least to most digits, and passes over
+// the bytes after it.
+func (p *reParser) number(base, least, most, after int) (*runeSet, rune, error) {
+	n := 0
+	for n < most && p.pos+n < len(p.in) {
+		if _, err := strconv.ParseUint(p.in[p.pos+n:p.pos+n+1], base, 8); err != nil {
+			break
+		}
+		n++
+	}
+	v, err := strconv.ParseUint(p.in[p.pos:p.pos+n], base, 32)
+	if n < least || err != nil || v > unicode.MaxRune || !utf8.ValidRune(rune(v)) {
+		return nil, 0, errors.New("a character's number that names none")
+	}
+	if base == 16 && most == 2 && v > 127 {
+		return nil, 0, errors.New("\\x of a byte that is no character, which is not supported")
+	}
+	p.pos += n + after
+	return nil, rune(v), nil
+}
+
+// property reads {Name} or {^Name} after \p, or the single letter of \pL.
+func (p *reParser) property(negated, inClass bool) (*runeSet, error) {
+	if !p.accept("{") {
+		return nil, errors.New("a \\p without a name in braces")
+	}
+	end := strings.IndexByte(p.in[p.pos:], '}')
+	if end < 0 {
+		return nil, errors.New("a \\p{ without its }")
+	}
+	name := p.in[p.pos : p.pos+end]
+	p.pos += end + 1
+	bare := strings.TrimPrefix(name, "^")
+	s := propertySet(bare)
+	if s == nil {
+		return nil, fmt.Errorf("\\p{%s}, a property that is not known", name)
+	}
+	if strings.EqualFold(bare, "word") && !inClass {
+		s = wordTypeSet()
+	}
+	if negated != (bare != name) {
+		s = s.not()
+	}
+	return s, nil
+}
+
+// class reads a bracket expression after its [. Under (?i) the outermost one
+// gets the other cases of its characters, before it is negated.
+func (p *reParser) class(outermost bool) (*runeSet, error) {
+	p.depth++
+	defer func() { p.depth-- }()
+	if p.depth > maxNesting {
+		return nil, fmt.Errorf("classes nested more than %d deep", maxNesting)
+	}
+	negated := p.accept("^")
+	var both *runeSet // of the parts before &&
+	union := &runeSet{}
+	var items []runeRange
+	close := func() *runeSet {
+		s := union.or(newRuneSet(items))
+		if both != nil {
+			s = both.and(s)
+		}
+		return s
+	}
+	for first := true; ; first = false {
+		if !p.more() {
+			return nil, errors.New("a [ without its ]")
+		}
+		if p.peek() == ']' && !(first && strings.Contains(p.in[p.pos+1:], "]")) {
+			p.pos++
+			s := close()
+			if outermost {
+				s = p.folding(s)
+			}
+			if negated {
+				s = s.not()
+			}
+			return s, nil
+		}
+		if p.accept("&&") {
+			both, union, items = close(), &runeSet{}, nil
+			continue
+		}
+		s, lo, err := p.classItem()
+		if err != nil {
+			return nil, err
+		}
+		if s != nil {
+			union = union.or(s)
+			continue
+		}
+		hi := lo
+		if p.has("-") && !p.has("-]") && !p.has("-&&") && p.pos+1 < len(p.in) {
+			p.pos++
+			s, to, err := p.classItem()
+			if err != nil {
+				return nil, err
+			}
+			if s != nil { // [a-\d]: the hyphen is itself
+				items = append(items, runeRange{'-', '-'})
+				union = union.or(s)
+			} else if hi = to; hi < lo {
+				return nil, fmt.Errorf("the empty range %c-%c", lo, hi)
+			}
+		}
+		items = append(items, runeRange{lo, hi})
+	}
+}
+
+// classItem reads one member of a bracket expression: a set, or the character
+// r where the set is nil.
+func (p *reParser) classItem() (s *runeSet, r rune, err error) {
+	switch r := p.rune(); r {
+	case '[':
+		if p.peek() == ':' {
+			if end := strings.Index(p.in[p.pos:], ":]"); end > 0 {
+				name := p.in[p.pos+1 : p.pos+end]
+				bare := strings.TrimPrefix(name, "^")
+				if s := posixSet(bare); s != nil {
+					p.pos += end + 2
+					if bare != name {
+						s = s.not()
+					}
+					return s, 0, nil
+				}
+			}
+		}
+		s, err := p.class(false)
+		return s, 0, err
+	case '\\':
+		return p.classEscape(true)
+	default:
+		return nil, r, nil
+	}
+}

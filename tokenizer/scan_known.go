@@ -1,0 +1,277 @@
+package tokenizer
+
+// A scanner is a pattern that matches everywhere: text falls apart into its
+// matches. end gives the end of the match that begins at text[i], which is not
+// the end of text.
+type scanner interface {
+	pattern
+	end(text []byte, i int) int
+}
+
+const (
+	gpt2Pattern = `'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`
+
+	contractions  = `(?i:'s|'t|'re|'ve|'m|'ll|'d)`
+	qwen2Pattern  = contractions + `|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	qwen35Pattern = contractions + `|[^\r\n\p{L}\p{N}]?[\p{L}\p{M}]+|\p{N}| ?[^\s\p{L}\p{M}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	llama3Pattern = contractions + `|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+	cl100kPattern = `'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`
+	o200kPattern  = `[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+` + contractions + `?|` +
+		`[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+[\p{Ll}\p{Lm}\p{Lo}\p{M}]*` + contractions + `?|` +
+		`\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
+)
+
+// knownPatterns are the expressions that have a scanner. The scanner and the
+// expression match the same; the tests compare them.
+var knownPatterns = map[string]func(t *classTable) scanner{
+	gpt2Pattern:   func(t *classTable) scanner { return gpt2Scanner{t} },
+	qwen2Pattern:  func(t *classTable) scanner { return cl100kScanner{t, classLetter, 1} },
+	qwen35Pattern: func(t *classTable) scanner { return cl100kScanner{t, classLetter | classMark, 1} },
+	llama3Pattern: func(t *classTable) scanner { return cl100kScanner{t, classLetter, 3} },
+	cl100kPattern: func(t *classTable) scanner { return cl100kScanner{t, classLetter, 3} },
+	o200kPattern:  func(t *classTable) scanner { return o200kScanner{t} },
+}
+
+// knownScanner is the scanner of an expression, nil if it has none.
+func knownScanner(expr string) scanner {
+	if make := knownPatterns[expr]; make != nil {
+		return make(classes())
+	}
+	return nil
+}
+
+func findByScanner(s scanner, text []byte, from int) (start, end int, ok bool) {
+	if from >= len(text) {
+		return 0, 0, false
+	}
+	return from, s.end(text, from), true
+}
+
+// gpt2Scanner is gpt2Pattern: GPT-2, RoBERTa, GPT-NeoX, ModernBERT, and every
+// ByteLevel pre-tokenizer that uses its own expression.
+type gpt2Scanner struct{ *classTable }
+
+func (s gpt2Scanner) find(text []byte, from int) (start, end int, ok bool) {
+	return findByScanner(s, text, from)
+}
+
+func (s gpt2Scanner) end(text []byte, i int) int {
+	c, n := s.at(text, i)
+	j := i
+	switch text[i] {
+	case '\'':
+		if n := contraction(text[i:], false); n > 0 {
+			return i + n
+		}
+	case ' ':
+		if i+1 == len(text) {
+			return i + 1
+		}
+		j++
+		c, n = s.at(text, j)
+	}
+	switch {
+	case c&classLetter != 0:
+		return s.run(text, j+n, classLetter)
+	case c&classNumber != 0:
+		return s.run(text, j+n, classNumber)
+	case c&classSpace == 0:
+		return s.runOther(text, j+n, classSpace|classLetter|classNumber)
+	}
+	return s.blanks(text, i)
+}
+
+// contraction is the length of the English contraction that text begins with.
+// Where case does not count, the long s (ſ) is an s.
+func contraction(text []byte, anyCase bool) int {
+	if len(text) < 2 || text[0] != '\'' {
+		return 0
+	}
+	var a, b byte
+	a = text[1]
+	if len(text) > 2 {
+		b = text[2]
+	}
+	if anyCase {
+		if a == 0xc5 && b == 0xbf {
+			return 3
+		}
+		a, b = a|0x20, b|0x20
+	}
+	switch a {
+	case 's', 't', 'm', 'd':
+		return 2
+	case 'r', 'v':
+		if b == 'e' {
+			return 3
+		}
+	case 'l':
+		if b == 'l' {
+			return 3
+		}
+	}
+	return 0
+}
+
+// blanks is \s+(?!\S)|\s+ from i on, where a blank stands: all the blanks but
+// the last, which belongs to the word after them, if there are several.
+func (t *classTable) blanks(text []byte, i int) int {
+	end := i
+	last := i
+	for end < len(text) {
+		c, n := t.at(text, end)
+		if c&classSpace == 0 {
+			break
+		}
+		last = end
+		end += n
+	}
+	if end < len(text) && last > i {
+		return last
+	}
+	return end
+}
+
+// newlines is \s*[\r\n]+ from i on: the end of the last newline among the
+// blanks, or i if there is none.
+func (t *classTable) newlines(text []byte, i int) int {
+	end := i
+	for i < len(text) {
+		c, n := t.at(text, i)
+		if c&classSpace == 0 {
+			break
+		}
+		i += n
+		if c&classNewline != 0 {
+			end = i
+		}
+	}
+	return end
+}
+
+// cl100kScanner is llama3Pattern and its relatives, which differ in what
+// belongs to a word and how many digits make a number.
+type cl100kScanner struct {
+	*classTable
+	letters class // classLetter, and classMark for qwen35Pattern
+	digits  int
+}
+
+func (s cl100kScanner) find(text []byte, from int) (start, end int, ok bool) {
+	return findByScanner(s, text, from)
+}
+
+func (s cl100kScanner) end(text []byte, i int) int {
+	if text[i] == '\'' {
+		if n := contraction(text[i:], true); n > 0 {
+			return i + n
+		}
+	}
+	c, n := s.at(text, i)
+	if c&s.letters != 0 {
+		return s.run(text, i+n, s.letters)
+	}
+	if c&classNumber != 0 {
+		return s.number(text, i+n, s.digits)
+	}
+	j := i + n
+	if c&classNewline == 0 && j < len(text) {
+		d, m := s.at(text, j)
+		if d&s.letters != 0 {
+			return s.run(text, j+m, s.letters)
+		}
+		if text[i] == ' ' && d&(classSpace|classNumber) == 0 {
+			return s.run(text, s.runOther(text, j+m, classSpace|s.letters|classNumber), classNewline)
+		}
+	}
+	if c&classSpace == 0 {
+		return s.run(text, s.runOther(text, j, classSpace|s.letters|classNumber), classNewline)
+	}
+	if end := s.newlines(text, i); end > i {
+		return end
+	}
+	return s.blanks(text, i)
+}
+
+// number is the end of the rest of a number of at most most digits, of which
+// the first ends at i.
+func (t *classTable) number(text []byte, i, most int) int {
+	for ; most > 1 && i < len(text); most-- {
+		c, n := t.at(text, i)
+		if c&classNumber == 0 {
+			break
+		}
+		i += n
+	}
+	return i
+}
+
+// o200kScanner is o200kPattern: GPT-4o and its followers, which cut words
+// before capitals.
+type o200kScanner struct{ *classTable }
+
+func (s o200kScanner) find(text []byte, from int) (start, end int, ok bool) {
+	return findByScanner(s, text, from)
+}
+
+func (s o200kScanner) end(text []byte, i int) int {
+	c, n := s.at(text, i)
+	if c&classNumber != 0 {
+		return s.number(text, i+n, 3)
+	}
+	end, capitals := 0, false
+	if c&(classNewline|classLetter) == 0 {
+		end, capitals = s.word(text, i+n)
+	}
+	if c&classLetter != 0 || c&classMark != 0 && (end == 0 || capitals) {
+		// A mark is rather a word without capitals than the prefix of capitals.
+		end, _ = s.word(text, i)
+	}
+	if end > 0 {
+		return end + contraction(text[end:], true)
+	}
+	j := i
+	if text[i] == ' ' && i+1 < len(text) {
+		j++
+		c, n = s.at(text, j)
+	}
+	if c&(classSpace|classLetter|classNumber) == 0 {
+		end := s.runOther(text, j+n, classSpace|classLetter|classNumber)
+		for end < len(text) && (text[end] == '\r' || text[end] == '\n' || text[end] == '/') {
+			end++
+		}
+		return end
+	}
+	if end := s.newlines(text, i); end > i {
+		return end
+	}
+	return s.blanks(text, i)
+}
+
+// word is the end of the word without its prefix and contraction that begins
+// at i: capitals and then small letters, or capitals alone. It is 0 if there
+// is none. Letters without case count as both, so that a run of capitals ends
+// at the last of these when no small letter follows.
+func (s o200kScanner) word(text []byte, i int) (end int, capitals bool) {
+	p := i
+	for p < len(text) {
+		c, n := s.at(text, p)
+		if c&classUpper == 0 {
+			if c&classLower != 0 {
+				return s.run(text, p+n, classLower), false
+			}
+			break
+		}
+		p += n
+		if c&classLower != 0 {
+			end = p
+		}
+	}
+	if end > 0 {
+		return end, false
+	}
+	if p > i {
+		return p, true
+	}
+	return 0, false
+}

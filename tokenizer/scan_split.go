@@ -1,0 +1,167 @@
+package tokenizer
+
+import "slices"
+
+// newSplit makes the Split pre-tokenizer: text is cut at the matches of p, or
+// between them (invert), and how says what becomes of the matches.
+func newSplit(p pattern, how behaviour, invert bool) (preTokenizer, error) {
+	if l, ok := p.(literal); ok && l == "" { // matches between all characters
+		re, err := compileRegex("")
+		if err != nil {
+			return nil, err
+		}
+		p = re
+	}
+	if s, ok := p.(scanner); ok && (how == isolated || how == removed && invert) {
+		return scan{s}, nil
+	}
+	return split{p, how, invert}, nil
+}
+
+// scan cuts text into the matches of a scanner.
+type scan struct{ scanner }
+
+func (s scan) preTokenize(w *words) {
+	w.spareSpans = w.spareSpans[:0]
+	for _, p := range w.spans {
+		text := w.text[p.start:p.end]
+		for i := 0; i < len(text); {
+			end := s.end(text, i)
+			w.spareSpans = append(w.spareSpans, span{p.start + int32(i), p.start + int32(end)})
+			i = end
+		}
+	}
+	w.swapSpans()
+}
+
+type split struct {
+	pattern pattern
+	how     behaviour
+	invert  bool
+}
+
+func (s split) preTokenize(w *words) {
+	w.spareSpans = w.spareSpans[:0]
+	for _, p := range w.spans {
+		s.cut(w, p)
+	}
+	w.swapSpans()
+}
+
+// cut appends the parts of one span to the spare spans.
+func (s split) cut(w *words, p span) {
+	text := w.text[p.start:p.end]
+	first := len(w.spareSpans)
+	// The parts come as they stand in the text, matches with their end negated.
+	add := func(start, end int, match bool) {
+		part := span{p.start + int32(start), p.start + int32(end)}
+		if match != s.invert {
+			part.end = ^part.end
+		}
+		w.spareSpans = append(w.spareSpans, part)
+	}
+	done := 0
+	forEachMatch(s.pattern, text, func(start, end int) {
+		if done < start {
+			add(done, start, false)
+		}
+		add(start, end, true)
+		done = end
+	})
+	if done < len(text) {
+		add(done, len(text), false)
+	}
+	parts := s.how.join(w.spareSpans[first:])
+	parts = slices.DeleteFunc(parts, func(p span) bool { return p.start == p.end })
+	w.spareSpans = w.spareSpans[:first+len(parts)]
+}
+
+// join puts parts, of which the matches have a negated end, together as b says.
+// It works in place.
+func (b behaviour) join(parts []span) []span {
+	out := parts[:0]
+	before := false // whether the part before was a match
+	switch b {
+	case mergedWithNext:
+		slices.Reverse(parts)
+		for _, p := range parts {
+			match := p.end < 0
+			if match {
+				p.end = ^p.end
+			}
+			if match && !before && len(out) > 0 {
+				out[len(out)-1].start = p.start
+			} else {
+				out = append(out, p)
+			}
+			before = match
+		}
+		slices.Reverse(out)
+		return out
+	case removed:
+		return slices.DeleteFunc(parts, func(p span) bool { return p.end < 0 })
+	}
+	for _, p := range parts {
+		match := p.end < 0
+		if match {
+			p.end = ^p.end
+		}
+		joins := b == mergedWithPrevious && match && !before || b == contiguous && match == before
+		if joins && len(out) > 0 {
+			out[len(out)-1].end = p.end
+		} else {
+			out = append(out, p)
+		}
+		before = match
+	}
+	return out
+}
+
+// forEachMatch calls match for each match of p in text, from left to right.
+// They do not overlap, and none is empty right behind the one before.
+func forEachMatch(p pattern, text []byte, match func(start, end int)) {
+	find := p.find
+	if re, ok := p.(*regex); ok {
+		m := re.matcher(text)
+		defer m.release()
+		find = func(_ []byte, from int) (start, end int, ok bool) { return m.find(from) }
+	}
+	last := -1
+	for from := 0; from <= len(text); {
+		start, end, ok := find(text, from)
+		if !ok {
+			return
+		}
+		if start == end && end == last {
+			for from++; from < len(text) && text[from]&0xc0 == 0x80; from++ {
+			}
+			continue
+		}
+		match(start, end)
+		from, last = end, end
+	}
+}
+
+// digits is the Digits pre-tokenizer: it sets numbers apart, or each digit.
+type digits struct{ individual bool }
+
+func (d digits) preTokenize(w *words) {
+	t := classes()
+	w.spareSpans = w.spareSpans[:0]
+	for _, p := range w.spans {
+		text := w.text[p.start:p.end]
+		for i := 0; i < len(text); {
+			c, n := t.at(text, i)
+			end := i + n
+			switch {
+			case c&classNumber == 0:
+				end = t.runOther(text, end, classNumber)
+			case !d.individual:
+				end = t.run(text, end, classNumber)
+			}
+			w.spareSpans = append(w.spareSpans, span{p.start + int32(i), p.start + int32(end)})
+			i = end
+		}
+	}
+	w.swapSpans()
+}

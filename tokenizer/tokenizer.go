@@ -1,0 +1,244 @@
+package tokenizer
+
+import (
+	"fmt"
+	"strings"
+	"sync"
+	"unicode/utf8"
+	"unsafe"
+)
+
+// A Tokenizer turns text into the ids that a model was trained on. It is
+// immutable and safe for concurrent use.
+//
+// Text that is not valid UTF-8 is taken with U+FFFD in the place of each
+// invalid byte.
+type Tokenizer struct {
+	normalizer normalizer   // nil: none
+	pre        preTokenizer // nil: each stretch of text is one piece
+	model      model
+	decoder    decoder // nil: pieces joined with blanks
+	added      addedTokens
+	single     template
+	pair       template
+	maxLength  int   // 0: not known
+	pad        int32 // -1: none
+	scratch    sync.Pool
+}
+
+// finish puts the last parts of a tokenizer together once its stages are set.
+// path names its file in errors.
+func (t *Tokenizer) finish(path string) error {
+	t.added.index(t.normalizer)
+	fuse(t)
+	return t.checkTemplates(path)
+}
+
+// Encoding is the result of Encode and Pair. The caller keeps it and hands it
+// in again, so that its slices are used again.
+type Encoding struct {
+	IDs   []int32
+	Types []int32 // token type (segment) of each id, as the post-processor says
+}
+
+// Truncation says which of two texts is cut when both together are too long.
+// Cuts are at the end of a text.
+type Truncation uint8
+
+const (
+	// LongestFirst cuts the longer text down to the shorter one, then both.
+	LongestFirst Truncation = iota
+	// OnlySecond cuts the second text, a reranker's document.
+	OnlySecond
+	// OnlyFirst cuts the first text.
+	OnlyFirst
+)
+
+// Tokens appends the ids of text to dst, without the special tokens that the
+// post-processor puts around a text. Where text spells a special token
+// ("[SEP]", "</s>"), it becomes that token.
+func (t *Tokenizer) Tokens(dst []int32, text string) []int32 {
+	s := t.get()
+	defer t.scratch.Put(s)
+	return t.encode(dst, text, false, s)
+}
+
+// PlainTokens is Tokens for text that nobody vouches for: the spellings of
+// special tokens in it stay plain text.
+func (t *Tokenizer) PlainTokens(dst []int32, text string) []int32 {
+	s := t.get()
+	defer t.scratch.Put(s)
+	return t.encode(dst, text, true, s)
+}
+
+// Encode sets e to text with the special tokens of a single text around it,
+// cut to max ids in all (0: no limit). The special tokens always stay.
+func (t *Tokenizer) Encode(e *Encoding, text string, max int) {
+	s := t.get()
+	defer t.scratch.Put(s)
+	s.a = t.encode(s.a[:0], text, false, s)
+	t.Single(e, s.a, max)
+}
+
+// Single is Encode for a text whose tokens are known.
+func (t *Tokenizer) Single(e *Encoding, tokens []int32, max int) {
+	if max > 0 && len(tokens)+t.single.added > max {
+		tokens = tokens[:maximum(0, max-t.single.added)]
+	}
+	t.single.apply(e, tokens, nil)
+}
+
+func maximum(a, b int) int { return max(a, b) }
+
+// Pair sets e to the token lists a and b, joined as the post-processor says
+// and cut to max ids in all (0: no limit). A query's tokens can so be paired
+// with many documents'. It is an error if max leaves no room for the special
+// tokens or if the text that is to be cut cannot be cut far enough.
+func (t *Tokenizer) Pair(e *Encoding, a, b []int32, max int, how Truncation) error {
+	if max > 0 {
+		budget := max - t.pair.added
+		if budget < 0 {
+			return fmt.Errorf("a limit of %d tokens leaves no room for a pair's %d special tokens", max, t.pair.added)
+		}
+		na, nb, err := how.cut(len(a), len(b), budget)
+		if err != nil {
+			return err
+		}
+		a, b = a[:na], b[:nb]
+	}
+	t.pair.apply(e, a, b)
+	return nil
+}
+
+// EncodePair is Tokens of both texts and Pair.
+func (t *Tokenizer) EncodePair(e *Encoding, a, b string, max int, how Truncation) error {
+	s := t.get()
+	defer t.scratch.Put(s)
+	s.a = t.encode(s.a[:0], a, false, s)
+	s.b = t.encode(s.b[:0], b, false, s)
+	return t.Pair(e, s.a, s.b, max, how)
+}
+
+func (t *Tokenizer) get() *scratch {
+	if s, ok := t.scratch.Get().(*scratch); ok {
+		return s
+	}
+	return new(scratch)
+}
+
+// encode appends the ids of text to dst.
+func (t *Tokenizer) encode(dst []int32, text string, plain bool, s *scratch) []int32 {
+	if len(text) == 0 {
+		return dst
+	}
+	input := unsafe.Slice(unsafe.StringData(text), len(text)) // only read
+	if !utf8.ValidString(text) {
+		s.clean = appendValid(s.clean[:0], text)
+		input = s.clean
+	}
+	s.segments = t.added.split(s.segments[:0], &t.added.raw, input, plain)
+	for _, g := range s.segments {
+		if g.token >= 0 {
+			dst = append(dst, g.token)
+			continue
+		}
+		part, head := input[g.start:g.end], g.start == 0
+		if t.normalizer != nil {
+			s.normal, head = t.normalizer.normalize(s.normal[:0], part, head)
+			part = s.normal
+		}
+		if t.added.normal.trie == nil {
+			dst = t.encodePlain(dst, part, head, s)
+			continue
+		}
+		s.inner = t.added.split(s.inner[:0], &t.added.normal, part, plain)
+		for _, g := range s.inner {
+			if g.token >= 0 {
+				dst = append(dst, g.token)
+				continue
+			}
+			dst = t.encodePlain(dst, part[g.start:g.end], head && g.start == 0, s)
+		}
+	}
+	return dst
+}
+
+// encodePlain appends the ids of normalised text without added tokens.
+func (t *Tokenizer) encodePlain(dst []int32, text []byte, head bool, s *scratch) []int32 {
+	if len(text) == 0 {
+		return dst
+	}
+	if t.pre == nil {
+		return t.model.encode(dst, text, s)
+	}
+	w := &s.words
+	w.text, w.head = append(w.text[:0], text...), head
+	w.spans = append(w.spans[:0], span{0, int32(len(text))})
+	t.pre.preTokenize(w)
+	for _, p := range w.spans {
+		dst = t.model.encode(dst, w.text[p.start:p.end], s)
+	}
+	return dst
+}
+
+// Decode turns ids back into text. Ids that the tokenizer does not have are
+// left out, and with skipSpecial the special tokens too.
+func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
+	pieces := make([]string, 0, len(ids))
+	for _, id := range ids {
+		if i, ok := t.added.byID[id]; ok {
+			if !skipSpecial || !t.added.list[i].special {
+				pieces = append(pieces, t.added.list[i].content)
+			}
+		} else if p, ok := t.model.piece(id); ok {
+			pieces = append(pieces, p)
+		}
+	}
+	if t.decoder == nil {
+		return strings.Join(pieces, " ")
+	}
+	return strings.Join(t.decoder.decode(pieces), "")
+}
+
+// Piece is the spelling of an id in the vocabulary, "" for an id that there is
+// none of.
+func (t *Tokenizer) Piece(id int32) string {
+	if i, ok := t.added.byID[id]; ok {
+		return t.added.list[i].content
+	}
+	piece, _ := t.model.piece(id)
+	return piece
+}
+
+// ID finds a piece by its spelling in the vocabulary.
+func (t *Tokenizer) ID(piece string) (int32, bool) {
+	if i, ok := t.added.byName[piece]; ok {
+		return t.added.list[i].id, true
+	}
+	return t.model.id(piece)
+}
+
+// Size is the highest id plus one: the rows that an embedding table needs.
+func (t *Tokenizer) Size() int { return max(t.model.size(), int(t.added.size)) }
+
+// MaxLength is the length that the tokenizer's configuration limits sequences
+// to, in tokens, 0 if it gives none.
+func (t *Tokenizer) MaxLength() int { return t.maxLength }
+
+// IsSpecial says whether id is a special token.
+func (t *Tokenizer) IsSpecial(id int32) bool {
+	i, ok := t.added.byID[id]
+	return ok && t.added.list[i].special
+}
+
+// PadID is the id of the padding token.
+func (t *Tokenizer) PadID() (int32, bool) { return t.pad, t.pad >= 0 }
+
+// Added is the number of special tokens that are put around one text or a
+// pair.
+func (t *Tokenizer) Added(pair bool) int {
+	if pair {
+		return t.pair.added
+	}
+	return t.single.added
+}

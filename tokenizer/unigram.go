@@ -1,0 +1,192 @@
+package tokenizer
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"unicode/utf8"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// unigram cuts a piece so that the sum of the scores is highest.
+type unigram struct {
+	vocabulary
+	scores       []float64
+	unknown      int32 // -1: none
+	unknownScore float64
+	bytes        []int32 // ids of the 256 byte pieces; nil: no byte fallback
+}
+
+// unknownPenalty is how much worse than the worst piece an unknown character
+// is.
+const unknownPenalty = 10
+
+// unigramScratch holds, for each position of a piece, the best way there.
+type unigramScratch struct {
+	nodes []unigramNode
+}
+
+type unigramNode struct {
+	score float64
+	id    int32 // of the piece that ends here
+	start int32 // where it starts; -1: no way leads here
+}
+
+func newUnigram(raw []byte, path string) (model, error) {
+	m := &unigram{unknown: -1}
+	fallback := false
+	unknown := int64(-1)
+	r := newJSONReader(path, "model", raw)
+	r.object(func(key []byte) {
+		switch string(key) {
+		case "unk_id":
+			r.field = "model.unk_id"
+			if !r.null() {
+				unknown = int64(r.id())
+			}
+		case "byte_fallback":
+			r.field = "model.byte_fallback"
+			if !r.null() {
+				fallback = r.bool()
+			}
+		case "vocab":
+			r.field = "model.vocab"
+			r.array(func(i int) {
+				r.array(func(j int) {
+					switch j {
+					case 0:
+						m.add(r.str(), int32(i))
+					case 1:
+						m.scores = append(m.scores, r.float())
+					default:
+						r.fail("a third member of a vocabulary entry", "a piece and its score")
+					}
+				})
+				if r.err == nil && (len(m.ends) != i+1 || len(m.scores) != i+1) {
+					r.fail("an incomplete vocabulary entry", "a piece and its score")
+				}
+			})
+		default:
+			r.raw()
+		}
+		r.field = "model"
+	})
+	if err := r.end(); err != nil {
+		return nil, err
+	}
+	if err := m.finish(path, "model", unknown, fallback); err != nil {
+		return nil, err
+	}
+	return m, nil
+}
+
+// finish indexes the vocabulary once pieces and scores are read. field names
+// it in errors; unknown is -1 if there is no unknown piece.
+func (m *unigram) finish(path, field string, unknown int64, fallback bool) error {
+	if len(m.ends) == 0 {
+		return &fault.FormatError{Path: path, Field: field + ".vocab", Offset: -1, Found: "no pieces", Want: "at least one"}
+	}
+	if unknown >= int64(len(m.ends)) {
+		return &fault.FormatError{Path: path, Field: field + ".unk_id", Offset: -1,
+			Found: strconv.FormatInt(unknown, 10), Want: fmt.Sprintf("less than the %d pieces", len(m.ends))}
+	}
+	m.unknown = int32(unknown)
+	m.unknownScore = math.Inf(1)
+	for _, s := range m.scores {
+		m.unknownScore = min(m.unknownScore, s)
+	}
+	m.unknownScore -= unknownPenalty
+	m.index()
+	if fallback {
+		m.bytes = make([]int32, 256)
+		for b := range m.bytes {
+			m.bytes[b] = m.trie.find(fmt.Sprintf("<0x%02X>", b))
+		}
+	}
+	return nil
+}
+
+func (m *unigram) encode(dst []int32, piece []byte, s *scratch) []int32 {
+	if cap(s.unigram.nodes) < len(piece)+1 {
+		s.unigram.nodes = make([]unigramNode, len(piece)+len(piece)/2+64)
+	}
+	nodes := s.unigram.nodes[:len(piece)+1]
+	for i := range nodes {
+		nodes[i].start = -1
+	}
+	nodes[0].score = 0
+	units := m.trie.units
+	for start := 0; start < len(piece); {
+		size := 1
+		if piece[start] >= utf8.RuneSelf {
+			_, size = utf8.DecodeRune(piece[start:])
+		}
+		here := nodes[start].score
+		single := false
+		node := uint32(0)
+		for i := start; i < len(piece); i++ {
+			child := units[node].base ^ uint32(piece[i])
+			if units[child].check != node {
+				break
+			}
+			node = child
+			id := units[node].value
+			if id < 0 {
+				continue
+			}
+			to := &nodes[i+1]
+			if score := here + m.scores[id]; to.start < 0 || score > to.score {
+				*to = unigramNode{score, id, int32(start)}
+			}
+			single = single || i+1-start == size
+		}
+		if !single {
+			to := &nodes[start+size]
+			if score := here + m.unknownScore; to.start < 0 || score > to.score {
+				*to = unigramNode{score, m.unknown, int32(start)}
+			}
+		}
+		start += size
+	}
+	begin := len(dst)
+	for end := len(piece); end > 0; {
+		n := nodes[end]
+		start := int(n.start)
+		if n.id == m.unknown {
+			// Unknown characters side by side are one piece.
+			for start > 0 && nodes[start].id == m.unknown {
+				start = int(nodes[start].start)
+			}
+			dst = m.appendUnknown(dst, piece[start:end])
+		} else {
+			dst = append(dst, n.id)
+		}
+		end = start
+	}
+	for i, j := begin, len(dst)-1; i < j; i, j = i+1, j-1 {
+		dst[i], dst[j] = dst[j], dst[i]
+	}
+	return dst
+}
+
+// appendUnknown appends the ids of an unknown stretch in reverse order.
+func (m *unigram) appendUnknown(dst []int32, piece []byte) []int32 {
+	if id := m.trie.find(view(piece)); id >= 0 {
+		return append(dst, id)
+	}
+	if m.bytes != nil {
+		begin := len(dst)
+		for i := len(piece) - 1; i >= 0 && m.bytes[piece[i]] >= 0; i-- {
+			dst = append(dst, m.bytes[piece[i]])
+		}
+		if len(dst)-begin == len(piece) {
+			return dst
+		}
+		dst = dst[:begin]
+	}
+	if m.unknown < 0 {
+		return dst // a vocabulary that has no word for it
+	}
+	return append(dst, m.unknown)
+}

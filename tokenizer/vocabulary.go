@@ -1,0 +1,79 @@
+package tokenizer
+
+// A vocabulary is a fixed two-way table of pieces and ids. The spellings lie
+// end to end in one string: a quarter of a million small strings would burden
+// the garbage collector for nothing.
+type vocabulary struct {
+	text []byte
+	ends []uint32 // piece i is text[ends[i-1]:ends[i]]
+	ids  []int32  // of piece i; nil: i itself
+	rank []int32  // piece of an id, -1 where none has it; nil: the id itself
+	trie *trie    // spelling → id
+}
+
+// add appends a piece.
+func (v *vocabulary) add(piece []byte, id int32) {
+	v.text = append(v.text, piece...)
+	v.ends = append(v.ends, uint32(len(v.text)))
+	v.ids = append(v.ids, id)
+}
+
+// at is the spelling of the i-th piece that was added.
+func (v *vocabulary) at(i int) string {
+	start := uint32(0)
+	if i > 0 {
+		start = v.ends[i-1]
+	}
+	return view(v.text[start:v.ends[i]])
+}
+
+// index builds the tables once all the pieces are added.
+func (v *vocabulary) index() {
+	dense := true
+	size := int32(0)
+	for i, id := range v.ids {
+		dense = dense && int(id) == i
+		size = max(size, id+1)
+	}
+	if dense {
+		v.ids = nil
+		v.trie = newTrie(len(v.ends), v.at, func(i int) int32 { return int32(i) })
+		return
+	}
+	v.rank = make([]int32, size)
+	for i := range v.rank {
+		v.rank[i] = -1
+	}
+	for i, id := range v.ids {
+		v.rank[id] = int32(i)
+	}
+	v.trie = newTrie(len(v.ends), v.at, func(i int) int32 { return v.ids[i] })
+}
+
+func (v *vocabulary) id(piece string) (int32, bool) {
+	id := v.trie.find(piece)
+	return id, id >= 0
+}
+
+func (v *vocabulary) piece(id int32) (string, bool) {
+	i := int(id)
+	if v.rank != nil {
+		if i < 0 || i >= len(v.rank) || v.rank[i] < 0 {
+			return "", false
+		}
+		i = int(v.rank[i])
+	}
+	if i < 0 || i >= len(v.ends) {
+		return "", false
+	}
+	return v.at(i), true
+}
+
+func (v *vocabulary) count() int { return len(v.ends) }
+
+func (v *vocabulary) size() int {
+	if v.rank != nil {
+		return len(v.rank)
+	}
+	return len(v.ends)
+}

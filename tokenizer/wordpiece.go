@@ -1,0 +1,95 @@
+package tokenizer
+
+import (
+	"fmt"
+	"unicode/utf8"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// wordPiece takes the longest piece that a word begins with, then the longest
+// continuing piece, and so on; a word that does not come out even is unknown.
+type wordPiece struct {
+	vocabulary
+	unknown  int32
+	inner    uint32 // node of the trie where the pieces inside a word begin
+	hasInner bool
+	maxChars int
+}
+
+func newWordPiece(raw []byte, path string) (model, error) {
+	m := &wordPiece{maxChars: 100}
+	unknown, prefix := "[UNK]", "##"
+	r := newJSONReader(path, "model", raw)
+	r.object(func(key []byte) {
+		switch string(key) {
+		case "unk_token":
+			r.field = "model.unk_token"
+			unknown = string(r.str())
+		case "continuing_subword_prefix":
+			r.field = "model.continuing_subword_prefix"
+			prefix = string(r.str())
+		case "max_input_chars_per_word":
+			r.field = "model.max_input_chars_per_word"
+			m.maxChars = int(r.id())
+		case "vocab":
+			m.vocabulary.readJSON(r, len(raw))
+		default:
+			r.raw()
+		}
+		r.field = "model"
+	})
+	if err := r.end(); err != nil {
+		return nil, err
+	}
+	return m.finish(path, "model", unknown, prefix)
+}
+
+// finish indexes the vocabulary once it is read. field names it in errors.
+func (m *wordPiece) finish(path, field, unknown, prefix string) (model, error) {
+	m.index()
+	m.inner, m.hasInner = m.trie.walk(prefix)
+	var ok bool
+	if m.unknown, ok = m.id(unknown); !ok {
+		return nil, &fault.FormatError{Path: path, Field: field + ".vocab", Offset: -1,
+			Found: fmt.Sprintf("%d pieces without the unknown token", m.count()), Want: fmt.Sprintf("%q", unknown)}
+	}
+	return m, nil
+}
+
+func (m *wordPiece) encode(dst []int32, piece []byte, _ *scratch) []int32 {
+	if len(piece) > m.maxChars && utf8.RuneCount(piece) > m.maxChars {
+		return append(dst, m.unknown)
+	}
+	begin := len(dst)
+	id, n := m.trie.longest(0, piece)
+	for {
+		if id < 0 {
+			return append(dst[:begin], m.unknown)
+		}
+		dst = append(dst, id)
+		if piece = piece[n:]; len(piece) == 0 {
+			return dst
+		}
+		if !m.hasInner {
+			id = -1
+			continue
+		}
+		id, n = m.trie.longest(m.inner, piece)
+	}
+}
+
+// readJSON reads an object of pieces and ids. limit is the highest id that the
+// size of the text makes believable: tables are made that long.
+func (v *vocabulary) readJSON(r *jsonReader, limit int) {
+	r.field = "model.vocab"
+	r.object(func(key []byte) {
+		v.text = append(v.text, key...)
+		id := r.id()
+		if r.err == nil && int(id) > limit {
+			r.fail(fmt.Sprintf("the id %d", id), fmt.Sprintf("an id in keeping with a text of %d bytes", limit))
+		}
+		v.ends = append(v.ends, uint32(len(v.text)))
+		v.ids = append(v.ids, id)
+	})
+}
