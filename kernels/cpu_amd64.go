@@ -50,7 +50,3 @@ func detect(rung int) cpuFeatures {
 		amx:        has(rungAMX),
 	}
 }
-
-// amxUsable says whether the AMX tile registers exist and the system lets this
-// process use them.
-func amxUsable() bool { return false }

@@ -1,0 +1,419 @@
+package kernels
+
+import "unsafe"
+
+// Attention is softmax(scores)·V for one head of one sequence. The score of
+// query i and key j is Scale·(qᵢ·kⱼ), changed as the fields say, in this order:
+//
+//	Relative  + Scale·(C2P + P2C) at the distance i−j
+//	SoftCap   SoftCap·tanh(score/SoftCap)
+//	Slope     − Slope·|i−j|
+//	Window, Causal  keys that are not seen get no weight
+//
+// Keys and values are counted from 0: first those of the prefix, then k and v;
+// query row r stands at position Offset+r among them.
+//
+// The work goes in tiles of a few queries by up to 512 keys with a running
+// maximum and sum: no more memory is taken for long sequences than for short
+// ones, except that keys and values of 512 positions are packed. A query's result
+// depends on nothing but itself and the keys it sees: the same bits come out
+// whichever other rows q has, and whether keys lie in the prefix or in k.
+//
+// Where nothing depends on positions (no Causal, Window, Slope or Relative), q may
+// have several rows of one position: the query heads that share the keys of a group,
+// when one token is generated.
+type Attention struct {
+	HeadDim int     // columns of q and k
+	Scale   float32 // usually 1/√HeadDim
+
+	// KPrefix and VPrefix are keys and values before those of k and v: a prefix
+	// that sequences share. They may have no rows.
+	KPrefix, VPrefix Matrix
+
+	Causal bool // query i sees keys j ≤ i
+	Offset int  // position of query row 0
+	Window int  // if above 0, only keys with |i−j| ≤ Window are seen, or, if Causal, with i−j < Window
+
+	Slope    float32   // ALiBi
+	SoftCap  float32   // 0: none
+	Relative *Relative // or nil
+}
+
+// Relative is DeBERTa's disentangled attention: what queries and keys give to
+// relative positions.
+type Relative struct {
+	C2P   Matrix  // queries × columns, row r for query row r; or no rows
+	P2C   Matrix  // keys × columns; or no rows
+	Index []int32 // Index[i−j+keys−1] is the column for position i and key j; it must be in range
+}
+
+// AttentionScratch is scratch memory of one worker. The zero value is ready; it
+// grows to what the largest call needs and is then kept.
+type AttentionScratch struct {
+	keys    []float32 // panels of transposed keys
+	values  []float32 // panels of values
+	scores  []float32 // a tile
+	queries []float32 // a tile's
+	state   []softmaxState
+	slopes  []float32 // −Slope·|distance|
+}
+
+const (
+	// attentionBlock keys are packed and weighed at once. Blocks begin at
+	// multiples of it, so that sums do not depend on where a query stands in q.
+	attentionBlock = 512
+	// attentionStride is the distance of rows in a tile of scores: not a power of
+	// two, which would crowd them into a few sets of the cache.
+	attentionStride = attentionBlock + softmaxLanes
+	// Rows that lie so many bytes apart share one or two sets of the first-level
+	// cache.
+	crowdedStride = 2048
+)
+
+// Run writes softmax(scores)·V to out: as many rows as q, as many columns as v.
+// q and k have HeadDim columns; k and v have as many rows. out must not overlap
+// the others.
+func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
+	if q.Rows == 0 {
+		return
+	}
+	r := attentionRun{Attention: a, AttentionScratch: s, out: out, q: q, k: k, v: v,
+		total: a.KPrefix.Rows + k.Rows, shape: chooseAttentionShape()}
+	lo, hi := r.seen(0, q.Rows)
+	if lo >= hi {
+		for i := range out.Rows {
+			clear(out.Row(i))
+		}
+		return
+	}
+	first := lo / attentionBlock * attentionBlock
+	r.single = hi <= first+attentionBlock
+	r.crowded = 4*q.Stride%crowdedStride == 0
+	r.reserve()
+	for from := first; from < hi; from += attentionBlock {
+		r.block(from, max(lo, from), min(hi, from+attentionBlock))
+	}
+}
+
+// attentionRun is one Run.
+type attentionRun struct {
+	*Attention
+	*AttentionScratch
+	out, q, k, v Matrix
+	total        int // keys, the prefix included
+	shape        attentionShape
+	single       bool // no query sees more than the one block
+	crowded      bool // rows of q would crowd each other out of the first-level cache
+
+	from, lo, hi int // the packed keys, and where their block begins
+}
+
+func (r *attentionRun) reserve() {
+	s, cols := r.AttentionScratch, r.shape.cols
+	keys := min(attentionBlock, (r.total+cols-1)/cols*cols+cols)
+	s.keys = growAligned(s.keys, keys*r.HeadDim)
+	s.values = growAligned(s.values, keys*((r.v.Cols+cols-1)/cols*cols))
+	s.scores = growAligned(s.scores, maxTileRows*attentionStride)
+	if r.crowded {
+		s.queries = growAligned(s.queries, maxTileRows*r.queryStride())
+	}
+	states := maxTileRows
+	if !r.single {
+		states += r.q.Rows
+	}
+	if cap(s.state) < states {
+		s.state = make([]softmaxState, states)
+	}
+	s.state = s.state[:states]
+	if r.Slope != 0 {
+		// Position i and key j look at distance |i−j| = |(j−i+farthest) − farthest|.
+		far := r.farthest()
+		if cap(s.slopes) < 2*far+1 {
+			s.slopes = make([]float32, 2*far+1)
+		}
+		s.slopes = s.slopes[:2*far+1]
+		for d := range far + 1 {
+			x := -r.Slope * float32(d)
+			s.slopes[far-d], s.slopes[far+d] = x, x
+		}
+	}
+}
+
+// queryStride is the distance of a tile's queries when they are copied.
+func (r *attentionRun) queryStride() int { return r.HeadDim + softmaxLanes }
+
+// farthest is the largest distance of a query and a key.
+func (r *attentionRun) farthest() int { return max(r.total, r.Offset+r.q.Rows) }
+
+func growAligned(s []float32, n int) []float32 {
+	if cap(s) < n {
+		return alignedFloats(n)
+	}
+	return s[:n]
+}
+
+// seen is the range of keys that query rows from to to-1 see among them.
+func (r *attentionRun) seen(from, to int) (lo, hi int) {
+	first, last := r.Offset+from, r.Offset+to-1
+	lo, hi = 0, r.total
+	switch {
+	case r.Causal:
+		hi = min(hi, last+1)
+		if r.Window > 0 {
+			lo = max(lo, first-r.Window+1)
+		}
+	case r.Window > 0:
+		lo, hi = max(lo, first-r.Window), min(hi, last+r.Window+1)
+	}
+	return lo, hi
+}
+
+// block adds keys lo to hi-1 of the block that begins at from to all queries that
+// see any of them.
+func (r *attentionRun) block(from, lo, hi int) {
+	r.from, r.lo, r.hi = from, from+(lo-from)/r.shape.cols*r.shape.cols, hi
+	r.packKeys()
+	r.packValues()
+	// Tiles are of about the same height.
+	rows := r.q.Rows
+	tiles := (rows + r.shape.rows - 1) / r.shape.rows
+	for t := range tiles {
+		i := t * rows / tiles
+		r.tile(i, (t+1)*rows/tiles-i)
+	}
+}
+
+// segment is the part of keys from to to-1 of prefix and rest, two matrices one
+// after the other, that lies in one of them: it begins at from.
+func segment(prefix, rest Matrix, from, to int) Matrix {
+	if from < prefix.Rows {
+		return prefix.Slice(from, min(to, prefix.Rows))
+	}
+	return rest.Slice(from-prefix.Rows, to-prefix.Rows)
+}
+
+// packKeys transposes the keys, a panel of shape.cols of them after the other.
+// Columns of the last panel that have no key keep what was there.
+func (r *attentionRun) packKeys() {
+	cols, d := r.shape.cols, r.HeadDim
+	for j := r.lo; j < r.hi; {
+		part := segment(r.KPrefix, r.k, j, min(r.hi, r.lo+((j-r.lo)/cols+1)*cols))
+		transpose(r.keys[(j-r.lo)/cols*cols*d+(j-r.lo)%cols:], cols, part)
+		j += part.Rows
+	}
+}
+
+// packValues copies the values in panels of shape.cols columns, the last filled
+// up with zeros.
+func (r *attentionRun) packValues() {
+	cols, keys := r.shape.cols, r.hi-r.lo
+	for j := r.lo; j < r.hi; {
+		part := segment(r.VPrefix, r.v, j, r.hi)
+		for c := 0; c < part.Cols; c += cols {
+			r.shape.copyPanel(r.values[c*keys+(j-r.lo)*cols:], part.Columns(c, min(c+cols, part.Cols)))
+		}
+		j += part.Rows
+	}
+}
+
+// tile adds the packed keys to query rows i to i+height-1.
+func (r *attentionRun) tile(i, height int) {
+	lo, hi := r.seen(i, i+height)
+	first, last, empty := lo >= r.from, hi <= r.from+attentionBlock, lo >= hi
+	lo, hi = max(lo, r.lo), min(hi, r.hi)
+	if lo >= hi {
+		if empty {
+			for h := range height {
+				clear(r.out.Row(i + h))
+			}
+		}
+		return
+	}
+	cols, from := r.shape.cols, lo
+	lo = r.lo + (lo-r.lo)/cols*cols
+	end := lo + (hi-lo+cols-1)/cols*cols
+	// What is known of the rows is kept apart only if it is needed again.
+	states := r.state[:height]
+	if !first || !last {
+		states = r.state[maxTileRows+i:][:height]
+	}
+	if first {
+		for h := range states {
+			states[h].reset()
+		}
+	}
+
+	// Scores.
+	d := r.HeadDim
+	t := attentionTile{rows: height, k: d, aRow: uintptr(4 * r.q.Stride), bPanel: uintptr(4 * cols * d),
+		y: unsafe.Pointer(&r.scores[0]), yRow: 4 * attentionStride, cols: end - lo}
+	if d > 0 {
+		q := r.q.Data[i*r.q.Stride:]
+		if r.crowded {
+			t.aRow = uintptr(4 * r.queryStride())
+			for h := range height {
+				copy(r.queries[h*r.queryStride():], r.q.Row(i+h))
+			}
+			q = r.queries
+		}
+		t.a = unsafe.Pointer(&q[0])
+		t.b = unsafe.Pointer(&r.keys[(lo-r.lo)*d])
+	}
+	r.shape.product(&t)
+
+	// Weights.
+	plain := r.Scale > 0 && r.Slope == 0 && r.SoftCap == 0
+	c := float32(log2eHigh)
+	if plain {
+		c *= r.Scale
+	}
+	wide := lo + (hi-lo+softmaxLanes-1)/softmaxLanes*softmaxLanes
+	for h := range height {
+		row := r.scores[h*attentionStride:][:wide-lo]
+		if r.Relative != nil {
+			r.addRelative(row[:hi-lo], i+h, lo)
+		}
+		if !plain {
+			r.change(row, i+h, lo)
+		}
+		seen, end := r.seen(i+h, i+h+1)
+		seen, end = min(max(seen-lo, 0), len(row)), max(min(end, hi)-lo, 0)
+		for j := range row[:seen] {
+			row[j] = infinity
+		}
+		for j := end; j < len(row); j++ {
+			row[j] = infinity
+		}
+	}
+	weighRows(states, r.scores, attentionStride, wide-lo, c)
+
+	// Outputs.
+	if r.v.Cols == 0 {
+		return
+	}
+	t = attentionTile{rows: height, k: hi - from, a: unsafe.Pointer(&r.scores[from-lo]), aRow: 4 * attentionStride,
+		b: unsafe.Pointer(&r.values[(from-r.lo)*cols]), bPanel: uintptr(4 * cols * (r.hi - r.lo)),
+		y: unsafe.Pointer(&r.out.Data[i*r.out.Stride]), yRow: uintptr(4 * r.out.Stride), cols: r.v.Cols}
+	if !first {
+		t.before = &states[0].factor
+	}
+	if last {
+		t.after = &states[0].inverse
+	}
+	r.shape.product(&t)
+}
+
+// change makes scores of row, the products of query row i and the keys from lo
+// on, as SoftCap and Slope say.
+func (r *attentionRun) change(row []float32, i, lo int) {
+	scale := r.Scale
+	if r.SoftCap != 0 {
+		scaleRow(row, scale/r.SoftCap)
+		vector(row, row, nil, vecTanh)
+		scale = r.SoftCap
+	}
+	scaleRow(row, scale)
+	if r.Slope != 0 {
+		far := r.farthest()
+		n := min(len(row), r.total-lo)
+		o := lo - (r.Offset + i) + far
+		vector(row[:n], row[:n], r.slopes[o:o+n], vecAdd)
+	}
+}
+
+// addRelative adds to row, the products of query row i and the keys from lo on,
+// what relative positions give.
+func (r *attentionRun) addRelative(row []float32, i, lo int) {
+	// index[j] is the column for key lo+j, backwards.
+	n := len(row)
+	index := r.Relative.Index[r.Offset+i-lo-n+r.total:][:n]
+	if p := r.Relative.C2P; p.Rows > 0 {
+		addGathered(row, index, p.Row(i), 0)
+	}
+	if p := r.Relative.P2C; p.Rows > 0 {
+		addGathered(row, index, p.Data[lo*p.Stride:(lo+n-1)*p.Stride+p.Cols], p.Stride)
+	}
+}
+
+// addGatheredPortable is the definition of addGathered: row[j] is added the number
+// of src at j·stride + index[len(row)−1−j].
+func addGatheredPortable(row []float32, index []int32, src []float32, stride int) {
+	last := len(row) - 1
+	for j := range row {
+		row[j] += src[j*stride+int(index[last-j])]
+	}
+}
+
+// attentionShape is the tile that a micro-kernel keeps in registers: up to rows
+// rows by cols columns. cols is a multiple of softmaxLanes.
+type attentionShape struct {
+	rows, cols int
+	rung       uint8 // one of the float… constants
+}
+
+var portableAttention = attentionShape{rows: 4, cols: portablePanel, rung: floatPortable}
+
+// attentionTile says to a micro-kernel what to compute; see productPortable. All
+// strides are in bytes.
+type attentionTile struct {
+	a             unsafe.Pointer // rows × k
+	aRow          uintptr
+	b             unsafe.Pointer // k × cols, in panels
+	bPanel        uintptr
+	y             unsafe.Pointer // rows × cols
+	yRow          uintptr
+	before, after *float32 // one for each row, a softmaxState apart; or nil
+	rows, k, cols int
+}
+
+// productPortable is the definition of the micro-kernels:
+//
+//	y = (y·before + a·b)·after
+//
+// before and after multiply rows; without before, y begins at 0. The columns of b
+// are cut in panels of portablePanel columns: in each, one row of b follows the other. Each
+// sum goes in the order of b's rows.
+func productPortable(t *attentionTile) {
+	const panel = portablePanel
+	var sums [portablePanel]float32
+	for i := range uintptr(t.rows) {
+		before, after := float32(0), float32(1)
+		if t.before != nil {
+			before = *(*float32)(unsafe.Add(unsafe.Pointer(t.before), i*unsafe.Sizeof(softmaxState{})))
+		}
+		if t.after != nil {
+			after = *(*float32)(unsafe.Add(unsafe.Pointer(t.after), i*unsafe.Sizeof(softmaxState{})))
+		}
+		for j := 0; j < t.cols; j += panel {
+			y := unsafe.Slice((*float32)(unsafe.Add(t.y, i*t.yRow+4*uintptr(j))), min(panel, t.cols-j))
+			clear(sums[:])
+			if t.before != nil {
+				for c, v := range y {
+					sums[c] = v * before
+				}
+			}
+			b := unsafe.Add(t.b, uintptr(j/panel)*t.bPanel)
+			for l := range uintptr(t.k) {
+				a := *(*float32)(unsafe.Add(t.a, i*t.aRow+4*l))
+				for c, v := range (*[portablePanel]float32)(unsafe.Add(b, 4*l*portablePanel)) {
+					sums[c] += float32(a * v)
+				}
+			}
+			for c := range y {
+				y[c] = sums[c] * after
+			}
+		}
+	}
+}
+
+// portablePanel is the panel of productPortable.
+const portablePanel = 16
+
+// copyPanelPortable is the definition of copyPanel: it copies the rows of src to
+// rows of cols numbers that follow each other in dst, and fills them up with zeros.
+func copyPanelPortable(dst []float32, cols int, src Matrix) {
+	for i := range src.Rows {
+		row := dst[i*cols : (i+1)*cols]
+		clear(row[copy(row, src.Row(i)):])
+	}
+}

@@ -1,0 +1,73 @@
+//go:build !purego
+
+package kernels
+
+import "unsafe"
+
+func chooseAttentionShape() attentionShape {
+	if features.neon {
+		return attentionShape{rows: 6, cols: 16, rung: floatNEON}
+	}
+	return portableAttention
+}
+
+// product computes t, cut in panels of s.cols columns.
+func (s attentionShape) product(t *attentionTile) {
+	if s.rung == floatNEON {
+		productNEON(t)
+	} else {
+		productPortable(t)
+	}
+}
+
+// productNEON is productPortable for 1 to 6 rows: tiles of the float GEMM, with the
+// factors before and after.
+func productNEON(t *attentionTile) {
+	const panel = 16
+	var sums [6 * panel]float32
+	f := floatTile{rows: t.rows, k: t.k, a: t.a, aRow: t.aRow, aCol: 4, bRow: 4 * panel, y: unsafe.Pointer(&sums), yRow: 4 * panel}
+	for j := 0; j < t.cols; j += panel {
+		width := min(panel, t.cols-j)
+		f.b = unsafe.Add(t.b, uintptr(j/panel)*t.bPanel)
+		if width == panel && t.before == nil && t.after == nil {
+			direct := f
+			direct.c, direct.cRow = unsafe.Pointer(&zeros), 0
+			direct.y, direct.yRow = unsafe.Add(t.y, 4*uintptr(j)), t.yRow
+			tileNEONF32(&direct)
+			continue
+		}
+		f.c, f.cRow = unsafe.Pointer(&zeros), 0
+		if t.before != nil {
+			f.c, f.cRow = f.y, f.yRow
+			for i := range t.rows {
+				row := sums[i*panel:][:width]
+				copy(row, t.row(i, j, width))
+				scaleRow(row, factorOf(t.before, i))
+			}
+		}
+		tileNEONF32(&f)
+		for i := range t.rows {
+			row := sums[i*panel:][:width]
+			if t.after != nil {
+				scaleRow(row, factorOf(t.after, i))
+			}
+			copy(t.row(i, j, width), row)
+		}
+	}
+}
+
+// row is what t has of row i of y from column j on.
+func (t *attentionTile) row(i, j, width int) []float32 {
+	return unsafe.Slice((*float32)(unsafe.Add(t.y, uintptr(i)*t.yRow+4*uintptr(j))), width)
+}
+
+// factorOf is the factor of row i.
+func factorOf(first *float32, i int) float32 {
+	return *(*float32)(unsafe.Add(unsafe.Pointer(first), uintptr(i)*unsafe.Sizeof(softmaxState{})))
+}
+
+func (s attentionShape) copyPanel(dst []float32, src Matrix) { copyPanelPortable(dst, s.cols, src) }
+
+func addGathered(row []float32, index []int32, src []float32, stride int) {
+	addGatheredPortable(row, index, src, stride)
+}

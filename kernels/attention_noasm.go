@@ -1,0 +1,13 @@
+//go:build purego || (!amd64 && !arm64)
+
+package kernels
+
+func chooseAttentionShape() attentionShape { return portableAttention }
+
+func (s attentionShape) product(t *attentionTile) { productPortable(t) }
+
+func (s attentionShape) copyPanel(dst []float32, src Matrix) { copyPanelPortable(dst, s.cols, src) }
+
+func addGathered(row []float32, index []int32, src []float32, stride int) {
+	addGatheredPortable(row, index, src, stride)
+}

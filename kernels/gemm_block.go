@@ -1,0 +1,298 @@
+package kernels
+
+import (
+	"encoding/binary"
+	"math"
+	"unsafe"
+
+	"github.com/winnow-rerank/winnow/quant"
+)
+
+// A blockKind is how the numbers of a row are cut into blocks that have scales
+// of their own.
+type blockKind uint8
+
+const (
+	blocks32        blockKind = iota // 32 numbers, a scale
+	blocks32Offsets                  // 32 numbers, a scale and an offset
+	blocks16                         // 16 numbers, a scale
+)
+
+// size is how many numbers a block holds.
+func (b blockKind) size() int {
+	if b == blocks16 {
+		return 16
+	}
+	return 32
+}
+
+// panelBytes is what a block takes in a panel: for each column a float32 scale,
+// for each one an offset if the kind has them, and the numbers.
+func (s intShape) panelBytes(b blockKind) int {
+	if b == blocks32Offsets {
+		return s.cols * (4 + 4 + b.size())
+	}
+	return s.cols * (4 + b.size())
+}
+
+// blockHeader is what precedes the numbers of a block of activations: 4 bytes
+// that say where its sums begin, and a float32 scale. Sums begin at an int32; or,
+// if the kind has offsets, the bytes are a float32 that offsets are multiplied
+// by, the sum of the activations themselves, and sums begin at 0.
+const blockHeader = 8
+
+// rowBytes is what a block takes in a row of activations.
+func (s intShape) rowBytes(b blockKind) int { return blockHeader + b.size()*s.size() }
+
+// blockTile says to a micro-kernel what to compute: exact sums over the products
+// of each block, added up in float32 in the order of the blocks.
+//
+//	for i := range rows {
+//		for j := range cols { // all columns of the kernel's panel
+//			s := c[i*cRow+j]
+//			for l := range blocks {
+//				x, w := block l of row i of a, block l of column j of b
+//				sum := x.start
+//				for p := range block {
+//					sum += int32(x.q[p]) * int32(w.q[p])
+//				}
+//				s = fma(float32(sum), float32(x.scale*w.scale), s)
+//				if kind == blocks32Offsets {
+//					s = fma(x.sum, w.offset, s)
+//				}
+//			}
+//			if add != nil {
+//				s += add[i*addRow+j]
+//			}
+//			y[i*yRow+j] = s
+//		}
+//	}
+//
+// All strides are in bytes.
+type blockTile struct {
+	rows, blocks int
+	a            unsafe.Pointer
+	aRow         uintptr
+	b            unsafe.Pointer
+	c            unsafe.Pointer
+	cRow         uintptr
+	y            unsafe.Pointer
+	yRow         uintptr
+	add          unsafe.Pointer // nil: nothing is added
+	addRow       uintptr
+}
+
+// below is the tile of rows rows that begins n rows below t.
+func (t blockTile) below(n, rows int) blockTile {
+	t.rows = rows
+	t.a = unsafe.Add(t.a, uintptr(n)*t.aRow)
+	t.c = unsafe.Add(t.c, uintptr(n)*t.cRow)
+	t.y = unsafe.Add(t.y, uintptr(n)*t.yRow)
+	if t.add != nil {
+		t.add = unsafe.Add(t.add, uintptr(n)*t.addRow)
+	}
+	return t
+}
+
+// blockWeights is a matrix of n rows (outputs) by k columns (inputs) in blocks
+// of inputs with scales of their own. A panel's blocks follow one another.
+//
+// They are either kept as the micro-kernels read them, or coded: in fewer bits,
+// and unpacked by windows of inputs while they are multiplied.
+type blockWeights struct {
+	name  string
+	n, k  int
+	kind  blockKind
+	shape intShape
+	q     []int8
+	code  *blockCode // nil: q is as the micro-kernels read it
+}
+
+// PackQ8_0 packs n×k weights in GGML's type Q8_0, as they are in the file: rows
+// of blocks of 32 numbers of 8 bits, each with a float16 scale. k must be a
+// multiple of 32 and data n·k/32·34 bytes long.
+//
+// Activations are rounded, per block of 32, to multiples of a scale, the largest
+// magnitude among them divided by 127. The products of a block are summed
+// exactly; blocks are added up in float32, in order, beginning with the bias.
+func PackQ8_0(n, k int, data []byte) Weights {
+	const bytes = 34
+	w := &blockWeights{name: "q8_0", n: n, k: k, kind: blocks32, shape: chooseBlockShape()}
+	cols, panelBytes := w.shape.cols, w.shape.panelBytes(w.kind)
+	blocks := k / 32
+	w.q = alignedBytes((n + cols - 1) / cols * blocks * panelBytes)
+	for i := range n {
+		for l := range blocks {
+			src := data[(i*blocks+l)*bytes:][:bytes]
+			dst := w.q[(i/cols*blocks+l)*panelBytes:][:panelBytes]
+			scale := quant.Half(binary.LittleEndian.Uint16(src))
+			*float(unsafe.Pointer(&dst[0]), uintptr(4*(i%cols))) = scale
+			for p, x := range src[2:] {
+				dst[4*cols+w.shape.index(i%cols, p)] = w.shape.store(int8(x))
+			}
+		}
+	}
+	return w
+}
+
+func (w *blockWeights) Outputs() int { return w.n }
+func (w *blockWeights) Inputs() int  { return w.k }
+func (w *blockWeights) Kind() string { return w.name }
+func (w *blockWeights) Panel() int   { return w.shape.cols }
+func (w *blockWeights) Bytes() int   { return len(w.q) }
+
+// stride is how many bytes lie between rows of activations.
+func (w *blockWeights) stride() int {
+	return rowStride(w.k / w.kind.size() * w.shape.rowBytes(w.kind))
+}
+
+func (w *blockWeights) Reserve(in *Input, rows int) { reserveInts(in, rows, w.stride()) }
+
+func (w *blockWeights) Prepare(in *Input, x Matrix, from, to int) {
+	stride := w.stride()
+	for i := from; i < to; i++ {
+		quantiseBlocks(in.bytes[i*stride:(i+1)*stride], x.Row(i), w.kind, w.shape)
+	}
+}
+
+// quantiseBlocks writes the blocks of a row of activations.
+func quantiseBlocks(dst []int8, x []float32, kind blockKind, shape intShape) {
+	size, bytes := kind.size(), shape.rowBytes(kind)
+	n := quantiseBlocksVector(dst, x, kind, shape)
+	x, dst = x[n:], dst[n/size*bytes:]
+	for ; len(x) >= size; x, dst = x[size:], dst[bytes:] {
+		inverse, scale := scaleOf(largest(x[:size]))
+		var sum int32
+		if q := dst[blockHeader:bytes]; shape.wide {
+			sum = quantiseWide(wideOf(q), x[:size], inverse)
+		} else {
+			sum = quantise(q, x[:size], inverse)
+		}
+		var start uint32
+		switch {
+		case kind == blocks32Offsets:
+			start = math.Float32bits(float32(sum) * scale)
+		case shape.unsigned:
+			start = uint32(-128 * sum)
+		}
+		header := unsafe.Pointer(&dst[0])
+		*(*uint32)(header) = start
+		*float(header, 4) = scale
+	}
+}
+
+func (w *blockWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
+	if in.rows == 0 || from >= to {
+		return
+	}
+	cols, stride := w.shape.cols, w.stride()
+	blocks, panelBytes := w.k/w.kind.size(), w.shape.panelBytes(w.kind)
+	var sums slab
+	var lastBias [maxIntCols]float32
+	var room [(windowBytes + cacheLine) / 4]float32
+	scratch := fromCacheLine(room[:])
+	window := max(blocks, 1)
+	if w.code != nil {
+		window = windowInputs / w.kind.size()
+	}
+
+	height := intBlockHeight(stride)
+	for r0 := 0; r0 < in.rows; r0 += height {
+		r1 := min(r0+height, in.rows)
+		for j := from; j < to; j += cols {
+			o := output{y: y, e: e, r0: r0, r1: r1, j: j, width: min(cols, w.n-j), cols: cols}
+			t := blockTile{
+				rows: r1 - r0,
+				a:    unsafe.Pointer(&in.bytes[r0*stride]), aRow: uintptr(stride),
+				c: o.bias(&lastBias),
+			}
+			for l := 0; l == 0 || l < blocks; l += window {
+				t.blocks = min(window, blocks-l)
+				switch {
+				case blocks == 0:
+				case w.code == nil:
+					t.b = unsafe.Pointer(&w.q[(j/cols*blocks+l)*panelBytes])
+				default:
+					w.unpack(scratch, j/cols, l/window, t.blocks)
+					t.b = unsafe.Pointer(&scratch[0])
+				}
+				if l+window >= blocks {
+					t.y, t.yRow, t.add, t.addRow = o.target(&sums)
+				} else {
+					t.y, t.yRow = unsafe.Pointer(&sums), uintptr(4*cols)
+				}
+				w.shape.multiplyBlocks(&t, w.kind)
+				if l+window < blocks {
+					t.a = unsafe.Add(t.a, t.blocks*w.shape.rowBytes(w.kind))
+				}
+				t.c, t.cRow = unsafe.Pointer(&sums), uintptr(4*cols)
+			}
+			o.finish(&sums)
+		}
+	}
+}
+
+// fromCacheLine is the memory of room, one cache line longer than windowBytes, from
+// where a cache line begins.
+func fromCacheLine(room []float32) []int8 {
+	from := int(-uintptr(unsafe.Pointer(&room[0])) % cacheLine)
+	return unsafe.Slice((*int8)(unsafe.Pointer(&room[0])), 4*len(room))[from:]
+}
+
+// multiplyBlocksPortable is the definition of the micro-kernels.
+func multiplyBlocksPortable(t *blockTile, kind blockKind, s intShape) {
+	size, panelBytes, rowBytes := kind.size(), s.panelBytes(kind), s.rowBytes(kind)
+	for i := range uintptr(t.rows) {
+		var total [maxIntCols]float32
+		for j := range s.cols {
+			total[j] = *float(t.c, i*t.cRow+4*uintptr(j))
+		}
+		for l := range t.blocks {
+			x := unsafe.Add(t.a, i*t.aRow+uintptr(l*rowBytes))
+			w := unsafe.Add(t.b, l*panelBytes)
+			numbers := 4 * s.cols
+			if kind == blocks32Offsets {
+				numbers *= 2
+			}
+			var sums [maxIntCols]int32
+			addProducts(&sums, unsafe.Slice((*int8)(unsafe.Add(x, blockHeader)), size),
+				unsafe.Slice((*int8)(unsafe.Add(w, numbers)), size*s.cols), s.cols)
+			scale := *float(x, 4)
+			for j := range uintptr(s.cols) {
+				total[j] = fma32(float32(sums[j]), scale**float(w, 4*j), total[j])
+				if kind == blocks32Offsets {
+					total[j] = fma32(*float(x, 0), *float(w, 4*(uintptr(s.cols)+j)), total[j])
+				}
+			}
+		}
+		for j := range uintptr(s.cols) {
+			v := total[j]
+			if t.add != nil {
+				v += *float(t.add, i*t.addRow+4*j)
+			}
+			*float(t.y, i*t.yRow+4*j) = v
+		}
+	}
+}
+
+// fma32 is x·y + z, rounded once.
+func fma32(x, y, z float32) float32 {
+	// The product is exact in float64. The sum is rounded to odd: if it is not
+	// exact, its last bit is set. That bit is far below those of a float32, so
+	// that the second rounding goes where a single one would.
+	p, c := float64(x)*float64(y), float64(z)
+	s := p + c
+	// Knuth's two-sum: s + lost is p + c.
+	d := s - p
+	lost := (p - (s - d)) + (c - d)
+	bits := math.Float64bits(s)
+	if lost != 0 && bits&1 == 0 && bits&^(1<<63) < 0x7ff0000000000000 {
+		if (lost > 0) == (s > 0) {
+			bits++
+		} else {
+			bits--
+		}
+		s = math.Float64frombits(bits)
+	}
+	return float32(s)
+}

@@ -1,0 +1,730 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "go_asm.h"
+
+// The micro-kernels of blockTile. Within a block they are outer products like
+// those of intTile; after it, each sum is turned to float32 and added to another
+// accumulator, times the product of the block's two scales.
+//
+// Every height has a loop of its own: the macros named …1 to …6 each do what
+// the one before does, and one row more.
+
+#define TILE   DI  // the blockTile
+#define A0     AX  // a, row 0; rows 1 and 2 are reached from it
+#define A3     BX  // a, row 3; rows 4 and 5
+#define AROW   R8  // bytes from a row of a to the next
+#define B      SI  // b, this block
+#define BLOCKS R9  // blocks left
+#define P      R10 // c, then y
+#define PROW   R11 // bytes from row to row of it
+#define ADD    R12 // after the loop: what is added, or nil
+#define ADDROW R13 // bytes from row to row of it
+#define SUMS   DX  // 256 bits: sums in memory
+
+#define LOAD_TILE \
+	MOVQ blockTile_a(TILE), A0      \
+	MOVQ blockTile_aRow(TILE), AROW \
+	LEAQ (AROW)(AROW*2), A3         \
+	ADDQ A0, A3                     \
+	MOVQ blockTile_b(TILE), B       \
+	MOVQ blockTile_blocks(TILE), BLOCKS \
+	MOVQ blockTile_c(TILE), P       \
+	MOVQ blockTile_cRow(TILE), PROW
+
+// LOAD_OUT turns P to y, and ADD to what is added; ZF says that it is nil.
+#define LOAD_OUT \
+	MOVQ  blockTile_y(TILE), P          \
+	MOVQ  blockTile_yRow(TILE), PROW    \
+	MOVQ  blockTile_addRow(TILE), ADDROW \
+	MOVQ  blockTile_add(TILE), ADD      \
+	TESTQ ADD, ADD
+
+// HEIGHT is a whole kernel of one height: sums from c, the loop over the blocks,
+// the addition, the way to y.
+#define HEIGHT(enter, loop, out, store, bytes, aBytes, START, BLOCK, PLUS, STORE) \
+enter:                    \
+	START                 \
+	TESTQ BLOCKS, BLOCKS  \
+	JZ    out             \
+	PCALIGN $32           \
+loop:                     \
+	BLOCK                 \
+	ADDQ  $bytes, B       \
+	ADDQ  $aBytes, A0     \
+	ADDQ  $aBytes, A3     \
+	DECQ  BLOCKS          \
+	JNZ   loop            \
+out:                      \
+	LOAD_OUT              \
+	JZ    store           \
+	PLUS                  \
+store:                    \
+	STORE                 \
+	VZEROUPPER            \
+	RET
+
+// 512-bit vectors, 6 rows × 32 columns:
+//
+//	Z0 to Z11    sums of the block, two of each row
+//	Z12 to Z23   sums of the blocks before it
+//	Z24, Z25     a group of b
+//	Z26          a group of a; after the block, its scale
+//	Z28, Z29     scales of the columns
+//	Z30, Z31     products of scales
+
+#define START_Z(F0, F1) \
+	VMOVUPS (P), F0     \
+	VMOVUPS 64(P), F1   \
+	ADDQ    PROW, P
+
+#define PLUS_Z(F0, F1) \
+	VADDPS (ADD), F0, F0   \
+	VADDPS 64(ADD), F1, F1 \
+	ADDQ   ADDROW, ADD
+
+#define STORE_Z(F0, F1) \
+	VMOVUPS F0, (P)     \
+	VMOVUPS F1, 64(P)   \
+	ADDQ    PROW, P
+
+#define SCALE_Z(S0, S1, F0, F1) \
+	VCVTDQ2PS   S0, S0        \
+	VCVTDQ2PS   S1, S1        \
+	VMULPS      Z28, Z26, Z30 \
+	VMULPS      Z29, Z26, Z31 \
+	VFMADD231PS Z30, S0, F0   \
+	VFMADD231PS Z31, S1, F1
+
+#define START_Z_0 START_Z(Z12, Z13)
+#define PLUS_Z_0 PLUS_Z(Z12, Z13)
+#define STORE_Z_0 STORE_Z(Z12, Z13)
+#define BEGIN_Z_0 VPBROADCASTD (A0), Z0; VMOVDQA64 Z0, Z1
+#define CLEAR_Z_0 VPXORD Z0, Z0, Z0; VPXORD Z1, Z1, Z1
+#define ROW_Z_0(o) VPBROADCASTD o(A0), Z26; VPDPBUSD Z26, Z24, Z0; VPDPBUSD Z26, Z25, Z1
+#define SCALE_Z_0 VBROADCASTSS 4(A0), Z26; SCALE_Z(Z0, Z1, Z12, Z13)
+#define OFFSET_Z_0 VBROADCASTSS (A0), Z26; VFMADD231PS Z30, Z26, Z12; VFMADD231PS Z31, Z26, Z13
+
+#define START_Z_1 START_Z(Z14, Z15)
+#define PLUS_Z_1 PLUS_Z(Z14, Z15)
+#define STORE_Z_1 STORE_Z(Z14, Z15)
+#define BEGIN_Z_1 VPBROADCASTD (A0)(AROW*1), Z2; VMOVDQA64 Z2, Z3
+#define CLEAR_Z_1 VPXORD Z2, Z2, Z2; VPXORD Z3, Z3, Z3
+#define ROW_Z_1(o) VPBROADCASTD o(A0)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z2; VPDPBUSD Z26, Z25, Z3
+#define SCALE_Z_1 VBROADCASTSS 4(A0)(AROW*1), Z26; SCALE_Z(Z2, Z3, Z14, Z15)
+#define OFFSET_Z_1 VBROADCASTSS (A0)(AROW*1), Z26; VFMADD231PS Z30, Z26, Z14; VFMADD231PS Z31, Z26, Z15
+
+#define START_Z_2 START_Z(Z16, Z17)
+#define PLUS_Z_2 PLUS_Z(Z16, Z17)
+#define STORE_Z_2 STORE_Z(Z16, Z17)
+#define BEGIN_Z_2 VPBROADCASTD (A0)(AROW*2), Z4; VMOVDQA64 Z4, Z5
+#define CLEAR_Z_2 VPXORD Z4, Z4, Z4; VPXORD Z5, Z5, Z5
+#define ROW_Z_2(o) VPBROADCASTD o(A0)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z4; VPDPBUSD Z26, Z25, Z5
+#define SCALE_Z_2 VBROADCASTSS 4(A0)(AROW*2), Z26; SCALE_Z(Z4, Z5, Z16, Z17)
+#define OFFSET_Z_2 VBROADCASTSS (A0)(AROW*2), Z26; VFMADD231PS Z30, Z26, Z16; VFMADD231PS Z31, Z26, Z17
+
+#define START_Z_3 START_Z(Z18, Z19)
+#define PLUS_Z_3 PLUS_Z(Z18, Z19)
+#define STORE_Z_3 STORE_Z(Z18, Z19)
+#define BEGIN_Z_3 VPBROADCASTD (A3), Z6; VMOVDQA64 Z6, Z7
+#define CLEAR_Z_3 VPXORD Z6, Z6, Z6; VPXORD Z7, Z7, Z7
+#define ROW_Z_3(o) VPBROADCASTD o(A3), Z26; VPDPBUSD Z26, Z24, Z6; VPDPBUSD Z26, Z25, Z7
+#define SCALE_Z_3 VBROADCASTSS 4(A3), Z26; SCALE_Z(Z6, Z7, Z18, Z19)
+#define OFFSET_Z_3 VBROADCASTSS (A3), Z26; VFMADD231PS Z30, Z26, Z18; VFMADD231PS Z31, Z26, Z19
+
+#define START_Z_4 START_Z(Z20, Z21)
+#define PLUS_Z_4 PLUS_Z(Z20, Z21)
+#define STORE_Z_4 STORE_Z(Z20, Z21)
+#define BEGIN_Z_4 VPBROADCASTD (A3)(AROW*1), Z8; VMOVDQA64 Z8, Z9
+#define CLEAR_Z_4 VPXORD Z8, Z8, Z8; VPXORD Z9, Z9, Z9
+#define ROW_Z_4(o) VPBROADCASTD o(A3)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z8; VPDPBUSD Z26, Z25, Z9
+#define SCALE_Z_4 VBROADCASTSS 4(A3)(AROW*1), Z26; SCALE_Z(Z8, Z9, Z20, Z21)
+#define OFFSET_Z_4 VBROADCASTSS (A3)(AROW*1), Z26; VFMADD231PS Z30, Z26, Z20; VFMADD231PS Z31, Z26, Z21
+
+#define START_Z_5 START_Z(Z22, Z23)
+#define PLUS_Z_5 PLUS_Z(Z22, Z23)
+#define STORE_Z_5 STORE_Z(Z22, Z23)
+#define BEGIN_Z_5 VPBROADCASTD (A3)(AROW*2), Z10; VMOVDQA64 Z10, Z11
+#define CLEAR_Z_5 VPXORD Z10, Z10, Z10; VPXORD Z11, Z11, Z11
+#define ROW_Z_5(o) VPBROADCASTD o(A3)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z10; VPDPBUSD Z26, Z25, Z11
+#define SCALE_Z_5 VBROADCASTSS 4(A3)(AROW*2), Z26; SCALE_Z(Z10, Z11, Z22, Z23)
+#define OFFSET_Z_5 VBROADCASTSS (A3)(AROW*2), Z26; VFMADD231PS Z30, Z26, Z22; VFMADD231PS Z31, Z26, Z23
+
+#define START_Z1 START_Z_0
+#define START_Z2 START_Z1; START_Z_1
+#define START_Z3 START_Z2; START_Z_2
+#define START_Z4 START_Z3; START_Z_3
+#define START_Z5 START_Z4; START_Z_4
+#define START_Z6 START_Z5; START_Z_5
+
+#define PLUS_Z1 PLUS_Z_0
+#define PLUS_Z2 PLUS_Z1; PLUS_Z_1
+#define PLUS_Z3 PLUS_Z2; PLUS_Z_2
+#define PLUS_Z4 PLUS_Z3; PLUS_Z_3
+#define PLUS_Z5 PLUS_Z4; PLUS_Z_4
+#define PLUS_Z6 PLUS_Z5; PLUS_Z_5
+
+#define STORE_Z1 STORE_Z_0
+#define STORE_Z2 STORE_Z1; STORE_Z_1
+#define STORE_Z3 STORE_Z2; STORE_Z_2
+#define STORE_Z4 STORE_Z3; STORE_Z_3
+#define STORE_Z5 STORE_Z4; STORE_Z_4
+#define STORE_Z6 STORE_Z5; STORE_Z_5
+
+#define BEGIN_Z1 BEGIN_Z_0
+#define BEGIN_Z2 BEGIN_Z1; BEGIN_Z_1
+#define BEGIN_Z3 BEGIN_Z2; BEGIN_Z_2
+#define BEGIN_Z4 BEGIN_Z3; BEGIN_Z_3
+#define BEGIN_Z5 BEGIN_Z4; BEGIN_Z_4
+#define BEGIN_Z6 BEGIN_Z5; BEGIN_Z_5
+
+#define CLEAR_Z1 CLEAR_Z_0
+#define CLEAR_Z2 CLEAR_Z1; CLEAR_Z_1
+#define CLEAR_Z3 CLEAR_Z2; CLEAR_Z_2
+#define CLEAR_Z4 CLEAR_Z3; CLEAR_Z_3
+#define CLEAR_Z5 CLEAR_Z4; CLEAR_Z_4
+#define CLEAR_Z6 CLEAR_Z5; CLEAR_Z_5
+
+#define ROW_Z1(o) ROW_Z_0(o)
+#define ROW_Z2(o) ROW_Z1(o); ROW_Z_1(o)
+#define ROW_Z3(o) ROW_Z2(o); ROW_Z_2(o)
+#define ROW_Z4(o) ROW_Z3(o); ROW_Z_3(o)
+#define ROW_Z5(o) ROW_Z4(o); ROW_Z_4(o)
+#define ROW_Z6(o) ROW_Z5(o); ROW_Z_5(o)
+
+#define SCALE_Z1 SCALE_Z_0
+#define SCALE_Z2 SCALE_Z1; SCALE_Z_1
+#define SCALE_Z3 SCALE_Z2; SCALE_Z_2
+#define SCALE_Z4 SCALE_Z3; SCALE_Z_3
+#define SCALE_Z5 SCALE_Z4; SCALE_Z_4
+#define SCALE_Z6 SCALE_Z5; SCALE_Z_5
+
+#define OFFSET_Z1 OFFSET_Z_0
+#define OFFSET_Z2 OFFSET_Z1; OFFSET_Z_1
+#define OFFSET_Z3 OFFSET_Z2; OFFSET_Z_2
+#define OFFSET_Z4 OFFSET_Z3; OFFSET_Z_3
+#define OFFSET_Z5 OFFSET_Z4; OFFSET_Z_4
+#define OFFSET_Z6 OFFSET_Z5; OFFSET_Z_5
+
+// GROUP_Z is the group of four inputs whose weights are at o and activations at
+// ao.
+#define GROUP_Z(o, ao, ROW) \
+	VMOVDQU64 o(B), Z24      \
+	VMOVDQU64 (o+64)(B), Z25 \
+	ROW(ao)
+
+#define LOAD_SCALES_Z \
+	VMOVUPS (B), Z28   \
+	VMOVUPS 64(B), Z29
+
+#define LOAD_OFFSETS_Z \
+	VMOVUPS 128(B), Z30 \
+	VMOVUPS 192(B), Z31
+
+#define BLOCK16_Z(BEGIN, ROW, SCALE) \
+	BEGIN                  \
+	GROUP_Z(128, 8, ROW)   \
+	GROUP_Z(256, 12, ROW)  \
+	GROUP_Z(384, 16, ROW)  \
+	GROUP_Z(512, 20, ROW)  \
+	LOAD_SCALES_Z          \
+	SCALE
+
+#define BLOCK32_Z(BEGIN, ROW, SCALE) \
+	BEGIN                  \
+	GROUP_Z(128, 8, ROW)   \
+	GROUP_Z(256, 12, ROW)  \
+	GROUP_Z(384, 16, ROW)  \
+	GROUP_Z(512, 20, ROW)  \
+	GROUP_Z(640, 24, ROW)  \
+	GROUP_Z(768, 28, ROW)  \
+	GROUP_Z(896, 32, ROW)  \
+	GROUP_Z(1024, 36, ROW) \
+	LOAD_SCALES_Z          \
+	SCALE
+
+#define BLOCK32_OFFSETS_Z(CLEAR, ROW, SCALE, OFFSET) \
+	CLEAR                  \
+	GROUP_Z(256, 8, ROW)   \
+	GROUP_Z(384, 12, ROW)  \
+	GROUP_Z(512, 16, ROW)  \
+	GROUP_Z(640, 20, ROW)  \
+	GROUP_Z(768, 24, ROW)  \
+	GROUP_Z(896, 28, ROW)  \
+	GROUP_Z(1024, 32, ROW) \
+	GROUP_Z(1152, 36, ROW) \
+	LOAD_SCALES_Z          \
+	SCALE                  \
+	LOAD_OFFSETS_Z         \
+	OFFSET
+
+// func blocks32AVX512VNNI(t *blockTile)
+TEXT ·blocks32AVX512VNNI(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), TILE
+	MOVQ blockTile_rows(TILE), DX
+	LOAD_TILE
+	CMPQ DX, $1
+	JEQ  height1
+	CMPQ DX, $2
+	JEQ  height2
+	CMPQ DX, $3
+	JEQ  height3
+	CMPQ DX, $4
+	JEQ  height4
+	CMPQ DX, $5
+	JEQ  height5
+	HEIGHT(height6, loop6, out6, store6, 1152, 40, START_Z6, BLOCK32_Z(BEGIN_Z6, ROW_Z6, SCALE_Z6), PLUS_Z6, STORE_Z6)
+	HEIGHT(height5, loop5, out5, store5, 1152, 40, START_Z5, BLOCK32_Z(BEGIN_Z5, ROW_Z5, SCALE_Z5), PLUS_Z5, STORE_Z5)
+	HEIGHT(height4, loop4, out4, store4, 1152, 40, START_Z4, BLOCK32_Z(BEGIN_Z4, ROW_Z4, SCALE_Z4), PLUS_Z4, STORE_Z4)
+	HEIGHT(height3, loop3, out3, store3, 1152, 40, START_Z3, BLOCK32_Z(BEGIN_Z3, ROW_Z3, SCALE_Z3), PLUS_Z3, STORE_Z3)
+	HEIGHT(height2, loop2, out2, store2, 1152, 40, START_Z2, BLOCK32_Z(BEGIN_Z2, ROW_Z2, SCALE_Z2), PLUS_Z2, STORE_Z2)
+	HEIGHT(height1, loop1, out1, store1, 1152, 40, START_Z1, BLOCK32_Z(BEGIN_Z1, ROW_Z1, SCALE_Z1), PLUS_Z1, STORE_Z1)
+
+// func blocks32OffsetsAVX512VNNI(t *blockTile)
+TEXT ·blocks32OffsetsAVX512VNNI(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), TILE
+	MOVQ blockTile_rows(TILE), DX
+	LOAD_TILE
+	CMPQ DX, $1
+	JEQ  height1
+	CMPQ DX, $2
+	JEQ  height2
+	CMPQ DX, $3
+	JEQ  height3
+	CMPQ DX, $4
+	JEQ  height4
+	CMPQ DX, $5
+	JEQ  height5
+	HEIGHT(height6, loop6, out6, store6, 1280, 40, START_Z6, BLOCK32_OFFSETS_Z(CLEAR_Z6, ROW_Z6, SCALE_Z6, OFFSET_Z6), PLUS_Z6, STORE_Z6)
+	HEIGHT(height5, loop5, out5, store5, 1280, 40, START_Z5, BLOCK32_OFFSETS_Z(CLEAR_Z5, ROW_Z5, SCALE_Z5, OFFSET_Z5), PLUS_Z5, STORE_Z5)
+	HEIGHT(height4, loop4, out4, store4, 1280, 40, START_Z4, BLOCK32_OFFSETS_Z(CLEAR_Z4, ROW_Z4, SCALE_Z4, OFFSET_Z4), PLUS_Z4, STORE_Z4)
+	HEIGHT(height3, loop3, out3, store3, 1280, 40, START_Z3, BLOCK32_OFFSETS_Z(CLEAR_Z3, ROW_Z3, SCALE_Z3, OFFSET_Z3), PLUS_Z3, STORE_Z3)
+	HEIGHT(height2, loop2, out2, store2, 1280, 40, START_Z2, BLOCK32_OFFSETS_Z(CLEAR_Z2, ROW_Z2, SCALE_Z2, OFFSET_Z2), PLUS_Z2, STORE_Z2)
+	HEIGHT(height1, loop1, out1, store1, 1280, 40, START_Z1, BLOCK32_OFFSETS_Z(CLEAR_Z1, ROW_Z1, SCALE_Z1, OFFSET_Z1), PLUS_Z1, STORE_Z1)
+
+// func blocks16AVX512VNNI(t *blockTile)
+TEXT ·blocks16AVX512VNNI(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), TILE
+	MOVQ blockTile_rows(TILE), DX
+	LOAD_TILE
+	CMPQ DX, $1
+	JEQ  height1
+	CMPQ DX, $2
+	JEQ  height2
+	CMPQ DX, $3
+	JEQ  height3
+	CMPQ DX, $4
+	JEQ  height4
+	CMPQ DX, $5
+	JEQ  height5
+	HEIGHT(height6, loop6, out6, store6, 640, 24, START_Z6, BLOCK16_Z(BEGIN_Z6, ROW_Z6, SCALE_Z6), PLUS_Z6, STORE_Z6)
+	HEIGHT(height5, loop5, out5, store5, 640, 24, START_Z5, BLOCK16_Z(BEGIN_Z5, ROW_Z5, SCALE_Z5), PLUS_Z5, STORE_Z5)
+	HEIGHT(height4, loop4, out4, store4, 640, 24, START_Z4, BLOCK16_Z(BEGIN_Z4, ROW_Z4, SCALE_Z4), PLUS_Z4, STORE_Z4)
+	HEIGHT(height3, loop3, out3, store3, 640, 24, START_Z3, BLOCK16_Z(BEGIN_Z3, ROW_Z3, SCALE_Z3), PLUS_Z3, STORE_Z3)
+	HEIGHT(height2, loop2, out2, store2, 640, 24, START_Z2, BLOCK16_Z(BEGIN_Z2, ROW_Z2, SCALE_Z2), PLUS_Z2, STORE_Z2)
+	HEIGHT(height1, loop1, out1, store1, 640, 24, START_Z1, BLOCK16_Z(BEGIN_Z1, ROW_Z1, SCALE_Z1), PLUS_Z1, STORE_Z1)
+
+// 256-bit vectors, 6 rows × 16 columns:
+//
+//	Y0 to Y11    sums of the block, two of each row
+//	Y12, Y13     a group of b; after the block, products of scales
+//	Y14          a group of a; after the block, its scale
+//	Y15          free
+//
+// The sums of the blocks before it lie on the stack, 64 bytes a row.
+
+#define START_Y(o) \
+	VMOVUPS (P), Y12          \
+	VMOVUPS 32(P), Y13        \
+	VMOVUPS Y12, o(SP)        \
+	VMOVUPS Y13, (o+32)(SP)   \
+	ADDQ    PROW, P
+
+#define PLUS_Y(o) \
+	VMOVUPS o(SP), Y12        \
+	VMOVUPS (o+32)(SP), Y13   \
+	VADDPS  (ADD), Y12, Y12   \
+	VADDPS  32(ADD), Y13, Y13 \
+	VMOVUPS Y12, o(SP)        \
+	VMOVUPS Y13, (o+32)(SP)   \
+	ADDQ    ADDROW, ADD
+
+#define STORE_Y(o) \
+	VMOVUPS o(SP), Y12        \
+	VMOVUPS (o+32)(SP), Y13   \
+	VMOVUPS Y12, (P)          \
+	VMOVUPS Y13, 32(P)        \
+	ADDQ    PROW, P
+
+#define SCALE_Y(S0, S1, o) \
+	VCVTDQ2PS   S0, S0             \
+	VCVTDQ2PS   S1, S1             \
+	VMULPS      (B), Y14, Y12      \
+	VMULPS      32(B), Y14, Y13    \
+	VFMADD213PS o(SP), Y12, S0     \
+	VFMADD213PS (o+32)(SP), Y13, S1 \
+	VMOVUPS     S0, o(SP)          \
+	VMOVUPS     S1, (o+32)(SP)
+
+#define OFFSET_Y(o) \
+	VMOVUPS 64(B), Y12              \
+	VMOVUPS 96(B), Y13              \
+	VFMADD213PS o(SP), Y14, Y12     \
+	VFMADD213PS (o+32)(SP), Y14, Y13 \
+	VMOVUPS Y12, o(SP)              \
+	VMOVUPS Y13, (o+32)(SP)
+
+// VEX_VPDPBUSD is VPDPBUSD Y14, src, dst in its VEX form, which the assembler
+// does not know: dst += u8(src)·s8(Y14), by fours. src is Y12, then Y13.
+#define VEX_VPDPBUSD(prefix, src, modrm) \
+	BYTE $0xc4; BYTE $prefix; BYTE $src; BYTE $0x50; BYTE $modrm
+
+#define START_Y_0 START_Y(0)
+#define PLUS_Y_0 PLUS_Y(0)
+#define STORE_Y_0 STORE_Y(0)
+#define BEGIN_Y_0 VPBROADCASTD (A0), Y0; VMOVDQA Y0, Y1
+#define CLEAR_Y_0 VPXOR Y0, Y0, Y0; VPXOR Y1, Y1, Y1
+#define ROW_VNNI_0(o) VPBROADCASTD o(A0), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xc6); VEX_VPDPBUSD(0xc2, 0x15, 0xce)
+#define ROW_AVX2_0(o) VPBROADCASTD o(A0), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y0, Y0; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y1, Y1
+#define SCALE_Y_0 VBROADCASTSS 4(A0), Y14; SCALE_Y(Y0, Y1, 0)
+#define OFFSET_Y_0 VBROADCASTSS (A0), Y14; OFFSET_Y(0)
+
+#define START_Y_1 START_Y(64)
+#define PLUS_Y_1 PLUS_Y(64)
+#define STORE_Y_1 STORE_Y(64)
+#define BEGIN_Y_1 VPBROADCASTD (A0)(AROW*1), Y2; VMOVDQA Y2, Y3
+#define CLEAR_Y_1 VPXOR Y2, Y2, Y2; VPXOR Y3, Y3, Y3
+#define ROW_VNNI_1(o) VPBROADCASTD o(A0)(AROW*1), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xd6); VEX_VPDPBUSD(0xc2, 0x15, 0xde)
+#define ROW_AVX2_1(o) VPBROADCASTD o(A0)(AROW*1), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y2, Y2; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y3, Y3
+#define SCALE_Y_1 VBROADCASTSS 4(A0)(AROW*1), Y14; SCALE_Y(Y2, Y3, 64)
+#define OFFSET_Y_1 VBROADCASTSS (A0)(AROW*1), Y14; OFFSET_Y(64)
+
+#define START_Y_2 START_Y(128)
+#define PLUS_Y_2 PLUS_Y(128)
+#define STORE_Y_2 STORE_Y(128)
+#define BEGIN_Y_2 VPBROADCASTD (A0)(AROW*2), Y4; VMOVDQA Y4, Y5
+#define CLEAR_Y_2 VPXOR Y4, Y4, Y4; VPXOR Y5, Y5, Y5
+#define ROW_VNNI_2(o) VPBROADCASTD o(A0)(AROW*2), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xe6); VEX_VPDPBUSD(0xc2, 0x15, 0xee)
+#define ROW_AVX2_2(o) VPBROADCASTD o(A0)(AROW*2), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y4, Y4; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y5, Y5
+#define SCALE_Y_2 VBROADCASTSS 4(A0)(AROW*2), Y14; SCALE_Y(Y4, Y5, 128)
+#define OFFSET_Y_2 VBROADCASTSS (A0)(AROW*2), Y14; OFFSET_Y(128)
+
+#define START_Y_3 START_Y(192)
+#define PLUS_Y_3 PLUS_Y(192)
+#define STORE_Y_3 STORE_Y(192)
+#define BEGIN_Y_3 VPBROADCASTD (A3), Y6; VMOVDQA Y6, Y7
+#define CLEAR_Y_3 VPXOR Y6, Y6, Y6; VPXOR Y7, Y7, Y7
+#define ROW_VNNI_3(o) VPBROADCASTD o(A3), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xf6); VEX_VPDPBUSD(0xc2, 0x15, 0xfe)
+#define ROW_AVX2_3(o) VPBROADCASTD o(A3), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y6, Y6; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y7, Y7
+#define SCALE_Y_3 VBROADCASTSS 4(A3), Y14; SCALE_Y(Y6, Y7, 192)
+#define OFFSET_Y_3 VBROADCASTSS (A3), Y14; OFFSET_Y(192)
+
+#define START_Y_4 START_Y(256)
+#define PLUS_Y_4 PLUS_Y(256)
+#define STORE_Y_4 STORE_Y(256)
+#define BEGIN_Y_4 VPBROADCASTD (A3)(AROW*1), Y8; VMOVDQA Y8, Y9
+#define CLEAR_Y_4 VPXOR Y8, Y8, Y8; VPXOR Y9, Y9, Y9
+#define ROW_VNNI_4(o) VPBROADCASTD o(A3)(AROW*1), Y14; VEX_VPDPBUSD(0x42, 0x1d, 0xc6); VEX_VPDPBUSD(0x42, 0x15, 0xce)
+#define ROW_AVX2_4(o) VPBROADCASTD o(A3)(AROW*1), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y8, Y8; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y9, Y9
+#define SCALE_Y_4 VBROADCASTSS 4(A3)(AROW*1), Y14; SCALE_Y(Y8, Y9, 256)
+#define OFFSET_Y_4 VBROADCASTSS (A3)(AROW*1), Y14; OFFSET_Y(256)
+
+#define START_Y_5 START_Y(320)
+#define PLUS_Y_5 PLUS_Y(320)
+#define STORE_Y_5 STORE_Y(320)
+#define BEGIN_Y_5 VPBROADCASTD (A3)(AROW*2), Y10; VMOVDQA Y10, Y11
+#define CLEAR_Y_5 VPXOR Y10, Y10, Y10; VPXOR Y11, Y11, Y11
+#define ROW_VNNI_5(o) VPBROADCASTD o(A3)(AROW*2), Y14; VEX_VPDPBUSD(0x42, 0x1d, 0xd6); VEX_VPDPBUSD(0x42, 0x15, 0xde)
+#define ROW_AVX2_5(o) VPBROADCASTD o(A3)(AROW*2), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y10, Y10; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y11, Y11
+#define SCALE_Y_5 VBROADCASTSS 4(A3)(AROW*2), Y14; SCALE_Y(Y10, Y11, 320)
+#define OFFSET_Y_5 VBROADCASTSS (A3)(AROW*2), Y14; OFFSET_Y(320)
+
+#define START_Y1 START_Y_0
+#define START_Y2 START_Y1; START_Y_1
+#define START_Y3 START_Y2; START_Y_2
+#define START_Y4 START_Y3; START_Y_3
+#define START_Y5 START_Y4; START_Y_4
+#define START_Y6 START_Y5; START_Y_5
+
+#define PLUS_Y1 PLUS_Y_0
+#define PLUS_Y2 PLUS_Y1; PLUS_Y_1
+#define PLUS_Y3 PLUS_Y2; PLUS_Y_2
+#define PLUS_Y4 PLUS_Y3; PLUS_Y_3
+#define PLUS_Y5 PLUS_Y4; PLUS_Y_4
+#define PLUS_Y6 PLUS_Y5; PLUS_Y_5
+
+#define STORE_Y1 STORE_Y_0
+#define STORE_Y2 STORE_Y1; STORE_Y_1
+#define STORE_Y3 STORE_Y2; STORE_Y_2
+#define STORE_Y4 STORE_Y3; STORE_Y_3
+#define STORE_Y5 STORE_Y4; STORE_Y_4
+#define STORE_Y6 STORE_Y5; STORE_Y_5
+
+#define BEGIN_Y1 BEGIN_Y_0
+#define BEGIN_Y2 BEGIN_Y1; BEGIN_Y_1
+#define BEGIN_Y3 BEGIN_Y2; BEGIN_Y_2
+#define BEGIN_Y4 BEGIN_Y3; BEGIN_Y_3
+#define BEGIN_Y5 BEGIN_Y4; BEGIN_Y_4
+#define BEGIN_Y6 BEGIN_Y5; BEGIN_Y_5
+
+#define CLEAR_Y1 CLEAR_Y_0
+#define CLEAR_Y2 CLEAR_Y1; CLEAR_Y_1
+#define CLEAR_Y3 CLEAR_Y2; CLEAR_Y_2
+#define CLEAR_Y4 CLEAR_Y3; CLEAR_Y_3
+#define CLEAR_Y5 CLEAR_Y4; CLEAR_Y_4
+#define CLEAR_Y6 CLEAR_Y5; CLEAR_Y_5
+
+#define ROW_VNNI1(o) ROW_VNNI_0(o)
+#define ROW_VNNI2(o) ROW_VNNI1(o); ROW_VNNI_1(o)
+#define ROW_VNNI3(o) ROW_VNNI2(o); ROW_VNNI_2(o)
+#define ROW_VNNI4(o) ROW_VNNI3(o); ROW_VNNI_3(o)
+#define ROW_VNNI5(o) ROW_VNNI4(o); ROW_VNNI_4(o)
+#define ROW_VNNI6(o) ROW_VNNI5(o); ROW_VNNI_5(o)
+
+#define ROW_AVX21(o) ROW_AVX2_0(o)
+#define ROW_AVX22(o) ROW_AVX21(o); ROW_AVX2_1(o)
+#define ROW_AVX23(o) ROW_AVX22(o); ROW_AVX2_2(o)
+#define ROW_AVX24(o) ROW_AVX23(o); ROW_AVX2_3(o)
+#define ROW_AVX25(o) ROW_AVX24(o); ROW_AVX2_4(o)
+#define ROW_AVX26(o) ROW_AVX25(o); ROW_AVX2_5(o)
+
+#define SCALE_Y1 SCALE_Y_0
+#define SCALE_Y2 SCALE_Y1; SCALE_Y_1
+#define SCALE_Y3 SCALE_Y2; SCALE_Y_2
+#define SCALE_Y4 SCALE_Y3; SCALE_Y_3
+#define SCALE_Y5 SCALE_Y4; SCALE_Y_4
+#define SCALE_Y6 SCALE_Y5; SCALE_Y_5
+
+#define OFFSET_Y1 OFFSET_Y_0
+#define OFFSET_Y2 OFFSET_Y1; OFFSET_Y_1
+#define OFFSET_Y3 OFFSET_Y2; OFFSET_Y_2
+#define OFFSET_Y4 OFFSET_Y3; OFFSET_Y_3
+#define OFFSET_Y5 OFFSET_Y4; OFFSET_Y_4
+#define OFFSET_Y6 OFFSET_Y5; OFFSET_Y_5
+
+// GROUP_VNNI is a group of four inputs, GROUP_AVX2 one of two, whose weights are
+// at o and activations at ao.
+#define GROUP_VNNI(o, ao, ROW) \
+	VMOVDQU o(B), Y12      \
+	VMOVDQU (o+32)(B), Y13 \
+	ROW(ao)
+
+#define GROUP_AVX2(o, ao, ROW) \
+	VPMOVSXBW o(B), Y12      \
+	VPMOVSXBW (o+16)(B), Y13 \
+	ROW(ao)
+
+#define HALF_VNNI(ROW) \
+	GROUP_VNNI(64, 8, ROW) \
+	GROUP_VNNI(128, 12, ROW) \
+	GROUP_VNNI(192, 16, ROW) \
+	GROUP_VNNI(256, 20, ROW)
+
+#define WHOLE_VNNI(ROW) \
+	GROUP_VNNI(64, 8, ROW) \
+	GROUP_VNNI(128, 12, ROW) \
+	GROUP_VNNI(192, 16, ROW) \
+	GROUP_VNNI(256, 20, ROW) \
+	GROUP_VNNI(320, 24, ROW) \
+	GROUP_VNNI(384, 28, ROW) \
+	GROUP_VNNI(448, 32, ROW) \
+	GROUP_VNNI(512, 36, ROW)
+
+#define WHOLE_OFFSETS_VNNI(ROW) \
+	GROUP_VNNI(128, 8, ROW) \
+	GROUP_VNNI(192, 12, ROW) \
+	GROUP_VNNI(256, 16, ROW) \
+	GROUP_VNNI(320, 20, ROW) \
+	GROUP_VNNI(384, 24, ROW) \
+	GROUP_VNNI(448, 28, ROW) \
+	GROUP_VNNI(512, 32, ROW) \
+	GROUP_VNNI(576, 36, ROW)
+
+#define HALF_AVX2(ROW) \
+	GROUP_AVX2(64, 8, ROW) \
+	GROUP_AVX2(96, 12, ROW) \
+	GROUP_AVX2(128, 16, ROW) \
+	GROUP_AVX2(160, 20, ROW) \
+	GROUP_AVX2(192, 24, ROW) \
+	GROUP_AVX2(224, 28, ROW) \
+	GROUP_AVX2(256, 32, ROW) \
+	GROUP_AVX2(288, 36, ROW)
+
+#define WHOLE_AVX2(ROW) \
+	GROUP_AVX2(64, 8, ROW) \
+	GROUP_AVX2(96, 12, ROW) \
+	GROUP_AVX2(128, 16, ROW) \
+	GROUP_AVX2(160, 20, ROW) \
+	GROUP_AVX2(192, 24, ROW) \
+	GROUP_AVX2(224, 28, ROW) \
+	GROUP_AVX2(256, 32, ROW) \
+	GROUP_AVX2(288, 36, ROW) \
+	GROUP_AVX2(320, 40, ROW) \
+	GROUP_AVX2(352, 44, ROW) \
+	GROUP_AVX2(384, 48, ROW) \
+	GROUP_AVX2(416, 52, ROW) \
+	GROUP_AVX2(448, 56, ROW) \
+	GROUP_AVX2(480, 60, ROW) \
+	GROUP_AVX2(512, 64, ROW) \
+	GROUP_AVX2(544, 68, ROW)
+
+#define WHOLE_OFFSETS_AVX2(ROW) \
+	GROUP_AVX2(128, 8, ROW) \
+	GROUP_AVX2(160, 12, ROW) \
+	GROUP_AVX2(192, 16, ROW) \
+	GROUP_AVX2(224, 20, ROW) \
+	GROUP_AVX2(256, 24, ROW) \
+	GROUP_AVX2(288, 28, ROW) \
+	GROUP_AVX2(320, 32, ROW) \
+	GROUP_AVX2(352, 36, ROW) \
+	GROUP_AVX2(384, 40, ROW) \
+	GROUP_AVX2(416, 44, ROW) \
+	GROUP_AVX2(448, 48, ROW) \
+	GROUP_AVX2(480, 52, ROW) \
+	GROUP_AVX2(512, 56, ROW) \
+	GROUP_AVX2(544, 60, ROW) \
+	GROUP_AVX2(576, 64, ROW) \
+	GROUP_AVX2(608, 68, ROW)
+
+#define BLOCK_Y(BEGIN, GROUPS, ROW, SCALE) \
+	BEGIN       \
+	GROUPS(ROW) \
+	SCALE
+
+#define BLOCK_OFFSETS_Y(CLEAR, GROUPS, ROW, SCALE, OFFSET) \
+	CLEAR       \
+	GROUPS(ROW) \
+	SCALE       \
+	OFFSET
+
+// func blocks32AVXVNNI(t *blockTile)
+TEXT ·blocks32AVXVNNI(SB), 0, $384-8
+	MOVQ t+0(FP), TILE
+	MOVQ blockTile_rows(TILE), DX
+	LOAD_TILE
+	CMPQ DX, $1
+	JEQ  height1
+	CMPQ DX, $2
+	JEQ  height2
+	CMPQ DX, $3
+	JEQ  height3
+	CMPQ DX, $4
+	JEQ  height4
+	CMPQ DX, $5
+	JEQ  height5
+	HEIGHT(height6, loop6, out6, store6, 576, 40, START_Y6, BLOCK_Y(BEGIN_Y6, WHOLE_VNNI, ROW_VNNI6, SCALE_Y6), PLUS_Y6, STORE_Y6)
+	HEIGHT(height5, loop5, out5, store5, 576, 40, START_Y5, BLOCK_Y(BEGIN_Y5, WHOLE_VNNI, ROW_VNNI5, SCALE_Y5), PLUS_Y5, STORE_Y5)
+	HEIGHT(height4, loop4, out4, store4, 576, 40, START_Y4, BLOCK_Y(BEGIN_Y4, WHOLE_VNNI, ROW_VNNI4, SCALE_Y4), PLUS_Y4, STORE_Y4)
+	HEIGHT(height3, loop3, out3, store3, 576, 40, START_Y3, BLOCK_Y(BEGIN_Y3, WHOLE_VNNI, ROW_VNNI3, SCALE_Y3), PLUS_Y3, STORE_Y3)
+	HEIGHT(height2, loop2, out2, store2, 576, 40, START_Y2, BLOCK_Y(BEGIN_Y2, WHOLE_VNNI, ROW_VNNI2, SCALE_Y2), PLUS_Y2, STORE_Y2)
+	HEIGHT(height1, loop1, out1, store1, 576, 40, START_Y1, BLOCK_Y(BEGIN_Y1, WHOLE_VNNI, ROW_VNNI1, SCALE_Y1), PLUS_Y1, STORE_Y1)
+
+// func blocks32OffsetsAVXVNNI(t *blockTile)
+TEXT ·blocks32OffsetsAVXVNNI(SB), 0, $384-8
+	MOVQ t+0(FP), TILE
+	MOVQ blockTile_rows(TILE), DX
+	LOAD_TILE
+	CMPQ DX, $1
+	JEQ  height1
+	CMPQ DX, $2
+	JEQ  height2
+	CMPQ DX, $3
+	JEQ  height3
+	CMPQ DX, $4
+	JEQ  height4
+	CMPQ DX, $5
+	JEQ  height5
+	HEIGHT(height6, loop6, out6, store6, 640, 40, START_Y6, BLOCK_OFFSETS_Y(CLEAR_Y6, WHOLE_OFFSETS_VNNI, ROW_VNNI6, SCALE_Y6, OFFSET_Y6), PLUS_Y6, STORE_Y6)
+	HEIGHT(height5, loop5, out5, store5, 640, 40, START_Y5, BLOCK_OFFSETS_Y(CLEAR_Y5, WHOLE_OFFSETS_VNNI, ROW_VNNI5, SCALE_Y5, OFFSET_Y5), PLUS_Y5, STORE_Y5)
+	HEIGHT(height4, loop4, out4, store4, 640, 40, START_Y4, BLOCK_OFFSETS_Y(CLEAR_Y4, WHOLE_OFFSETS_VNNI, ROW_VNNI4, SCALE_Y4, OFFSET_Y4), PLUS_Y4, STORE_Y4)
+	HEIGHT(height3, loop3, out3, store3, 640, 40, START_Y3, BLOCK_OFFSETS_Y(CLEAR_Y3, WHOLE_OFFSETS_VNNI, ROW_VNNI3, SCALE_Y3, OFFSET_Y3), PLUS_Y3, STORE_Y3)
+	HEIGHT(height2, loop2, out2, store2, 640, 40, START_Y2, BLOCK_OFFSETS_Y(CLEAR_Y2, WHOLE_OFFSETS_VNNI, ROW_VNNI2, SCALE_Y2, OFFSET_Y2), PLUS_Y2, STORE_Y2)
+	HEIGHT(height1, loop1, out1, store1, 640, 40, START_Y1, BLOCK_OFFSETS_Y(CLEAR_Y1, WHOLE_OFFSETS_VNNI, ROW_VNNI1, SCALE_Y1, OFFSET_Y1), PLUS_Y1, STORE_Y1)
+
+// func blocks16AVXVNNI(t *blockTile)
+TEXT ·blocks16AVXVNNI(SB), 0, $384-8
+	MOVQ t+0(FP), TILE
+	MOVQ blockTile_rows(TILE), DX
+	LOAD_TILE
+	CMPQ DX, $1
+	JEQ  height1
+	CMPQ DX, $2
+	JEQ  height2
+	CMPQ DX, $3
+	JEQ  height3
+	CMPQ DX, $4
+	JEQ  height4
+	CMPQ DX, $5
+	JEQ  height5
+	HEIGHT(height6, loop6, out6, store6, 320, 24, START_Y6, BLOCK_Y(BEGIN_Y6, HALF_VNNI, ROW_VNNI6, SCALE_Y6), PLUS_Y6, STORE_Y6)
+	HEIGHT(height5, loop5, out5, store5, 320, 24, START_Y5, BLOCK_Y(BEGIN_Y5, HALF_VNNI, ROW_VNNI5, SCALE_Y5), PLUS_Y5, STORE_Y5)
+	HEIGHT(height4, loop4, out4, store4, 320, 24, START_Y4, BLOCK_Y(BEGIN_Y4, HALF_VNNI, ROW_VNNI4, SCALE_Y4), PLUS_Y4, STORE_Y4)
+	HEIGHT(height3, loop3, out3, store3, 320, 24, START_Y3, BLOCK_Y(BEGIN_Y3, HALF_VNNI, ROW_VNNI3, SCALE_Y3), PLUS_Y3, STORE_Y3)
+	HEIGHT(height2, loop2, out2, store2, 320, 24, START_Y2, BLOCK_Y(BEGIN_Y2, HALF_VNNI, ROW_VNNI2, SCALE_Y2), PLUS_Y2, STORE_Y2)
+	HEIGHT(height1, loop1, out1, store1, 320, 24, START_Y1, BLOCK_Y(BEGIN_Y1, HALF_VNNI, ROW_VNNI1, SCALE_Y1), PLUS_Y1, STORE_Y1)
+
+// func blocks32AVX2(t *blockTile)
+TEXT ·blocks32AVX2(SB), 0, $384-8
+	MOVQ t+0(FP), TILE
+	MOVQ blockTile_rows(TILE), DX
+	LOAD_TILE
+	CMPQ DX, $1
+	JEQ  height1
+	CMPQ DX, $2
+	JEQ  height2
+	CMPQ DX, $3
+	JEQ  height3
+	CMPQ DX, $4
+	JEQ  height4
+	CMPQ DX, $5
+	JEQ  height5
+	HEIGHT(height6, loop6, out6, store6, 576, 72, START_Y6, BLOCK_Y(BEGIN_Y6, WHOLE_AVX2, ROW_AVX26, SCALE_Y6), PLUS_Y6, STORE_Y6)
+	HEIGHT(height5, loop5, out5, store5, 576, 72, START_Y5, BLOCK_Y(BEGIN_Y5, WHOLE_AVX2, ROW_AVX25, SCALE_Y5), PLUS_Y5, STORE_Y5)
+	HEIGHT(height4, loop4, out4, store4, 576, 72, START_Y4, BLOCK_Y(BEGIN_Y4, WHOLE_AVX2, ROW_AVX24, SCALE_Y4), PLUS_Y4, STORE_Y4)
+	HEIGHT(height3, loop3, out3, store3, 576, 72, START_Y3, BLOCK_Y(BEGIN_Y3, WHOLE_AVX2, ROW_AVX23, SCALE_Y3), PLUS_Y3, STORE_Y3)
+	HEIGHT(height2, loop2, out2, store2, 576, 72, START_Y2, BLOCK_Y(BEGIN_Y2, WHOLE_AVX2, ROW_AVX22, SCALE_Y2), PLUS_Y2, STORE_Y2)
+	HEIGHT(height1, loop1, out1, store1, 576, 72, START_Y1, BLOCK_Y(BEGIN_Y1, WHOLE_AVX2, ROW_AVX21, SCALE_Y1), PLUS_Y1, STORE_Y1)
+
+// func blocks32OffsetsAVX2(t *blockTile)
+TEXT ·blocks32OffsetsAVX2(SB), 0, $384-8
+	MOVQ t+0(FP), TILE
+	MOVQ blockTile_rows(TILE), DX
+	LOAD_TILE
+	CMPQ DX, $1
+	JEQ  height1
+	CMPQ DX, $2
+	JEQ  height2
+	CMPQ DX, $3
+	JEQ  height3
+	CMPQ DX, $4
+	JEQ  height4
+	CMPQ DX, $5
+	JEQ  height5
+	HEIGHT(height6, loop6, out6, store6, 640, 72, START_Y6, BLOCK_OFFSETS_Y(CLEAR_Y6, WHOLE_OFFSETS_AVX2, ROW_AVX26, SCALE_Y6, OFFSET_Y6), PLUS_Y6, STORE_Y6)
+	HEIGHT(height5, loop5, out5, store5, 640, 72, START_Y5, BLOCK_OFFSETS_Y(CLEAR_Y5, WHOLE_OFFSETS_AVX2, ROW_AVX25, SCALE_Y5, OFFSET_Y5), PLUS_Y5, STORE_Y5)
+	HEIGHT(height4, loop4, out4, store4, 640, 72, START_Y4, BLOCK_OFFSETS_Y(CLEAR_Y4, WHOLE_OFFSETS_AVX2, ROW_AVX24, SCALE_Y4, OFFSET_Y4), PLUS_Y4, STORE_Y4)
+	HEIGHT(height3, loop3, out3, store3, 640, 72, START_Y3, BLOCK_OFFSETS_Y(CLEAR_Y3, WHOLE_OFFSETS_AVX2, ROW_AVX23, SCALE_Y3, OFFSET_Y3), PLUS_Y3, STORE_Y3)
+	HEIGHT(height2, loop2, out2, store2, 640, 72, START_Y2, BLOCK_OFFSETS_Y(CLEAR_Y2, WHOLE_OFFSETS_AVX2, ROW_AVX22, SCALE_Y2, OFFSET_Y2), PLUS_Y2, STORE_Y2)
+	HEIGHT(height1, loop1, out1, store1, 640, 72, START_Y1, BLOCK_OFFSETS_Y(CLEAR_Y1, WHOLE_OFFSETS_AVX2, ROW_AVX21, SCALE_Y1, OFFSET_Y1), PLUS_Y1, STORE_Y1)
+
+// func blocks16AVX2(t *blockTile)
+TEXT ·blocks16AVX2(SB), 0, $384-8
+	MOVQ t+0(FP), TILE
+	MOVQ blockTile_rows(TILE), DX
+	LOAD_TILE
+	CMPQ DX, $1
+	JEQ  height1
+	CMPQ DX, $2
+	JEQ  height2
+	CMPQ DX, $3
+	JEQ  height3
+	CMPQ DX, $4
+	JEQ  height4
+	CMPQ DX, $5
+	JEQ  height5
+	HEIGHT(height6, loop6, out6, store6, 320, 40, START_Y6, BLOCK_Y(BEGIN_Y6, HALF_AVX2, ROW_AVX26, SCALE_Y6), PLUS_Y6, STORE_Y6)
+	HEIGHT(height5, loop5, out5, store5, 320, 40, START_Y5, BLOCK_Y(BEGIN_Y5, HALF_AVX2, ROW_AVX25, SCALE_Y5), PLUS_Y5, STORE_Y5)
+	HEIGHT(height4, loop4, out4, store4, 320, 40, START_Y4, BLOCK_Y(BEGIN_Y4, HALF_AVX2, ROW_AVX24, SCALE_Y4), PLUS_Y4, STORE_Y4)
+	HEIGHT(height3, loop3, out3, store3, 320, 40, START_Y3, BLOCK_Y(BEGIN_Y3, HALF_AVX2, ROW_AVX23, SCALE_Y3), PLUS_Y3, STORE_Y3)
+	HEIGHT(height2, loop2, out2, store2, 320, 40, START_Y2, BLOCK_Y(BEGIN_Y2, HALF_AVX2, ROW_AVX22, SCALE_Y2), PLUS_Y2, STORE_Y2)
+	HEIGHT(height1, loop1, out1, store1, 320, 40, START_Y1, BLOCK_Y(BEGIN_Y1, HALF_AVX2, ROW_AVX21, SCALE_Y1), PLUS_Y1, STORE_Y1)

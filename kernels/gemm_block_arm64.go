@@ -1,0 +1,65 @@
+//go:build !purego
+
+package kernels
+
+// chooseBlockShape is chooseIntShape, but that matrices of 2 × 8 bytes are of no
+// gain for blocks.
+func chooseBlockShape() intShape {
+	switch {
+	case features.dotprod:
+		return intShape{rung: intDotProd, cols: 8, group: 4, depth: 16}
+	case features.neon:
+		return intShape{rung: intNEON, cols: 8, group: 4, depth: 16}
+	}
+	return portableIntShape
+}
+
+// multiplyBlocks computes t, whatever its height.
+func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
+	if s.rung == intPortable {
+		multiplyBlocksPortable(t, kind, s)
+		return
+	}
+	for i := 0; i < t.rows; {
+		piece := t.below(i, pieceOf(t.rows-i, 4))
+		i += piece.rows
+		switch {
+		case s.rung == intDotProd && kind == blocks32:
+			blocks32DotProd(&piece)
+		case s.rung == intDotProd && kind == blocks32Offsets:
+			blocks32OffsetsDotProd(&piece)
+		case s.rung == intDotProd:
+			blocks16DotProd(&piece)
+		case kind == blocks32:
+			blocks32NEON(&piece)
+		case kind == blocks32Offsets:
+			blocks32OffsetsNEON(&piece)
+		default:
+			blocks16NEON(&piece)
+		}
+	}
+}
+
+// quantiseBlocksVector leaves all numbers to quantiseBlocks, whose parts are
+// vectorised.
+func quantiseBlocksVector([]int8, []float32, blockKind, intShape) int { return 0 }
+
+// The micro-kernels: blockTile says what they compute. They take up to 4 rows.
+
+//go:noescape
+func blocks32DotProd(t *blockTile)
+
+//go:noescape
+func blocks32OffsetsDotProd(t *blockTile)
+
+//go:noescape
+func blocks16DotProd(t *blockTile)
+
+//go:noescape
+func blocks32NEON(t *blockTile)
+
+//go:noescape
+func blocks32OffsetsNEON(t *blockTile)
+
+//go:noescape
+func blocks16NEON(t *blockTile)

@@ -1,0 +1,9 @@
+//go:build purego || (!amd64 && !arm64)
+
+package kernels
+
+func chooseBlockShape() intShape { return portableIntShape }
+
+func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) { multiplyBlocksPortable(t, kind, s) }
+
+func quantiseBlocksVector([]int8, []float32, blockKind, intShape) int { return 0 }

@@ -1,0 +1,11 @@
+//go:build purego || (!amd64 && !arm64)
+
+package kernels
+
+func chooseFloatShape() floatShape { return portableShape }
+
+func (s floatShape) multiply(t *floatTile, format uint8) { multiplyPortable(t, s.cols, format) }
+
+func (s floatShape) multiplyWide(t *floatTile, format uint8) {
+	multiplyWidePortable(t, s.cols, format)
+}

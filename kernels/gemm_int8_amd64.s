@@ -1,0 +1,539 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "go_asm.h"
+
+// The micro-kernels of intTile. All are outer products: for each group of inputs
+// the kernel holds one row of the panel b in vectors, broadcasts the group of a
+// for each row of the tile, and adds the sums of their products to the row's
+// accumulators. Sums of integers are exact, whatever their order.
+//
+// Every height has a loop of its own: the macros named …1 to …12 each do what
+// the one before does, and one row more. What follows the loop is one piece of
+// code for all heights, from the last row to the first, entered in its midst.
+
+#define TILE   DI  // the intTile
+#define A0     AX  // a, row 0; rows 1 and 2 are reached from it
+#define A3     BX  // a, row 3; rows 4 and 5
+#define A6     CX  // a, row 6; rows 7 and 8
+#define A9     DX  // a, row 9; rows 10 and 11
+#define AROW   R8  // bytes from a row of a to the next
+#define B      SI  // b, this group
+#define DEPTH  R9  // inputs left
+#define SCALES R10 // one per row
+#define Y      R11 // y, the last row, then the one before it
+#define YROW   R12 // bytes from row to row of it
+#define ADD    R13 // what is added, the last row, then the one before it
+#define ADDROW BX  // bytes from row to row of it
+#define COLUMNS AX // scales of the columns
+#define BIAS   CX  // biases of the columns
+#define TMP    DX
+
+// LOAD_TILE reads what the loop needs.
+#define LOAD_TILE \
+	MOVQ intTile_a(TILE), A0        \
+	MOVQ intTile_aRow(TILE), AROW   \
+	LEAQ (AROW)(AROW*2), TMP        \
+	LEAQ (A0)(TMP*1), A3            \
+	LEAQ (A3)(TMP*1), A6            \
+	LEAQ (A6)(TMP*1), A9            \
+	MOVQ intTile_b(TILE), B         \
+	MOVQ intTile_sums(TILE), SCALES \
+	MOVQ intTile_y(TILE), Y         \
+	MOVQ intTile_yRow(TILE), YROW   \
+	MOVQ intTile_depth(TILE), DEPTH
+
+// LOAD_OUT reads what comes after the loop. ZF says that nothing is added.
+#define LOAD_OUT \
+	MOVQ  intTile_rows(TILE), TMP         \
+	DECQ  TMP                             \
+	MOVQ  intTile_addRow(TILE), ADDROW    \
+	MOVQ  ADDROW, ADD                     \
+	IMULQ TMP, ADD                        \
+	MOVQ  intTile_yRow(TILE), YROW        \
+	IMULQ YROW, TMP                       \
+	MOVQ  intTile_y(TILE), Y              \
+	ADDQ  TMP, Y                          \
+	MOVQ  intTile_scales(TILE), SCALES    \
+	MOVQ  intTile_colScales(TILE), COLUMNS \
+	MOVQ  intTile_bias(TILE), BIAS        \
+	MOVQ  intTile_add(TILE), TMP          \
+	ADDQ  TMP, ADD                        \
+	TESTQ TMP, TMP
+
+// 512-bit vectors, 12 rows × 32 columns:
+//
+//	Z0 to Z23    sums, two of each row
+//	Z24, Z25     a group of b; after the loop, free
+//	Z26          a group of a
+//	Z28, Z29     scales of the columns
+//	Z30, Z31     biases
+
+#define BEGIN_Z0 VPBROADCASTD 0(SCALES), Z0; VMOVDQA64 Z0, Z1; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z1 VPBROADCASTD 4(SCALES), Z2; VMOVDQA64 Z2, Z3; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z2 VPBROADCASTD 8(SCALES), Z4; VMOVDQA64 Z4, Z5; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z3 VPBROADCASTD 12(SCALES), Z6; VMOVDQA64 Z6, Z7; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z4 VPBROADCASTD 16(SCALES), Z8; VMOVDQA64 Z8, Z9; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z5 VPBROADCASTD 20(SCALES), Z10; VMOVDQA64 Z10, Z11; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z6 VPBROADCASTD 24(SCALES), Z12; VMOVDQA64 Z12, Z13; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z7 VPBROADCASTD 28(SCALES), Z14; VMOVDQA64 Z14, Z15; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z8 VPBROADCASTD 32(SCALES), Z16; VMOVDQA64 Z16, Z17; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z9 VPBROADCASTD 36(SCALES), Z18; VMOVDQA64 Z18, Z19; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z10 VPBROADCASTD 40(SCALES), Z20; VMOVDQA64 Z20, Z21; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z11 VPBROADCASTD 44(SCALES), Z22; VMOVDQA64 Z22, Z23; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+
+#define ROW_Z0(o) VPBROADCASTD o(A0), Z26; VPDPBUSD Z26, Z24, Z0; VPDPBUSD Z26, Z25, Z1
+#define ROW_Z1(o) VPBROADCASTD o(A0)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z2; VPDPBUSD Z26, Z25, Z3
+#define ROW_Z2(o) VPBROADCASTD o(A0)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z4; VPDPBUSD Z26, Z25, Z5
+#define ROW_Z3(o) VPBROADCASTD o(A3), Z26; VPDPBUSD Z26, Z24, Z6; VPDPBUSD Z26, Z25, Z7
+#define ROW_Z4(o) VPBROADCASTD o(A3)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z8; VPDPBUSD Z26, Z25, Z9
+#define ROW_Z5(o) VPBROADCASTD o(A3)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z10; VPDPBUSD Z26, Z25, Z11
+#define ROW_Z6(o) VPBROADCASTD o(A6), Z26; VPDPBUSD Z26, Z24, Z12; VPDPBUSD Z26, Z25, Z13
+#define ROW_Z7(o) VPBROADCASTD o(A6)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z14; VPDPBUSD Z26, Z25, Z15
+#define ROW_Z8(o) VPBROADCASTD o(A6)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z16; VPDPBUSD Z26, Z25, Z17
+#define ROW_Z9(o) VPBROADCASTD o(A9), Z26; VPDPBUSD Z26, Z24, Z18; VPDPBUSD Z26, Z25, Z19
+#define ROW_Z10(o) VPBROADCASTD o(A9)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z20; VPDPBUSD Z26, Z25, Z21
+#define ROW_Z11(o) VPBROADCASTD o(A9)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z22; VPDPBUSD Z26, Z25, Z23
+
+#define BEGINS_Z1 BEGIN_Z0
+#define BEGINS_Z2 BEGINS_Z1 ; BEGIN_Z1
+#define BEGINS_Z3 BEGINS_Z2 ; BEGIN_Z2
+#define BEGINS_Z4 BEGINS_Z3 ; BEGIN_Z3
+#define BEGINS_Z5 BEGINS_Z4 ; BEGIN_Z4
+#define BEGINS_Z6 BEGINS_Z5 ; BEGIN_Z5
+#define BEGINS_Z7 BEGINS_Z6 ; BEGIN_Z6
+#define BEGINS_Z8 BEGINS_Z7 ; BEGIN_Z7
+#define BEGINS_Z9 BEGINS_Z8 ; BEGIN_Z8
+#define BEGINS_Z10 BEGINS_Z9 ; BEGIN_Z9
+#define BEGINS_Z11 BEGINS_Z10 ; BEGIN_Z10
+#define BEGINS_Z12 BEGINS_Z11 ; BEGIN_Z11
+
+#define ROWS_Z1(o) ROW_Z0(o)
+#define ROWS_Z2(o) ROWS_Z1(o) ; ROW_Z1(o)
+#define ROWS_Z3(o) ROWS_Z2(o) ; ROW_Z2(o)
+#define ROWS_Z4(o) ROWS_Z3(o) ; ROW_Z3(o)
+#define ROWS_Z5(o) ROWS_Z4(o) ; ROW_Z4(o)
+#define ROWS_Z6(o) ROWS_Z5(o) ; ROW_Z5(o)
+#define ROWS_Z7(o) ROWS_Z6(o) ; ROW_Z6(o)
+#define ROWS_Z8(o) ROWS_Z7(o) ; ROW_Z7(o)
+#define ROWS_Z9(o) ROWS_Z8(o) ; ROW_Z8(o)
+#define ROWS_Z10(o) ROWS_Z9(o) ; ROW_Z9(o)
+#define ROWS_Z11(o) ROWS_Z10(o) ; ROW_Z10(o)
+#define ROWS_Z12(o) ROWS_Z11(o) ; ROW_Z11(o)
+
+// FOUR_Z is four groups, 16 inputs.
+#define FOUR_Z(ROWS) \
+	VMOVDQU64 (B), Z24     \
+	VMOVDQU64 64(B), Z25   \
+	ROWS(0)                \
+	VMOVDQU64 128(B), Z24  \
+	VMOVDQU64 192(B), Z25  \
+	ROWS(4)                \
+	VMOVDQU64 256(B), Z24  \
+	VMOVDQU64 320(B), Z25  \
+	ROWS(8)                \
+	VMOVDQU64 384(B), Z24  \
+	VMOVDQU64 448(B), Z25  \
+	ROWS(12)               \
+	ADDQ $512, B           \
+	ADDQ $16, A0           \
+	ADDQ $16, A3           \
+	ADDQ $16, A6           \
+	ADDQ $16, A9           \
+	SUBQ $16, DEPTH
+
+// HEIGHT_Z is the sums of one height.
+#define HEIGHT_Z(enter, loop, out, outAdd, BEGINS, ROWS) \
+enter:            \
+	BEGINS        \
+	PCALIGN $32   \
+loop:             \
+	FOUR_Z(ROWS)  \
+	JNZ  loop     \
+	LOAD_OUT      \
+	LOAD_COLUMNS_Z \
+	JZ   out      \
+	JMP  outAdd
+
+// VALUE_Z is v = float32(float32(sum)·float32(scale·column scale)) + bias, for
+// the row whose scale is at o.
+#define VALUE_Z(o, S0, S1) \
+	VCVTDQ2PS    S0, S0          \
+	VCVTDQ2PS    S1, S1          \
+	VBROADCASTSS o(SCALES), Z24  \
+	VMULPS       Z28, Z24, Z25   \
+	VMULPS       Z29, Z24, Z26   \
+	VMULPS       Z25, S0, S0     \
+	VMULPS       Z26, S1, S1     \
+	VADDPS       Z30, S0, S0     \
+	VADDPS       Z31, S1, S1
+
+#define STORE_Z(S0, S1) \
+	VMOVUPS S0, (Y)      \
+	VMOVUPS S1, 64(Y)    \
+	SUBQ    YROW, Y
+
+#define PLUS_Z(S0, S1) \
+	VADDPS (ADD), S0, S0   \
+	VADDPS 64(ADD), S1, S1 \
+	SUBQ   ADDROW, ADD
+
+#define LOAD_COLUMNS_Z \
+	VMOVUPS (COLUMNS), Z28   \
+	VMOVUPS 64(COLUMNS), Z29 \
+	VMOVUPS (BIAS), Z30      \
+	VMOVUPS 64(BIAS), Z31
+
+// func tileAVX512VNNI(t *intTile)
+TEXT ·tileAVX512VNNI(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), TILE
+	MOVQ intTile_rows(TILE), R15
+	LOAD_TILE
+	CMPQ R15, $1
+	JEQ  height1
+	CMPQ R15, $2
+	JEQ  height2
+	CMPQ R15, $3
+	JEQ  height3
+	CMPQ R15, $4
+	JEQ  height4
+	CMPQ R15, $5
+	JEQ  height5
+	CMPQ R15, $6
+	JEQ  height6
+	CMPQ R15, $7
+	JEQ  height7
+	CMPQ R15, $8
+	JEQ  height8
+	CMPQ R15, $9
+	JEQ  height9
+	CMPQ R15, $10
+	JEQ  height10
+	CMPQ R15, $11
+	JEQ  height11
+	HEIGHT_Z(height12, loop12, out12, add12, BEGINS_Z12, ROWS_Z12)
+	HEIGHT_Z(height11, loop11, out11, add11, BEGINS_Z11, ROWS_Z11)
+	HEIGHT_Z(height10, loop10, out10, add10, BEGINS_Z10, ROWS_Z10)
+	HEIGHT_Z(height9, loop9, out9, add9, BEGINS_Z9, ROWS_Z9)
+	HEIGHT_Z(height8, loop8, out8, add8, BEGINS_Z8, ROWS_Z8)
+	HEIGHT_Z(height7, loop7, out7, add7, BEGINS_Z7, ROWS_Z7)
+	HEIGHT_Z(height6, loop6, out6, add6, BEGINS_Z6, ROWS_Z6)
+	HEIGHT_Z(height5, loop5, out5, add5, BEGINS_Z5, ROWS_Z5)
+	HEIGHT_Z(height4, loop4, out4, add4, BEGINS_Z4, ROWS_Z4)
+	HEIGHT_Z(height3, loop3, out3, add3, BEGINS_Z3, ROWS_Z3)
+	HEIGHT_Z(height2, loop2, out2, add2, BEGINS_Z2, ROWS_Z2)
+	HEIGHT_Z(height1, loop1, out1, add1, BEGINS_Z1, ROWS_Z1)
+
+out12:
+	VALUE_Z(44, Z22, Z23)
+	STORE_Z(Z22, Z23)
+out11:
+	VALUE_Z(40, Z20, Z21)
+	STORE_Z(Z20, Z21)
+out10:
+	VALUE_Z(36, Z18, Z19)
+	STORE_Z(Z18, Z19)
+out9:
+	VALUE_Z(32, Z16, Z17)
+	STORE_Z(Z16, Z17)
+out8:
+	VALUE_Z(28, Z14, Z15)
+	STORE_Z(Z14, Z15)
+out7:
+	VALUE_Z(24, Z12, Z13)
+	STORE_Z(Z12, Z13)
+out6:
+	VALUE_Z(20, Z10, Z11)
+	STORE_Z(Z10, Z11)
+out5:
+	VALUE_Z(16, Z8, Z9)
+	STORE_Z(Z8, Z9)
+out4:
+	VALUE_Z(12, Z6, Z7)
+	STORE_Z(Z6, Z7)
+out3:
+	VALUE_Z(8, Z4, Z5)
+	STORE_Z(Z4, Z5)
+out2:
+	VALUE_Z(4, Z2, Z3)
+	STORE_Z(Z2, Z3)
+out1:
+	VALUE_Z(0, Z0, Z1)
+	STORE_Z(Z0, Z1)
+	VZEROUPPER
+	RET
+
+add12:
+	VALUE_Z(44, Z22, Z23)
+	PLUS_Z(Z22, Z23)
+	STORE_Z(Z22, Z23)
+add11:
+	VALUE_Z(40, Z20, Z21)
+	PLUS_Z(Z20, Z21)
+	STORE_Z(Z20, Z21)
+add10:
+	VALUE_Z(36, Z18, Z19)
+	PLUS_Z(Z18, Z19)
+	STORE_Z(Z18, Z19)
+add9:
+	VALUE_Z(32, Z16, Z17)
+	PLUS_Z(Z16, Z17)
+	STORE_Z(Z16, Z17)
+add8:
+	VALUE_Z(28, Z14, Z15)
+	PLUS_Z(Z14, Z15)
+	STORE_Z(Z14, Z15)
+add7:
+	VALUE_Z(24, Z12, Z13)
+	PLUS_Z(Z12, Z13)
+	STORE_Z(Z12, Z13)
+add6:
+	VALUE_Z(20, Z10, Z11)
+	PLUS_Z(Z10, Z11)
+	STORE_Z(Z10, Z11)
+add5:
+	VALUE_Z(16, Z8, Z9)
+	PLUS_Z(Z8, Z9)
+	STORE_Z(Z8, Z9)
+add4:
+	VALUE_Z(12, Z6, Z7)
+	PLUS_Z(Z6, Z7)
+	STORE_Z(Z6, Z7)
+add3:
+	VALUE_Z(8, Z4, Z5)
+	PLUS_Z(Z4, Z5)
+	STORE_Z(Z4, Z5)
+add2:
+	VALUE_Z(4, Z2, Z3)
+	PLUS_Z(Z2, Z3)
+	STORE_Z(Z2, Z3)
+add1:
+	VALUE_Z(0, Z0, Z1)
+	PLUS_Z(Z0, Z1)
+	STORE_Z(Z0, Z1)
+	VZEROUPPER
+	RET
+
+// 256-bit vectors, 6 rows × 16 columns:
+//
+//	Y0 to Y11    sums, two of each row
+//	Y12, Y13     a group of b; after the loop, scales
+//	Y14          a group of a
+//	Y15          free
+
+#define BEGIN_Y0 VPBROADCASTD 0(SCALES), Y0; VMOVDQA Y0, Y1; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y1 VPBROADCASTD 4(SCALES), Y2; VMOVDQA Y2, Y3; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y2 VPBROADCASTD 8(SCALES), Y4; VMOVDQA Y4, Y5; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y3 VPBROADCASTD 12(SCALES), Y6; VMOVDQA Y6, Y7; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y4 VPBROADCASTD 16(SCALES), Y8; VMOVDQA Y8, Y9; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y5 VPBROADCASTD 20(SCALES), Y10; VMOVDQA Y10, Y11; PREFETCHT0 (Y); ADDQ YROW, Y
+
+#define BEGINS_Y1 BEGIN_Y0
+#define BEGINS_Y2 BEGINS_Y1 ; BEGIN_Y1
+#define BEGINS_Y3 BEGINS_Y2 ; BEGIN_Y2
+#define BEGINS_Y4 BEGINS_Y3 ; BEGIN_Y3
+#define BEGINS_Y5 BEGINS_Y4 ; BEGIN_Y4
+#define BEGINS_Y6 BEGINS_Y5 ; BEGIN_Y5
+
+// VEX_VPDPBUSD is VPDPBUSD Y14, src, dst in its VEX form, which the assembler
+// does not know: dst += u8(src)·s8(Y14), by fours.
+#define VEX_VPDPBUSD(prefix, src, modrm) \
+	BYTE $0xc4; BYTE $prefix; BYTE $src; BYTE $0x50; BYTE $modrm
+
+// In the lines below: VPDPBUSD Y14, Y12, then VPDPBUSD Y14, Y13.
+#define ROW_VNNI0(o) VPBROADCASTD o(A0), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xc6); VEX_VPDPBUSD(0xc2, 0x15, 0xce)
+#define ROW_VNNI1(o) VPBROADCASTD o(A0)(AROW*1), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xd6); VEX_VPDPBUSD(0xc2, 0x15, 0xde)
+#define ROW_VNNI2(o) VPBROADCASTD o(A0)(AROW*2), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xe6); VEX_VPDPBUSD(0xc2, 0x15, 0xee)
+#define ROW_VNNI3(o) VPBROADCASTD o(A3), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xf6); VEX_VPDPBUSD(0xc2, 0x15, 0xfe)
+#define ROW_VNNI4(o) VPBROADCASTD o(A3)(AROW*1), Y14; VEX_VPDPBUSD(0x42, 0x1d, 0xc6); VEX_VPDPBUSD(0x42, 0x15, 0xce)
+#define ROW_VNNI5(o) VPBROADCASTD o(A3)(AROW*2), Y14; VEX_VPDPBUSD(0x42, 0x1d, 0xd6); VEX_VPDPBUSD(0x42, 0x15, 0xde)
+
+#define ROWS_VNNI1(o) ROW_VNNI0(o)
+#define ROWS_VNNI2(o) ROWS_VNNI1(o) ; ROW_VNNI1(o)
+#define ROWS_VNNI3(o) ROWS_VNNI2(o) ; ROW_VNNI2(o)
+#define ROWS_VNNI4(o) ROWS_VNNI3(o) ; ROW_VNNI3(o)
+#define ROWS_VNNI5(o) ROWS_VNNI4(o) ; ROW_VNNI4(o)
+#define ROWS_VNNI6(o) ROWS_VNNI5(o) ; ROW_VNNI5(o)
+
+#define ROW_AVX20(o) VPBROADCASTD o(A0), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y0, Y0; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y1, Y1
+#define ROW_AVX21(o) VPBROADCASTD o(A0)(AROW*1), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y2, Y2; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y3, Y3
+#define ROW_AVX22(o) VPBROADCASTD o(A0)(AROW*2), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y4, Y4; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y5, Y5
+#define ROW_AVX23(o) VPBROADCASTD o(A3), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y6, Y6; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y7, Y7
+#define ROW_AVX24(o) VPBROADCASTD o(A3)(AROW*1), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y8, Y8; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y9, Y9
+#define ROW_AVX25(o) VPBROADCASTD o(A3)(AROW*2), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y10, Y10; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y11, Y11
+
+#define ROWS_AVX21(o) ROW_AVX20(o)
+#define ROWS_AVX22(o) ROWS_AVX21(o) ; ROW_AVX21(o)
+#define ROWS_AVX23(o) ROWS_AVX22(o) ; ROW_AVX22(o)
+#define ROWS_AVX24(o) ROWS_AVX23(o) ; ROW_AVX23(o)
+#define ROWS_AVX25(o) ROWS_AVX24(o) ; ROW_AVX24(o)
+#define ROWS_AVX26(o) ROWS_AVX25(o) ; ROW_AVX25(o)
+
+// FOUR_VNNI is four groups of four inputs.
+#define FOUR_VNNI(ROWS) \
+	VMOVDQU (B), Y12     \
+	VMOVDQU 32(B), Y13   \
+	ROWS(0)              \
+	VMOVDQU 64(B), Y12   \
+	VMOVDQU 96(B), Y13   \
+	ROWS(4)              \
+	VMOVDQU 128(B), Y12  \
+	VMOVDQU 160(B), Y13  \
+	ROWS(8)              \
+	VMOVDQU 192(B), Y12  \
+	VMOVDQU 224(B), Y13  \
+	ROWS(12)             \
+	ADDQ $256, B         \
+	ADDQ $16, A0         \
+	ADDQ $16, A3         \
+	SUBQ $16, DEPTH
+
+// FOUR_AVX2 is four groups of two inputs, which take 16 bits in a.
+#define FOUR_AVX2(ROWS) \
+	VPMOVSXBW (B), Y12    \
+	VPMOVSXBW 16(B), Y13  \
+	ROWS(0)               \
+	VPMOVSXBW 32(B), Y12  \
+	VPMOVSXBW 48(B), Y13  \
+	ROWS(4)               \
+	VPMOVSXBW 64(B), Y12  \
+	VPMOVSXBW 80(B), Y13  \
+	ROWS(8)               \
+	VPMOVSXBW 96(B), Y12  \
+	VPMOVSXBW 112(B), Y13 \
+	ROWS(12)              \
+	ADDQ $128, B          \
+	ADDQ $16, A0          \
+	ADDQ $16, A3          \
+	SUBQ $8, DEPTH
+
+// HEIGHT_Y is the sums of one height.
+#define HEIGHT_Y(enter, loop, out, outAdd, BEGINS, FOUR, ROWS) \
+enter:          \
+	BEGINS      \
+	PCALIGN $32 \
+loop:           \
+	FOUR(ROWS)  \
+	JNZ  loop   \
+	LOAD_OUT    \
+	JZ   out    \
+	JMP  outAdd
+
+// VALUE_Y is VALUE_Z for 16 columns.
+#define VALUE_Y(o, S0, S1) \
+	VCVTDQ2PS    S0, S0            \
+	VCVTDQ2PS    S1, S1            \
+	VBROADCASTSS o(SCALES), Y14    \
+	VMULPS       (COLUMNS), Y14, Y12   \
+	VMULPS       32(COLUMNS), Y14, Y13 \
+	VMULPS       Y12, S0, S0       \
+	VMULPS       Y13, S1, S1       \
+	VADDPS       (BIAS), S0, S0    \
+	VADDPS       32(BIAS), S1, S1
+
+#define STORE_Y(S0, S1) \
+	VMOVUPS S0, (Y)      \
+	VMOVUPS S1, 32(Y)    \
+	SUBQ    YROW, Y
+
+#define PLUS_Y(S0, S1) \
+	VADDPS (ADD), S0, S0   \
+	VADDPS 32(ADD), S1, S1 \
+	SUBQ   ADDROW, ADD
+
+// OUT_Y is what follows the loops: values, from the last row to the first.
+#define OUT_Y \
+out6: \
+	VALUE_Y(20, Y10, Y11) \
+	STORE_Y(Y10, Y11) \
+out5: \
+	VALUE_Y(16, Y8, Y9) \
+	STORE_Y(Y8, Y9) \
+out4: \
+	VALUE_Y(12, Y6, Y7) \
+	STORE_Y(Y6, Y7) \
+out3: \
+	VALUE_Y(8, Y4, Y5) \
+	STORE_Y(Y4, Y5) \
+out2: \
+	VALUE_Y(4, Y2, Y3) \
+	STORE_Y(Y2, Y3) \
+out1: \
+	VALUE_Y(0, Y0, Y1) \
+	STORE_Y(Y0, Y1) \
+	VZEROUPPER \
+	RET \
+add6: \
+	VALUE_Y(20, Y10, Y11) \
+	PLUS_Y(Y10, Y11) \
+	STORE_Y(Y10, Y11) \
+add5: \
+	VALUE_Y(16, Y8, Y9) \
+	PLUS_Y(Y8, Y9) \
+	STORE_Y(Y8, Y9) \
+add4: \
+	VALUE_Y(12, Y6, Y7) \
+	PLUS_Y(Y6, Y7) \
+	STORE_Y(Y6, Y7) \
+add3: \
+	VALUE_Y(8, Y4, Y5) \
+	PLUS_Y(Y4, Y5) \
+	STORE_Y(Y4, Y5) \
+add2: \
+	VALUE_Y(4, Y2, Y3) \
+	PLUS_Y(Y2, Y3) \
+	STORE_Y(Y2, Y3) \
+add1: \
+	VALUE_Y(0, Y0, Y1) \
+	PLUS_Y(Y0, Y1) \
+	STORE_Y(Y0, Y1) \
+	VZEROUPPER \
+	RET
+
+// func tileAVXVNNI(t *intTile)
+TEXT ·tileAVXVNNI(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), TILE
+	MOVQ intTile_rows(TILE), R15
+	LOAD_TILE
+	CMPQ R15, $1
+	JEQ  height1
+	CMPQ R15, $2
+	JEQ  height2
+	CMPQ R15, $3
+	JEQ  height3
+	CMPQ R15, $4
+	JEQ  height4
+	CMPQ R15, $5
+	JEQ  height5
+	HEIGHT_Y(height6, loop6, out6, add6, BEGINS_Y6, FOUR_VNNI, ROWS_VNNI6)
+	HEIGHT_Y(height5, loop5, out5, add5, BEGINS_Y5, FOUR_VNNI, ROWS_VNNI5)
+	HEIGHT_Y(height4, loop4, out4, add4, BEGINS_Y4, FOUR_VNNI, ROWS_VNNI4)
+	HEIGHT_Y(height3, loop3, out3, add3, BEGINS_Y3, FOUR_VNNI, ROWS_VNNI3)
+	HEIGHT_Y(height2, loop2, out2, add2, BEGINS_Y2, FOUR_VNNI, ROWS_VNNI2)
+	HEIGHT_Y(height1, loop1, out1, add1, BEGINS_Y1, FOUR_VNNI, ROWS_VNNI1)
+
+	OUT_Y
+
+// func tileAVX2(t *intTile)
+TEXT ·tileAVX2(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), TILE
+	MOVQ intTile_rows(TILE), R15
+	LOAD_TILE
+	CMPQ R15, $1
+	JEQ  height1
+	CMPQ R15, $2
+	JEQ  height2
+	CMPQ R15, $3
+	JEQ  height3
+	CMPQ R15, $4
+	JEQ  height4
+	CMPQ R15, $5
+	JEQ  height5
+	HEIGHT_Y(height6, loop6, out6, add6, BEGINS_Y6, FOUR_AVX2, ROWS_AVX26)
+	HEIGHT_Y(height5, loop5, out5, add5, BEGINS_Y5, FOUR_AVX2, ROWS_AVX25)
+	HEIGHT_Y(height4, loop4, out4, add4, BEGINS_Y4, FOUR_AVX2, ROWS_AVX24)
+	HEIGHT_Y(height3, loop3, out3, add3, BEGINS_Y3, FOUR_AVX2, ROWS_AVX23)
+	HEIGHT_Y(height2, loop2, out2, add2, BEGINS_Y2, FOUR_AVX2, ROWS_AVX22)
+	HEIGHT_Y(height1, loop1, out1, add1, BEGINS_Y1, FOUR_AVX2, ROWS_AVX21)
+
+	OUT_Y

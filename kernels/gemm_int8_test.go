@@ -1,0 +1,397 @@
+package kernels
+
+import (
+	"encoding/binary"
+	"fmt"
+	"math"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/winnow-rerank/winnow/quant"
+)
+
+// everyRung runs f once for each instruction set of this machine.
+func everyRung(t *testing.T, f func(t *testing.T)) {
+	defer func(old cpuFeatures) { features = old }(features)
+	for i, name := range rungs {
+		if available(i) {
+			features = detect(i)
+			t.Run(name, f)
+		}
+	}
+}
+
+// atPortable calls f with all instruction sets switched off.
+func atPortable(f func()) {
+	defer func(old cpuFeatures) { features = old }(features)
+	features = cpuFeatures{}
+	f()
+}
+
+// identical reports where got differs from want; a NaN equals any NaN.
+func identical(t *testing.T, got, want Matrix) {
+	t.Helper()
+	for i := range want.Rows {
+		for j, w := range want.Row(i) {
+			g := got.Row(i)[j]
+			if math.Float32bits(g) != math.Float32bits(w) && (g == g || w == w) {
+				t.Fatalf("row %d of %d, column %d of %d: got %v (%#x), want %v (%#x)",
+					i, want.Rows, j, want.Cols, g, math.Float32bits(g), w, math.Float32bits(w))
+			}
+		}
+	}
+}
+
+// intPackers are the kinds of weights that are multiplied in integers.
+var intPackers = []intPacker{
+	{"int8", 1, func(w Matrix) Weights {
+		return PackInt8(w.Rows, w.Cols, func(i int, dst []float32) { copy(dst, w.Row(i)) })
+	}},
+	{"q8_0", 32, func(w Matrix) Weights { return PackQ8_0(w.Rows, w.Cols, quantised(quant.Q8_0, w)) }},
+	packerOf(quant.Q4_0), packerOf(quant.Q4_1), packerOf(quant.Q5_0), packerOf(quant.Q5_1),
+	packerOf(quant.Q4_K), packerOf(quant.Q5_K), packerOf(quant.Q6_K),
+	packerOf(quant.IQ4_NL), packerOf(quant.IQ4_XS), packerOf(quant.Q3_K),
+}
+
+type intPacker struct {
+	name  string
+	block int // inputs are a multiple of it
+	pack  func(w Matrix) Weights
+}
+
+func packerOf(t quant.Type) intPacker {
+	return intPacker{strings.ToLower(t.String()), t.BlockSize(), func(w Matrix) Weights {
+		return PackBlocks(t, w.Rows, w.Cols, quantised(t, w))
+	}}
+}
+
+// quantised is w in blocks of GGML's, limited to what their float16 scales hold.
+// Of types that are only read it is any blocks whose scales are finite.
+func quantised(t quant.Type, w Matrix) []byte {
+	row := make([]float32, w.Cols)
+	data := make([]byte, 0, w.Rows*t.Bytes(w.Cols))
+	for i := range w.Rows {
+		for j, v := range w.Row(i) {
+			row[j] = min(max(v, -1000), 1000)
+			if v != v {
+				row[j] = 0
+			}
+		}
+		dst := make([]byte, t.Bytes(w.Cols))
+		if t.CanQuantize() {
+			if err := quant.Quantize(dst, t, row); err != nil {
+				panic(err)
+			}
+		} else {
+			r := rand.New(rand.NewPCG(6, uint64(i)))
+			for j := range dst {
+				dst[j] = byte(r.Uint32())
+			}
+			scale := 0
+			if t == quant.Q3_K {
+				scale = 108
+			}
+			for j := scale; j < len(dst); j += t.BlockBytes() {
+				binary.LittleEndian.PutUint16(dst[j:], quant.HalfBits(float32(r.NormFloat64())))
+			}
+		}
+		if t == quant.Q8_0 && len(dst) > 0 {
+			dst[2+i%32] = 0x80 // −128, which the writer never gives
+		}
+		data = append(data, dst...)
+	}
+	return data
+}
+
+// intFills make hard numbers.
+var intFills = []struct {
+	name string
+	fill func(r *rand.Rand, m Matrix)
+}{
+	{"normal", func(*rand.Rand, Matrix) {}},
+	{"saturated", func(r *rand.Rand, m Matrix) { fill(m, func() float32 { return 3 }) }},
+	{"saturated below", func(r *rand.Rand, m Matrix) { fill(m, func() float32 { return -3 }) }},
+	{"signs", func(r *rand.Rand, m Matrix) { fill(m, func() float32 { return float32(r.IntN(2)*2 - 1) }) }},
+	{"zeros", func(r *rand.Rand, m Matrix) { fill(m, func() float32 { return 0 }) }},
+	{"outliers", func(r *rand.Rand, m Matrix) {
+		fill(m, func() float32 { return float32(math.Exp(4 * r.NormFloat64())) })
+	}},
+	{"tiny", func(r *rand.Rand, m Matrix) { fill(m, func() float32 { return float32(r.NormFloat64() * 1e-42) }) }},
+	{"halves", func(r *rand.Rand, m Matrix) { fill(m, func() float32 { return float32(r.IntN(255)-127) / 2 }) }},
+	{"not finite", func(r *rand.Rand, m Matrix) {
+		fill(m, func() float32 {
+			switch r.IntN(200) {
+			case 0:
+				return float32(math.Inf(1))
+			case 1:
+				return float32(math.NaN())
+			}
+			return float32(r.NormFloat64())
+		})
+	}},
+}
+
+func fill(m Matrix, f func() float32) {
+	for i := range m.Rows {
+		for j := range m.Row(i) {
+			m.Row(i)[j] = f()
+		}
+	}
+}
+
+func roundUp(n, to int) int { return (n + to - 1) / to * to }
+
+func TestGemmIntDefinition(t *testing.T) {
+	type shape struct{ rows, n, k int }
+	var shapes []shape
+	for rows := range 41 {
+		shapes = append(shapes, shape{rows, 33 + rows, 64 + 32*(rows%3)})
+	}
+	for _, k := range []int{0, 1, 2, 3, 4, 7, 31, 32, 33, 63, 64, 65, 127, 384, 1000} {
+		shapes = append(shapes, shape{5, 40, k}, shape{35, 7, k}, shape{1, 64, k})
+	}
+	shapes = append(shapes, shape{300, 20, 96}, shape{259, 100, 1536})
+	everyRung(t, func(t *testing.T) {
+		for i, p := range intPackers {
+			for _, s := range shapes {
+				s.k = roundUp(s.k, p.block)
+				// The kernels of the types after the first two are those of q8_0.
+				coded := i >= 2
+				if coded && s.rows%12 != 1 && s.n != 7 || testing.Short() && s.rows > 100 {
+					continue
+				}
+				for _, f := range intFills {
+					if f.name != "normal" && (coded || s.rows%5 != 0) {
+						continue
+					}
+					name := fmt.Sprintf("%s %d×%d×%d %s", p.name, s.rows, s.n, s.k, f.name)
+					r := rand.New(rand.NewPCG(uint64(s.rows), uint64(s.k)))
+					x, w := randomMatrix(r, s.rows, s.k, 3), randomMatrix(r, s.n, s.k, 0)
+					f.fill(r, x)
+					f.fill(r, w)
+					bias := randomMatrix(r, 1, s.n, 0).Data
+					residual := randomMatrix(r, s.rows, s.n, 2)
+					var plain Weights
+					atPortable(func() { plain = p.pack(w) })
+					packed := p.pack(w)
+					for _, e := range []Epilogue{
+						{}, {Bias: bias}, {Bias: bias, Residual: residual},
+						{Residual: residual}, {Bias: bias, Act: ReLU}, {Act: ReLU, Residual: residual},
+					} {
+						want, got := randomMatrix(r, s.rows, s.n, 5), randomMatrix(r, s.rows, s.n, 5)
+						var in, plainIn Input
+						atPortable(func() { multiplyAll(plain, &plainIn, want, x, &e) })
+						multiplyAll(packed, &in, got, x, &e)
+						t.Log(name)
+						identical(t, got, want)
+						for i, v := range got.Data {
+							if i%got.Stride >= s.n && v == v {
+								t.Fatalf("%s: written beyond row %d", name, i/got.Stride)
+							}
+						}
+						if e.Residual.Rows > 0 {
+							for i := range s.rows {
+								copy(got.Row(i), residual.Row(i))
+							}
+							e.Residual = got
+							multiplyAll(packed, &in, got, x, &e)
+							identical(t, got, want)
+						}
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestGemmInt8Exact checks all rungs against sums in float64.
+func TestGemmInt8Exact(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	largestOf := func(row []float32) float64 { return float64(math.Float32frombits(largestPortable(row))) }
+	everyRung(t, func(t *testing.T) {
+		for _, k := range []int{1, 5, 64, 1000} {
+			x, w := randomMatrix(r, 9, k, 0), randomMatrix(r, 21, k, 0)
+			bias := randomMatrix(r, 1, 21, 0).Data
+			y := randomMatrix(r, 9, 21, 0)
+			var in Input
+			multiplyAll(intPackers[0].pack(w), &in, y, x, &Epilogue{Bias: bias})
+			for i := range y.Rows {
+				for j := range y.Cols {
+					sx, sw := largestOf(x.Row(i))/127, largestOf(w.Row(j))/127
+					var sum, either float64
+					for l, v := range x.Row(i) {
+						a, b := float64(v)/sx, float64(w.Row(j)[l])/sw
+						sum += math.RoundToEven(a) * math.RoundToEven(b)
+						// A number in the middle may be rounded either way.
+						for _, v := range []float64{a, b} {
+							if math.Abs(v-math.Floor(v)-0.5) < 1e-4 {
+								either += 127
+							}
+						}
+					}
+					want := sum*sx*sw + float64(bias[j])
+					if d := math.Abs(float64(y.Row(i)[j]) - want); d > either*sx*sw+1e-6*(math.Abs(sum)*sx*sw+1) {
+						t.Fatalf("%d inputs; row %d, column %d: got %v, want %v", k, i, j, y.Row(i)[j], want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// TestGemmBlocksExact checks what each type of blocks gives against float64: the
+// sum over dequantised weights and activations that are rounded in the same way.
+func TestGemmBlocksExact(t *testing.T) {
+	types := []quant.Type{quant.Q8_0, quant.Q4_0, quant.Q4_1, quant.Q5_0, quant.Q5_1, quant.Q4_K, quant.Q5_K, quant.Q6_K, quant.IQ4_NL, quant.IQ4_XS}
+	everyRung(t, func(t *testing.T) {
+		for _, typ := range types {
+			k, size := 512, 32
+			if typ.BlockSize() == 32 {
+				k = 352
+			}
+			if typ == quant.Q6_K {
+				size = 16
+			}
+			r := rand.New(rand.NewPCG(8, 9))
+			x, m := randomMatrix(r, 7, k, 0), randomMatrix(r, 45, k, 0)
+			data := quantised(typ, m)
+			if err := quant.Dequantize(m.Data, typ, data); err != nil {
+				t.Fatal(err)
+			}
+			w := PackBlocks(typ, m.Rows, k, data)
+			if w.Kind() != strings.ToLower(typ.String()) {
+				t.Errorf("kind %q of %v", w.Kind(), typ)
+			}
+			if full, limit := roundUp(m.Rows, w.Panel()), 1.09; float64(w.Bytes()) > limit*float64(typ.Bytes(full*k)) {
+				t.Errorf("%v: %d bytes for %d of the file's", typ, w.Bytes(), typ.Bytes(full*k))
+			}
+			bias := randomMatrix(r, 1, m.Rows, 0).Data
+			y := randomMatrix(r, x.Rows, m.Rows, 0)
+			var in Input
+			multiplyAll(w, &in, y, x, &Epilogue{Bias: bias})
+			for i := range x.Rows {
+				rounded := make([]float64, k)
+				for l := 0; l < k; l += size {
+					inverse, scale := scaleOf(largestPortable(x.Row(i)[l : l+size]))
+					q := make([]int8, size)
+					quantisePortable(q, x.Row(i)[l:l+size], inverse)
+					for p, v := range q {
+						rounded[l+p] = float64(v) * float64(scale)
+					}
+				}
+				for j := range m.Rows {
+					want, magnitude := float64(bias[j]), math.Abs(float64(bias[j]))
+					for l, v := range m.Row(j) {
+						want += rounded[l] * float64(v)
+						magnitude += math.Abs(rounded[l] * float64(v))
+					}
+					// Blocks with minimums subtract what is larger than the sum.
+					if d := math.Abs(float64(y.Row(i)[j]) - want); d > 4e-6*magnitude {
+						t.Fatalf("%v, row %d, column %d: got %v, want %v", typ, i, j, y.Row(i)[j], want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Whatever rows and columns a row is multiplied with, its bits are the same.
+func TestGemmIntSplits(t *testing.T) {
+	everyRung(t, func(t *testing.T) {
+		for _, p := range intPackers {
+			r := rand.New(rand.NewPCG(3, 4))
+			x, m := randomMatrix(r, 70, 256, 0), randomMatrix(r, 150, 256, 0)
+			w := p.pack(m)
+			e := &Epilogue{Bias: randomMatrix(r, 1, 150, 0).Data, Act: GELU}
+			want := randomMatrix(r, x.Rows, m.Rows, 0)
+			var in Input
+			multiplyAll(w, &in, want, x, e)
+			got := randomMatrix(r, x.Rows, m.Rows, 0)
+			for _, height := range []int{1, 3, 16, 33} {
+				for i := 0; i < x.Rows; i += height {
+					end := min(i+height, x.Rows)
+					w.Reserve(&in, end-i)
+					w.Prepare(&in, x.Slice(i, end), 0, end-i)
+					for j := 0; j < m.Rows; j += w.Panel() {
+						w.Multiply(got.Slice(i, end), &in, j, min(j+w.Panel(), m.Rows), e)
+					}
+				}
+				identical(t, got, want)
+			}
+		}
+	})
+}
+
+func TestGemmIntAllocates(t *testing.T) {
+	for _, p := range intPackers {
+		r := rand.New(rand.NewPCG(3, 4))
+		x, m := randomMatrix(r, 70, 256, 0), randomMatrix(r, 150, 256, 0)
+		w := p.pack(m)
+		y := randomMatrix(r, x.Rows, m.Rows, 0)
+		var in Input
+		w.Reserve(&in, x.Rows)
+		e := &Epilogue{Act: GELU, Residual: y}
+		if n := testing.AllocsPerRun(5, func() { multiplyAll(w, &in, y, x, e) }); n != 0 {
+			t.Errorf("%s: %v allocations", p.name, n)
+		}
+	}
+}
+
+func TestQuantise(t *testing.T) {
+	everyRung(t, func(t *testing.T) {
+		for _, f := range intFills {
+			for n := range 100 {
+				r := rand.New(rand.NewPCG(5, uint64(n)))
+				m := randomMatrix(r, 1, n, 0)
+				f.fill(r, m)
+				x := m.Row(0)
+				bits := largest(x)
+				if want := largestPortable(x); bits != want {
+					t.Fatalf("%s, %d numbers: largest %#x, want %#x", f.name, n, bits, want)
+				}
+				inverse, _ := scaleOf(bits)
+				want, wantSum := make([]int8, n+7), int32(0)
+				if inverse != 0 {
+					wantSum = quantisePortable(want, x, inverse)
+				}
+				got, wide := make([]int8, n+7), make([]int16, n+7)
+				for i := range got {
+					got[i], wide[i] = 77, 77
+				}
+				if sum := quantise(got, x, inverse); sum != wantSum {
+					t.Fatalf("%s, %d numbers: sum %d, want %d", f.name, n, sum, wantSum)
+				}
+				if sum := quantiseWide(wide, x, inverse); sum != wantSum {
+					t.Fatalf("%s, %d numbers: wide sum %d, want %d", f.name, n, sum, wantSum)
+				}
+				for i, q := range want {
+					if got[i] != q || wide[i] != int16(q) {
+						t.Fatalf("%s, %d of %d numbers: got %d and %d, want %d", f.name, i, n, got[i], wide[i], q)
+					}
+				}
+			}
+		}
+	})
+}
+
+func FuzzGemmInt(f *testing.F) {
+	f.Add(uint64(1), uint8(3), uint8(5), uint8(7), uint8(0))
+	f.Add(uint64(2), uint8(40), uint8(33), uint8(65), uint8(3))
+	f.Add(uint64(3), uint8(13), uint8(64), uint8(255), uint8(5))
+	f.Fuzz(func(t *testing.T, seed uint64, rows, n, k, kind uint8) {
+		for _, p := range intPackers {
+			depth := roundUp(int(k), p.block)
+			r := rand.New(rand.NewPCG(seed, 1))
+			x, w := randomMatrix(r, int(rows), depth, 1), randomMatrix(r, int(n), depth, 0)
+			hard := intFills[int(kind)%len(intFills)]
+			hard.fill(r, x)
+			hard.fill(r, w)
+			want, got := randomMatrix(r, int(rows), int(n), 0), randomMatrix(r, int(rows), int(n), 0)
+			var in, plain Input
+			atPortable(func() { multiplyAll(p.pack(w), &plain, want, x, &Epilogue{}) })
+			multiplyAll(p.pack(w), &in, got, x, &Epilogue{})
+			identical(t, got, want)
+		}
+	})
+}

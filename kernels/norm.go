@@ -1,0 +1,92 @@
+package kernels
+
+import "math"
+
+// LayerNorm writes to dst the rows of x, each with its mean taken away and
+// divided by its standard deviation, times gain, plus bias:
+//
+//	dst = (x − mean)/√(variance + eps) · gain + bias
+//
+// gain and bias are as long as a row, or nil. dst may be x.
+//
+// Mean and variance are taken one after the other, so that a large mean costs no
+// accuracy: the error of an output is below 1e-6 times the largest
+// |gain|·|x−mean|/√(variance+eps) of its row, as far as x−mean is exact.
+func LayerNorm(dst, x Matrix, gain, bias []float32, eps float32) {
+	for i := range x.Rows {
+		layerNorm(dst.Row(i), x.Row(i), gain, bias, eps)
+	}
+}
+
+// AddLayerNorm is LayerNorm of x + y. dst may be x or y.
+func AddLayerNorm(dst, x, y Matrix, gain, bias []float32, eps float32) {
+	for i := range x.Rows {
+		row := dst.Row(i)
+		vector(row, x.Row(i), y.Row(i), vecAdd)
+		layerNorm(row, row, gain, bias, eps)
+	}
+}
+
+// RMSNorm writes to dst the rows of x, each divided by the root of its mean
+// square, times gain:
+//
+//	dst = x/√(mean(x²) + eps) · gain
+//
+// gain is as long as a row, or nil. dst may be x.
+func RMSNorm(dst, x Matrix, gain []float32, eps float32) {
+	for i := range x.Rows {
+		rmsNorm(dst.Row(i), x.Row(i), gain, eps)
+	}
+}
+
+// RMSNormHeads is RMSNorm of each headDim columns of a row alone, all with the
+// same gain of headDim numbers: the norm of queries and keys. The columns of x
+// are a multiple of headDim.
+func RMSNormHeads(dst, x Matrix, headDim int, gain []float32, eps float32) {
+	for i := range x.Rows {
+		to, from := dst.Row(i), x.Row(i)
+		for j := 0; j+headDim <= len(from); j += headDim {
+			rmsNorm(to[j:j+headDim], from[j:j+headDim], gain, eps)
+		}
+	}
+}
+
+func layerNormPortable(dst, x, gain, bias []float32, eps float32) {
+	var sum, squares float64
+	for _, v := range x {
+		sum += float64(v)
+	}
+	mean := sum / float64(len(x))
+	for _, v := range x {
+		d := float64(v) - mean
+		squares += d * d
+	}
+	inverse := 1 / math.Sqrt(squares/float64(len(x))+float64(eps))
+	for i, v := range x {
+		y := float32((float64(v) - mean) * inverse)
+		if gain != nil {
+			y = float32(y * gain[i])
+		}
+		if bias != nil {
+			y += bias[i]
+		}
+		dst[i] = y
+	}
+}
+
+func rmsNormPortable(dst, x, gain []float32, eps float32) {
+	var squares float64
+	for _, v := range x {
+		squares += float64(v) * float64(v)
+	}
+	inverse := float32(1 / math.Sqrt(squares/float64(len(x))+float64(eps)))
+	if gain == nil {
+		for i, v := range x {
+			dst[i] = v * inverse
+		}
+		return
+	}
+	for i, v := range x {
+		dst[i] = float32(v*inverse) * gain[i]
+	}
+}

@@ -1,0 +1,69 @@
+//go:build !purego
+
+package kernels
+
+// laneMasks is 16 lanes that are set, then 16 that are not: a load n lanes before
+// the middle is the mask of the first n.
+//
+//lint:ignore U1000 the assembly reads it
+var laneMasks = func() (m [32]uint32) {
+	for i := range 16 {
+		m[i] = 1<<32 - 1
+	}
+	return m
+}()
+
+func layerNorm(dst, x, gain, bias []float32, eps float32) {
+	n := len(x)
+	if n == 0 || !features.avx2 {
+		layerNormPortable(dst, x, gain, bias, eps)
+		return
+	}
+	var g, b *float32
+	if gain != nil {
+		g = &gain[:n][0]
+	}
+	if bias != nil {
+		b = &bias[:n][0]
+	}
+	if features.avx512 {
+		layerNormAVX512(&dst[:n][0], &x[0], g, b, n, eps)
+	} else {
+		layerNormAVX2(&dst[:n][0], &x[0], g, b, n, eps)
+	}
+}
+
+func rmsNorm(dst, x, gain []float32, eps float32) {
+	n := len(x)
+	if n == 0 || !features.avx2 {
+		rmsNormPortable(dst, x, gain, eps)
+		return
+	}
+	var g *float32
+	if gain != nil {
+		g = &gain[:n][0]
+	}
+	if features.avx512 {
+		rmsNormAVX512(&dst[:n][0], &x[0], g, n, eps)
+	} else {
+		rmsNormAVX2(&dst[:n][0], &x[0], g, n, eps)
+	}
+}
+
+// layerNormAVX512 is layerNormPortable for n > 0 numbers, with sums in float32:
+// four of 16 lanes each, or with AVX2 of 8. gain and bias may be nil.
+//
+//go:noescape
+func layerNormAVX512(dst, x, gain, bias *float32, n int, eps float32)
+
+//go:noescape
+func layerNormAVX2(dst, x, gain, bias *float32, n int, eps float32)
+
+// rmsNormAVX512 is rmsNormPortable for n > 0 numbers, with sums as
+// layerNormAVX512's. gain may be nil.
+//
+//go:noescape
+func rmsNormAVX512(dst, x, gain *float32, n int, eps float32)
+
+//go:noescape
+func rmsNormAVX2(dst, x, gain *float32, n int, eps float32)

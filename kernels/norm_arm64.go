@@ -1,0 +1,44 @@
+//go:build !purego
+
+package kernels
+
+func layerNorm(dst, x, gain, bias []float32, eps float32) {
+	n := len(x)
+	if n == 0 || !features.neon {
+		layerNormPortable(dst, x, gain, bias, eps)
+		return
+	}
+	var g, b *float32
+	if gain != nil {
+		g = &gain[:n][0]
+	}
+	if bias != nil {
+		b = &bias[:n][0]
+	}
+	layerNormNEON(&dst[:n][0], &x[0], g, b, n, eps)
+}
+
+func rmsNorm(dst, x, gain []float32, eps float32) {
+	n := len(x)
+	if n == 0 || !features.neon {
+		rmsNormPortable(dst, x, gain, eps)
+		return
+	}
+	var g *float32
+	if gain != nil {
+		g = &gain[:n][0]
+	}
+	rmsNormNEON(&dst[:n][0], &x[0], g, n, eps)
+}
+
+// layerNormNEON is layerNormPortable for n > 0 numbers, with sums in float32: four
+// of 4 lanes each. gain and bias may be nil.
+//
+//go:noescape
+func layerNormNEON(dst, x, gain, bias *float32, n int, eps float32)
+
+// rmsNormNEON is rmsNormPortable for n > 0 numbers, with sums as layerNormNEON's.
+// gain may be nil.
+//
+//go:noescape
+func rmsNormNEON(dst, x, gain *float32, n int, eps float32)

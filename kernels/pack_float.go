@@ -1,0 +1,84 @@
+package kernels
+
+import (
+	"unsafe"
+
+	"github.com/winnow-rerank/winnow/quant"
+)
+
+// cacheLine is the alignment of packed memory: a vector never straddles two
+// lines.
+const cacheLine = 64
+
+// alignedFloats makes n zeros that begin at a cache line.
+func alignedFloats(n int) []float32 {
+	const slack = cacheLine / 4
+	if n == 0 {
+		return nil
+	}
+	s := make([]float32, n+slack-1)
+	o := int(-uintptr(unsafe.Pointer(&s[0])) % cacheLine / 4)
+	return s[o : o+n : o+n]
+}
+
+// alignedHalves makes n 16-bit zeros that begin at a cache line.
+func alignedHalves(n int) []uint16 {
+	const slack = cacheLine / 2
+	if n == 0 {
+		return nil
+	}
+	s := make([]uint16, n+slack-1)
+	o := int(-uintptr(unsafe.Pointer(&s[0])) % cacheLine / 2)
+	return s[o : o+n : o+n]
+}
+
+// transpose writes the rows of src as columns: dst[l*stride+i] = src[i][l].
+func transpose(dst []float32, stride int, src Matrix) {
+	if stride == 1 && src.Rows == 1 {
+		copy(dst, src.Row(0))
+		return
+	}
+	rows, cols := transposeRows(dst, stride, src)
+	for i := range src.Rows {
+		done := cols
+		if i >= rows {
+			done = 0
+		}
+		row := src.Row(i)
+		for l := done; l < len(row); l++ {
+			dst[l*stride+i] = row[l]
+		}
+	}
+}
+
+// transposeBlock is how many columns are transposed for all rows before the next
+// ones: few enough for the lines that are written to stay in the first-level
+// cache until they are full. It is a multiple of 4.
+const transposeBlock = 128
+
+// halvesOf rounds src to binary16 numbers.
+func halvesOf(dst []uint16, src []float32) {
+	for i := roundHalves(dst, src); i < len(src); i++ {
+		dst[i] = quant.HalfBits(src[i])
+	}
+}
+
+// brainsOf rounds src to bfloat16 numbers.
+func brainsOf(dst []uint16, src []float32) {
+	for i := roundBrains(dst, src); i < len(src); i++ {
+		dst[i] = quant.BrainBits(src[i])
+	}
+}
+
+// floatsOf is src, numbers of a 16-bit format, in float32.
+func floatsOf(dst []float32, src []uint16, format uint8) {
+	if format == formatF16 {
+		for i := widenHalves(dst, src); i < len(src); i++ {
+			dst[i] = quant.Half(src[i])
+		}
+		return
+	}
+	for i := widenBrains(dst, src); i < len(src); i++ {
+		dst[i] = quant.Brain(src[i])
+	}
+}

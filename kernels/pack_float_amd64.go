@@ -1,0 +1,120 @@
+//go:build !purego
+
+package kernels
+
+import "unsafe"
+
+// transposeRows transposes the first rows and columns of src as far as vectors
+// reach: 8, 4 or 2 rows at a time, and a multiple of 4 columns. It returns how many
+// of each are done.
+func transposeRows(dst []float32, stride int, src Matrix) (rows, cols int) {
+	cols = src.Cols &^ 3
+	if !features.avx2 || cols == 0 {
+		return 0, 0
+	}
+	rows = src.Rows &^ 1
+	for l := 0; l < cols; l += transposeBlock {
+		n := min(transposeBlock, cols-l)
+		for i := 0; i < rows; {
+			to, from := unsafe.Pointer(&dst[l*stride+i]), unsafe.Pointer(&src.Data[i*src.Stride+l])
+			switch left := rows - i; {
+			case left >= 8:
+				transpose8AVX2(to, uintptr(4*stride), from, uintptr(4*src.Stride), n)
+				i += 8
+			case left >= 4:
+				transpose4AVX2(to, uintptr(4*stride), from, uintptr(4*src.Stride), n)
+				i += 4
+			default:
+				transpose2AVX2(to, uintptr(4*stride), from, uintptr(4*src.Stride), n)
+				i += 2
+			}
+		}
+	}
+	return rows, cols
+}
+
+// roundHalves is dst[i] = quant.HalfBits(src[i]) for the first numbers of src. It returns
+// how many are done.
+func roundHalves(dst []uint16, src []float32) int {
+	n := len(src) &^ 7
+	if !features.avx2 || n == 0 {
+		return 0
+	}
+	halvesAVX2(&dst[:n][0], &src[0], n)
+	return n
+}
+
+// roundBrains is roundHalves for quant.BrainBits.
+func roundBrains(dst []uint16, src []float32) int {
+	n := len(src) &^ 7
+	if !features.avx2 || n == 0 {
+		return 0
+	}
+	brainsAVX2(&dst[:n][0], &src[0], n)
+	return n
+}
+
+// widenHalves is dst[i] = quant.Half(src[i]) for the first numbers of src. It
+// returns how many are done.
+func widenHalves(dst []float32, src []uint16) int {
+	n := len(src) &^ 31
+	if !features.avx2 || n == 0 {
+		return 0
+	}
+	widenHalvesAVX2(&dst[:n][0], &src[0], n)
+	return n
+}
+
+// widenBrains is widenHalves for quant.Brain.
+func widenBrains(dst []float32, src []uint16) int {
+	n := len(src) &^ 31
+	if !features.avx2 || n == 0 {
+		return 0
+	}
+	widenBrainsAVX2(&dst[:n][0], &src[0], n)
+	return n
+}
+
+// transpose8AVX2 turns 8 rows of k numbers, k a multiple of 4 above zero, into
+// columns; both strides are in bytes:
+//
+//	for i := range 8 {
+//		for l := range k {
+//			dst[l*stride+i] = src[i*row+l]
+//		}
+//	}
+//
+//go:noescape
+func transpose8AVX2(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+
+// transpose4AVX2 is transpose8AVX2 for 4 rows.
+//
+//go:noescape
+func transpose4AVX2(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+
+// transpose2AVX2 is transpose8AVX2 for 2 rows.
+//
+//go:noescape
+func transpose2AVX2(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+
+// halvesAVX2 is dst[i] = quant.HalfBits(src[i]) for i < n, a multiple of 8 above zero.
+//
+//go:noescape
+func halvesAVX2(dst *uint16, src *float32, n int)
+
+// brainsAVX2 is dst[i] = quant.BrainBits(src[i]) for i < n, a multiple of 8 above zero.
+//
+//go:noescape
+func brainsAVX2(dst *uint16, src *float32, n int)
+
+// widenHalvesAVX2 is dst[i] = quant.Half(src[i]) for i < n, a multiple of 32
+// above zero.
+//
+//go:noescape
+func widenHalvesAVX2(dst *float32, src *uint16, n int)
+
+// widenBrainsAVX2 is dst[i] = quant.Brain(src[i]) for i < n, a multiple of 32
+// above zero.
+//
+//go:noescape
+func widenBrainsAVX2(dst *float32, src *uint16, n int)

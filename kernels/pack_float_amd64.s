@@ -1,0 +1,200 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// func transpose8AVX2(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+//
+// Four inputs of eight rows at a time; a vector's upper half holds rows 4 to 7.
+TEXT ·transpose8AVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ stride+8(FP), R8
+	MOVQ src+16(FP), SI
+	MOVQ row+24(FP), R9
+	MOVQ k+32(FP), CX
+	LEAQ (R9)(R9*2), R10 // three rows
+	LEAQ (SI)(R9*4), DX  // row 4
+	LEAQ (R8)(R8*2), R11 // three inputs
+
+transpose8:
+	VMOVUPS     (SI), X0
+	VMOVUPS     (SI)(R9*1), X1
+	VMOVUPS     (SI)(R9*2), X2
+	VMOVUPS     (SI)(R10*1), X3
+	VINSERTF128 $1, (DX), Y0, Y0
+	VINSERTF128 $1, (DX)(R9*1), Y1, Y1
+	VINSERTF128 $1, (DX)(R9*2), Y2, Y2
+	VINSERTF128 $1, (DX)(R10*1), Y3, Y3
+	VUNPCKLPS   Y1, Y0, Y4 // inputs 0 and 1 of rows 0 and 1
+	VUNPCKHPS   Y1, Y0, Y5 // inputs 2 and 3
+	VUNPCKLPS   Y3, Y2, Y6 // the same of rows 2 and 3
+	VUNPCKHPS   Y3, Y2, Y7
+	VUNPCKLPD   Y6, Y4, Y0
+	VUNPCKHPD   Y6, Y4, Y1
+	VUNPCKLPD   Y7, Y5, Y2
+	VUNPCKHPD   Y7, Y5, Y3
+	VMOVUPS     Y0, (DI)
+	VMOVUPS     Y1, (DI)(R8*1)
+	VMOVUPS     Y2, (DI)(R8*2)
+	VMOVUPS     Y3, (DI)(R11*1)
+	ADDQ        $16, SI
+	ADDQ        $16, DX
+	LEAQ        (DI)(R8*4), DI
+	SUBQ        $4, CX
+	JNZ         transpose8
+	VZEROUPPER
+	RET
+
+// func transpose4AVX2(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+TEXT ·transpose4AVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ stride+8(FP), R8
+	MOVQ src+16(FP), SI
+	MOVQ row+24(FP), R9
+	MOVQ k+32(FP), CX
+	LEAQ (R9)(R9*2), R10 // three rows
+	LEAQ (R8)(R8*2), R11 // three inputs
+
+transpose4:
+	VMOVUPS   (SI), X0
+	VMOVUPS   (SI)(R9*1), X1
+	VMOVUPS   (SI)(R9*2), X2
+	VMOVUPS   (SI)(R10*1), X3
+	VUNPCKLPS X1, X0, X4
+	VUNPCKHPS X1, X0, X5
+	VUNPCKLPS X3, X2, X6
+	VUNPCKHPS X3, X2, X7
+	VUNPCKLPD X6, X4, X0
+	VUNPCKHPD X6, X4, X1
+	VUNPCKLPD X7, X5, X2
+	VUNPCKHPD X7, X5, X3
+	VMOVUPS   X0, (DI)
+	VMOVUPS   X1, (DI)(R8*1)
+	VMOVUPS   X2, (DI)(R8*2)
+	VMOVUPS   X3, (DI)(R11*1)
+	ADDQ      $16, SI
+	LEAQ      (DI)(R8*4), DI
+	SUBQ      $4, CX
+	JNZ       transpose4
+	RET
+
+// func transpose2AVX2(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+TEXT ·transpose2AVX2(SB), NOSPLIT, $0-40
+	MOVQ dst+0(FP), DI
+	MOVQ stride+8(FP), R8
+	MOVQ src+16(FP), SI
+	MOVQ row+24(FP), R9
+	MOVQ k+32(FP), CX
+	LEAQ (R8)(R8*2), R11 // three inputs
+
+transpose2:
+	VMOVUPS   (SI), X0
+	VMOVUPS   (SI)(R9*1), X1
+	VUNPCKLPS X1, X0, X2
+	VUNPCKHPS X1, X0, X3
+	VMOVLPS   X2, (DI)
+	VMOVHPS   X2, (DI)(R8*1)
+	VMOVLPS   X3, (DI)(R8*2)
+	VMOVHPS   X3, (DI)(R11*1)
+	ADDQ      $16, SI
+	LEAQ      (DI)(R8*4), DI
+	SUBQ      $4, CX
+	JNZ       transpose2
+	RET
+
+// func halvesAVX2(dst *uint16, src *float32, n int)
+TEXT ·halvesAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+
+halves:
+	VMOVUPS   (SI), Y0
+	VCVTPS2PH $0, Y0, (DI)
+	ADDQ      $32, SI
+	ADDQ      $16, DI
+	SUBQ      $8, CX
+	JNZ       halves
+	VZEROUPPER
+	RET
+
+// func brainsAVX2(dst *uint16, src *float32, n int)
+//
+// Half a unit less one, and one more where the last bit kept is odd, carries into
+// the part that is kept as rounding to even does. A NaN keeps its upper half and
+// becomes quiet.
+TEXT ·brainsAVX2(SB), NOSPLIT, $0-24
+	MOVQ         dst+0(FP), DI
+	MOVQ         src+8(FP), SI
+	MOVQ         n+16(FP), CX
+	VPCMPEQD     Y15, Y15, Y15
+	VPSRLD       $31, Y15, Y14 // 1
+	VPSRLD       $17, Y15, Y13 // 0x7fff
+	VPSLLD       $6, Y14, Y12  // 0x40
+
+brains:
+	VMOVUPS      (SI), Y0
+	VPSRLD       $16, Y0, Y1
+	VPAND        Y14, Y1, Y2
+	VPADDD       Y13, Y2, Y2
+	VPADDD       Y0, Y2, Y2
+	VPSRLD       $16, Y2, Y2
+	VPOR         Y12, Y1, Y1
+	VCMPPS       $3, Y0, Y0, Y3 // NaN
+	VBLENDVPS    Y3, Y1, Y2, Y2
+	VEXTRACTI128 $1, Y2, X3
+	VPACKUSDW    X3, X2, X2
+	VMOVUPS      X2, (DI)
+	ADDQ         $32, SI
+	ADDQ         $16, DI
+	SUBQ         $8, CX
+	JNZ          brains
+	VZEROUPPER
+	RET
+
+// func widenHalvesAVX2(dst *float32, src *uint16, n int)
+TEXT ·widenHalvesAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+
+widenHalves:
+	VCVTPH2PS (SI), Y0
+	VCVTPH2PS 16(SI), Y1
+	VCVTPH2PS 32(SI), Y2
+	VCVTPH2PS 48(SI), Y3
+	VMOVUPS   Y0, (DI)
+	VMOVUPS   Y1, 32(DI)
+	VMOVUPS   Y2, 64(DI)
+	VMOVUPS   Y3, 96(DI)
+	ADDQ      $64, SI
+	ADDQ      $128, DI
+	SUBQ      $32, CX
+	JNZ       widenHalves
+	VZEROUPPER
+	RET
+
+// func widenBrainsAVX2(dst *float32, src *uint16, n int)
+TEXT ·widenBrainsAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+
+widenBrains:
+	VPMOVZXWD (SI), Y0
+	VPMOVZXWD 16(SI), Y1
+	VPMOVZXWD 32(SI), Y2
+	VPMOVZXWD 48(SI), Y3
+	VPSLLD    $16, Y0, Y0
+	VPSLLD    $16, Y1, Y1
+	VPSLLD    $16, Y2, Y2
+	VPSLLD    $16, Y3, Y3
+	VMOVUPS   Y0, (DI)
+	VMOVUPS   Y1, 32(DI)
+	VMOVUPS   Y2, 64(DI)
+	VMOVUPS   Y3, 96(DI)
+	ADDQ      $64, SI
+	ADDQ      $128, DI
+	SUBQ      $32, CX
+	JNZ       widenBrains
+	VZEROUPPER
+	RET

@@ -1,0 +1,153 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// What the assembler has no name for. Operands are register numbers.
+#define FCVTN(d, n)    WORD $(0x0E216800 | n<<5 | d)          // FCVTN Vd.4H, Vn.4S
+#define FCVTN2(d, n)   WORD $(0x4E216800 | n<<5 | d)          // FCVTN2 Vd.8H, Vn.4S
+#define FCVTL(d, n)    WORD $(0x0E217800 | n<<5 | d)          // FCVTL Vd.4S, Vn.4H
+#define FCVTL2(d, n)   WORD $(0x4E217800 | n<<5 | d)          // FCVTL2 Vd.4S, Vn.8H
+#define SHLL(d, n)     WORD $(0x2E613800 | n<<5 | d)          // SHLL Vd.4S, Vn.4H, #16
+#define SHLL2(d, n)    WORD $(0x6E613800 | n<<5 | d)          // SHLL2 Vd.4S, Vn.8H, #16
+#define FCMEQ(d, n, m) WORD $(0x4E20E400 | m<<16 | n<<5 | d)  // FCMEQ Vd.4S, Vn.4S, Vm.4S
+
+// func transpose4NEON(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+TEXT ·transpose4NEON(SB), NOSPLIT, $0-40
+	MOVD dst+0(FP), R0
+	MOVD stride+8(FP), R1
+	MOVD src+16(FP), R2
+	MOVD row+24(FP), R3
+	MOVD k+32(FP), R4
+	ADD  R3, R2, R5
+	ADD  R3, R5, R6
+	ADD  R3, R6, R7
+
+transpose4:
+	VLD1.P 16(R2), [V0.S4]
+	VLD1.P 16(R5), [V1.S4]
+	VLD1.P 16(R6), [V2.S4]
+	VLD1.P 16(R7), [V3.S4]
+	VZIP1  V1.S4, V0.S4, V4.S4 // inputs 0 and 1 of rows 0 and 1
+	VZIP2  V1.S4, V0.S4, V5.S4 // inputs 2 and 3
+	VZIP1  V3.S4, V2.S4, V6.S4 // the same of rows 2 and 3
+	VZIP2  V3.S4, V2.S4, V7.S4
+	VZIP1  V6.D2, V4.D2, V0.D2
+	VZIP2  V6.D2, V4.D2, V1.D2
+	VZIP1  V7.D2, V5.D2, V2.D2
+	VZIP2  V7.D2, V5.D2, V3.D2
+	VST1   [V0.S4], (R0)
+	ADD    R1, R0
+	VST1   [V1.S4], (R0)
+	ADD    R1, R0
+	VST1   [V2.S4], (R0)
+	ADD    R1, R0
+	VST1   [V3.S4], (R0)
+	ADD    R1, R0
+	SUB    $4, R4
+	CBNZ   R4, transpose4
+	RET
+
+// func transpose2NEON(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+TEXT ·transpose2NEON(SB), NOSPLIT, $0-40
+	MOVD dst+0(FP), R0
+	MOVD stride+8(FP), R1
+	MOVD src+16(FP), R2
+	MOVD row+24(FP), R3
+	MOVD k+32(FP), R4
+	ADD  R3, R2, R5
+
+transpose2:
+	VLD1.P 16(R2), [V0.S4]
+	VLD1.P 16(R5), [V1.S4]
+	VZIP1  V1.S4, V0.S4, V2.S4
+	VZIP2  V1.S4, V0.S4, V3.S4
+	VST1   V2.D[0], (R0)
+	ADD    R1, R0
+	VST1   V2.D[1], (R0)
+	ADD    R1, R0
+	VST1   V3.D[0], (R0)
+	ADD    R1, R0
+	VST1   V3.D[1], (R0)
+	ADD    R1, R0
+	SUB    $4, R4
+	CBNZ   R4, transpose2
+	RET
+
+// func halvesNEON(dst *uint16, src *float32, n int)
+TEXT ·halvesNEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R2
+
+halves:
+	VLD1.P 32(R1), [V0.S4, V1.S4]
+	FCVTN(2, 0)
+	FCVTN2(2, 1)
+	VST1.P [V2.H8], 16(R0)
+	SUB    $8, R2
+	CBNZ   R2, halves
+	RET
+
+// ROUND_BRAIN rounds V(x) to bfloat16 in its upper half: half a unit less one,
+// and one more where the last bit kept is odd, carries into the part that is kept
+// as rounding to even does. A NaN keeps its upper half and becomes quiet.
+#define ROUND_BRAIN(x, nx, t, u) \
+	VUSHR $16, x.S4, t.S4        \
+	VAND  V31.B16, t.B16, t.B16  \
+	VADD  V30.S4, t.S4, t.S4     \
+	VADD  x.S4, t.S4, t.S4       \
+	VORR  V29.B16, x.B16, u.B16  \
+	FCMEQ(nx, nx, nx)            \
+	VBIF  x.B16, u.B16, t.B16
+
+// func brainsNEON(dst *uint16, src *float32, n int)
+TEXT ·brainsNEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R2
+	MOVD $1, R3
+	VDUP R3, V31.S4
+	MOVD $0x7fff, R3
+	VDUP R3, V30.S4
+	MOVD $0x400000, R3
+	VDUP R3, V29.S4
+
+brains:
+	VLD1.P 32(R1), [V0.S4, V1.S4]
+	ROUND_BRAIN(V0, 0, V2, V4)
+	ROUND_BRAIN(V1, 1, V3, V5)
+	VUZP2  V3.H8, V2.H8, V2.H8
+	VST1.P [V2.H8], 16(R0)
+	SUB    $8, R2
+	CBNZ   R2, brains
+	RET
+
+// func widenHalvesNEON(dst *float32, src *uint16, n int)
+TEXT ·widenHalvesNEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R2
+
+widenHalves:
+	VLD1.P 16(R1), [V0.H8]
+	FCVTL(1, 0)
+	FCVTL2(2, 0)
+	VST1.P [V1.S4, V2.S4], 32(R0)
+	SUB    $8, R2
+	CBNZ   R2, widenHalves
+	RET
+
+// func widenBrainsNEON(dst *float32, src *uint16, n int)
+TEXT ·widenBrainsNEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), R0
+	MOVD src+8(FP), R1
+	MOVD n+16(FP), R2
+
+widenBrains:
+	VLD1.P 16(R1), [V0.H8]
+	SHLL(1, 0)
+	SHLL2(2, 0)
+	VST1.P [V1.S4, V2.S4], 32(R0)
+	SUB    $8, R2
+	CBNZ   R2, widenBrains
+	RET

@@ -1,0 +1,185 @@
+//go:build !purego
+
+#include "textflag.h"
+
+#define X      SI // numbers, this block
+#define DST    DI // integers, this block
+#define BLOCKS CX // blocks left
+#define START  DX // what the sum is multiplied by, or 1: float32
+
+// The order of dwords after two rounds of packing within 128-bit lanes.
+DATA packedBlock<>+0(SB)/8, $0x0000000400000000
+DATA packedBlock<>+8(SB)/8, $0x0000000500000001
+DATA packedBlock<>+16(SB)/8, $0x0000000600000002
+DATA packedBlock<>+24(SB)/8, $0x0000000700000003
+GLOBL packedBlock<>(SB), RODATA|NOPTR, $32
+
+// LOAD_ARGUMENTS leaves the mask of all bits but the sign in Y15, and 127 in X13.
+#define LOAD_ARGUMENTS \
+	MOVQ     dst+0(FP), DST     \
+	MOVQ     x+8(FP), X         \
+	MOVQ     blocks+16(FP), BLOCKS \
+	MOVL     start+24(FP), START \
+	VPCMPEQD Y15, Y15, Y15      \
+	VPSRLD   $1, Y15, Y15       \
+	VMOVDQU  packedBlock<>(SB), Y14 \
+	MOVL     $0x42fe0000, AX    \
+	VMOVD    AX, X13
+
+// LARGEST is the bits of the largest of the eight magnitudes in Y4, in X4 and AX.
+#define LARGEST \
+	VEXTRACTI128 $1, Y4, X5    \
+	VPMAXUD      X5, X4, X4    \
+	VPSHUFD      $0x4e, X4, X5 \
+	VPMAXUD      X5, X4, X4    \
+	VPSHUFD      $0xb1, X4, X5 \
+	VPMAXUD      X5, X4, X4    \
+	VMOVD        X4, AX
+
+// SCALES is the scale of a largest magnitude in X4, to (DST), and its inverse in
+// Y5. Blocks of numbers that are too small or not finite go elsewhere.
+#define SCALES(zeros, nonfinite) \
+	CMPL         AX, $0x0d800000 \
+	JBE          zeros           \
+	CMPL         AX, $0x7f800000 \
+	JAE          nonfinite       \
+	VDIVSS       X13, X4, X6     \
+	VMOVSS       X6, 4(DST)      \
+	VDIVSS       X4, X13, X5     \
+	VBROADCASTSS X5, Y5
+
+// SUM turns the eight sums in Y4 to what the block's products begin with. X6 is
+// the scale.
+#define SUM(float, done) \
+	VEXTRACTI128 $1, Y4, X5    \
+	VPADDD       X5, X4, X4    \
+	VPSHUFD      $0x4e, X4, X5 \
+	VPADDD       X5, X4, X4    \
+	VPSHUFD      $0xb1, X4, X5 \
+	VPADDD       X5, X4, X4    \
+	CMPL         START, $1     \
+	JEQ          float         \
+	VMOVD        X4, AX        \
+	IMULL        START, AX     \
+	MOVL         AX, (DST)     \
+	JMP          done          \
+float:                         \
+	VCVTDQ2PS    X4, X4        \
+	VMULSS       X6, X4, X4    \
+	VMOVSS       X4, (DST)     \
+done:
+
+#define LOAD32 \
+	VMOVUPS (X), Y0       \
+	VMOVUPS 32(X), Y1     \
+	VMOVUPS 64(X), Y2     \
+	VMOVUPS 96(X), Y3     \
+	VPAND   Y0, Y15, Y4   \
+	VPAND   Y1, Y15, Y5   \
+	VPAND   Y2, Y15, Y6   \
+	VPAND   Y3, Y15, Y7   \
+	VPMAXUD Y4, Y5, Y4    \
+	VPMAXUD Y6, Y7, Y6    \
+	VPMAXUD Y4, Y6, Y4    \
+	LARGEST
+
+#define LOAD16 \
+	VMOVUPS (X), Y0       \
+	VMOVUPS 32(X), Y1     \
+	VPAND   Y0, Y15, Y4   \
+	VPAND   Y1, Y15, Y5   \
+	VPMAXUD Y4, Y5, Y4    \
+	LARGEST
+
+#define ROUND16 \
+	VMULPS    Y0, Y5, Y0 \
+	VMULPS    Y1, Y5, Y1 \
+	VCVTPS2DQ Y0, Y0     \
+	VCVTPS2DQ Y1, Y1     \
+	VPADDD    Y0, Y1, Y4 \
+	VPACKSSDW Y1, Y0, Y0
+
+#define ROUND32 \
+	VMULPS    Y2, Y5, Y2 \
+	VMULPS    Y3, Y5, Y3 \
+	ROUND16              \
+	VCVTPS2DQ Y2, Y2     \
+	VCVTPS2DQ Y3, Y3     \
+	VPADDD    Y2, Y4, Y4 \
+	VPADDD    Y3, Y4, Y4 \
+	VPACKSSDW Y3, Y2, Y2
+
+#define STORE32 \
+	VPACKSSWB Y2, Y0, Y0  \
+	VPERMD    Y0, Y14, Y0 \
+	VMOVDQU   Y0, 8(DST)
+
+#define STORE32_WIDE \
+	VPERMQ  $0xd8, Y0, Y0 \
+	VPERMQ  $0xd8, Y2, Y2 \
+	VMOVDQU Y0, 8(DST)    \
+	VMOVDQU Y2, 40(DST)
+
+#define STORE16 \
+	VPACKSSWB Y0, Y0, Y0  \
+	VPERMD    Y0, Y14, Y0 \
+	VMOVDQU   X0, 8(DST)
+
+#define STORE16_WIDE \
+	VPERMQ  $0xd8, Y0, Y0 \
+	VMOVDQU Y0, 8(DST)
+
+#define CLEAR16 VPXOR X0, X0, X0; VMOVDQU X0, 8(DST)
+#define CLEAR32 VPXOR X0, X0, X0; VMOVDQU Y0, 8(DST)
+#define CLEAR64 CLEAR32; VMOVDQU Y0, 40(DST)
+
+// QUANTISE is a whole function: blocks of numbers bytes long, of bytes bytes
+// when they are done. AX is the bits of the scale where it is not finite or 0.
+#define QUANTISE(numbers, bytes, LOAD, ROUND, STORE, CLEAR) \
+	LOAD_ARGUMENTS          \
+	PCALIGN $32             \
+loop:                       \
+	LOAD                    \
+	SCALES(zeros, nonfinite) \
+	ROUND                   \
+	STORE                   \
+	SUM(float, next)        \
+	ADDQ $numbers, X        \
+	ADDQ $bytes, DST        \
+	DECQ BLOCKS             \
+	JNZ  loop               \
+	VZEROUPPER              \
+	RET                     \
+zeros:                      \
+	XORL AX, AX             \
+	JMP  blank              \
+nonfinite:                  \
+	MOVL $0x7fc00000, AX    \
+blank:                      \
+	CLEAR                   \
+	MOVL AX, 4(DST)         \
+	VMOVD AX, X6            \
+	VPXOR Y4, Y4, Y4        \
+	SUM(floatBlank, nextBlank) \
+	ADDQ $numbers, X        \
+	ADDQ $bytes, DST        \
+	DECQ BLOCKS             \
+	JNZ  loop               \
+	VZEROUPPER              \
+	RET
+
+// func quantise32AVX2(dst *int8, x *float32, blocks int, start int32)
+TEXT ·quantise32AVX2(SB), NOSPLIT, $0-28
+	QUANTISE(128, 40, LOAD32, ROUND32, STORE32, CLEAR32)
+
+// func quantise32WideAVX2(dst *int8, x *float32, blocks int, start int32)
+TEXT ·quantise32WideAVX2(SB), NOSPLIT, $0-28
+	QUANTISE(128, 72, LOAD32, ROUND32, STORE32_WIDE, CLEAR64)
+
+// func quantise16AVX2(dst *int8, x *float32, blocks int, start int32)
+TEXT ·quantise16AVX2(SB), NOSPLIT, $0-28
+	QUANTISE(64, 24, LOAD16, ROUND16, STORE16, CLEAR16)
+
+// func quantise16WideAVX2(dst *int8, x *float32, blocks int, start int32)
+TEXT ·quantise16WideAVX2(SB), NOSPLIT, $0-28
+	QUANTISE(64, 40, LOAD16, ROUND16, STORE16_WIDE, CLEAR32)

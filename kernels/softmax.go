@@ -1,0 +1,100 @@
+package kernels
+
+import (
+	"math"
+	"unsafe"
+)
+
+// Softmax writes to dst the softmax of each row of scale·x + mask. mask is added
+// after scaling: it has as many rows as x, or one for all, or none; −Inf leaves a
+// number out. A row in which all are left out becomes zeros. dst may be x.
+func Softmax(dst, x Matrix, scale float32, mask Matrix) {
+	var state [1]softmaxState
+	for i := range x.Rows {
+		row := dst.Row(i)
+		copy(row, x.Row(i))
+		scaleRow(row, scale)
+		switch mask.Rows {
+		case 0:
+		case 1:
+			vector(row, row, mask.Row(0), vecAdd)
+		default:
+			vector(row, row, mask.Row(i), vecAdd)
+		}
+		// Whole vectors first, then what is left over.
+		s := &state[0]
+		s.reset()
+		full := len(row) / softmaxLanes * softmaxLanes
+		weighRows(state[:], row, 0, full, log2eHigh)
+		if full < len(row) {
+			var rest [softmaxLanes]float32
+			for j := copy(rest[:], row[full:]); j < len(rest); j++ {
+				rest[j] = infinity
+			}
+			weighRows(state[:], rest[:], 0, len(rest), log2eHigh)
+			scaleRow(row[:full], s.factor)
+			copy(row[full:], rest[:])
+		}
+		scaleRow(row, s.inverse)
+	}
+}
+
+// A softmaxState is what is known of a row of scores that comes in pieces.
+type softmaxState struct {
+	sum     [softmaxLanes]float32 // of the weights 2^(c·(score − max)), in lanes
+	max     float32               // the largest score
+	factor  float32               // by which the last piece has changed the weights of those before it
+	inverse float32               // 1/sum, or 0 if the sum is 0
+	_       [13]float32
+}
+
+// softmaxLanes is the number of sums: what a piece's length is a multiple of.
+const softmaxLanes = 16
+
+// The assembly knows where the fields are.
+var _ = [1]struct{}{}[unsafe.Sizeof(softmaxState{})-128]
+
+// softmaxStart is below any score, but finite: minus itself it is 0.
+const softmaxStart = -0x1p100
+
+func (s *softmaxState) reset() { *s = softmaxState{max: softmaxStart} }
+
+// weighRowsPortable is the definition of weighRows. Row r of scores, at r·stride,
+// is the next piece of s[r], n numbers long, a multiple of softmaxLanes. The scores
+// are replaced by their weights 2^(c·(score − max)), where max is the largest score
+// of all pieces so far; a score of −Inf gets the weight 0. c is positive.
+func weighRowsPortable(s []softmaxState, scores []float32, stride, n int, c float32) {
+	for r := range s {
+		s[r].weigh(scores[r*stride:][:n], c)
+	}
+}
+
+func (s *softmaxState) weigh(row []float32, c float32) {
+	m := s.max
+	for _, x := range row {
+		m = max(m, x)
+	}
+	s.factor = exp2(float32((s.max - m) * c))
+	s.max = m
+	for i := range s.sum {
+		s.sum[i] *= s.factor
+	}
+	for i, x := range row {
+		w := exp2(float32((x - m) * c))
+		row[i] = w
+		s.sum[i%softmaxLanes] += w
+	}
+	t := s.sum
+	for n := softmaxLanes / 2; n > 0; n /= 2 {
+		for i := range n {
+			t[i] += t[i+n]
+		}
+	}
+	s.inverse = 0
+	if t[0] != 0 {
+		s.inverse = 1 / t[0]
+	}
+}
+
+// infinity is −Inf, the score of what must not be seen.
+var infinity = float32(math.Inf(-1))

@@ -1,0 +1,283 @@
+package kernels
+
+import "math"
+
+// The functions below work on rows of numbers, each number alone: where it
+// stands in its row, how long the row is and how the row is aligned change none
+// of its bits.
+//
+// They are polynomials. Errors, over all float32 x, of the plain definitions and
+// of the assembly alike (the tests measure them against float64):
+//
+//	e^x, x ≤ 0   2 ulp; 0 below 2⁻¹²⁶
+//	GELU         1.5e-7·max(1, |x|), exact 0 for x < −5.35 (there |GELU| < 2.4e-7)
+//	GELUTanh     2e-7·max(1, |x|)
+//	SiLU         2e-7·max(1, |x|)
+//	Sigmoid      2e-7
+//	Tanh         3 ulp
+//
+// A NaN gives NaN.
+
+// Apply replaces each number of x by act of it.
+func Apply(x Matrix, act Activation) {
+	if act == Identity {
+		return
+	}
+	for i := range x.Rows {
+		applyActivation(x.Row(i), act)
+	}
+}
+
+// Sigmoid replaces each number x of row by 1/(1+e^−x).
+func Sigmoid(row []float32) { vector(row, row, nil, vecSigmoid) }
+
+// Gate is dst = act(gate)·up, number by number: the gated product of SwiGLU
+// (SiLU) and GeGLU (GELU). dst may be gate or up itself.
+func Gate(dst, gate, up Matrix, act Activation) {
+	f := vectorOf(act)
+	for i := range dst.Rows {
+		vector(dst.Row(i), gate.Row(i), up.Row(i), f)
+	}
+}
+
+// GLU is dst = act(u)·g, where the first half of each row of x is u and the
+// second half g. dst has half as many columns as x and may be the first half of x
+// itself.
+func GLU(dst, x Matrix, act Activation) {
+	half := x.Cols / 2
+	Gate(dst, x.Columns(0, half), x.Columns(half, 2*half), act)
+}
+
+// Add is dst = x + y. dst may be x or y.
+func Add(dst, x, y Matrix) {
+	for i := range dst.Rows {
+		vector(dst.Row(i), x.Row(i), y.Row(i), vecAdd)
+	}
+}
+
+// Scale multiplies each number of x by factor.
+func Scale(x Matrix, factor float32) {
+	for i := range x.Rows {
+		scaleRow(x.Row(i), factor)
+	}
+}
+
+// applyActivation replaces each number of row by act of it.
+func applyActivation(row []float32, act Activation) {
+	if act != Identity {
+		vector(row, row, nil, vectorOf(act))
+	}
+}
+
+// A vecFunc names a function of one number.
+type vecFunc uint8
+
+const (
+	vecIdentity vecFunc = iota
+	vecGELU
+	vecGELUTanh
+	vecReLU
+	vecSiLU
+	vecTanh
+	vecSigmoid
+	vecExp // x ≤ 0
+	vecAdd // x + up
+)
+
+func vectorOf(act Activation) vecFunc {
+	switch act {
+	case GELU:
+		return vecGELU
+	case GELUTanh:
+		return vecGELUTanh
+	case ReLU:
+		return vecReLU
+	case SiLU:
+		return vecSiLU
+	case Tanh:
+		return vecTanh
+	}
+	return vecIdentity
+}
+
+// vectorPortable is the definition of vector:
+//
+//	dst[i] = f(x[i])         // no up
+//	dst[i] = f(x[i]) · up[i]
+//
+// and of vecAdd, dst[i] = x[i] + up[i]. All are of the length of dst.
+func vectorPortable(dst, x, up []float32, f vecFunc) {
+	n := len(dst)
+	x = x[:n]
+	if f == vecAdd {
+		for i, u := range up[:n] {
+			dst[i] = x[i] + u
+		}
+		return
+	}
+	one := vecFuncs[f]
+	if up == nil {
+		for i, v := range x {
+			dst[i] = one(v)
+		}
+		return
+	}
+	for i, u := range up[:n] {
+		dst[i] = one(x[i]) * u
+	}
+}
+
+var vecFuncs = [...]func(x float32) float32{
+	vecIdentity: func(x float32) float32 { return x },
+	vecGELU:     gelu,
+	vecGELUTanh: geluTanh,
+	vecReLU:     func(x float32) float32 { return max(x, 0) },
+	vecSiLU:     silu,
+	vecTanh:     tanh,
+	vecSigmoid:  sigmoid,
+	vecExp:      exp,
+}
+
+// Constants of the polynomials. They were fitted by Remez's exchange algorithm;
+// the error said is the fit's own, to which rounding adds.
+const (
+	// 2^r = 1 + r·(e1 + r·(e2 + …)) for |r| ≤ ½: 9.2e-8 relative.
+	exp2C1 = 0.693146977621
+	exp2C2 = 0.240222420824
+	exp2C3 = 0.0555073371423
+	exp2C4 = 0.00967151278688
+	exp2C5 = 0.00132647355427
+
+	exp2Min = -126.0 // below, 2^x is given as 0
+
+	log2e     = 1.44269504088896340736
+	log2eHigh = float32(log2e)
+	log2eLow  = float32(log2e - 1.442695021629333496) // what log2eHigh leaves
+
+	// tanh t = t + t³·(t0 + t1·t² + …) for t ≤ 0.625: 1.1e-7 of t³/3.
+	tanhC0    = -0.333332839251
+	tanhC1    = 0.133314912809
+	tanhC2    = -0.0537434975873
+	tanhC3    = 0.0206505857702
+	tanhC4    = -0.0057170434488
+	tanhSmall = 0.625
+
+	// 1−Φ(t) is a polynomial of degree 15 in u = t·geluStep − 1 for
+	// 0 ≤ t ≤ geluMax: 3.6e-8. Beyond geluMax it is taken as 0.
+	geluMax  = 5.35
+	geluStep = 2 / geluMax
+
+	// GELUTanh is x·σ(2y), y = √(2/π)·(x + 0.044715·x³). In powers of two, 2y is
+	// x·(geluTanh1 + geluTanh3·x²).
+	geluTanh1 = 2 * 0.79788456080286535588 * log2e
+	geluTanh3 = geluTanh1 * 0.044715
+	// From sigmoidMax on, t·σ(−t) and its kin are nothing.
+	sigmoidMax = 87.0
+)
+
+// geluC are the coefficients of 1−Φ, the lowest first.
+var geluC = [16]float32{
+	0.00373645675823, -0.0298138729389, 0.106667141142, -0.218837022753,
+	0.264297748374, -0.14376064132, -0.0809782794016, 0.207687499333,
+	-0.122562853693, -0.0548873976772, 0.114697172332, -0.0281561979169,
+	-0.0422348510467, 0.0225418528122, 0.00637752339212, -0.00477419755117,
+}
+
+// roundMagic, added and taken away again, rounds a small float32 to the nearest
+// integer; between the two, the integer stands in the lowest bits.
+const roundMagic = 3 << 22
+
+// exp2Parts is 2^(n+r), where n is a whole number not below −126 and |r| ≤ ½.
+func exp2Parts(n, r float32) float32 {
+	p := float32(exp2C5*r) + exp2C4
+	p = float32(p*r) + exp2C3
+	p = float32(p*r) + exp2C2
+	p = float32(p*r) + exp2C1
+	p = float32(p*r) + 1
+	return math.Float32frombits(math.Float32bits(p) + uint32(int32(n))<<23)
+}
+
+// exp2 is 2^x for x ≤ 0.
+func exp2(x float32) float32 {
+	if x < exp2Min {
+		return 0
+	}
+	n := x + roundMagic
+	n -= roundMagic
+	return exp2Parts(n, x-n)
+}
+
+// exp is e^x for x ≤ 0.
+func exp(x float32) float32 {
+	t := float32(x * log2eHigh)
+	if t < exp2Min {
+		return 0
+	}
+	n := t + roundMagic
+	n -= roundMagic
+	// The assembly has one rounding here; so has this.
+	r := float32(float64(x)*float64(log2eHigh)-float64(n)) + float32(x*log2eLow)
+	return exp2Parts(n, r)
+}
+
+func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+
+func sigmoid(x float32) float32 {
+	e := exp(-abs(x))
+	s := e / (1 + e) // σ(−|x|)
+	if x < 0 {
+		return s
+	}
+	return 1 - s
+}
+
+// silu is x·σ(x) = max(x, 0) − |x|·σ(−|x|).
+func silu(x float32) float32 {
+	t := min(abs(x), sigmoidMax)
+	e := exp(-t)
+	return max(x, 0) - float32(t*float32(e/(1+e)))
+}
+
+// gelu is x·Φ(x) = max(x, 0) − |x|·(1−Φ(|x|)).
+func gelu(x float32) float32 {
+	t := abs(x)
+	if t >= geluMax {
+		return max(x, 0)
+	}
+	u := float32(t*geluStep) - 1
+	p := geluC[15]
+	for i := 14; i >= 0; i-- {
+		p = float32(p*u) + geluC[i]
+	}
+	return max(x, 0) - float32(t*p)
+}
+
+func geluTanh(x float32) float32 {
+	t := min(abs(x), sigmoidMax)
+	y := float32(float32(t*t)*geluTanh3) + geluTanh1
+	e := exp2(-float32(t * y))
+	return max(x, 0) - float32(t*float32(e/(1+e)))
+}
+
+func tanh(x float32) float32 {
+	t := abs(x)
+	if t > tanhSmall {
+		e := exp(-2 * t)
+		t = 1 - 2*float32(e/(1+e))
+	} else {
+		z := float32(t * t)
+		p := float32(tanhC4*z) + tanhC3
+		p = float32(p*z) + tanhC2
+		p = float32(p*z) + tanhC1
+		p = float32(p*z) + tanhC0
+		t = float32(float32(p*z)*t) + t
+	}
+	return math.Float32frombits(math.Float32bits(t) | math.Float32bits(x)&(1<<31))
+}
+
+// scaleRowPortable is row[i] *= factor.
+func scaleRowPortable(row []float32, factor float32) {
+	for i := range row {
+		row[i] *= factor
+	}
+}

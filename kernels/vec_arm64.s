@@ -1,0 +1,264 @@
+//go:build !purego
+
+#include "textflag.h"
+#include "vec_arm64.h"
+
+#define DST R1
+#define X   R2
+#define UP  R3
+#define N   R4 // numbers left
+
+// A body turns V0, x, into V1, f(x), with V2 to V10 to use.
+
+// EACH runs BODY on 4 numbers at a time.
+#define EACH(BODY) \
+	MOVD dst+0(FP), DST     \
+	MOVD x+8(FP), X         \
+	MOVD up+16(FP), UP      \
+	MOVD n+24(FP), N        \
+	MOVD $·vecTable(SB), R5 \
+loop:                       \
+	VLD1.P 16(X), [V0.S4]   \
+	BODY                    \
+	CBZ  UP, store          \
+	VLD1.P 16(UP), [V2.S4]  \
+	FMUL(1, 1, 2)           \
+store:                      \
+	VST1.P [V1.S4], 16(DST) \
+	SUB  $4, N              \
+	CBNZ N, loop            \
+	RET
+
+// POWER finishes an exponential: V3 = 2^(n+r), or 0 where V8 is set. V3 is
+// n + MAGIC, whose lowest bits are n, and V5 is r.
+#define POWER \
+	CONST(4, EXP2C5) \
+	CONST(6, EXP2C4) \
+	FMLA(6, 4, 5)    \
+	CONST(4, EXP2C3) \
+	FMLA(4, 6, 5)    \
+	CONST(6, EXP2C2) \
+	FMLA(6, 4, 5)    \
+	CONST(4, EXP2C1) \
+	FMLA(4, 6, 5)    \
+	CONST(6, ONE)    \
+	FMLA(6, 4, 5)    \
+	SHL23(3, 3)      \
+	CONST(4, ONE)    \
+	ADDI(3, 3, 4)    \
+	FMUL(3, 3, 6)    \
+	BIC(3, 3, 8)
+
+// EXP is V3 = e^V2 for V2 ≤ 0.
+#define EXP \
+	CONST(7, LOG2E)    \
+	FMUL(4, 2, 7)      \
+	CONST(6, EXP2MIN)  \
+	FCMGT(8, 6, 4)     \
+	CONST(6, MAGIC)    \
+	FADD(3, 4, 6)      \
+	FSUB(5, 3, 6)      \
+	FNEG(5, 5)         \
+	FMLA(5, 2, 7)      \
+	CONST(7, LOG2ELOW) \
+	FMLA(5, 2, 7)      \
+	POWER
+
+// EXP2 is V3 = 2^V4 for V4 ≤ 0.
+#define EXP2 \
+	CONST(6, EXP2MIN) \
+	FCMGT(8, 6, 4)    \
+	CONST(6, MAGIC)   \
+	FADD(3, 4, 6)     \
+	FSUB(5, 3, 6)     \
+	FSUB(5, 4, 5)     \
+	POWER
+
+// SIGMA is V3 = V3/(1+V3): of e^−t, σ(−t).
+#define SIGMA \
+	CONST(6, ONE) \
+	FADD(4, 3, 6) \
+	FDIV(3, 3, 4)
+
+// RELU is V1 = max(V0, 0), NaN for NaN.
+#define RELU \
+	EOR(1, 1, 1) \
+	FMAX(1, 0, 1)
+
+#define IDENTITY ORR(1, 0, 0)
+
+#define GELU \
+	FABS(2, 0)         \
+	CONST(6, GELUMAX)  \
+	FCMGT(8, 6, 2)     \
+	FMIN(2, 2, 6)      \
+	CONST(3, GELUSTEP) \
+	CONST(6, ONE)      \
+	FNEG(6, 6)         \
+	FMLA(6, 2, 3)      \
+	CONST(4, GELUC15)  \
+	CONST(5, GELUC14)  \
+	FMLA(5, 4, 6)      \
+	CONST(4, GELUC13)  \
+	FMLA(4, 5, 6)      \
+	CONST(5, GELUC12)  \
+	FMLA(5, 4, 6)      \
+	CONST(4, GELUC11)  \
+	FMLA(4, 5, 6)      \
+	CONST(5, GELUC10)  \
+	FMLA(5, 4, 6)      \
+	CONST(4, GELUC9)   \
+	FMLA(4, 5, 6)      \
+	CONST(5, GELUC8)   \
+	FMLA(5, 4, 6)      \
+	CONST(4, GELUC7)   \
+	FMLA(4, 5, 6)      \
+	CONST(5, GELUC6)   \
+	FMLA(5, 4, 6)      \
+	CONST(4, GELUC5)   \
+	FMLA(4, 5, 6)      \
+	CONST(5, GELUC4)   \
+	FMLA(5, 4, 6)      \
+	CONST(4, GELUC3)   \
+	FMLA(4, 5, 6)      \
+	CONST(5, GELUC2)   \
+	FMLA(5, 4, 6)      \
+	CONST(4, GELUC1)   \
+	FMLA(4, 5, 6)      \
+	CONST(5, GELUC0)   \
+	FMLA(5, 4, 6)      \
+	AND(5, 5, 8)       \
+	RELU               \
+	FMLS(1, 2, 5)
+
+#define GELUTANH \
+	FABS(2, 0)           \
+	CONST(6, SIGMOIDMAX) \
+	FMIN(2, 2, 6)        \
+	FMUL(3, 2, 2)        \
+	CONST(4, GELUTANH1)  \
+	CONST(6, GELUTANH3)  \
+	FMLA(4, 3, 6)        \
+	FMUL(4, 2, 4)        \
+	FNEG(4, 4)           \
+	EXP2                 \
+	SIGMA                \
+	RELU                 \
+	FMLS(1, 2, 3)
+
+#define SILU \
+	FABS(2, 0)           \
+	CONST(6, SIGMOIDMAX) \
+	FMIN(2, 2, 6)        \
+	FNEG(2, 2)           \
+	EXP                  \
+	SIGMA                \
+	RELU                 \
+	FMLA(1, 2, 3)
+
+#define SIGMOID \
+	FABS(2, 0)    \
+	FNEG(2, 2)    \
+	EXP           \
+	SIGMA         \
+	CONST(1, ONE) \
+	FSUB(1, 1, 3) \
+	SSHR31(8, 0)  \
+	BIT(1, 3, 8)
+
+#define TANH \
+	FABS(10, 0)         \
+	CONST(6, MINUSTWO)  \
+	FMUL(2, 10, 6)      \
+	EXP                 \
+	SIGMA               \
+	FMUL(7, 10, 10)     \
+	CONST(1, TANHC4)    \
+	CONST(4, TANHC3)    \
+	FMLA(4, 1, 7)       \
+	CONST(1, TANHC2)    \
+	FMLA(1, 4, 7)       \
+	CONST(4, TANHC1)    \
+	FMLA(4, 1, 7)       \
+	CONST(1, TANHC0)    \
+	FMLA(1, 4, 7)       \
+	FMUL(1, 1, 7)       \
+	ORR(4, 10, 10)      \
+	FMLA(4, 1, 10)      \
+	CONST(1, ONE)       \
+	CONST(6, MINUSTWO)  \
+	FMLA(1, 3, 6)       \
+	CONST(6, TANHSMALL) \
+	FCMGT(8, 10, 6)     \
+	BIF(1, 4, 8)        \
+	CONST(6, SIGNMASK)  \
+	AND(6, 0, 6)        \
+	ORR(1, 1, 6)
+
+#define EXPONENTIAL \
+	ORR(2, 0, 0) \
+	EXP          \
+	ORR(1, 3, 3)
+
+// func identityNEON(dst, x, up *float32, n int)
+TEXT ·identityNEON(SB), NOSPLIT, $0-32
+	EACH(IDENTITY)
+
+// func geluNEON(dst, x, up *float32, n int)
+TEXT ·geluNEON(SB), NOSPLIT, $0-32
+	EACH(GELU)
+
+// func geluTanhNEON(dst, x, up *float32, n int)
+TEXT ·geluTanhNEON(SB), NOSPLIT, $0-32
+	EACH(GELUTANH)
+
+// func reluNEON(dst, x, up *float32, n int)
+TEXT ·reluNEON(SB), NOSPLIT, $0-32
+	EACH(RELU)
+
+// func siluNEON(dst, x, up *float32, n int)
+TEXT ·siluNEON(SB), NOSPLIT, $0-32
+	EACH(SILU)
+
+// func tanhNEON(dst, x, up *float32, n int)
+TEXT ·tanhNEON(SB), NOSPLIT, $0-32
+	EACH(TANH)
+
+// func sigmoidNEON(dst, x, up *float32, n int)
+TEXT ·sigmoidNEON(SB), NOSPLIT, $0-32
+	EACH(SIGMOID)
+
+// func expNEON(dst, x, up *float32, n int)
+TEXT ·expNEON(SB), NOSPLIT, $0-32
+	EACH(EXPONENTIAL)
+
+// func addNEON(dst, x, up *float32, n int)
+TEXT ·addNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), DST
+	MOVD x+8(FP), X
+	MOVD up+16(FP), UP
+	MOVD n+24(FP), N
+
+loop:
+	VLD1.P 16(X), [V0.S4]
+	VLD1.P 16(UP), [V1.S4]
+	FADD(0, 0, 1)
+	VST1.P [V0.S4], 16(DST)
+	SUB    $4, N
+	CBNZ   N, loop
+	RET
+
+// func scaleRowNEON(x *float32, n int, factor float32)
+TEXT ·scaleRowNEON(SB), NOSPLIT, $0-20
+	MOVD  x+0(FP), X
+	MOVD  n+8(FP), N
+	FMOVS factor+16(FP), F1
+	VDUP  V1.S[0], V1.S4
+
+loop:
+	VLD1 (X), [V0.S4]
+	FMUL(0, 0, 1)
+	VST1.P [V0.S4], 16(X)
+	SUB    $4, N
+	CBNZ   N, loop
+	RET
