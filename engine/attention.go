@@ -1,0 +1,77 @@
+package engine
+
+import (
+	"math"
+
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+// attentionPieces is attention of all sequences and heads, in pieces of some
+// heads of some sequences.
+type attentionPieces struct {
+	kernel      kernels.Attention
+	out, q, kv  Matrix
+	keys        int     // first column of the keys in kv; the values follow all keys
+	queryOffset []int32 // first row in q of each sequence, or nil: row s is all of sequence s
+	offsets     []int32 // rows of sequence s in kv
+	heads, step int     // heads of a sequence; (sequence, head) pairs of a piece
+	lanes       []lane
+}
+
+func (a *attentionPieces) tile(i, w int) {
+	d := a.kernel.HeadDim
+	width := a.heads * d
+	pairs := (len(a.offsets) - 1) * a.heads
+	scratch := &a.lanes[w].attention
+	for p := i * a.step; p < min((i+1)*a.step, pairs); p++ {
+		s, column := p/a.heads, p%a.heads*d
+		kv := a.kv.Slice(int(a.offsets[s]), int(a.offsets[s+1]))
+		first, last := s, s+1
+		if a.queryOffset != nil {
+			first, last = int(a.queryOffset[s]), int(a.queryOffset[s+1])
+		}
+		key := a.keys + column
+		a.kernel.Run(a.out.Slice(first, last).Columns(column, column+d),
+			a.q.Slice(first, last).Columns(column, column+d),
+			kv.Columns(key, key+d), kv.Columns(key+width, key+width+d), scratch)
+	}
+}
+
+// Attention is multi-head attention within each sequence. A row of qkv holds the
+// queries of all heads, then the keys, then the values.
+func (c *Compute) Attention(qkv Matrix, heads int) Matrix {
+	width := qkv.Cols / 3
+	return c.attend(qkv.Columns(0, width), qkv, width, c.Batch.Offsets, heads)
+}
+
+// AttentionFirst is Attention for the first token of each sequence: row s of q
+// begins with its queries, rows of qkv hold keys and values as in Attention.
+func (c *Compute) AttentionFirst(q, qkv Matrix, heads int) Matrix {
+	width := qkv.Cols / 3
+	return c.attend(q.Columns(0, width), qkv, width, nil, heads)
+}
+
+func (c *Compute) attend(q, kv Matrix, keys int, queryOffset []int32, heads int) Matrix {
+	d := q.Cols / heads
+	out := c.New(q.Rows, q.Cols)
+	a, sequences := &c.attention, c.Batch.Sequences()
+	*a = attentionPieces{out: out, q: q, kv: kv, keys: keys, queryOffset: queryOffset, offsets: c.Batch.Offsets,
+		heads: heads, step: sequences * heads, lanes: c.lanes,
+		kernel: kernels.Attention{HeadDim: d, Scale: float32(1 / math.Sqrt(float64(d)))}}
+	work := 0
+	for s := range sequences {
+		n := int(c.Batch.Offsets[s+1] - c.Batch.Offsets[s])
+		queries := n
+		if queryOffset == nil {
+			queries = 1
+		}
+		work += queries * n * heads * (2*d*floatWork + expWork)
+	}
+	if !c.divides(work) {
+		a.tile(0, c.worker)
+		return out
+	}
+	a.step = max(1, sequences*heads/(c.pool.size*piecesPerWorker))
+	c.divide(a, (sequences*heads+a.step-1)/a.step, work)
+	return out
+}

@@ -1,0 +1,43 @@
+package engine
+
+// Info describes a loaded model: what the file holds and how it is computed.
+type Info struct {
+	Name         string   `json:"name"`         // the file's own name for it, or its path's last part
+	Path         string   `json:"path"`         // as it was opened
+	Format       string   `json:"format"`       // "gguf" or "safetensors"
+	Architecture string   `json:"architecture"` // as the file names it
+	Family       string   `json:"family"`       // "BERT", "XLM-RoBERTa", …
+	Tasks        []string `json:"tasks"`        // of "rerank", "embed", "complete"
+	Head         string   `json:"head"`         // how the last states become the logits, in words
+	Labels       []string `json:"labels"`       // of the classifier
+	Activation   string   `json:"activation"`   // applied to the logits for a score: "sigmoid" or "softmax"
+	Configured   string   `json:"configured"`   // activation that the model's authors' configuration names, or ""
+	MaxLength    int      `json:"max_length"`   // tokens of one sequence, special ones included
+
+	Layers       int `json:"layers"`
+	Hidden       int `json:"hidden"`
+	Heads        int `json:"heads"`
+	Intermediate int `json:"intermediate"`
+	Vocabulary   int `json:"vocabulary"`
+
+	Tokenizer  string       `json:"tokenizer"` // its model: "WordPiece", "Unigram", …
+	Parameters int64        `json:"parameters"`
+	Tensors    []TensorInfo `json:"tensors"`
+	FileBytes  int64        `json:"file_bytes"` // of the tensors in the file
+
+	Precision       Precision `json:"precision"` // never Auto
+	PrecisionReason string    `json:"precision_reason"`
+	Kernels         string    `json:"kernels"` // highest instruction set in use
+	Threads         int       `json:"threads"`
+	WeightBytes     int64     `json:"weight_bytes"`     // packed weights in memory
+	EmbeddingBytes  int64     `json:"embedding_bytes"`  // tables read in place from the mapped file
+	ActivationBytes int64     `json:"activation_bytes"` // bound of the working memory, all threads together
+}
+
+// TensorInfo describes one tensor of a model file.
+type TensorInfo struct {
+	Name  string `json:"name"`
+	Type  string `json:"type"`
+	Shape []int  `json:"shape"` // row-major
+	Bytes int64  `json:"bytes"`
+}

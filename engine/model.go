@@ -1,0 +1,433 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/klauspost/cpuid/v2"
+
+	"github.com/winnow-rerank/winnow/gguf"
+	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/kernels"
+	"github.com/winnow-rerank/winnow/tokenizer"
+)
+
+// ErrNotFinite says that a model computed a number that is not finite.
+var ErrNotFinite = errors.New("the model computed a number that is not finite")
+
+// A network is a family's model: it takes the batch of c to one row of logits
+// for each sequence.
+type network interface {
+	logits(c *Compute) Matrix
+}
+
+// A family makes networks.
+type family struct {
+	name      string
+	modelType string // that config.json must name; "" for GGUF
+	build     func(*file) (network, error)
+}
+
+// families are the architectures that winnow computes, by the names that
+// config.json and GGUF files have for them.
+var families = map[string]family{
+	"BertForSequenceClassification":       {"BERT", "bert", newBERT},
+	"RobertaForSequenceClassification":    {"RoBERTa", "roberta", newXLMR},
+	"XLMRobertaForSequenceClassification": {"XLM-RoBERTa", "xlm-roberta", newXLMR},
+}
+
+// ggufFamilies are GGUF architectures. llama.cpp calls BERT and XLM-RoBERTa by
+// one name; their tokenizers tell them apart.
+var ggufFamilies = map[string]family{
+	"bert":      {"BERT", "", newBERT},
+	"bert/bert": {"BERT", "", newBERT},
+	"bert/t5":   {"XLM-RoBERTa", "", newXLMR},
+	"bert/gpt2": {"RoBERTa", "", newXLMR},
+}
+
+func (f *file) family() (family, error) {
+	if f.gguf {
+		if f.architecture == "" {
+			return family{}, &fault.FormatError{Path: f.settings.path, Field: "general.architecture", Offset: -1, Found: "nothing", Want: "a string"}
+		}
+		kind, _ := f.metadata.String("tokenizer.ggml.model")
+		if fam, ok := ggufFamilies[f.architecture+"/"+kind]; ok {
+			return fam, nil
+		}
+		if fam, ok := ggufFamilies[f.architecture]; ok {
+			return fam, nil
+		}
+		return family{}, f.refuse(fmt.Sprintf("general.architecture %q", abridge(f.architecture)), "winnow reads "+known(ggufFamilies))
+	}
+	modelType := f.settings.text(key{"model_type", ""}, "")
+	if f.architecture == "" {
+		return family{}, &fault.FormatError{Path: f.settings.path, Field: "architectures", Offset: -1,
+			Found: f.settings.describe(key{"architectures", ""}), Want: `a list that begins with the model's class, such as ["BertForSequenceClassification"]`}
+	}
+	fam, ok := families[f.architecture]
+	if !ok {
+		return family{}, f.refuse(fmt.Sprintf("architecture %q", abridge(f.architecture)), "winnow reads "+known(families))
+	}
+	if modelType != "" && modelType != fam.modelType {
+		return family{}, f.refuse(fmt.Sprintf("model_type %q with architecture %s", abridge(modelType), f.architecture), "that class has model_type "+fam.modelType)
+	}
+	return fam, nil
+}
+
+func known(families map[string]family) string {
+	var names []string
+	for name := range families {
+		if !strings.Contains(name, "/") {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ")
+}
+
+// Options changes how a model is loaded; the zero value is the default.
+type Options struct {
+	Threads     int
+	Precision   Precision
+	MaxLength   int
+	BatchTokens int
+}
+
+// A Model is a loaded model. Its methods may be called at the same time; Close
+// only when none of them runs.
+type Model struct {
+	source    source
+	network   network
+	tokenizer *tokenizer.Tokenizer
+	info      Info
+	path      string
+	vocab     int  // rows of the embedding table
+	types     int  // token types
+	oneType   bool // all token types are 0
+	maxLength int
+	chunk     int // tokens that a worker takes through the layers at a time
+
+	pool     *pool
+	computes []Compute
+	lanes    []lane
+
+	mu    sync.Mutex
+	calls []*call // not in use
+}
+
+// Open loads the model at path.
+func Open(path string, o Options) (*Model, error) {
+	f, err := openFile(path)
+	if err != nil {
+		return nil, err
+	}
+	return load(f, path, o)
+}
+
+// OpenBytes loads a GGUF file from memory.
+func OpenBytes(name string, data []byte, o Options) (*Model, error) {
+	g, err := gguf.OpenBytes(name, data)
+	if err != nil {
+		return nil, err
+	}
+	return load(ggufFile(g), name, o)
+}
+
+func load(f *file, path string, o Options) (_ *Model, err error) {
+	m := &Model{source: f.source, path: path}
+	defer func() {
+		if err != nil {
+			m.Close()
+		}
+	}()
+	if o.Threads < 0 || o.MaxLength < 0 || o.BatchTokens < 0 {
+		return nil, fmt.Errorf("%d threads, maximum length %d, %d tokens a batch: expected numbers of at least 0", o.Threads, o.MaxLength, o.BatchTokens)
+	}
+	fam, err := f.family()
+	if err != nil {
+		return nil, err
+	}
+	// The vocabulary is read while the weights are packed.
+	type vocabulary struct {
+		*tokenizer.Tokenizer
+		error
+	}
+	words := make(chan vocabulary, 1)
+	go func() {
+		t, err := f.tokenizer()
+		words <- vocabulary{t, err}
+	}()
+	defer func() {
+		if words != nil {
+			<-words // it reads the file, which Close unmaps
+		}
+	}()
+	f.ignore = ignorable
+	precision, reason := f.choosePrecision(o.Precision)
+	if m.network, err = fam.build(f); err != nil {
+		return nil, err
+	}
+	if f.err != nil {
+		return nil, f.err
+	}
+	threads := o.Threads
+	if threads == 0 {
+		threads = defaultThreads()
+	}
+	m.pool = acquirePool(threads)
+	packed, err := f.pack(m.pool)
+	if err != nil {
+		return nil, err
+	}
+	v := <-words
+	words = nil
+	if v.error != nil {
+		return nil, v.error
+	}
+	m.tokenizer = v.Tokenizer
+	if err := m.checkVocabulary(f); err != nil {
+		return nil, err
+	}
+	m.oneType = f.oneType
+	m.maxLength = f.maxLength
+	for _, limit := range []int{m.tokenizer.MaxLength(), o.MaxLength} {
+		if limit > 0 {
+			m.maxLength = min(m.maxLength, limit)
+		}
+	}
+	if added := m.tokenizer.Added(true); m.maxLength <= added {
+		return nil, fmt.Errorf("%s: a maximum length of %d tokens has no room for a query and a document beside %d special tokens", path, m.maxLength, added)
+	}
+	m.chunk = o.BatchTokens
+	if m.chunk == 0 {
+		m.chunk = defaultChunk
+	}
+	m.lanes = make([]lane, threads)
+	m.computes = make([]Compute, threads)
+	for w := range m.computes {
+		m.computes[w] = Compute{pool: m.pool, worker: w, lanes: m.lanes}
+	}
+	m.describe(f, fam)
+	m.info.Precision, m.info.PrecisionReason = precision, reason
+	m.info.WeightBytes = packed
+	return m, nil
+}
+
+// defaultChunk is how many tokens a worker takes through the layers at a time:
+// enough for the weights, read once for all of them, to cost little, and few
+// enough for the activations to stay in the cache.
+const defaultChunk = 384
+
+// defaultThreads is one for each core that this process may use: the second
+// thread of a core has no multipliers of its own.
+func defaultThreads() int {
+	n := runtime.GOMAXPROCS(0)
+	if cores := cpuid.CPU.PhysicalCores; cores > 0 {
+		n = min(n, cores)
+	}
+	return max(1, n)
+}
+
+// ignorable says whether a tensor that no family asks for may be left over:
+// buffers that are computed anyway, and heads that pretraining left behind.
+func ignorable(name string) bool {
+	for _, prefix := range []string{"cls.predictions.", "cls.seq_relationship.", "lm_head.", "roberta.pooler."} {
+		if strings.HasPrefix(name, prefix) {
+			return true
+		}
+	}
+	return strings.HasSuffix(name, "embeddings.position_ids") || strings.HasSuffix(name, "embeddings.token_type_ids")
+}
+
+// checkVocabulary compares the tokenizer with the embedding tables.
+func (m *Model) checkVocabulary(f *file) error {
+	m.vocab, m.types = f.dims["vocab"], f.dims["types"]
+	size := m.tokenizer.Size()
+	if size > m.vocab || f.gguf && size != m.vocab {
+		return &fault.FormatError{Path: f.settings.path, Field: "vocabulary", Offset: -1,
+			Found: fmt.Sprintf("token ids up to %d", size-1), Want: fmt.Sprintf("at most %d, the last row of the embedding table", m.vocab-1)}
+	}
+	return nil
+}
+
+// Close ends the model's share of the workers and unmaps its file.
+func (m *Model) Close() error {
+	if m.pool != nil {
+		m.pool.release()
+	}
+	return m.source.Close()
+}
+
+// A Sequence is one input of a model as token ids. Types, the token types, is
+// nil where all are 0.
+type Sequence struct {
+	IDs   []int32
+	Types []int32
+}
+
+// Len is the number of tokens.
+func (s Sequence) Len() int { return len(s.IDs) }
+
+// An Output is the score of one sequence.
+type Output struct {
+	Logit       float64 // for two labels the relevant one's minus the other's
+	Probability float64
+}
+
+// Score scores sequences. The result is in their order.
+func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, error) {
+	outputs := make([]Output, len(sequences))
+	if err := m.score(ctx, sequences, outputs); err != nil {
+		return nil, err
+	}
+	return outputs, nil
+}
+
+// score allocates nothing once as large a call has been made before.
+func (m *Model) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	for i, s := range sequences {
+		if err := m.check(s); err != nil {
+			return fmt.Errorf("sequence %d: %w", i, err)
+		}
+	}
+	if err := ctx.Err(); err != nil {
+		return context.Cause(ctx)
+	}
+	r := m.call()
+	defer m.done(r)
+	r.ctx, r.sequences, r.outputs = ctx, sequences, outputs
+	r.bad.Store(-1)
+	r.plan.divide(sequences, m.chunk, m.pool.size, 4*max(1, m.info.Hidden))
+	m.pool.run(&r.job, r, len(r.plan.chunks))
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	if i := r.bad.Load(); i >= 0 {
+		return fmt.Errorf("%s: sequence %d: %w", m.path, i, ErrNotFinite)
+	}
+	return nil
+}
+
+func (m *Model) check(s Sequence) error {
+	if s.Len() == 0 || s.Len() > m.maxLength {
+		return fmt.Errorf("%d tokens: expected 1 to %d", s.Len(), m.maxLength)
+	}
+	for _, id := range s.IDs {
+		if uint(id) >= uint(m.vocab) {
+			return fmt.Errorf("token %d: the vocabulary has %d", id, m.vocab)
+		}
+	}
+	if s.Types != nil && len(s.Types) != s.Len() {
+		return fmt.Errorf("%d token types for %d tokens", len(s.Types), s.Len())
+	}
+	for _, t := range s.Types {
+		if uint(t) >= uint(m.types) {
+			return fmt.Errorf("token type %d: the model has %d", t, m.types)
+		}
+	}
+	return nil
+}
+
+// A call is what one Score needs; it is kept for the next.
+type call struct {
+	model     *Model
+	job       job
+	plan      plan
+	ctx       context.Context
+	sequences []Sequence
+	outputs   []Output
+	bad       atomic.Int64 // a sequence whose logits are not finite, or -1
+}
+
+func (m *Model) call() *call {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if n := len(m.calls); n > 0 {
+		r := m.calls[n-1]
+		m.calls = m.calls[:n-1]
+		return r
+	}
+	return &call{model: m}
+}
+
+func (m *Model) done(r *call) {
+	r.ctx, r.sequences, r.outputs = nil, nil, nil
+	m.mu.Lock()
+	m.calls = append(m.calls, r)
+	m.mu.Unlock()
+}
+
+// tile scores one chunk.
+func (r *call) tile(i, w int) {
+	if r.ctx.Err() != nil {
+		return
+	}
+	c := &r.model.computes[w]
+	c.ctx = r.ctx
+	c.arena.reset()
+	r.plan.fill(&c.Batch, i, r.sequences)
+	logits := r.model.network.logits(c)
+	if !c.Cancelled() {
+		for s, n := range c.Batch.Numbers {
+			if out, ok := outputOf(logits.Row(s)); ok {
+				r.outputs[n] = out
+			} else {
+				r.bad.Store(int64(n))
+			}
+		}
+	}
+	c.ctx = nil
+}
+
+// outputOf turns the logits of one or two labels into a score; ok is false if
+// they are not finite.
+func outputOf(logits []float32) (out Output, ok bool) {
+	z := float64(logits[len(logits)-1])
+	if len(logits) == 2 {
+		z -= float64(logits[0])
+	}
+	// The softmax of two labels is the sigmoid of their difference.
+	return Output{Logit: z, Probability: 1 / (1 + math.Exp(-z))}, !math.IsNaN(z) && !math.IsInf(z, 0)
+}
+
+// Info describes the model.
+func (m *Model) Info() Info { return m.info }
+
+func (m *Model) describe(f *file, fam family) {
+	info := &m.info
+	info.Name, info.Path, info.Format = f.name, m.path, f.kind
+	if info.Name == "" {
+		info.Name = strings.TrimSuffix(filepath.Base(m.path), ".gguf")
+	}
+	info.Architecture, info.Family = f.architecture, fam.name
+	info.Tasks = []string{"rerank"}
+	info.Labels, info.Configured = f.labels, f.configured
+	info.Activation = "sigmoid"
+	if len(f.labels) == 2 {
+		info.Activation = "softmax"
+	}
+	info.MaxLength = m.maxLength
+	info.Layers, info.Hidden = f.dims["layers"], f.dims["hidden"]
+	info.Intermediate, info.Vocabulary = f.dims["intermediate"], f.dims["vocab"]
+	info.Heads = f.heads
+	info.Head = f.head
+	info.Tokenizer = m.tokenizer.Kind()
+	info.Tensors, info.Parameters, info.FileBytes = f.tensorInfos()
+	info.EmbeddingBytes = f.tables
+	info.Kernels = kernels.Rung()
+	info.Threads = m.pool.size
+	// A worker keeps the states, queries, keys, values and attention's output of
+	// all tokens of its chunk, and the hidden layer and a product's input of a
+	// block.
+	tokens := max(m.chunk, m.maxLength)
+	floats := 5*tokens*info.Hidden + min(tokens, blockRows)*2*max(info.Intermediate, info.Hidden)
+	info.ActivationBytes = int64(m.pool.size) * int64(floats) * 4
+}

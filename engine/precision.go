@@ -1,0 +1,128 @@
+package engine
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/kernels"
+	"github.com/winnow-rerank/winnow/quant"
+)
+
+// Precision is the number format in which a model's matrices are multiplied.
+type Precision uint8
+
+// The precisions that a user can ask for.
+const (
+	Auto Precision = iota
+	F32
+	F16
+	Int8
+)
+
+var precisionNames = [...]string{Auto: "auto", F32: "f32", F16: "f16", Int8: "int8"}
+
+func (p Precision) String() string {
+	if int(p) < len(precisionNames) {
+		return precisionNames[p]
+	}
+	return fmt.Sprintf("Precision(%d)", uint8(p))
+}
+
+// ParsePrecision reads "auto", "f32", "f16" or "int8".
+func ParsePrecision(s string) (Precision, error) {
+	for p, name := range precisionNames {
+		if s == name {
+			return Precision(p), nil
+		}
+	}
+	return Auto, fmt.Errorf("precision %q: expected auto, f32, f16 or int8", s)
+}
+
+// MarshalText and UnmarshalText let flags and JSON name a precision.
+func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText is ParsePrecision.
+func (p *Precision) UnmarshalText(text []byte) (err error) {
+	*p, err = ParsePrecision(string(text))
+	return err
+}
+
+// A packFormat is how a Linear's weights are packed.
+type packFormat uint8
+
+const (
+	packF32 packFormat = iota
+	packF16
+	packBF16
+	packInt8 // Q8_0 tensors keep their blocks, others get a scale for each output
+)
+
+// maxF16 is the largest number that 16 bits hold; a matrix with a larger one is
+// kept in float32.
+const maxF16 = 65504
+
+func (f packFormat) pack(out, in int, row func(i int, dst []float32)) kernels.Weights {
+	switch f {
+	case packF16:
+		return kernels.PackF16(out, in, row)
+	case packBF16:
+		return kernels.PackBF16(out, in, row)
+	case packInt8:
+		return kernels.PackInt8(out, in, row)
+	}
+	return kernels.PackF32(out, in, row)
+}
+
+// exact is what a matrix gets that must not lose accuracy to 8 bits.
+func (f packFormat) exact() packFormat {
+	if f == packInt8 {
+		return packF32
+	}
+	return f
+}
+
+// choosePrecision decides how the matrices are packed and says why.
+func (f *file) choosePrecision(asked Precision) (Precision, string) {
+	common := f.commonType()
+	reason := "asked for"
+	chosen := asked
+	if asked == Auto {
+		switch {
+		case common == quant.F32 || common == quant.F64:
+			chosen, reason = F32, fmt.Sprintf("the file's weights are %v", common)
+		case common == quant.F16 || common == quant.BF16:
+			chosen, reason = F16, fmt.Sprintf("the file's weights are %v, which are kept as they are", common)
+		case common == quant.Q8_0:
+			chosen, reason = Int8, "the file's weights are Q8_0, whose blocks are kept as they are"
+		default:
+			// 16 bits hold what four to six do; a second rounding to 8 would not.
+			chosen, reason = F16, fmt.Sprintf("the file's weights are %v, which 16 bits hold nearly exactly", common)
+		}
+	}
+	switch {
+	case chosen == F16 && common == quant.BF16:
+		f.packAs = packBF16
+	case chosen == F16:
+		f.packAs = packF16
+	case chosen == Int8:
+		f.packAs = packInt8
+	}
+	return chosen, reason
+}
+
+// commonType is the type that most of the numbers in the file's matrices have.
+func (f *file) commonType() quant.Type {
+	numbers := make(map[quant.Type]int)
+	most := quant.F32
+	for _, name := range f.source.Names() {
+		t, _ := f.source.Tensor(name)
+		if len(t.Shape) < 2 || !t.Type.CanDequantize() || strings.Contains(name, "embd") || strings.Contains(name, "embeddings") {
+			continue
+		}
+		numbers[t.Type] += t.Len()
+		if numbers[t.Type] > numbers[most] {
+			most = t.Type
+		}
+	}
+	return most
+}
