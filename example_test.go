@@ -1,0 +1,87 @@
+package winnow_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log"
+
+	"github.com/winnow-rerank/winnow"
+)
+
+// The model here is a small one with random weights, which a test needs; with a
+// trained one the first document comes first.
+func Example() {
+	m, err := winnow.Open("testdata/bert-minilm", winnow.WithThreads(2))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+
+	ranked, err := m.Rerank(context.Background(), "What is deep learning?", []string{
+		"Deep learning is a subset of machine learning based on artificial neural networks.",
+		"Apples are red and sweet fruits that grow on trees.",
+		"The theory of relativity was developed by Albert Einstein.",
+	}, winnow.TopN(2))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range ranked {
+		fmt.Printf("%d %.4f\n", r.Index, r.Score)
+	}
+	// Output:
+	// 1 0.9057
+	// 2 0.8900
+}
+
+func ExampleModel_Score() {
+	m, err := winnow.Open("testdata/bert-minilm")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	logits, err := m.Score(context.Background(), "query", []string{"a document"}, winnow.RawScores())
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%.3f\n", logits[0])
+	// Output: 0.835
+}
+
+func ExampleModel_Encode() {
+	m, err := winnow.Open("testdata/bert-minilm")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	// A scheduler encodes first, and then decides by the number of tokens what to
+	// score together.
+	pairs, err := m.Encode("deep learning", []string{"neural networks", "apples"})
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, p := range pairs {
+		fmt.Println(p.Tokens(), "tokens")
+	}
+	results, err := m.ScoreEncoded(context.Background(), pairs)
+	fmt.Println(len(results), "results", err)
+	// Output:
+	// 19 tokens
+	// 14 tokens
+	// 2 results <nil>
+}
+
+func ExampleTooLongError() {
+	m, err := winnow.Open("testdata/bert-minilm", winnow.WithMaxLength(16))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	_, err = m.Rerank(context.Background(), "deep learning",
+		[]string{"one", "two three four five six seven eight nine ten"}, winnow.Truncate(false))
+	var tooLong *winnow.TooLongError
+	if errors.As(err, &tooLong) {
+		fmt.Println("document", tooLong.Index, "is too long, limit", tooLong.Limit)
+	}
+	// Output: document 1 is too long, limit 16
+}
