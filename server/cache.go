@@ -1,0 +1,109 @@
+package server
+
+import (
+	"container/list"
+	"crypto/sha256"
+	"encoding/binary"
+	"sync"
+)
+
+// A scoreCache keeps the scores of the pairs that were asked for last.
+type scoreCache struct {
+	limit int
+
+	mu     sync.Mutex
+	by     map[cacheKey]*list.Element
+	recent *list.List // of *cached, the latest first
+}
+
+// A cacheKey stands for a model, a query, a document and how they are read. It
+// is a cryptographic hash: no client can find two pairs that share one.
+type cacheKey [sha256.Size]byte
+
+type cached struct {
+	key       cacheKey
+	output    Output
+	tokens    int
+	truncated bool
+}
+
+// newScoreCache is a cache of limit scores, nil if that is 0.
+func newScoreCache(limit int) *scoreCache {
+	if limit <= 0 {
+		return nil
+	}
+	return &scoreCache{limit: limit, by: make(map[cacheKey]*list.Element), recent: list.New()}
+}
+
+// keyer makes the keys of a query's pairs.
+type keyer struct{ prefix [sha256.Size]byte }
+
+func newKeyer(model, query string, o EncodeOptions) keyer {
+	h := sha256.New()
+	for _, s := range []string{model, query, o.Instruction} {
+		_ = binary.Write(h, binary.LittleEndian, int64(len(s)))
+		h.Write([]byte(s))
+	}
+	flags := int64(0)
+	if o.Refuse {
+		flags |= 1
+	}
+	if o.CutLeft {
+		flags |= 2
+	}
+	_ = binary.Write(h, binary.LittleEndian, []int64{int64(o.MaxTokens), int64(o.MaxDocument), flags})
+	var k keyer
+	h.Sum(k.prefix[:0])
+	return k
+}
+
+func (k *keyer) key(document string) cacheKey {
+	if len(document) <= 2048 {
+		var buffer [sha256.Size + 2048]byte
+		n := copy(buffer[:], k.prefix[:])
+		n += copy(buffer[n:], document)
+		return sha256.Sum256(buffer[:n])
+	}
+	h := sha256.New()
+	h.Write(k.prefix[:])
+	h.Write([]byte(document))
+	var key cacheKey
+	h.Sum(key[:0])
+	return key
+}
+
+func (c *scoreCache) get(key cacheKey) (cached, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	e, ok := c.by[key]
+	if !ok {
+		return cached{}, false
+	}
+	c.recent.MoveToFront(e)
+	return *e.Value.(*cached), true
+}
+
+func (c *scoreCache) put(v cached) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if e, ok := c.by[v.key]; ok {
+		c.recent.MoveToFront(e)
+		return
+	}
+	if c.recent.Len() >= c.limit {
+		last := c.recent.Back()
+		old := last.Value.(*cached)
+		delete(c.by, old.key)
+		*old = v
+		c.recent.MoveToFront(last)
+		c.by[v.key] = last
+		return
+	}
+	c.by[v.key] = c.recent.PushFront(&v)
+}
+
+func (c *scoreCache) len() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.recent.Len()
+}

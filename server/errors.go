@@ -1,0 +1,104 @@
+package server
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+// An apiError is a refusal as the client gets it.
+type apiError struct {
+	Status     int
+	Type       string
+	Message    string
+	RetryAfter time.Duration  // of 429 and 503
+	Extra      map[string]any // further members of the error object
+	Empty      bool           // an empty list, which TEI calls by a name of its own
+}
+
+func (e *apiError) Error() string { return e.Message }
+
+// The types of errors.
+const (
+	typeInvalid        = "invalid_request_error"
+	typeAuthentication = "authentication_error"
+	typeNotFound       = "not_found_error"
+	typeNotSupported   = "not_supported_error"
+	typeUnavailable    = "unavailable_error"
+	typeContextSize    = "exceed_context_size_error"
+	typeServer         = "server_error"
+)
+
+// invalid is a 400.
+func invalid(format string, args ...any) *apiError {
+	return &apiError{Status: http.StatusBadRequest, Type: typeInvalid, Message: fmt.Sprintf(format, args...)}
+}
+
+func notSupported(format string, args ...any) *apiError {
+	return &apiError{Status: http.StatusNotImplemented, Type: typeNotSupported, Message: fmt.Sprintf(format, args...)}
+}
+
+func unavailable(retry time.Duration, format string, args ...any) *apiError {
+	return &apiError{Status: http.StatusServiceUnavailable, Type: typeUnavailable, Message: fmt.Sprintf(format, args...), RetryAfter: retry}
+}
+
+// errClientGone is the outcome of a request whose client hung up; nobody reads it.
+var errClientGone = errors.New("the client has gone away")
+
+// asAPIError is err as the client is to see it.
+func asAPIError(err error) *apiError {
+	var api *apiError
+	var long *TooLongError
+	switch {
+	case errors.As(err, &api):
+		return api
+	case errors.As(err, &long):
+		return &apiError{Status: http.StatusBadRequest, Type: typeContextSize,
+			Message: fmt.Sprintf("documents[%d] has %d tokens with the query; at most %d are taken, and truncation is off", long.Index, long.Tokens, long.Limit),
+			Extra:   map[string]any{"n_prompt_tokens": long.Tokens, "n_ctx": long.Limit}}
+	case errors.Is(err, errClientGone), errors.Is(err, context.Canceled):
+		return &apiError{Status: statusClientGone, Type: typeUnavailable, Message: errClientGone.Error()}
+	case errors.Is(err, context.DeadlineExceeded):
+		return unavailable(time.Second, "the request was not done within its time limit")
+	}
+	return &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: err.Error()}
+}
+
+// statusClientGone stands in logs and metrics for requests that nobody waits
+// for any more; it is never sent.
+const statusClientGone = 499
+
+// writeError is the dialect of all but TEI.
+func writeError(w http.ResponseWriter, e *apiError) {
+	body := map[string]any{"code": e.Status, "message": e.Message, "type": e.Type}
+	for k, v := range e.Extra {
+		body[k] = v
+	}
+	errorHeader(w, e)
+	writeJSON(w, e.Status, map[string]any{"error": body})
+}
+
+func errorHeader(w http.ResponseWriter, e *apiError) {
+	switch e.Status {
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		w.Header().Set("Retry-After", strconv.Itoa(max(1, int(math.Ceil(e.RetryAfter.Seconds())))))
+	case http.StatusUnauthorized:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	}
+	noteError(w, e)
+}
+
+// writeJSON sends v. What cannot be encoded is a mistake of this package.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(status)
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	// An error here means that the client has gone; there is nobody to tell.
+	_ = e.Encode(v)
+}

@@ -1,0 +1,334 @@
+package server
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"net/url"
+	"runtime/debug"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// A note is what is remembered of a request for its log line, its metrics and
+// its trace.
+type note struct {
+	id        string
+	client    string
+	route     string
+	model     string
+	documents int
+	tokens    int
+	span      *span
+}
+
+type noteKey struct{}
+
+// noteOf is the note of the request's context; one of no use outside of frame.
+func noteOf(ctx context.Context) *note {
+	if n, ok := ctx.Value(noteKey{}).(*note); ok {
+		return n
+	}
+	return new(note)
+}
+
+func clientOf(ctx context.Context) string { return noteOf(ctx).client }
+
+// A response remembers what was answered.
+type response struct {
+	http.ResponseWriter
+	status int
+	err    *apiError
+}
+
+func (w *response) WriteHeader(status int) {
+	if w.status == 0 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *response) Write(b []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	return w.ResponseWriter.Write(b)
+}
+
+// Unwrap lets http.ResponseController reach what is beneath.
+func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
+// noteError keeps the error that w is about to send.
+func noteError(w http.ResponseWriter, e *apiError) {
+	if r, ok := w.(*response); ok {
+		r.err = e
+	}
+}
+
+// frame is around everything: request ids, headers, limits, what is counted and
+// said.
+func (s *Server) frame(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(writer http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		w := &response{ResponseWriter: writer}
+		n := &note{id: requestID(r.Header), client: s.clientID(r), route: "other"}
+		ctx := context.WithValue(r.Context(), noteKey{}, n)
+		n.span = s.tracer.request(r)
+		h := w.Header()
+		h.Set("X-Request-Id", n.id)
+		h.Set("X-Content-Type-Options", "nosniff")
+		h.Set("X-Frame-Options", "DENY")
+		h.Set("Referrer-Policy", "no-referrer")
+		h.Set("Cross-Origin-Resource-Policy", "same-origin")
+		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+		h.Set("Cache-Control", "no-store")
+		if n.span != nil {
+			h.Set("Traceparent", n.span.header())
+		}
+		s.metrics.running.Inc()
+		defer func() {
+			if p := recover(); p != nil && p != http.ErrAbortHandler {
+				s.options.Log.Error("panic", "id", n.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+				if w.status == 0 {
+					writeError(w, &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: "an internal error, which the log tells of"})
+				}
+			}
+			s.metrics.running.Dec()
+			s.finish(w, r, n, start)
+		}()
+		if s.cors(w, r) {
+			return
+		}
+		limit, err := timeLimit(r.Header, s.options.Timeout)
+		if err != nil {
+			writeError(w, asAPIError(err))
+			return
+		}
+		ctx, cancel := context.WithTimeout(ctx, limit)
+		defer cancel()
+		next.ServeHTTP(w, r.WithContext(ctx))
+	})
+}
+
+// finish counts and logs a request that has been answered.
+func (s *Server) finish(w *response, r *http.Request, n *note, start time.Time) {
+	took := time.Since(start)
+	status := w.status
+	if status == 0 {
+		status = http.StatusOK
+	}
+	s.metrics.request(n, status, w.err, took)
+	n.span.set("http.request.method", r.Method)
+	n.span.set("http.route", n.route)
+	n.span.set("http.response.status_code", status)
+	if n.model != "" {
+		n.span.set("winnow.model", n.model)
+		n.span.set("winnow.documents", n.documents)
+		n.span.set("winnow.tokens", n.tokens)
+	}
+	n.span.finish(r.Method+" "+n.route, status >= 500)
+
+	level := slog.LevelInfo
+	switch {
+	case status >= 500 && status != http.StatusNotImplemented && status != http.StatusServiceUnavailable:
+		level = slog.LevelError
+	case n.route == "/health" || n.route == "/v1/health" || n.route == "/metrics" || n.route == "page":
+		level = slog.LevelDebug
+	}
+	attributes := []slog.Attr{slog.String("id", n.id), slog.String("method", r.Method), slog.String("path", r.URL.Path),
+		slog.Int("status", status), slog.Float64("ms", float64(took.Microseconds())/1000)}
+	if n.model != "" {
+		attributes = append(attributes, slog.String("model", n.model), slog.Int("documents", n.documents), slog.Int("tokens", n.tokens))
+	}
+	if w.err != nil {
+		attributes = append(attributes, slog.String("error", w.err.Message))
+	}
+	if n.span != nil {
+		attributes = append(attributes, slog.String("trace", n.span.traceID()))
+	}
+	s.options.Log.LogAttrs(context.Background(), level, "request", attributes...)
+}
+
+// requestID is the client's id of the request if it is a harmless one.
+func requestID(h http.Header) string {
+	id := h.Get("X-Request-Id")
+	if id != "" && len(id) <= 64 && strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == "" {
+		return id
+	}
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// clientID tells the scheduler who asks: by key, or by address.
+func (s *Server) clientID(r *http.Request) string {
+	if len(s.keys) > 0 {
+		if key := keyOf(r.Header); key != "" {
+			sum := sha256.Sum256([]byte(key))
+			return string(sum[:])
+		}
+	}
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// timeLimit is what the client asks for, in seconds, up to most.
+func timeLimit(h http.Header, most time.Duration) (time.Duration, error) {
+	const name = "X-Request-Timeout"
+	given := h.Get(name)
+	if given == "" {
+		return most, nil
+	}
+	seconds, err := strconv.ParseFloat(given, 64)
+	if err != nil || !(seconds > 0) {
+		return 0, invalid("header %s is %q: expected a number of seconds above 0", name, given)
+	}
+	if seconds >= most.Seconds() {
+		return most, nil
+	}
+	return time.Duration(seconds * float64(time.Second)), nil
+}
+
+// A keySet is the hashes of the API keys.
+type keySet [][sha256.Size]byte
+
+func newKeySet(keys []string) keySet {
+	var set keySet
+	for _, k := range keys {
+		if k != "" {
+			set = append(set, sha256.Sum256([]byte(k)))
+		}
+	}
+	return set
+}
+
+// allow says whether the request shows one of the keys, or none is asked for.
+// How long it takes tells nothing about the keys.
+func (k keySet) allow(h http.Header) bool {
+	if len(k) == 0 {
+		return true
+	}
+	shown := sha256.Sum256([]byte(keyOf(h)))
+	found := 0
+	for i := range k {
+		found |= subtle.ConstantTimeCompare(shown[:], k[i][:])
+	}
+	return found == 1
+}
+
+// keyOf is the key that a request shows: as a bearer token, bare, or in
+// X-Api-Key.
+func keyOf(h http.Header) string {
+	key := h.Get("Authorization")
+	if key == "" {
+		return h.Get("X-Api-Key")
+	}
+	if len(key) > 7 && strings.EqualFold(key[:7], "Bearer ") {
+		return strings.TrimSpace(key[7:])
+	}
+	return key
+}
+
+// CORS says what pages of other origins may do. The zero value lets them do
+// nothing.
+type CORS struct {
+	// Origins are such as "https://example.org"; "*" stands for all and
+	// "localhost" for those of this machine.
+	Origins     []string
+	Methods     string // default "GET, POST, OPTIONS"
+	Headers     string // default "*"
+	Credentials bool
+}
+
+func (c *CORS) allows(origin string) bool {
+	if slices.Contains(c.Origins, "*") || slices.Contains(c.Origins, origin) {
+		return true
+	}
+	if !slices.Contains(c.Origins, "localhost") {
+		return false
+	}
+	u, err := url.Parse(origin)
+	return err == nil && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1")
+}
+
+// crossOrigin refuses what a browser sends for a page of another origin.
+var crossOrigin = http.NewCrossOriginProtection()
+
+// cors sets the headers for pages of other origins. It says whether it has
+// answered: preflights, and posts that such pages may not send. (A browser would
+// keep the answer from them, but the work would be done.)
+func (s *Server) cors(w http.ResponseWriter, r *http.Request) bool {
+	c := &s.options.CORS
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return false
+	}
+	if len(c.Origins) == 0 || !c.allows(origin) {
+		if r.Method == http.MethodOptions && len(c.Origins) > 0 {
+			w.WriteHeader(http.StatusOK)
+			return true
+		}
+		if err := crossOrigin.Check(r); err != nil && r.Method != http.MethodOptions {
+			writeError(w, &apiError{Status: http.StatusForbidden, Type: typeInvalid,
+				Message: fmt.Sprintf("pages of %s may not use this server (--cors-origins)", origin)})
+			return true
+		}
+		return false
+	}
+	h := w.Header()
+	h.Set("Access-Control-Allow-Origin", origin)
+	h.Add("Vary", "Origin")
+	h.Set("Cross-Origin-Resource-Policy", "cross-origin")
+	h.Set("Access-Control-Expose-Headers", "X-Request-Id, Retry-After")
+	if c.Credentials {
+		h.Set("Access-Control-Allow-Credentials", "true")
+	}
+	if r.Method != http.MethodOptions {
+		return false
+	}
+	methods, headers := c.Methods, c.Headers
+	if methods == "" {
+		methods = "GET, POST, OPTIONS"
+	}
+	if headers == "" {
+		headers = "*"
+		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" && c.Credentials {
+			headers = asked // a star means nothing where credentials are sent
+		}
+	}
+	h.Set("Access-Control-Allow-Methods", methods)
+	h.Set("Access-Control-Allow-Headers", headers)
+	w.WriteHeader(http.StatusOK)
+	return true
+}
+
+func (s *Server) mountPprof(mux *http.ServeMux) {
+	for path, h := range map[string]http.HandlerFunc{
+		"/debug/pprof/":        pprof.Index,
+		"/debug/pprof/cmdline": pprof.Cmdline,
+		"/debug/pprof/profile": pprof.Profile,
+		"/debug/pprof/symbol":  pprof.Symbol,
+		"/debug/pprof/trace":   pprof.Trace,
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			noteOf(r.Context()).route = "/debug/pprof/"
+			if !s.keys.allow(r.Header) {
+				writeError(w, errKey())
+				return
+			}
+			h(w, r)
+		})
+	}
+}

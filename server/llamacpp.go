@@ -1,0 +1,338 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"runtime"
+	"slices"
+	"time"
+	"unicode/utf8"
+)
+
+// The routes of llama.cpp's server beside reranking.
+
+// health answers GET /health.
+func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
+	if s.stopping.Load() {
+		return unavailable(time.Second, "the server is stopping")
+	}
+	if ok, err := s.registry.ready(); !ok {
+		return errLoading(err)
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
+
+type modelList struct {
+	Models []modelEntry `json:"models"`
+	Object string       `json:"object"`
+	Data   []modelData  `json:"data"`
+}
+
+type modelEntry struct {
+	Name         string       `json:"name"`
+	Model        string       `json:"model"`
+	ModifiedAt   string       `json:"modified_at"`
+	Size         string       `json:"size"`
+	Digest       string       `json:"digest"`
+	Type         string       `json:"type"`
+	Description  string       `json:"description"`
+	Tags         []string     `json:"tags"`
+	Capabilities []string     `json:"capabilities"`
+	Parameters   string       `json:"parameters"`
+	Details      modelDetails `json:"details"`
+}
+
+type modelDetails struct {
+	ParentModel       string   `json:"parent_model"`
+	Format            string   `json:"format"`
+	Family            string   `json:"family"`
+	Families          []string `json:"families"`
+	ParameterSize     string   `json:"parameter_size"`
+	QuantizationLevel string   `json:"quantization_level"`
+}
+
+type modelData struct {
+	ID      string      `json:"id"`
+	Aliases []string    `json:"aliases"`
+	Tags    []string    `json:"tags"`
+	Object  string      `json:"object"`
+	Created int64       `json:"created"`
+	OwnedBy string      `json:"owned_by"`
+	Status  modelStatus `json:"status"`
+	Meta    *modelMeta  `json:"meta"`
+}
+
+type modelStatus struct {
+	Value string `json:"value"` // "loaded", "loading", "unloaded" or "failed"
+	Error string `json:"error,omitempty"`
+}
+
+type modelMeta struct {
+	VocabType int    `json:"vocab_type"`
+	NVocab    int    `json:"n_vocab"`
+	NCtx      int    `json:"n_ctx"`
+	NCtxTrain int    `json:"n_ctx_train"`
+	NEmbd     int    `json:"n_embd"`
+	NParams   int64  `json:"n_params"`
+	Size      int64  `json:"size"`
+	FType     string `json:"ftype"`
+}
+
+// vocabTypes are llama.cpp's numbers of the kinds of vocabulary.
+var vocabTypes = map[string]int{"SentencePiece": 1, "BPE": 2, "WordPiece": 3, "Unigram": 4}
+
+// models answers GET /v1/models.
+func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
+	list := modelList{Models: []modelEntry{}, Object: "list", Data: []modelData{}}
+	for _, m := range s.registry.status() {
+		aliases, tags := m.spec.Aliases, m.spec.Tags
+		if aliases == nil {
+			aliases = []string{}
+		}
+		if tags == nil {
+			tags = []string{}
+		}
+		data := modelData{ID: m.spec.Name, Aliases: aliases, Tags: tags, Object: "model", OwnedBy: "winnow", Status: modelStatus{Value: m.state.String()}}
+		if m.err != nil {
+			data.Status.Error = m.err.Error()
+		}
+		entry := modelEntry{Name: m.spec.Name, Model: m.spec.Name, Type: "model", Tags: tags, Capabilities: []string{"rerank"},
+			Details: modelDetails{Families: []string{}}}
+		if m.known {
+			data.Created = m.loadedAt.Unix()
+			data.Meta = &modelMeta{vocabTypes[m.info.Tokenizer], m.info.Vocabulary, m.info.MaxLength, m.info.MaxLength, m.info.Hidden,
+				m.info.Parameters, m.info.FileBytes, m.info.Precision}
+			entry.Capabilities = m.info.Tasks
+			entry.Details.Format, entry.Details.Family = m.info.Format, m.info.Architecture
+			entry.Details.QuantizationLevel = m.info.Precision
+		}
+		list.Models = append(list.Models, entry)
+		list.Data = append(list.Data, data)
+	}
+	writeJSON(w, http.StatusOK, list)
+	return nil
+}
+
+// firstModel is the default model as it is known.
+func (s *Server) firstModel() (status, error) {
+	st := s.registry.status()[0]
+	if !st.known {
+		return st, errLoading(st.err)
+	}
+	return st, nil
+}
+
+// props answers GET /props.
+func (s *Server) props(w http.ResponseWriter, _ *http.Request) error {
+	st, err := s.firstModel()
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string]any{
+		"default_generation_settings": map[string]any{"params": map[string]any{}, "n_ctx": st.info.MaxLength},
+		"total_slots":                 s.options.SlotCount,
+		"model_alias":                 st.spec.Name,
+		"model_ftype":                 st.info.Precision,
+		"model_path":                  st.spec.Path,
+		"modalities":                  map[string]bool{"vision": false, "audio": false},
+		"endpoint_slots":              s.options.Slots,
+		"endpoint_props":              false,
+		"endpoint_metrics":            s.options.Metrics,
+		"webui":                       s.options.Page != nil,
+		"chat_template":               "",
+		"bos_token":                   "",
+		"eos_token":                   "",
+		"build_info":                  s.buildInfo(),
+		"is_sleeping":                 false,
+	})
+	return nil
+}
+
+func (s *Server) buildInfo() string {
+	info := "winnow " + s.options.Version
+	if s.options.Commit != "" {
+		info += " (" + s.options.Commit + ")"
+	}
+	return info + " " + runtime.Version()
+}
+
+// setProps answers POST /props as llama.cpp's server does without --props.
+func (s *Server) setProps(http.ResponseWriter, *http.Request) error {
+	return notSupported("this server does not support changing global properties")
+}
+
+type slotEntry struct {
+	ID           int  `json:"id"`
+	NCtx         int  `json:"n_ctx"`
+	Speculative  bool `json:"speculative"`
+	IsProcessing bool `json:"is_processing"`
+}
+
+// slots answers GET /slots. A reranker has none; llama.cpp's clients count the
+// busy ones to see the load.
+func (s *Server) slots(w http.ResponseWriter, r *http.Request) error {
+	if !s.options.Slots {
+		return notSupported("this server does not show slots. Start it with `--slots`")
+	}
+	st, err := s.firstModel()
+	if err != nil {
+		return err
+	}
+	busy := 0
+	s.registry.schedulers(func(_ string, c *scheduler) {
+		_, _, batches := c.load()
+		busy += batches
+	})
+	if r.URL.Query().Has("fail_on_no_slot") && busy >= s.options.SlotCount {
+		return unavailable(time.Second, "no slot available")
+	}
+	list := make([]slotEntry, s.options.SlotCount)
+	for i := range list {
+		list[i] = slotEntry{ID: i, NCtx: st.info.MaxLength, IsProcessing: i < busy}
+	}
+	writeJSON(w, http.StatusOK, list)
+	return nil
+}
+
+// open is the model that a request names, for use until release.
+func (s *Server) open(r *http.Request, f fields) (v view, release func(), err error) {
+	name, err := f.str("model")
+	if err != nil {
+		return view{}, nil, err
+	}
+	slot, err := s.registry.find(name)
+	if err != nil {
+		return view{}, nil, err
+	}
+	if v, release, err = s.registry.open(r.Context(), slot); err == nil {
+		noteOf(r.Context()).model = v.name
+	}
+	return v, release, err
+}
+
+type tokenPiece struct {
+	ID    int `json:"id"`
+	Piece any `json:"piece"`
+}
+
+// tokenize answers POST /tokenize.
+func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
+	f, err := s.body(w, r)
+	if err != nil {
+		return err
+	}
+	content, ok := jsonString(f["content"])
+	if !ok {
+		return f.wrong("content", "a string")
+	}
+	special, err := f.boolean("add_special", false)
+	if err != nil {
+		return err
+	}
+	if _, err := f.boolean("parse_special", true); err != nil {
+		return err
+	}
+	pieces, err := f.boolean("with_pieces", false)
+	if err != nil {
+		return err
+	}
+	v, release, err := s.open(r, f)
+	if err != nil {
+		return err
+	}
+	defer release()
+	tokens, err := v.model.Tokenize(content, special)
+	if err != nil {
+		return err
+	}
+	if !pieces {
+		ids := make([]int, len(tokens))
+		for i, t := range tokens {
+			ids[i] = t.ID
+		}
+		writeJSON(w, http.StatusOK, map[string]any{"tokens": ids})
+		return nil
+	}
+	list := make([]tokenPiece, len(tokens))
+	for i, t := range tokens {
+		list[i] = tokenPiece{t.ID, pieceOf(t.Piece)}
+	}
+	writeJSON(w, http.StatusOK, map[string]any{"tokens": list})
+	return nil
+}
+
+// pieceOf is a piece as JSON has it: text, or an array of bytes where it is
+// none.
+func pieceOf(piece string) any {
+	if utf8.ValidString(piece) {
+		return piece
+	}
+	list := make([]int, len(piece))
+	for i := range len(piece) {
+		list[i] = int(piece[i])
+	}
+	return list
+}
+
+// maxTokens bounds the tokens of a request to /detokenize.
+const maxTokens = 1 << 20
+
+// detokenize answers POST /detokenize.
+func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
+	f, err := s.body(w, r)
+	if err != nil {
+		return err
+	}
+	v, release, err := s.open(r, f)
+	if err != nil {
+		return err
+	}
+	defer release()
+	ids := []int{}
+	if string(f["tokens"]) != "[]" {
+		err = f.list("tokens", maxTokens, "token ids", func(i int, raw json.RawMessage) error {
+			var id int
+			if json.Unmarshal(raw, &id) != nil || id < 0 || id >= v.info.Vocabulary {
+				return invalid("tokens[%d] is %s: expected a token id from 0 to %d", i, describe(raw), v.info.Vocabulary-1)
+			}
+			ids = append(ids, id)
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+	}
+	content, err := v.model.Detokenize(ids)
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"content": content})
+	return nil
+}
+
+// completion answers for models that cannot complete.
+func (s *Server) completion(w http.ResponseWriter, r *http.Request) error {
+	return s.without(w, r, "complete", "complete text: it has no language-model head")
+}
+
+// embeddings answers for models that cannot embed.
+func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) error {
+	return s.without(w, r, "embed", "embed: it has neither an embedding head nor pooling")
+}
+
+func (s *Server) without(w http.ResponseWriter, r *http.Request, task, what string) error {
+	f, err := s.body(w, r)
+	if err != nil {
+		return err
+	}
+	v, release, err := s.open(r, f)
+	if err != nil {
+		return err
+	}
+	defer release()
+	if slices.Contains(v.info.Tasks, task) {
+		return notSupported("this server only reranks with model %q", v.name)
+	}
+	return notSupported("model %q cannot %s", v.name, what)
+}

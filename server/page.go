@@ -1,0 +1,47 @@
+package server
+
+import (
+	"embed"
+	"io/fs"
+	"net/http"
+)
+
+//go:embed page
+var pageFiles embed.FS
+
+// Page is the page on which a person ranks documents.
+func Page() http.Handler {
+	files, err := fs.Sub(pageFiles, "page")
+	if err != nil {
+		panic(err) // the folder is embedded above
+	}
+	return Files(files)
+}
+
+// pagePolicy lets a page load what comes from the server itself, and nothing
+// else.
+const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
+	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
+
+// Files is a handler of the files in a tree, index.html for a folder. It lists
+// no folders.
+func Files(files fs.FS) http.Handler {
+	serve := http.FileServerFS(files)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		name := r.URL.Path
+		if name != "" && name[0] == '/' {
+			name = name[1:]
+		}
+		if name == "" || name[len(name)-1] == '/' {
+			name += "index.html"
+		}
+		info, err := fs.Stat(files, name)
+		if err != nil || info.IsDir() {
+			NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Security-Policy", pagePolicy)
+		w.Header().Set("Cache-Control", "no-cache")
+		serve.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,350 @@
+package server
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Options says what a server serves and what it lets clients do. Zero values
+// are replaced by the defaults that are named here.
+type Options struct {
+	// Models are what is served; the first is the default one.
+	Models []ModelSpec
+	// ModelsMax is how many of them may be loaded at a time; 0 means all.
+	ModelsMax int
+
+	// BatchTokens bounds the tokens that are scored together: the smaller, the
+	// sooner short requests are answered beside long ones; the default is 256
+	// for each thread of the model. A single longer pair goes alone.
+	BatchTokens int
+	// QueueTokens bounds the tokens of all requests under way (4 Mi): beyond
+	// it new ones are refused with 429.
+	QueueTokens int
+	// MaxBody bounds the bytes of a request (32 MiB), MaxDocuments the texts of
+	// its list (10,000).
+	MaxBody      int64
+	MaxDocuments int
+	// CacheSize is how many scores are kept; 0 means none.
+	CacheSize int
+	// Timeout bounds the time of a request (1 hour). Clients may ask for less
+	// with the header X-Request-Timeout.
+	Timeout time.Duration
+
+	// APIKeys are what clients must show one of, if there are any.
+	APIKeys []string
+	// CORS is what web pages from elsewhere may do; nothing by default.
+	CORS CORS
+	// Prefix is put before every path, for example "/api".
+	Prefix string
+
+	// Metrics, Slots and Pprof open /metrics, /slots and /debug/pprof.
+	Metrics, Slots, Pprof bool
+	// SlotCount is what /props and /slots tell llama.cpp's clients (1).
+	SlotCount int
+
+	// Page answers GET requests for paths that are no route: the page for
+	// people. It needs no API key. Without it these are not found.
+	Page http.Handler
+
+	// Version and Commit are shown by /props and the metrics, Kernels too.
+	Version, Commit, Kernels string
+
+	// Log gets what happens; nil means nothing is said.
+	Log *slog.Logger
+	// Trace is where spans are sent; the zero value sends none.
+	Trace TraceOptions
+}
+
+func (o *Options) setDefaults() {
+	def := func(v *int, d int) {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	def(&o.QueueTokens, 4<<20)
+	def(&o.MaxDocuments, 10000)
+	def(&o.SlotCount, 1)
+	if o.MaxBody <= 0 {
+		o.MaxBody = 32 << 20
+	}
+	if o.Timeout <= 0 {
+		o.Timeout = time.Hour
+	}
+	if o.Version == "" {
+		o.Version = "dev"
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// A Server is an http.Handler. Until Start has loaded a model it answers 503.
+type Server struct {
+	options  Options
+	registry *registry
+	cache    *scoreCache
+	metrics  *metrics
+	tracer   *tracer
+	keys     keySet
+	handler  http.Handler
+	stopping atomic.Bool
+}
+
+// New makes a server. Nothing is loaded before Start.
+func New(o Options) (*Server, error) {
+	o.setDefaults()
+	s := &Server{options: o, cache: newScoreCache(o.CacheSize), keys: newKeySet(o.APIKeys)}
+	var err error
+	s.registry, err = newRegistry(o.Models, o.ModelsMax, o.Log, func(name string, m Model) *scheduler {
+		most := s.batchTokens(m.Info().Threads)
+		return newScheduler(m, most, int64(o.QueueTokens), s.metrics.batch(name, most))
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.metrics = newMetrics(s)
+	s.tracer = newTracer(o.Trace, o.Log)
+	s.handler = s.routes()
+	return s, nil
+}
+
+func (s *Server) batchTokens(threads int) int {
+	most := 256 * max(1, threads)
+	if s.options.BatchTokens > 0 {
+		return s.options.BatchTokens
+	}
+	return most
+}
+
+// Start loads the models, as many as may be loaded at a time. It fails if none
+// could be; of others that fail the log tells.
+func (s *Server) Start(ctx context.Context) error { return s.registry.start(ctx) }
+
+// Close unloads the models and sends what is left of the traces. The requests
+// under way must have ended.
+func (s *Server) Close() {
+	s.registry.close()
+	s.tracer.close()
+}
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Serve answers on the listeners, over TLS if config is not nil, and loads the
+// models meanwhile. When ctx is done it takes no more requests, answers those
+// that it has and returns nil.
+func (s *Server) Serve(ctx context.Context, config *tls.Config, listeners ...net.Listener) error {
+	h := &http.Server{
+		Handler:           s,
+		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      s.options.Timeout + time.Minute,
+		IdleTimeout:       2 * time.Minute,
+		MaxHeaderBytes:    64 << 10,
+		ErrorLog:          slog.NewLogLogger(s.options.Log.Handler(), slog.LevelDebug),
+		TLSConfig:         config,
+	}
+	failed := make(chan error, len(listeners)+1)
+	for _, l := range listeners {
+		go func() {
+			var err error
+			if config != nil {
+				err = h.ServeTLS(l, "", "")
+			} else {
+				err = h.Serve(l)
+			}
+			if !errors.Is(err, http.ErrServerClosed) {
+				failed <- err
+			}
+		}()
+	}
+	go func() {
+		if err := s.Start(ctx); err != nil && ctx.Err() == nil {
+			failed <- err
+		}
+	}()
+	var err error
+	select {
+	case err = <-failed:
+	case <-ctx.Done():
+	}
+	s.stopping.Store(true)
+	// Everything that was accepted is answered; each request has its own limit.
+	end, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
+	defer cancel()
+	if stop := h.Shutdown(end); stop != nil {
+		_ = h.Close()
+	}
+	s.Close()
+	return err
+}
+
+// A handler answers a request or returns the error to answer with.
+type handler func(w http.ResponseWriter, r *http.Request) error
+
+// A route is a path with what it answers by method.
+type route struct {
+	path string
+	get  handler
+	post handler
+	// open routes need no API key, early ones no model.
+	open, early bool
+}
+
+func (s *Server) table() []route {
+	routes := []route{
+		{path: "/health", get: s.health, open: true, early: true},
+		{path: "/v1/health", get: s.health, open: true, early: true},
+		{path: "/openapi.json", get: s.openAPI, early: true},
+		{path: "/v1/models", get: s.models},
+		{path: "/models", get: s.models},
+		{path: "/props", get: s.props, post: s.setProps},
+		{path: "/slots", get: s.slots},
+		{path: "/info", get: s.info},
+		{path: "/metrics", get: s.metricsPage, early: true},
+		{path: "/tokenize", post: s.tokenize},
+		{path: "/detokenize", post: s.detokenize},
+		{path: "/v2/rerank", post: s.rerankV2},
+		{path: "/v1/score", post: s.score},
+		{path: "/score", post: s.score},
+		{path: "/v1/rerankings", post: s.rerankings},
+	}
+	for _, path := range []string{"/v1/rerank", "/rerank", "/v1/reranking", "/reranking"} {
+		routes = append(routes, route{path: path, post: s.rerank})
+	}
+	for _, path := range []string{"/completion", "/completions", "/v1/completions", "/v1/chat/completions", "/chat/completions"} {
+		routes = append(routes, route{path: path, post: s.completion})
+	}
+	for _, path := range []string{"/v1/embeddings", "/embeddings", "/embedding", "/embed"} {
+		routes = append(routes, route{path: path, post: s.embeddings})
+	}
+	return routes
+}
+
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	for _, r := range s.table() {
+		mux.Handle(r.path, s.endpoint(r))
+	}
+	if s.options.Pprof {
+		s.mountPprof(mux)
+	}
+	mux.Handle("/", s.elsewhere())
+	var h http.Handler = mux
+	if s.options.Prefix != "" {
+		h = under(s.options.Prefix, h)
+	}
+	return s.frame(h)
+}
+
+// under serves the paths that begin with prefix, which is left out.
+func under(prefix string, h http.Handler) http.Handler {
+	inner := http.StripPrefix(prefix, h)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch rest, ok := strings.CutPrefix(r.URL.Path, prefix); {
+		case ok && rest == "":
+			http.Redirect(w, r, prefix+"/", http.StatusMovedPermanently)
+		case ok && rest[0] == '/':
+			inner.ServeHTTP(w, r)
+		default:
+			NotFound(w, r)
+		}
+	})
+}
+
+// endpoint checks what all routes have in common, then calls the route's own.
+func (s *Server) endpoint(r route) http.Handler {
+	var allowed []string
+	if r.get != nil {
+		allowed = append(allowed, http.MethodGet, http.MethodHead)
+	}
+	if r.post != nil {
+		allowed = append(allowed, http.MethodPost)
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		noteOf(q.Context()).route = r.path
+		err := func() error {
+			if !r.open && !s.keys.allow(q.Header) {
+				return errKey()
+			}
+			h := r.post
+			if q.Method != http.MethodPost {
+				h = r.get
+			}
+			if !slices.Contains(allowed, q.Method) {
+				return methodNotAllowed(w, q, allowed)
+			}
+			if !r.early {
+				if ok, err := s.registry.ready(); !ok {
+					return errLoading(err)
+				}
+			}
+			return h(w, q)
+		}()
+		if err != nil {
+			writeError(w, asAPIError(err))
+		}
+	})
+}
+
+// elsewhere answers for all paths that are no route.
+func (s *Server) elsewhere() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		note := noteOf(r.Context())
+		note.route = "other"
+		if s.options.Page != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
+			note.route = "page"
+			s.options.Page.ServeHTTP(w, r)
+			return
+		}
+		if !s.keys.allow(r.Header) {
+			writeError(w, errKey())
+			return
+		}
+		writeError(w, errNotFound())
+	})
+}
+
+// NotFound answers as for a path that does not exist; a Page handler may use it.
+func NotFound(w http.ResponseWriter, r *http.Request) { writeError(w, errNotFound()) }
+
+func errNotFound() *apiError {
+	return &apiError{Status: http.StatusNotFound, Type: typeNotFound, Message: "File Not Found"}
+}
+
+func methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed []string) error {
+	list := ""
+	for i, m := range allowed {
+		if i > 0 {
+			list += ", "
+		}
+		list += m
+	}
+	w.Header().Set("Allow", list)
+	return &apiError{Status: http.StatusMethodNotAllowed, Type: typeInvalid, Message: "method " + r.Method + " is not allowed here: expected " + list}
+}
+
+func errKey() *apiError {
+	return &apiError{Status: http.StatusUnauthorized, Type: typeAuthentication, Message: "Invalid API Key"}
+}
+
+// errLoading is for requests that come before a model is there; failure is why
+// there may never be one.
+func errLoading(failure error) *apiError {
+	if failure != nil {
+		return unavailable(retryAfter, "no model could be loaded: %v", failure)
+	}
+	return unavailable(time.Second, "Loading model")
+}
+
+// body reads the request's JSON.
+func (s *Server) body(w http.ResponseWriter, r *http.Request) (fields, error) {
+	return readBody(w, r, s.options.MaxBody)
+}
