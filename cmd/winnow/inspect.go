@@ -1,0 +1,109 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/winnow-rerank/winnow"
+)
+
+type inspectCommand struct {
+	modelFlags `embed:""`
+
+	Name    string `arg:"" optional:"" name:"model" help:"The model, as for --model."`
+	Tensors bool   `help:"List every tensor."`
+	JSON    bool   `name:"json" help:"Print JSON."`
+}
+
+func (c *inspectCommand) Run(env *environment) error {
+	if c.Name != "" {
+		if c.Model != "" {
+			return usagef("two models are named: %s and %s", c.Model, c.Name)
+		}
+		c.Model = c.Name
+	}
+	model, err := c.open(env)
+	if err != nil {
+		return err
+	}
+	defer model.Close()
+	info := model.Info()
+	out := bufio.NewWriter(env.stdout)
+	if c.JSON {
+		e := json.NewEncoder(out)
+		e.SetEscapeHTML(false)
+		e.SetIndent("", "  ")
+		err = e.Encode(info)
+	} else {
+		err = writeInfo(out, info, c.Tensors)
+	}
+	if err != nil {
+		return err
+	}
+	return out.Flush()
+}
+
+func writeInfo(w io.Writer, info winnow.Info, all bool) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	row := func(name string, value any) { fmt.Fprintf(t, "%s\t%v\n", name, value) }
+	row("name", info.Name)
+	row("path", info.Path)
+	row("format", info.Format)
+	row("architecture", info.Architecture+", family "+info.Family)
+	row("tasks", strings.Join(info.Tasks, ", "))
+	row("head", info.Head)
+	if len(info.Labels) > 0 {
+		row("labels", strings.Join(info.Labels, ", "))
+	}
+	activation := info.Activation
+	if info.Configured != "" {
+		activation += " (its configuration names " + info.Configured + ")"
+	}
+	row("scores by", activation)
+	row("layers", fmt.Sprintf("%d of %d, %d heads, %d between", info.Layers, info.Hidden, info.Heads, info.Intermediate))
+	row("tokenizer", fmt.Sprintf("%s, %d tokens", info.Tokenizer, info.Vocabulary))
+	row("takes", fmt.Sprintf("%d tokens of query and document", info.MaxLength))
+	row("parameters", info.Parameters)
+	row("precision", info.Precision.String()+": "+info.PrecisionReason)
+	row("kernels", fmt.Sprintf("%s, %d threads", info.Kernels, info.Threads))
+	row("in the file", fmt.Sprintf("%s in %d tensors: %s", bytesOf(info.FileBytes), len(info.Tensors), byType(info.Tensors)))
+	row("in memory", fmt.Sprintf("%s weights, at most %s at work, %s of tables read from the file",
+		bytesOf(info.WeightBytes), bytesOf(info.ActivationBytes), bytesOf(info.EmbeddingBytes)))
+	if all {
+		fmt.Fprintln(t)
+		fmt.Fprintln(t, "tensor\ttype\tshape\tbytes")
+		for _, x := range info.Tensors {
+			fmt.Fprintf(t, "%s\t%s\t%v\t%d\n", x.Name, x.Type, x.Shape, x.Bytes)
+		}
+	}
+	return t.Flush()
+}
+
+// byType counts tensors by type.
+func byType(tensors []winnow.TensorInfo) string {
+	count := make(map[string]int)
+	for _, t := range tensors {
+		count[t.Type]++
+	}
+	var parts []string
+	for _, name := range slices.Sorted(maps.Keys(count)) {
+		parts = append(parts, fmt.Sprintf("%d %s", count[name], name))
+	}
+	return strings.Join(parts, ", ")
+}
+
+func bytesOf(n int64) string {
+	switch {
+	case n >= 1<<30:
+		return fmt.Sprintf("%.2f GiB", float64(n)/(1<<30))
+	case n >= 1<<20:
+		return fmt.Sprintf("%.1f MiB", float64(n)/(1<<20))
+	}
+	return fmt.Sprintf("%.1f KiB", float64(n)/(1<<10))
+}

@@ -1,0 +1,127 @@
+// Command winnow ranks documents by their relevance to a query, on the command
+// line and as an HTTP server.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+func main() {
+	args := os.Args[1:]
+	if isLlamaServer(os.Args[0]) {
+		args = append([]string{"serve"}, args...)
+	}
+	os.Exit(run(args, os.Stdin, os.Stdout, os.Stderr))
+}
+
+// isLlamaServer says whether the program was started by the name of llama.cpp's
+// server, whose place it then takes.
+func isLlamaServer(name string) bool {
+	name = strings.ToLower(filepath.Base(name))
+	return strings.TrimSuffix(name, ".exe") == "llama-server"
+}
+
+// Exit statuses.
+const (
+	statusDone   = 0
+	statusFailed = 1
+	statusUsage  = 2
+)
+
+// An environment is what a command has of the world outside.
+type environment struct {
+	ctx    context.Context // ends when the user or the system asks to stop
+	stdin  io.Reader
+	stdout io.Writer
+	stderr io.Writer
+	getenv func(string) string
+}
+
+// commands are all commands with their flags.
+type commands struct {
+	Rank     rankCommand     `cmd:"" help:"Rank documents by how well they answer a query."`
+	Serve    serveCommand    `cmd:"" help:"Answer HTTP requests; takes the flags of llama.cpp's server."`
+	Pull     pullCommand     `cmd:"" help:"Download a model from the Hugging Face hub."`
+	List     listCommand     `cmd:"" help:"List the models at hand."`
+	Inspect  inspectCommand  `cmd:"" help:"Show what a model holds and how it is computed."`
+	Tokenize tokenizeCommand `cmd:"" help:"Show a text, or a pair of texts, as the model's tokens."`
+	Version  versionCommand  `cmd:"" help:"Show the version, the CPU's features and the kernels in use."`
+}
+
+// A usageError is a mistake in how a command was called.
+type usageError struct{ error }
+
+func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
+
+// run is the whole program: it returns the exit status.
+func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	return runIn(&environment{ctx, stdin, stdout, stderr, os.Getenv}, args)
+}
+
+func runIn(env *environment, args []string) (status int) {
+	cli := commands{Serve: serveCommand{}}
+	exited := -1
+	parser, err := kong.New(&cli,
+		kong.Name("winnow"),
+		kong.Description("Ranks documents by their relevance to a query, on the CPU."),
+		kong.Writers(env.stdout, env.stderr),
+		kong.Exit(func(code int) { exited = code; panic(exit{}) }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Vars{"threads": "Threads that compute (0: one for each core)."},
+	)
+	if err != nil {
+		panic(err) // a mistake in the struct above
+	}
+	// kong ends the program after --help; here it only ends this function.
+	defer func() {
+		if p := recover(); p != nil {
+			if _, ok := p.(exit); !ok {
+				panic(p)
+			}
+			status = exited
+		}
+	}()
+	if len(args) > 0 && args[0] == "serve" {
+		translated, idle, err := translate(args[1:], env.getenv)
+		if err != nil {
+			return env.fail(usageError{err})
+		}
+		args = append([]string{"serve"}, translated...)
+		cli.Serve.idle = idle
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	ctx, err := parser.Parse(args)
+	if err != nil {
+		return env.fail(usageError{err})
+	}
+	return env.fail(ctx.Run(env))
+}
+
+type exit struct{}
+
+// fail says what went wrong, if anything did, and gives the exit status.
+func (e *environment) fail(err error) int {
+	if err == nil {
+		return statusDone
+	}
+	fmt.Fprintf(e.stderr, "winnow: %v\n", err)
+	var usage usageError
+	if errors.As(err, &usage) {
+		return statusUsage
+	}
+	return statusFailed
+}

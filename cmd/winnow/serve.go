@@ -1,0 +1,422 @@
+package main
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/winnow-rerank/winnow/hub"
+	"github.com/winnow-rerank/winnow/kernels"
+	"github.com/winnow-rerank/winnow/models"
+	"github.com/winnow-rerank/winnow/server"
+)
+
+type serveCommand struct {
+	Model     []string `short:"m" sep:"none" placeholder:"[ALIAS=]MODEL" help:"GGUF file, directory in Hugging Face layout, or hub id; the built-in model without. Repeatable: the first one is the default."`
+	Alias     []string `short:"a" placeholder:"NAME" help:"Names of the first model, with commas between."`
+	Tags      []string `placeholder:"TAG" help:"Tags shown with the first model."`
+	ModelsDir string   `placeholder:"DIR" help:"Serve every model in a directory."`
+	ModelsMax int      `placeholder:"N" help:"Models that may be loaded at a time (0: all)."`
+	HFRepo    string   `name:"hf-repo" placeholder:"REPO[:QUANT]" help:"Model of the Hugging Face hub (also -hf)."`
+	HFFile    string   `name:"hf-file" placeholder:"FILE" help:"File of that repository (also -hff)."`
+	HFToken   string   `name:"hf-token" placeholder:"TOKEN" help:"Access token of the hub (also HF_TOKEN)."`
+	Offline   bool     `help:"Download nothing."`
+
+	Host      string `default:"127.0.0.1" help:"Addresses to listen on, with commas between."`
+	Port      int    `default:"8080" help:"Port to listen on (0: a free one)."`
+	APIPrefix string `name:"api-prefix" placeholder:"PATH" help:"Path before all routes."`
+	Path      string `placeholder:"DIR" help:"Directory of files to serve in place of the page."`
+	UI        bool   `name:"ui" default:"true" negatable:"" help:"Serve the page at / (also --no-webui)."`
+
+	Threads     int    `short:"t" placeholder:"N" help:"${threads}"`
+	Precision   string `enum:"auto,f32,f16,int8" default:"auto" help:"Number format of the matrix products: ${enum}."`
+	MaxLength   int    `placeholder:"N" help:"Most tokens of a query with a document (0: what the model takes)."`
+	CtxSize     int    `short:"c" placeholder:"N" help:"The same, by the name that llama.cpp gives it."`
+	BatchSize   int    `short:"b" placeholder:"N" help:"Most tokens of a batch."`
+	UbatchSize  int    `name:"ubatch-size" placeholder:"N" help:"The same (also -ub). No text is too long for it."`
+	BatchTokens int    `placeholder:"N" help:"Tokens that a thread takes through the model at a time (0: chosen)."`
+	Parallel    int    `default:"1" help:"Slots that /props and /slots show (also -np)."`
+	Rerank      bool   `help:"Rerank; this is always on (also --reranking)."`
+	Embedding   bool   `help:"Embed, with models that can."`
+	Pooling     string `placeholder:"KIND" help:"none, mean, cls, last or rank; the model's own is used."`
+
+	APIKey      []string `name:"api-key" placeholder:"KEY" help:"Keys that clients must show one of, with commas between (also LLAMA_API_KEY)."`
+	APIKeyFile  string   `name:"api-key-file" placeholder:"FILE" help:"File of such keys, one a line."`
+	SSLKeyFile  string   `name:"ssl-key-file" placeholder:"FILE" help:"Private key for TLS, PEM."`
+	SSLCertFile string   `name:"ssl-cert-file" placeholder:"FILE" help:"Certificate for TLS, PEM."`
+	Timeout     int      `default:"3600" help:"Seconds that a request may take (also -to)."`
+	CORSOrigins []string `name:"cors-origins" placeholder:"ORIGIN" help:"Origins whose pages may use the server; * is all, localhost those of this machine."`
+	CORSMethods string   `name:"cors-methods" placeholder:"METHODS" help:"What Access-Control-Allow-Methods says."`
+	CORSHeaders string   `name:"cors-headers" placeholder:"HEADERS" help:"What Access-Control-Allow-Headers says."`
+	CORSCookies bool     `name:"cors-credentials" negatable:"" help:"Let such pages send credentials."`
+
+	QueueTokens  int   `default:"4194304" help:"Tokens of all requests under way; beyond it they are refused with 429."`
+	MaxBody      int64 `default:"33554432" help:"Most bytes of a request."`
+	MaxDocuments int   `default:"10000" help:"Most documents of a request."`
+	CacheSize    int   `default:"10000" help:"Scores to keep for pairs that come again (0: none)."`
+
+	Metrics    bool   `help:"Show /metrics, for Prometheus."`
+	Slots      bool   `negatable:"" help:"Show /slots."`
+	Pprof      bool   `help:"Show /debug/pprof."`
+	LogDisable bool   `help:"Say nothing."`
+	LogFile    string `placeholder:"FILE" help:"Say it in a file."`
+	LogJSONL   bool   `name:"log-jsonl" negatable:"" help:"Say it in JSON."`
+	Verbose    bool   `short:"v" help:"Say more."`
+	Verbosity  int    `default:"3" help:"4 and more say more, 2 warnings only, 1 errors only, 0 nothing (also -lv)."`
+
+	ShowVersion bool `name:"version" help:"Show the version and end."`
+
+	idle []string // flags of no effect
+}
+
+func (c *serveCommand) Run(env *environment) error {
+	if c.ShowVersion {
+		return new(versionCommand).Run(env)
+	}
+	if err := c.check(); err != nil {
+		return err
+	}
+	log, closeLog, err := c.logger(env.stderr)
+	if err != nil {
+		return err
+	}
+	defer closeLog()
+	slices.Sort(c.idle)
+	for _, name := range slices.Compact(c.idle) {
+		log.Warn("flag has no effect", "flag", name)
+	}
+	if c.Pooling != "" && c.Pooling != "rank" {
+		log.Warn("flag has no effect: the model's own pooling is used", "flag", "--pooling")
+	}
+	options, err := c.options(env, log)
+	if err != nil {
+		return err
+	}
+	s, err := server.New(options)
+	if err != nil {
+		return usageError{err}
+	}
+	config, err := c.tls()
+	if err != nil {
+		return err
+	}
+	var listeners []net.Listener
+	for host := range strings.SplitSeq(c.Host, ",") {
+		l, err := net.Listen("tcp", net.JoinHostPort(strings.Trim(strings.TrimSpace(host), "[]"), strconv.Itoa(c.Port)))
+		if err != nil {
+			for _, l := range listeners {
+				_ = l.Close()
+			}
+			return err
+		}
+		listeners = append(listeners, l)
+		scheme := "http"
+		if config != nil {
+			scheme = "https"
+		}
+		log.Info("listening", "url", scheme+"://"+l.Addr().String()+c.APIPrefix)
+	}
+	err = s.Serve(env.ctx, config, listeners...)
+	if err == nil {
+		log.Info("stopped")
+	}
+	return err
+}
+
+func (c *serveCommand) check() error {
+	for _, n := range []struct {
+		name      string
+		value     int
+		low, high int
+	}{
+		{"--port", c.Port, 0, 65535},
+		{"--threads", c.Threads, -1, 4096},
+		{"--max-length", c.MaxLength, 0, 1 << 30},
+		{"--ctx-size", c.CtxSize, 0, 1 << 30},
+		{"--batch-size", c.BatchSize, 0, 1 << 30},
+		{"--ubatch-size", c.UbatchSize, 0, 1 << 30},
+		{"--batch-tokens", c.BatchTokens, 0, 1 << 30},
+		{"--parallel", c.Parallel, -1, 1 << 16},
+		{"--timeout", c.Timeout, 1, 1 << 30},
+		{"--models-max", c.ModelsMax, 0, 1 << 16},
+		{"--queue-tokens", c.QueueTokens, 1, 1 << 40},
+		{"--max-documents", c.MaxDocuments, 1, 1 << 30},
+		{"--cache-size", c.CacheSize, 0, 1 << 30},
+	} {
+		if n.value < n.low || n.value > n.high {
+			return usagef("%s is %d: expected a number from %d to %d", n.name, n.value, n.low, n.high)
+		}
+	}
+	if c.MaxBody < 1 {
+		return usagef("--max-body is %d: expected a number of at least 1", c.MaxBody)
+	}
+	if c.Pooling != "" && !slices.Contains([]string{"none", "mean", "cls", "last", "rank"}, c.Pooling) {
+		return usagef("--pooling is %q: expected none, mean, cls, last or rank", c.Pooling)
+	}
+	if (c.SSLKeyFile == "") != (c.SSLCertFile == "") {
+		return usagef("--ssl-key-file and --ssl-cert-file belong together")
+	}
+	if c.APIPrefix != "" && (c.APIPrefix[0] != '/' || strings.HasSuffix(c.APIPrefix, "/")) {
+		return usagef("--api-prefix is %q: expected a path such as /api", c.APIPrefix)
+	}
+	// llama.cpp's "chosen by the program".
+	c.Threads = max(c.Threads, 0)
+	c.Parallel = max(c.Parallel, 1)
+	return nil
+}
+
+// logger is where is said what happens.
+func (c *serveCommand) logger(stderr io.Writer) (log *slog.Logger, done func(), err error) {
+	done = func() {}
+	if c.LogDisable || c.Verbosity <= 0 && !c.Verbose {
+		return slog.New(slog.DiscardHandler), done, nil
+	}
+	out := stderr
+	if c.LogFile != "" {
+		f, err := os.OpenFile(c.LogFile, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+		if err != nil {
+			return nil, nil, err
+		}
+		out, done = f, func() { _ = f.Close() }
+	}
+	level := slog.LevelInfo
+	switch {
+	case c.Verbose || c.Verbosity >= 4:
+		level = slog.LevelDebug
+	case c.Verbosity == 1:
+		level = slog.LevelError
+	case c.Verbosity == 2:
+		level = slog.LevelWarn
+	}
+	options := &slog.HandlerOptions{Level: level}
+	if c.LogJSONL {
+		return slog.New(slog.NewJSONHandler(out, options)), done, nil
+	}
+	return slog.New(slog.NewTextHandler(out, options)), done, nil
+}
+
+func (c *serveCommand) options(env *environment, log *slog.Logger) (server.Options, error) {
+	specs, err := c.specs(env)
+	if err != nil {
+		return server.Options{}, err
+	}
+	keys, err := c.keys()
+	if err != nil {
+		return server.Options{}, err
+	}
+	trace, err := server.TraceFromEnv(env.getenv)
+	if err != nil {
+		return server.Options{}, usageError{err}
+	}
+	version, commit := build()
+	trace.Version = version
+	batch := c.BatchSize
+	if c.UbatchSize > 0 && (batch == 0 || c.UbatchSize < batch) {
+		batch = c.UbatchSize
+	}
+	o := server.Options{
+		Models: specs, ModelsMax: c.ModelsMax,
+		BatchTokens: batch, QueueTokens: c.QueueTokens, MaxBody: c.MaxBody, MaxDocuments: c.MaxDocuments,
+		CacheSize: c.CacheSize, Timeout: time.Duration(c.Timeout) * time.Second,
+		APIKeys: keys, Prefix: c.APIPrefix,
+		CORS:    server.CORS{Origins: c.CORSOrigins, Methods: c.CORSMethods, Headers: c.CORSHeaders, Credentials: c.CORSCookies},
+		Metrics: c.Metrics, Slots: c.Slots, Pprof: c.Pprof, SlotCount: c.Parallel,
+		Version: version, Commit: commit, Kernels: kernels.Rung(), Log: log, Trace: trace,
+	}
+	if c.UI {
+		if o.Page, err = c.page(); err != nil {
+			return server.Options{}, err
+		}
+	}
+	return o, nil
+}
+
+// page is what is served at /: the files of --path, if that is given.
+func (c *serveCommand) page() (http.Handler, error) {
+	if c.Path == "" {
+		return server.Page(), nil
+	}
+	// Links that lead out of the directory are not followed.
+	root, err := os.OpenRoot(c.Path)
+	if err != nil {
+		return nil, err
+	}
+	return server.Files(root.FS()), nil
+}
+
+func (c *serveCommand) keys() ([]string, error) {
+	var keys []string
+	for _, k := range c.APIKey {
+		if k = strings.TrimSpace(k); k != "" {
+			keys = append(keys, k)
+		}
+	}
+	if c.APIKeyFile == "" {
+		return keys, nil
+	}
+	data, err := os.ReadFile(c.APIKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	before := len(keys)
+	for line := range strings.Lines(string(data)) {
+		if k := strings.TrimSpace(line); k != "" && !strings.HasPrefix(k, "#") {
+			keys = append(keys, k)
+		}
+	}
+	if len(keys) == before {
+		// Serving without any key is not what was meant.
+		return nil, fmt.Errorf("%s: no keys", c.APIKeyFile)
+	}
+	return keys, nil
+}
+
+func (c *serveCommand) tls() (*tls.Config, error) {
+	if c.SSLCertFile == "" {
+		return nil, nil
+	}
+	pair, err := tls.LoadX509KeyPair(c.SSLCertFile, c.SSLKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
+}
+
+// specs are the models to serve.
+func (c *serveCommand) specs(env *environment) ([]server.ModelSpec, error) {
+	type named struct{ name, path string }
+	var list []named
+	for _, m := range c.Model {
+		list = append(list, splitAlias(m))
+	}
+	if c.HFRepo != "" {
+		ref := c.HFRepo
+		if c.HFFile != "" {
+			repo, _, _ := strings.Cut(ref, ":")
+			ref = repo + ":" + c.HFFile
+		}
+		if _, ok := hub.ParseRef(ref); !ok {
+			return nil, usagef("--hf-repo is %q: expected such as BAAI/bge-reranker-v2-m3", ref)
+		}
+		list = append(list, named{"", ref})
+	} else if c.HFFile != "" {
+		return nil, usagef("--hf-file needs --hf-repo")
+	}
+	if c.ModelsDir != "" {
+		entries, err := os.ReadDir(c.ModelsDir)
+		if err != nil {
+			return nil, err
+		}
+		for _, e := range entries {
+			path := filepath.Join(c.ModelsDir, e.Name())
+			if isModel(path, e.IsDir()) {
+				list = append(list, named{"", path})
+			}
+		}
+		if len(list) == 0 {
+			return nil, fmt.Errorf("%s: no models", c.ModelsDir)
+		}
+	}
+	if len(list) == 0 {
+		if models.Default() == nil {
+			return nil, usagef("this winnow has no model built in: name one with --model")
+		}
+		list = append(list, named{})
+	}
+	source := hub.Source{Offline: c.Offline, Token: c.HFToken, Progress: progress(env.stderr)}
+	if source.Token == "" {
+		source.Token = hub.TokenFromEnv(env.getenv)
+	}
+	flags := modelFlags{Threads: c.Threads, Precision: c.Precision, MaxLength: c.MaxLength, BatchTokens: c.BatchTokens}
+	if c.CtxSize > 0 && (flags.MaxLength == 0 || c.CtxSize < flags.MaxLength) {
+		flags.MaxLength = c.CtxSize
+	}
+	options, err := flags.options()
+	if err != nil {
+		return nil, err
+	}
+	var specs []server.ModelSpec
+	taken := make(map[string]bool)
+	for i, m := range list {
+		spec := server.ModelSpec{Name: m.name, Path: m.path, Load: func(ctx context.Context) (server.Model, error) {
+			loaded, err := openModel(ctx, m.path, source, options)
+			if err != nil {
+				return nil, err
+			}
+			return server.Wrap(loaded), nil
+		}}
+		switch {
+		case i == 0 && len(c.Alias) > 0:
+			// The model's id is the first in the alphabet, as llama.cpp has it.
+			spec.Aliases = slices.Clone(c.Alias)
+			if m.name != "" {
+				spec.Aliases = append(spec.Aliases, m.name)
+			}
+			slices.Sort(spec.Aliases)
+			spec.Aliases = slices.Compact(spec.Aliases)
+			spec.Name = spec.Aliases[0]
+		case m.name != "":
+		case m.path == "":
+			spec.Name = models.Name
+		default:
+			spec.Name = nameOf(m.path)
+			for n := 2; taken[spec.Name]; n++ {
+				spec.Name = nameOf(m.path) + "-" + strconv.Itoa(n)
+			}
+		}
+		if m.path == "" {
+			spec.Path = models.Name + ".gguf"
+		}
+		if i == 0 {
+			spec.Tags = c.Tags
+		}
+		taken[spec.Name] = true
+		specs = append(specs, spec)
+	}
+	return specs, nil
+}
+
+// splitAlias reads ALIAS=PATH; a path may hold = too.
+func splitAlias(s string) (m struct{ name, path string }) {
+	m.path = s
+	name, path, ok := strings.Cut(s, "=")
+	if !ok || name == "" || strings.ContainsAny(name, `/\`) {
+		return m
+	}
+	if _, err := os.Stat(s); err == nil || !errors.Is(err, os.ErrNotExist) {
+		return m
+	}
+	m.name, m.path = name, path
+	return m
+}
+
+// nameOf is what a model is called by default: its hub id, or its file's name.
+func nameOf(path string) string {
+	if _, err := os.Stat(path); err != nil {
+		if ref, ok := hub.ParseRef(path); ok {
+			return ref.Repo
+		}
+	}
+	return baseName(path)
+}
+
+func isModel(path string, dir bool) bool {
+	if !dir {
+		name := strings.ToLower(filepath.Base(path))
+		// Of a split file the first part stands for all.
+		return strings.HasSuffix(name, ".gguf") && (!strings.Contains(name, "-of-") || strings.Contains(name, "-00001-of-"))
+	}
+	_, err := os.Stat(filepath.Join(path, "config.json"))
+	return err == nil
+}
