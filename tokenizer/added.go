@@ -180,8 +180,14 @@ type segment struct {
 	token      int32 // its id, or -1
 }
 
-// split appends the segments of text. With plain, the special tokens among the
-// matches are left in the text (but the search still goes on behind them).
+// steers says whether a text that spells the token would say more than its
+// characters do: a special token, or one that is written like one ("<think>").
+func (t *addedToken) steers() bool {
+	return t.special || len(t.content) > 2 && t.content[0] == '<' && t.content[len(t.content)-1] == '>'
+}
+
+// split appends the segments of text. With plain, the tokens among the matches
+// that steer are left in the text (but the search still goes on behind them).
 func (a *addedTokens) split(dst []segment, m *matcher, text []byte, plain bool) []segment {
 	if m.trie == nil {
 		if len(text) == 0 {
@@ -197,7 +203,7 @@ func (a *addedTokens) split(dst []segment, m *matcher, text []byte, plain bool) 
 		}
 		from = end
 		token := &a.list[which]
-		if plain && token.special {
+		if plain && token.steers() {
 			continue
 		}
 		if token.singleWord && (endsWithWord(text[:start]) || startsWithWord(text[end:])) {

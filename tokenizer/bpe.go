@@ -52,20 +52,7 @@ type bpeScratch struct {
 	found      []uint64
 	prev, next []int32
 	queue      []uint64
-	cache      []cachedWord
 }
-
-// A cachedWord is a word that was met before and its ids. Words are the same
-// few over and over, in any text.
-type cachedWord struct {
-	hash uint64
-	ids  [8]int32
-	text [22]byte
-	size uint8 // of text
-	n    uint8 // ids, 0: the place is free
-}
-
-const cachedWords = 8192 // of 64 bytes each; a power of two
 
 // encode appends the ids of piece.
 func (m *bpe) encode(dst []int32, piece []byte, s *scratch) []int32 {
@@ -152,11 +139,8 @@ func (m *bpe) word(dst []int32, text []byte, s *scratch) []int32 {
 		return append(dst, m.merge(text, &s.bpe)...)
 	}
 	hash := maphash.Bytes(hashSeed, text)
-	if len(s.bpe.cache) == 0 {
-		s.bpe.cache = make([]cachedWord, cachedWords)
-	}
-	c := &s.bpe.cache[hash%cachedWords]
-	if c.hash == hash && c.n > 0 && string(c.text[:c.size]) == string(text) {
+	c := s.cached(hash)
+	if c.holds(hash, text) {
 		return append(dst, c.ids[:c.n]...)
 	}
 	before := len(dst)
@@ -165,10 +149,7 @@ func (m *bpe) word(dst []int32, text []byte, s *scratch) []int32 {
 	} else {
 		dst = append(dst, m.merge(text, &s.bpe)...)
 	}
-	if n := len(dst) - before; n > 0 && n <= len(c.ids) && len(text) <= len(c.text) {
-		c.hash = hash
-		c.n, c.size = uint8(copy(c.ids[:], dst[before:])), uint8(copy(c.text[:], text))
-	}
+	c.keep(hash, text, dst[before:])
 	return dst
 }
 
@@ -417,6 +398,7 @@ type stringTable struct {
 	text  []byte
 	ends  []uint32
 	slots []stringSlot // open addressing, a power of two, never full
+	twice bool         // some are equal
 }
 
 type stringSlot struct{ hash, number uint32 } // number: one more than the string's, 0: free
@@ -433,6 +415,7 @@ func newStringTable(text []byte, ends []uint32) stringTable {
 	for i := range ends {
 		hash := maphash.Bytes(hashSeed, t.at(i))
 		slot := t.seek(t.at(i), hash)
+		t.twice = t.twice || t.slots[slot].number != 0
 		t.slots[slot] = stringSlot{uint32(hash >> 32), uint32(i + 1)}
 	}
 	return t

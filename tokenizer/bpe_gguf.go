@@ -227,6 +227,14 @@ func newLlamaGGUF(path string, m Metadata) (*Tokenizer, error) {
 	if err := v.templates(t, true, false, "<s>"); err != nil {
 		return nil, err
 	}
+	if p := t.pair.parts; len(p) == 3 && p[0].kind == partSpecial { // BOS a b
+		bos := p[0].id
+		t.pair = template{}
+		t.pair.special(0, bos)
+		t.pair.parts = append(t.pair.parts, part{kind: partA})
+		t.pair.special(1, bos) // each text begins with BOS
+		t.pair.parts = append(t.pair.parts, part{kind: partB, typ: 1})
+	}
 	return t, t.finish(path)
 }
 

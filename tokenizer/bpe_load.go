@@ -19,6 +19,7 @@ type bpeBuilder struct {
 	path   string
 	m      *bpe
 	merges []bpeMerge
+	last   int // the piece that the latest merge makes
 }
 
 // A bpeMerge joins the symbols a and b to the symbol id.
@@ -72,10 +73,14 @@ func (b *bpeBuilder) merge(a, c int, rank uint32, buf []byte) ([]byte, error) {
 		return buf, b.fail("model.merges["+strconv.Itoa(int(rank))+"]", fmt.Sprintf("%q", right), "a piece with the prefix of words' continuations")
 	}
 	buf = append(append(buf[:0], left...), right[len(m.opts.prefix):]...)
-	to := m.pieces.find(buf)
-	if to < 0 {
-		return buf, b.unknown(rank, buf)
+	// What merges make comes in the order of the pieces, or nearly so.
+	to := b.last + 1
+	if to >= len(m.ends) || m.pieces.twice || !bytes.Equal(m.pieces.at(to), buf) {
+		if to = m.pieces.find(buf); to < 0 {
+			return buf, b.unknown(rank, buf)
+		}
 	}
+	b.last = to
 	b.merges = append(b.merges, bpeMerge{m.idOf(a), m.idOf(c), m.idOf(to), rank})
 	return buf, nil
 }
@@ -235,13 +240,12 @@ func (m *bpe) ofBytes() *bpe {
 }
 
 // newBPE reads the model of a tokenizer.json.
-func newBPE(raw []byte, path string) (model, error) {
-	b := newBPEBuilder(path, bpeOptions{})
+func newBPE(r *jsonReader) (model, error) {
+	b := newBPEBuilder(r.path, bpeOptions{})
 	opts := &b.m.opts
 	var merges []byte // as they stand, if they come before what they depend on
 	vocab, done := false, false
 	var failed error
-	r := newJSONReader(path, "model", raw)
 	optional := func() string {
 		if r.null() {
 			return ""
@@ -260,7 +264,7 @@ func newBPE(raw []byte, path string) (model, error) {
 		case "dropout":
 			if !r.null() {
 				if d := r.float(); d != 0 && r.err == nil {
-					r.err = &fault.UnsupportedError{Path: path, What: fmt.Sprintf("BPE dropout %g", d), Hint: "it makes ids a matter of chance; set it to null"}
+					r.err = &fault.UnsupportedError{Path: r.path, What: fmt.Sprintf("BPE dropout %g", d), Hint: "it makes ids a matter of chance; set it to null"}
 				}
 			}
 		case "unk_token":
@@ -282,6 +286,7 @@ func newBPE(raw []byte, path string) (model, error) {
 				r.fail("a second vocabulary", "one")
 			}
 			vocab = true
+			b.m.reserve(len(r.data))
 			r.object(func(key []byte) { b.m.add(key, r.id()) })
 			if r.err == nil {
 				failed = b.index()
@@ -297,7 +302,7 @@ func newBPE(raw []byte, path string) (model, error) {
 		}
 		r.field = "model"
 	})
-	if err := cmp.Or(failed, r.end()); err != nil {
+	if err := cmp.Or(failed, r.err); err != nil {
 		return nil, err
 	}
 	if !vocab {
@@ -307,7 +312,7 @@ func newBPE(raw []byte, path string) (model, error) {
 		if merges == nil {
 			return nil, b.fail("model.merges", "nothing", "a list")
 		}
-		r := newJSONReader(path, "model.merges", merges)
+		r := newJSONReader(r.path, "model.merges", merges)
 		if err := cmp.Or(b.readMerges(r), r.end()); err != nil {
 			return nil, err
 		}
@@ -364,7 +369,7 @@ func (b *bpeBuilder) scoreMerges(scores []float32, usable func(i int) bool) {
 	m := b.m
 	order := make([]int, 0, len(scores))
 	for i := range scores {
-		if usable(i) && utf8.RuneCount(m.pieces.at(i)) > 1 && m.pieces.find(m.pieces.at(i)) == i {
+		if usable(i) && utf8.RuneCountInString(view(m.pieces.at(i))) > 1 && m.pieces.find(m.pieces.at(i)) == i {
 			order = append(order, i)
 		}
 	}

@@ -4,8 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
@@ -13,7 +11,6 @@ import (
 	"time"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
-	"github.com/winnow-rerank/winnow/internal/testenv"
 	"pgregory.net/rapid"
 )
 
@@ -168,40 +165,6 @@ func TestBPEErrors(t *testing.T) {
 		if !errors.Is(err, want) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, expected %q", c.json, err, c.want)
 		}
-	}
-}
-
-// TestCorruptBPE reads the damaged files of the parity corpus that concern
-// merges and expressions.
-func TestCorruptBPE(t *testing.T) {
-	dir := filepath.Join(testenv.Parity(t), "corrupt")
-	data, err := os.ReadFile(filepath.Join(dir, "index.json"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	var index struct {
-		Cases []struct{ Kind, Name, Expect string }
-	}
-	if err := json.Unmarshal(data, &index); err != nil {
-		t.Fatal(err)
-	}
-	checked := 0
-	for _, c := range index.Cases {
-		if c.Kind != "tokenizer" || !strings.HasPrefix(c.Name, "bpe-") && !strings.HasPrefix(c.Name, "regex-") && !strings.HasPrefix(c.Name, "split-") {
-			continue
-		}
-		checked++
-		data, err := os.ReadFile(filepath.Join(dir, c.Kind, c.Name, "tokenizer.json"))
-		if err != nil {
-			t.Fatal(err)
-		}
-		_, err = FromJSON(c.Name, data)
-		if !errors.Is(err, fault.ErrFormat) {
-			t.Errorf("%s: %v, expected %s", c.Name, err, c.Expect)
-		}
-	}
-	if checked != 5 {
-		t.Errorf("%d cases", checked)
 	}
 }
 

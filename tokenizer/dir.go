@@ -59,8 +59,8 @@ func FromDir(dir string) (*Tokenizer, error) {
 
 // fromSentencePiece gives a reader of a SentencePiece model whose Unigram
 // models become tokenizers by make.
-func fromSentencePiece(make func(path string, m *sentencePiece) (*Tokenizer, error)) func(string, []byte, *configuration) (*Tokenizer, error) {
-	return func(path string, data []byte, _ *configuration) (*Tokenizer, error) {
+func fromSentencePiece(make func(path string, m *sentencePiece, c *configuration) (*Tokenizer, error)) func(string, []byte, *configuration) (*Tokenizer, error) {
+	return func(path string, data []byte, c *configuration) (*Tokenizer, error) {
 		m, err := parseSentencePiece(path, data)
 		if err != nil {
 			return nil, err
@@ -69,7 +69,7 @@ func fromSentencePiece(make func(path string, m *sentencePiece) (*Tokenizer, err
 		case m.kind == 2:
 			return newSentencePieceBPE(path, m)
 		case m.kind == 1 && make != nil:
-			return make(path, m)
+			return make(path, m, c)
 		}
 		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a SentencePiece model of type %d", m.kind),
 			Hint: "save the tokenizer as tokenizer.json"}
@@ -127,9 +127,11 @@ func (c *configuration) token(key, absent string) string {
 	for _, m := range []map[string]any{c.config, c.special} {
 		switch v := m[key].(type) {
 		case string:
-			return v
+			if v != "" {
+				return v
+			}
 		case map[string]any:
-			if s, ok := v["content"].(string); ok {
+			if s, ok := v["content"].(string); ok && s != "" {
 				return s
 			}
 		}
@@ -140,6 +142,14 @@ func (c *configuration) token(key, absent string) string {
 // apply adds to t what the configuration says.
 func (c *configuration) apply(t *Tokenizer) {
 	t.maxLength = c.maxLength
+	t.roles = map[string]int32{}
+	for _, role := range []string{"bos", "eos", "unk", "sep", "cls", "mask"} {
+		if name := c.token(role+"_token", ""); name != "" {
+			if id, ok := t.ID(name); ok {
+				t.roles[role] = id
+			}
+		}
+	}
 	for _, name := range []string{c.token("pad_token", ""), "[PAD]", "<pad>"} {
 		if name == "" {
 			continue

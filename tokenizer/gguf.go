@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -21,9 +22,26 @@ type Metadata interface {
 	Bytes(key string) ([]byte, bool)
 }
 
+// HuggingFaceKey is the key under which a GGUF file may have a whole
+// tokenizer.json, as the format's specification allows.
+const HuggingFaceKey = "tokenizer.huggingface.json"
+
 // FromGGUF makes the tokenizer that a GGUF file carries in its metadata
 // (tokenizer.ggml.*). path names the file in errors.
+//
+// A whole tokenizer.json under HuggingFaceKey says more than those
+// keys can, and is read instead.
 func FromGGUF(path string, m Metadata) (*Tokenizer, error) {
+	if whole, ok := m.String(HuggingFaceKey); ok {
+		t, err := FromJSON(path, []byte(whole))
+		if err != nil {
+			return nil, err
+		}
+		if id, ok := m.Uint("tokenizer.ggml.padding_token_id"); ok && id < uint64(t.Size()) {
+			t.pad = int32(id)
+		}
+		return t, nil
+	}
 	kind, ok := m.String("tokenizer.ggml.model")
 	if !ok {
 		return nil, &fault.FormatError{Path: path, Field: "tokenizer.ggml.model", Offset: -1, Found: "nothing", Want: "a tokenizer model's name"}
@@ -117,6 +135,14 @@ func (v *ggufVocabulary) find(spellings ...string) int32 {
 		}
 	}
 	return -1
+}
+
+// placeholder says whether the id stands for nothing that the converter knew.
+// It makes up a piece for each such row of the embedding table, "[PAD1001]",
+// with a score far below those of the pieces. One of them is XLM-R's <mask>,
+// which its SentencePiece model lacks.
+func (v *ggufVocabulary) placeholder(id int32) bool {
+	return v.types[id] == ggufUnused && strings.HasPrefix(v.tokens[id], "[PAD") && strings.HasSuffix(v.tokens[id], "]")
 }
 
 // ids reads several special tokens. Each entry is a key, its meaning if it is
@@ -236,21 +262,6 @@ func newUnigramGGUF(path string, m Metadata) (*Tokenizer, error) {
 	if !ok || len(scores) != len(v.tokens) {
 		return nil, v.bad("scores", fmt.Sprintf("%d scores", len(scores)), fmt.Sprintf("one for each of %d pieces", len(v.tokens)))
 	}
-	u := &unigram{scores: make([]float64, len(scores))}
-	fallback := false
-	for i, s := range scores {
-		u.scores[i] = float64(s)
-		if math.IsNaN(u.scores[i]) || math.IsInf(u.scores[i], 0) {
-			return nil, v.bad(fmt.Sprintf("scores[%d]", i), fmt.Sprint(s), "a finite number")
-		}
-		if !utf8.ValidString(v.tokens[i]) {
-			return nil, v.bad(fmt.Sprintf("tokens[%d]", i), "a piece that is not UTF-8", "")
-		}
-		u.text = append(u.text, v.tokens[i]...)
-		u.ends = append(u.ends, uint32(len(u.text)))
-		fallback = fallback || v.types[i] == ggufByte
-	}
-	u.ids = identity(len(v.tokens))
 	arch, _ := m.String("general.architecture")
 	t5 := arch == "t5" || arch == "t5encoder"
 	var unk, bos, eos, sep, pad, mask int32
@@ -267,6 +278,30 @@ func newUnigramGGUF(path string, m Metadata) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
+	if mask >= 0 && v.placeholder(mask) {
+		v.tokens = slices.Clone(v.tokens)
+		if v.tokens[mask] = "[MASK]"; bos >= 0 && v.tokens[bos] == "<s>" {
+			v.tokens[mask] = "<mask>"
+		}
+	}
+	u := &unigram{scores: make([]float64, len(scores)), worst: math.Inf(1)}
+	fallback := false
+	for i, s := range scores {
+		if !v.placeholder(int32(i)) {
+			u.worst = min(u.worst, float64(s))
+		}
+		u.scores[i] = float64(s)
+		if math.IsNaN(u.scores[i]) || math.IsInf(u.scores[i], 0) {
+			return nil, v.bad(fmt.Sprintf("scores[%d]", i), fmt.Sprint(s), "a finite number")
+		}
+		if !utf8.ValidString(v.tokens[i]) {
+			return nil, v.bad(fmt.Sprintf("tokens[%d]", i), "a piece that is not UTF-8", "")
+		}
+		u.text = append(u.text, v.tokens[i]...)
+		u.ends = append(u.ends, uint32(len(u.text)))
+		fallback = fallback || v.types[i] == ggufByte
+	}
+	u.ids = identity(len(v.tokens))
 	if err := u.finish(path, "tokenizer.ggml", int64(unk), fallback); err != nil {
 		return nil, err
 	}

@@ -135,16 +135,25 @@ func (r *jsonReader) object(member func(key []byte)) {
 		return
 	}
 	for first := true; r.more(first, '}'); first = false {
-		key := r.str()
-		if r.err == nil && r.next() != ':' {
-			r.fail(r.found(), "':'")
-		}
+		key := r.key()
 		if r.err != nil {
 			return
 		}
-		r.pos++
 		member(key)
 	}
+}
+
+// key reads a member's name and the colon behind it.
+func (r *jsonReader) key() []byte {
+	key := r.str()
+	if r.err == nil && r.next() != ':' {
+		r.fail(r.found(), "':'")
+	}
+	if r.err != nil {
+		return nil
+	}
+	r.pos++
+	return key
 }
 
 // array calls element for each element of a list; element has to read it.

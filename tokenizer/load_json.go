@@ -2,6 +2,8 @@ package tokenizer
 
 import (
 	"fmt"
+	"math"
+	"strings"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
@@ -12,18 +14,34 @@ import (
 //
 // The tokenizer keeps no reference to data.
 func FromJSON(path string, data []byte) (*Tokenizer, error) {
+	t := &Tokenizer{pad: -1}
+	l := loader{path: path}
+	if uint64(len(data)) > math.MaxUint32 {
+		l.fail("", fmt.Sprintf("a text of %d bytes", len(data)), "less than 4 GiB")
+		return nil, l.err
+	}
 	r := newJSONReader(path, "", data)
 	parts := map[string][]byte{}
 	r.object(func(key []byte) {
 		r.field = string(key)
-		parts[r.field] = r.raw()
+		if r.field != "model" {
+			parts[r.field] = r.raw()
+		} else if t.model != nil {
+			r.fail("a second model", "one")
+		} else {
+			var err error
+			t.model, err = newModel(r)
+			l.keep(err)
+		}
 		r.field = ""
 	})
-	if err := r.end(); err != nil {
-		return nil, err
+	l.keep(r.end())
+	if l.err == nil && t.model == nil {
+		l.fail("model", "nothing", "a model")
 	}
-	t := &Tokenizer{pad: -1}
-	l := loader{path: path}
+	if l.err != nil {
+		return nil, l.err
+	}
 	part := func(name string) any {
 		raw, ok := parts[name]
 		if !ok || l.err != nil {
@@ -47,15 +65,8 @@ func FromJSON(path string, data []byte) (*Tokenizer, error) {
 		t.decoder = l.decoder(v, "decoder")
 	}
 	post := part("post_processor")
-	if l.err == nil && parts["model"] == nil {
-		l.fail("model", "nothing", "a model")
-	}
 	if l.err != nil {
 		return nil, l.err
-	}
-	var err error
-	if t.model, err = newModel(path, parts["model"]); err != nil {
-		return nil, err
 	}
 	if raw, ok := parts["added_tokens"]; ok {
 		l.keep(t.added.readJSON(path, raw, t.model))
@@ -70,15 +81,35 @@ func FromJSON(path string, data []byte) (*Tokenizer, error) {
 	return t, nil
 }
 
-// newModel reads the model of a tokenizer.json. Old files do not say which it
-// is; the members tell.
-func newModel(path string, raw []byte) (model, error) {
-	r := newJSONReader(path, "model", raw)
-	kind, merges, list, prefix := "", false, false, false
-	r.object(func(key []byte) {
-		switch string(key) {
+// newModel reads the model of a tokenizer.json, which comes next in r.
+func newModel(r *jsonReader) (model, error) {
+	ahead := *r
+	kind := ahead.modelKind()
+	if r.err = ahead.err; r.err != nil {
+		return nil, r.err
+	}
+	switch kind {
+	case "WordPiece":
+		return newWordPiece(r)
+	case "Unigram":
+		return newUnigram(r)
+	case "BPE":
+		return newBPE(r)
+	}
+	return nil, &fault.UnsupportedError{Path: r.path, What: fmt.Sprintf("tokenizer model %q", kind), Hint: "known are WordPiece, Unigram and BPE"}
+}
+
+// modelKind finds the type of the model that comes next. Most files begin it
+// with the type; old ones do not have any, and the members tell.
+func (r *jsonReader) modelKind() string {
+	merges, list, prefix := false, false, false
+	if !r.enter('{', "an object") {
+		return ""
+	}
+	for first := true; r.more(first, '}'); first = false {
+		switch string(r.key()) {
 		case "type":
-			kind = string(r.str())
+			return string(r.str())
 		case "merges":
 			merges = true
 			r.raw()
@@ -91,31 +122,16 @@ func newModel(path string, raw []byte) (model, error) {
 		default:
 			r.raw()
 		}
-	})
-	if err := r.end(); err != nil {
-		return nil, err
 	}
-	if kind == "" {
-		switch {
-		case merges:
-			kind = "BPE"
-		case list:
-			kind = "Unigram"
-		case prefix:
-			kind = "WordPiece"
-		default:
-			kind = "WordLevel"
-		}
+	switch {
+	case merges:
+		return "BPE"
+	case list:
+		return "Unigram"
+	case prefix:
+		return "WordPiece"
 	}
-	switch kind {
-	case "WordPiece":
-		return newWordPiece(raw, path)
-	case "Unigram":
-		return newUnigram(raw, path)
-	case "BPE":
-		return newBPE(raw, path)
-	}
-	return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("tokenizer model %q", kind), Hint: "known are WordPiece, Unigram and BPE"}
+	return "WordLevel"
 }
 
 // A loader reads the small parts of a tokenizer.json from their trees. Its
@@ -195,7 +211,7 @@ func (l *loader) bool(m map[string]any, field, key string, absent bool) bool {
 	case bool:
 		return v
 	default:
-		l.fail(field+"."+key, describe(v), "true or false")
+		l.fail(strings.TrimPrefix(field+"."+key, "."), describe(v), "true or false")
 		return absent
 	}
 }
@@ -276,7 +292,11 @@ func (l *loader) normalizer(v any, field string) normalizer {
 	case "Prepend":
 		return prepend(l.str(m, field, "prepend"))
 	case "Replace":
-		return replace{l.pattern(m, field, "pattern"), l.str(m, field, "content")}
+		p, content := l.pattern(m, field, "pattern"), l.str(m, field, "content")
+		if r, _ := m["pattern"].(map[string]any); r["Regex"] == " {2,}" && content == " " {
+			return blankRuns{} // SentencePiece's remove_extra_whitespaces as the Hugging Face library writes it
+		}
+		return replace{p, content}
 	case "Precompiled":
 		if m["precompiled_charsmap"] == nil { // some files carry an empty one
 			return normalizerSequence{}
@@ -315,9 +335,9 @@ func (l *loader) preTokenizer(v any, field string) preTokenizer {
 	case "Metaspace":
 		return l.metaspace(m, field)
 	case "Punctuation":
-		return cut{runePattern(isPunctuation), l.behaviour(m, field), false}
+		return split{runePattern(isPunctuation), l.behaviour(m, field), false}
 	case "CharDelimiterSplit", "Delimiter":
-		return cut{literal(string(l.rune(m, field, "delimiter"))), removed, false}
+		return split{literal(string(l.rune(m, field, "delimiter"))), removed, false}
 	case "Digits":
 		return digits{individual: l.bool(m, field, "individual_digits", false)}
 	case "ByteLevel":

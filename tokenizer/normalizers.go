@@ -181,7 +181,7 @@ func (n *bertNormalizer) order(dst []byte, run int) []byte {
 	m := markRuns.Get().(*markRun)
 	defer markRuns.Put(m)
 	m.reset()
-	for _, r := range string(dst[run:]) {
+	for _, r := range view(dst[run:]) {
 		m.push(n.u, r)
 	}
 	m.order()
@@ -291,9 +291,12 @@ type replace struct {
 }
 
 func (n replace) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	if len(text) == 0 {
+		return dst, head // not even a pattern that matches nothing matches here
+	}
 	done := 0
-	each(n.pattern, text, func(start, end int) {
-		if start == 0 && (n.content == "" || utf8.RuneCount(text[:end]) > 1) {
+	forEachMatch(n.pattern, text, func(start, end int) {
+		if start == 0 && (n.content == "" || utf8.RuneCountInString(view(text[:end])) > 1) {
 			head = false
 		}
 		dst = append(dst, text[done:start]...)
@@ -301,29 +304,4 @@ func (n replace) normalize(dst, text []byte, head bool) ([]byte, bool) {
 		done = end
 	})
 	return append(dst, text[done:]...), head
-}
-
-// each calls match for the matches of p in text, from left to right. An empty
-// match right behind another match does not count.
-func each(p pattern, text []byte, match func(start, end int)) {
-	last := -1
-	for from := 0; from <= len(text) && len(text) > 0; {
-		start, end, ok := p.find(text, from)
-		if !ok {
-			return
-		}
-		if start < end {
-			from = end
-		} else {
-			from = end + 1
-			for from < len(text) && !utf8.RuneStart(text[from]) {
-				from++
-			}
-			if end == last {
-				continue
-			}
-		}
-		match(start, end)
-		last = end
-	}
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/winnow-rerank/winnow/gguf"
 	"github.com/winnow-rerank/winnow/internal/testenv"
 )
 
@@ -21,7 +22,7 @@ type reference struct {
 	Single  []struct {
 		Text    string  `json:"text"`
 		IDs     []int32 `json:"ids"`
-		Plain   []int32 `json:"plain_ids"`
+		Plain   []int32 `json:"plain_ids"` // given for a part of the strings
 		Decoded *string `json:"decoded"`
 	} `json:"single"`
 	Pairs []struct {
@@ -82,7 +83,7 @@ func checkReference(t *testing.T, tok *Tokenizer, ref *reference) {
 		if !slices.Equal(e.IDs, s.IDs) {
 			fail("Encode(%.80q)\n got %v\nwant %v", s.Text, e.IDs, s.IDs)
 		}
-		if got := tok.Tokens(nil, s.Text); !slices.Equal(got, s.Plain) {
+		if got := tok.Tokens(nil, s.Text); s.Plain != nil && !slices.Equal(got, s.Plain) {
 			fail("Tokens(%.80q)\n got %v\nwant %v", s.Text, got, s.Plain)
 		}
 		if s.Decoded != nil {
@@ -256,8 +257,74 @@ func TestParityModels(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				checkModel(t, tok, &ref, none)
+				skip := none
+				if name == "xlmr-v2-m3" {
+					// Its tokenizer.json keeps the blanks at the end of a text and
+					// before a special token. A bare sentencepiece.bpe.model does not
+					// say so, and the Hugging Face library drops them then, as for
+					// every XLM-R (TestFiles compares with that).
+					skip = func(text string) bool { return strings.HasSuffix(text, " ") || strings.Contains(text, " <pad>") }
+				}
+				checkModel(t, tok, &ref, skip)
 			})
 		}
+	}
+}
+
+// TestParityGGUF compares the WordPiece and Unigram tokenizers of GGUF files
+// with the references of the models that the files are made of.
+func TestParityGGUF(t *testing.T) {
+	dir := testenv.Parity(t)
+	paths, err := filepath.Glob(filepath.Join(dir, "gguf", "*.gguf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	checked := 0
+	for _, path := range paths {
+		f, err := gguf.Open(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer f.Close()
+		if kind, _ := f.String("tokenizer.ggml.model"); kind != "bert" && kind != "t5" {
+			continue
+		}
+		checked++
+		name := filepath.Base(path)
+		model := strings.TrimSuffix(name[:strings.LastIndex(name, "-")], "-with-pooler")
+		t.Run(name, func(t *testing.T) {
+			tok, err := FromGGUF(path, f)
+			if err != nil {
+				t.Fatal(err)
+			}
+			data, err := os.ReadFile(filepath.Join(dir, "models", model, "reference.json"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			var ref modelReference
+			if err := json.Unmarshal(data, &ref); err != nil {
+				t.Fatal(err)
+			}
+			checkModel(t, tok, &ref, none)
+			like, err := FromDir(filepath.Join(dir, "models", model))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := tok.Size(), like.Size(); got != want {
+				t.Errorf("%d ids, expected %d", got, want)
+			}
+			for _, s := range stressTexts {
+				got, want := tok.Tokens(nil, s), like.Tokens(nil, s)
+				if !slices.Equal(got, want) {
+					t.Errorf("%q:\n got %v\nwant %v", s, got, want)
+				}
+				if got, want := tok.Decode(want, true), like.Decode(want, true); got != want {
+					t.Errorf("decoded %q:\n got %q\nwant %q", s, got, want)
+				}
+			}
+		})
+	}
+	if checked < 5 {
+		t.Errorf("only %d files", checked)
 	}
 }

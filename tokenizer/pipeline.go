@@ -83,7 +83,42 @@ type scratch struct {
 	segments []segment
 	inner    []segment
 	a, b     []int32 // token lists of Encode and EncodePair
+	plain    bool    // special tokens are not to come out of the text
 
 	unigram unigramScratch
 	bpe     bpeScratch
+	cache   []cachedWord
+}
+
+// A cachedWord is a word that was met before and its ids. Words are the same
+// few over and over, in any text.
+type cachedWord struct {
+	hash uint64
+	ids  [8]int32
+	text [22]byte
+	size uint8 // of text
+	n    uint8 // ids, 0: the place is free
+}
+
+const cachedWords = 8192 // of 64 bytes each; a power of two
+
+// cached is the place of a word in the cache, by its hash.
+func (s *scratch) cached(hash uint64) *cachedWord {
+	if len(s.cache) == 0 {
+		s.cache = make([]cachedWord, cachedWords)
+	}
+	return &s.cache[hash%cachedWords]
+}
+
+// holds says whether the ids of text are there.
+func (c *cachedWord) holds(hash uint64, text []byte) bool {
+	return c.hash == hash && c.n > 0 && string(c.text[:c.size]) == string(text)
+}
+
+// keep puts the ids of text there, if there is room for both.
+func (c *cachedWord) keep(hash uint64, text []byte, ids []int32) {
+	if len(ids) > 0 && len(ids) <= len(c.ids) && len(text) <= len(c.text) {
+		c.hash = hash
+		c.n, c.size = uint8(copy(c.ids[:], ids)), uint8(copy(c.text[:], text))
+	}
 }

@@ -18,7 +18,11 @@ type precompiled struct {
 	u     *unidata
 	units []uint32
 	text  string // replacements, each ended by a NUL
-	ascii [utf8.RuneSelf]int32
+
+	// loners are the code points below 1<<16, by bits, that stay as they are
+	// where no mark follows: no key is one of them, and none of them joins the
+	// cluster of a neighbour by itself.
+	loners [1 << 16 / 64]uint64
 }
 
 // newPrecompiledBase64 reads the table as tokenizer.json holds it.
@@ -54,10 +58,17 @@ func newPrecompiled(path, field string, data []byte) (normalizer, error) {
 	if !utf8.ValidString(n.text) {
 		return bad("replacements that are not UTF-8", "")
 	}
-	for c := range n.ascii {
-		n.ascii[c] = n.lookup([]byte{byte(c)})
+	var b [utf8.UTFMax]byte
+	for r := range rune(1 << 16) {
+		if r != '\r' && !n.u.is(r, isPrepended) && hangulKind(r) == 0 && n.lookup(b[:utf8.EncodeRune(b[:], r)]) < 0 {
+			n.loners[r>>6] |= 1 << (r & 63)
+		}
 	}
 	return n, nil
+}
+
+func (n *precompiled) loner(r rune) bool {
+	return r < 1<<16 && n.loners[r>>6]>>(r&63)&1 != 0
 }
 
 // A unit of the array holds in its bits 0–7 and 31 the label of the way that
@@ -106,13 +117,23 @@ func (n *precompiled) appendReplacement(dst []byte, at int32) []byte {
 
 func (n *precompiled) normalize(dst, text []byte, head bool) ([]byte, bool) {
 	for i := 0; i < len(text); {
-		if c := text[i]; c < utf8.RuneSelf && (i+1 == len(text) || text[i+1] < utf8.RuneSelf) && c != '\r' {
-			if n.ascii[c] < 0 {
-				dst = append(dst, c)
-			} else {
-				dst = n.appendReplacement(dst, n.ascii[c])
+		run := i
+		for r, size := utf8.DecodeRune(text[i:]); n.loner(r); {
+			if i+size == len(text) {
+				i += size
+				break
 			}
-			i++
+			next, nextSize := rune(text[i+size]), 1
+			if next >= utf8.RuneSelf {
+				if next, nextSize = utf8.DecodeRune(text[i+size:]); n.u.is(next, isExtending) {
+					break
+				}
+			}
+			i += size
+			r, size = next, nextSize
+		}
+		if run < i {
+			dst = append(dst, text[run:i]...)
 			continue
 		}
 		end := n.u.cluster(text, i)

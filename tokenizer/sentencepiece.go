@@ -1,9 +1,11 @@
 package tokenizer
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
@@ -212,14 +214,14 @@ func (m *sentencePiece) normalizer(r *protoReader) {
 // fromXLMR makes the tokenizer of XLM-R's sentencepiece.bpe.model, whose ids
 // fairseq has moved: <s> <pad> </s> <unk>, the pieces from the fourth on, and
 // <mask> at the end.
-func fromXLMR(path string, m *sentencePiece) (*Tokenizer, error) {
+func fromXLMR(path string, m *sentencePiece, _ *configuration) (*Tokenizer, error) {
 	if len(m.pieces) < 3 {
 		return nil, &fault.FormatError{Path: path, Field: "pieces", Offset: -1, Found: fmt.Sprint(len(m.pieces)), Want: "at least <unk>, <s> and </s>"}
 	}
-	u := &unigram{}
+	u := &unigram{worst: math.Inf(1)}
 	add := func(text string, score float32) {
 		u.add([]byte(text), int32(len(u.ends)))
-		u.scores = append(u.scores, float64(score))
+		u.score(float64(score))
 	}
 	for _, s := range []string{"<s>", "<pad>", "</s>", "<unk>"} {
 		add(s, 0)
@@ -253,13 +255,13 @@ func fromXLMR(path string, m *sentencePiece) (*Tokenizer, error) {
 }
 
 // fromDeBERTa makes the tokenizer of DeBERTa's spm.model: the pieces as they
-// are, and [MASK] behind them.
-func fromDeBERTa(path string, m *sentencePiece) (*Tokenizer, error) {
-	u := &unigram{}
+// are, and behind them the special tokens that are none, which is [MASK].
+func fromDeBERTa(path string, m *sentencePiece, c *configuration) (*Tokenizer, error) {
+	u := &unigram{worst: math.Inf(1)}
 	unknown := int64(-1)
 	for i, p := range m.pieces {
 		u.add([]byte(p.text), int32(i))
-		u.scores = append(u.scores, float64(p.score))
+		u.score(float64(p.score))
 		if p.kind == spUnknown {
 			unknown = int64(i)
 		}
@@ -272,18 +274,29 @@ func fromDeBERTa(path string, m *sentencePiece) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.normalizer = normalizerSequence{stripSpace{loadUnidata(), true, true}, charsmap, blankRuns{}}.flat()
+	list := normalizerSequence{stripSpace{loadUnidata(), true, true}, charsmap, blankRuns{}}
+	if c.l.bool(c.config, "", "do_lower_case", false) {
+		list = append(normalizerSequence{lowercase{loadUnidata()}}, list...)
+	}
+	if c.l.bool(c.config, "", "split_by_punct", false) {
+		return nil, &fault.UnsupportedError{Path: c.l.path, What: "split_by_punct", Hint: "save the tokenizer as tokenizer.json"}
+	}
+	if c.l.err != nil {
+		return nil, c.l.err
+	}
+	t.normalizer = list.flat()
 	t.pre = metaspace{'▁', prependAlways, true}
 	t.decoder = metaspaceDecoder{'▁', true}
-	for _, s := range []string{"[PAD]", "[CLS]", "[SEP]", "[UNK]", "[MASK]"} {
-		t.added.add(addedToken{content: s, special: true, normalized: s == "[UNK]"}, u)
+	var ids [3]int32 // [PAD], [CLS], [SEP]
+	for i, s := range []string{"pad", "cls", "sep", "unk", "mask"} {
+		name := c.token(s+"_token", "["+strings.ToUpper(s)+"]")
+		t.added.add(addedToken{content: name, special: true, normalized: s == "unk"}, u)
+		if i < len(ids) {
+			ids[i], _ = t.ID(name)
+		}
 	}
-	if id, ok := t.ID("[PAD]"); ok {
-		t.pad = id
-	}
-	cls, _ := t.ID("[CLS]")
-	sep, _ := t.ID("[SEP]")
-	t.bertTemplates(cls, sep)
+	t.pad = ids[0]
+	t.bertTemplates(ids[1], ids[2])
 	return t, t.finish(path)
 }
 
@@ -304,10 +317,16 @@ func (t *Tokenizer) bertTemplates(cls, sep int32) {
 type blankRuns struct{}
 
 func (blankRuns) normalize(dst, text []byte, head bool) ([]byte, bool) {
-	for i, c := range text {
-		if c != ' ' || i == 0 || text[i-1] != ' ' {
-			dst = append(dst, c)
+	two := []byte("  ")
+	head = head && !bytes.HasPrefix(text, two)
+	for {
+		i := bytes.Index(text, two)
+		if i < 0 {
+			return append(dst, text...), head
+		}
+		dst = append(dst, text[:i+1]...)
+		for text = text[i+2:]; len(text) > 0 && text[0] == ' '; {
+			text = text[1:]
 		}
 	}
-	return dst, head && !(len(text) > 1 && text[0] == ' ' && text[1] == ' ')
 }

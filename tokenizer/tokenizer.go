@@ -21,8 +21,9 @@ type Tokenizer struct {
 	added      addedTokens
 	single     template
 	pair       template
-	maxLength  int   // 0: not known
-	pad        int32 // -1: none
+	maxLength  int              // 0: not known
+	pad        int32            // -1: none
+	roles      map[string]int32 // "bos", "eos" …: what the configuration calls so
 	scratch    sync.Pool
 }
 
@@ -30,6 +31,14 @@ type Tokenizer struct {
 // path names its file in errors.
 func (t *Tokenizer) finish(path string) error {
 	t.added.index(t.normalizer)
+	if m, ok := t.model.(*unigram); ok {
+		m.special = map[int32]bool{}
+		for _, token := range t.added.list {
+			if token.special {
+				m.special[token.id] = true
+			}
+		}
+	}
 	fuse(t)
 	return t.checkTemplates(path)
 }
@@ -131,6 +140,7 @@ func (t *Tokenizer) encode(dst []int32, text string, plain bool, s *scratch) []i
 	if len(text) == 0 {
 		return dst
 	}
+	s.plain = plain
 	input := unsafe.Slice(unsafe.StringData(text), len(text)) // only read
 	if !utf8.ValidString(text) {
 		s.clean = appendValid(s.clean[:0], text)

@@ -116,7 +116,7 @@ func newTrie(n int, key func(i int) string, value func(i int) int32) *trie {
 	b.take(0)
 	b.units[0] = unit{check: free, value: -1}
 	b.build(order, key, value)
-	return &trie{units: b.units}
+	return &trie{units: slices.Clone(b.units)} // without the room to grow
 }
 
 // trieBuilder keeps, for each block of 256 units, which are free.
@@ -129,6 +129,9 @@ type trieBuilder struct {
 func (b *trieBuilder) grow() int {
 	block := len(b.free)
 	b.free = append(b.free, [4]uint64{^uint64(0), ^uint64(0), ^uint64(0), ^uint64(0)})
+	if cap(b.units)-len(b.units) < 256 {
+		b.units = slices.Grow(b.units, max(256, len(b.units)))
+	}
 	for range 256 {
 		b.units = append(b.units, unit{check: free, value: -1})
 	}

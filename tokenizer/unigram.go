@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"hash/maphash"
 	"math"
 	"strconv"
 	"unicode/utf8"
@@ -13,9 +14,11 @@ import (
 type unigram struct {
 	vocabulary
 	scores       []float64
-	unknown      int32 // -1: none
-	unknownScore float64
-	bytes        []int32 // ids of the 256 byte pieces; nil: no byte fallback
+	worst        float64        // the lowest score of a piece
+	unknown      int32          // -1: none
+	unknownScore float64        // of a character that is no piece
+	bytes        []int32        // ids of the 256 byte pieces; nil: no byte fallback
+	special      map[int32]bool // ids that plain text may not have
 }
 
 // unknownPenalty is how much worse than the worst piece an unknown character
@@ -33,11 +36,10 @@ type unigramNode struct {
 	start int32 // where it starts; -1: no way leads here
 }
 
-func newUnigram(raw []byte, path string) (model, error) {
-	m := &unigram{unknown: -1}
+func newUnigram(r *jsonReader) (model, error) {
+	m := &unigram{worst: math.Inf(1)}
 	fallback := false
 	unknown := int64(-1)
-	r := newJSONReader(path, "model", raw)
 	r.object(func(key []byte) {
 		switch string(key) {
 		case "unk_id":
@@ -52,13 +54,15 @@ func newUnigram(raw []byte, path string) (model, error) {
 			}
 		case "vocab":
 			r.field = "model.vocab"
+			m.reserve(len(r.data))
+			m.scores = make([]float64, 0, cap(m.ends))
 			r.array(func(i int) {
 				r.array(func(j int) {
 					switch j {
 					case 0:
 						m.add(r.str(), int32(i))
 					case 1:
-						m.scores = append(m.scores, r.float())
+						m.score(r.float())
 					default:
 						r.fail("a third member of a vocabulary entry", "a piece and its score")
 					}
@@ -72,13 +76,19 @@ func newUnigram(raw []byte, path string) (model, error) {
 		}
 		r.field = "model"
 	})
-	if err := r.end(); err != nil {
-		return nil, err
+	if r.err != nil {
+		return nil, r.err
 	}
-	if err := m.finish(path, "model", unknown, fallback); err != nil {
+	if err := m.finish(r.path, "model", unknown, fallback); err != nil {
 		return nil, err
 	}
 	return m, nil
+}
+
+// score adds the score of the piece that was added last.
+func (m *unigram) score(s float64) {
+	m.scores = append(m.scores, s)
+	m.worst = min(m.worst, s)
 }
 
 // finish indexes the vocabulary once pieces and scores are read. field names
@@ -92,11 +102,7 @@ func (m *unigram) finish(path, field string, unknown int64, fallback bool) error
 			Found: strconv.FormatInt(unknown, 10), Want: fmt.Sprintf("less than the %d pieces", len(m.ends))}
 	}
 	m.unknown = int32(unknown)
-	m.unknownScore = math.Inf(1)
-	for _, s := range m.scores {
-		m.unknownScore = min(m.unknownScore, s)
-	}
-	m.unknownScore -= unknownPenalty
+	m.unknownScore = m.worst - unknownPenalty
 	m.index()
 	if fallback {
 		m.bytes = make([]int32, 256)
@@ -108,6 +114,25 @@ func (m *unigram) finish(path, field string, unknown int64, fallback bool) error
 }
 
 func (m *unigram) encode(dst []int32, piece []byte, s *scratch) []int32 {
+	if len(piece) > len(cachedWord{}.text) {
+		return m.best(dst, piece, s)
+	}
+	hash := maphash.Bytes(hashSeed, piece)
+	if s.plain {
+		hash ^= 1 << 63 // another word, for the ids can be others
+	}
+	c := s.cached(hash)
+	if c.holds(hash, piece) {
+		return append(dst, c.ids[:c.n]...)
+	}
+	before := len(dst)
+	dst = m.best(dst, piece, s)
+	c.keep(hash, piece, dst[before:])
+	return dst
+}
+
+// best appends the ids of the best way to cut piece.
+func (m *unigram) best(dst []int32, piece []byte, s *scratch) []int32 {
 	if cap(s.unigram.nodes) < len(piece)+1 {
 		s.unigram.nodes = make([]unigramNode, len(piece)+len(piece)/2+64)
 	}
@@ -116,7 +141,7 @@ func (m *unigram) encode(dst []int32, piece []byte, s *scratch) []int32 {
 		nodes[i].start = -1
 	}
 	nodes[0].score = 0
-	units := m.trie.units
+	units, plain := m.trie.units, s.plain
 	for start := 0; start < len(piece); {
 		size := 1
 		if piece[start] >= utf8.RuneSelf {
@@ -132,7 +157,7 @@ func (m *unigram) encode(dst []int32, piece []byte, s *scratch) []int32 {
 			}
 			node = child
 			id := units[node].value
-			if id < 0 {
+			if id < 0 || plain && m.special[id] {
 				continue
 			}
 			to := &nodes[i+1]
@@ -158,7 +183,7 @@ func (m *unigram) encode(dst []int32, piece []byte, s *scratch) []int32 {
 			for start > 0 && nodes[start].id == m.unknown {
 				start = int(nodes[start].start)
 			}
-			dst = m.appendUnknown(dst, piece[start:end])
+			dst = m.appendUnknown(dst, piece[start:end], plain)
 		} else {
 			dst = append(dst, n.id)
 		}
@@ -171,8 +196,8 @@ func (m *unigram) encode(dst []int32, piece []byte, s *scratch) []int32 {
 }
 
 // appendUnknown appends the ids of an unknown stretch in reverse order.
-func (m *unigram) appendUnknown(dst []int32, piece []byte) []int32 {
-	if id := m.trie.find(view(piece)); id >= 0 {
+func (m *unigram) appendUnknown(dst []int32, piece []byte, plain bool) []int32 {
+	if id := m.trie.find(view(piece)); id >= 0 && (!plain || !m.special[id]) {
 		return append(dst, id)
 	}
 	if m.bytes != nil {

@@ -11,6 +11,14 @@ type vocabulary struct {
 	trie *trie    // spelling → id
 }
 
+// reserve makes room for the pieces of a tokenizer.json of so many bytes: one
+// takes about 60.
+func (v *vocabulary) reserve(size int) {
+	v.text = make([]byte, 0, size/8)
+	v.ends = make([]uint32, 0, size/64)
+	v.ids = make([]int32, 0, size/64)
+}
+
 // add appends a piece.
 func (v *vocabulary) add(piece []byte, id int32) {
 	v.text = append(v.text, piece...)

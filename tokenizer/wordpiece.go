@@ -17,10 +17,9 @@ type wordPiece struct {
 	maxChars int
 }
 
-func newWordPiece(raw []byte, path string) (model, error) {
+func newWordPiece(r *jsonReader) (model, error) {
 	m := &wordPiece{maxChars: 100}
 	unknown, prefix := "[UNK]", "##"
-	r := newJSONReader(path, "model", raw)
 	r.object(func(key []byte) {
 		switch string(key) {
 		case "unk_token":
@@ -33,16 +32,16 @@ func newWordPiece(raw []byte, path string) (model, error) {
 			r.field = "model.max_input_chars_per_word"
 			m.maxChars = int(r.id())
 		case "vocab":
-			m.vocabulary.readJSON(r, len(raw))
+			m.vocabulary.readJSON(r)
 		default:
 			r.raw()
 		}
 		r.field = "model"
 	})
-	if err := r.end(); err != nil {
-		return nil, err
+	if r.err != nil {
+		return nil, r.err
 	}
-	return m.finish(path, "model", unknown, prefix)
+	return m.finish(r.path, "model", unknown, prefix)
 }
 
 // finish indexes the vocabulary once it is read. field names it in errors.
@@ -58,7 +57,7 @@ func (m *wordPiece) finish(path, field, unknown, prefix string) (model, error) {
 }
 
 func (m *wordPiece) encode(dst []int32, piece []byte, _ *scratch) []int32 {
-	if len(piece) > m.maxChars && utf8.RuneCount(piece) > m.maxChars {
+	if len(piece) > m.maxChars && utf8.RuneCountInString(view(piece)) > m.maxChars {
 		return append(dst, m.unknown)
 	}
 	begin := len(dst)
@@ -79,10 +78,11 @@ func (m *wordPiece) encode(dst []int32, piece []byte, _ *scratch) []int32 {
 	}
 }
 
-// readJSON reads an object of pieces and ids. limit is the highest id that the
-// size of the text makes believable: tables are made that long.
-func (v *vocabulary) readJSON(r *jsonReader, limit int) {
+// readJSON reads an object of pieces and ids.
+func (v *vocabulary) readJSON(r *jsonReader) {
 	r.field = "model.vocab"
+	limit := len(r.data) // tables are made as long as the highest id is
+	v.reserve(limit)
 	r.object(func(key []byte) {
 		v.text = append(v.text, key...)
 		id := r.id()

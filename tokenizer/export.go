@@ -1,0 +1,609 @@
+package tokenizer
+
+import (
+	"cmp"
+	"encoding/binary"
+	"fmt"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// A Field is a key of GGUF metadata with its value: string, bool, uint32,
+// []string, []float32, []int32 or []uint8.
+type Field struct {
+	Key   string
+	Value any
+}
+
+// GGUF is the tokenizer as GGUF metadata (tokenizer.ggml.*), in the way of
+// llama.cpp's converter. types is the number of token types (segments) that the
+// model has an embedding of, 0 if it has none. rows is the length of its
+// vocabulary: llama.cpp wants a piece for each row of the embedding table, so
+// the ids that the tokenizer lacks get placeholders.
+//
+// These keys name a scheme and its vocabulary; the rest is what llama.cpp takes
+// for granted. exact says whether FromGGUF makes the same tokenizer of them
+// again. Where it does not, a file needs the tokenizer.json as a whole too,
+// under HuggingFaceKey, which FromGGUF prefers.
+//
+// It is an error if llama.cpp knows no such scheme.
+func (t *Tokenizer) GGUF(types, rows int) (fields []Field, exact bool, err error) {
+	x := newExport(t, rows)
+	lossless := true
+	switch m := t.model.(type) {
+	case *wordPiece:
+		x.wordPiece(m)
+	case *unigram:
+		lossless = x.unigram(m)
+	case *bpe:
+		switch {
+		case m.opts.prefix != "" || m.opts.suffix != "":
+			return nil, false, &fault.UnsupportedError{Path: "GGUF", What: "a BPE vocabulary with prefixes or suffixes of words",
+				Hint: "keep the model in its directory"}
+		case t.byteLevel(m):
+			x.byteLevel(m)
+		default:
+			x.sentencePiece(m)
+		}
+	}
+	x.special()
+	if types > 0 {
+		x.set("token_type_count", uint32(types))
+	}
+	back, err := FromGGUF("", newFieldMap(x.fields))
+	return x.fields, err == nil && lossless && t.equals(back), nil
+}
+
+// The converter's piece and score of an id that stands for nothing.
+func placeholder(id int) string { return fmt.Sprintf("[PAD%d]", id) }
+
+const placeholderScore = -10000
+
+// An export is a tokenizer on its way into metadata.
+type export struct {
+	t      *Tokenizer
+	tokens []string // by id
+	types  []int32
+	unk    int32 // -1: none
+	fields []Field
+}
+
+func newExport(t *Tokenizer, rows int) *export {
+	n := max(t.Size(), rows)
+	x := &export{t: t, tokens: make([]string, n), types: make([]int32, n), unk: t.find("unk", "<unk>", "[UNK]")}
+	for i := range n {
+		id := int32(i)
+		piece, ok := t.model.piece(id)
+		x.tokens[i], x.types[i] = piece, ggufNormal
+		switch added, special := t.added.byID[id]; {
+		case special:
+			token := &t.added.list[added]
+			x.tokens[i], x.types[i] = token.content, ggufUserDefined
+			if token.special {
+				x.types[i] = ggufControl
+			}
+		case !ok:
+			x.tokens[i], x.types[i] = placeholder(i), ggufUnused
+		}
+	}
+	return x
+}
+
+func (x *export) set(key string, value any) {
+	x.fields = append(x.fields, Field{"tokenizer.ggml." + key, value})
+}
+
+// vocabulary sets what all schemes have.
+func (x *export) vocabulary(model, pre string) {
+	x.set("model", model)
+	x.set("pre", pre)
+	x.set("tokens", x.tokens)
+	x.set("token_type", x.types)
+}
+
+// wordPiece writes pieces the other way round than BERT: "▁word" begins a word,
+// a piece without the mark goes on.
+func (x *export) wordPiece(m *wordPiece) {
+	x.unk = m.unknown
+	for i, kind := range x.types {
+		if kind != ggufNormal {
+			continue
+		}
+		if rest, inner := strings.CutPrefix(x.tokens[i], "##"); inner {
+			x.tokens[i] = rest
+		} else {
+			x.tokens[i] = underscore + x.tokens[i]
+		}
+	}
+	x.vocabulary("bert", "bert-bge")
+	lower, strip := false, false
+	for _, n := range x.normalizers() {
+		switch n := n.(type) {
+		case *bertNormalizer:
+			lower, strip = lower || n.lower, strip || n.strip
+		case lowercase:
+			lower = true
+		case stripAccents:
+			strip = true
+		}
+	}
+	x.set("normalizer.lowercase", lower)
+	x.set("normalizer.strip_accents", strip)
+}
+
+// unigram also says whether the scores are float32, as GGUF has them.
+func (x *export) unigram(m *unigram) (lossless bool) {
+	lossless = true
+	if x.unk = m.unknown; x.unk >= 0 {
+		x.types[x.unk] = ggufUnknown
+	}
+	x.bytes(m.bytes)
+	scores := make([]float32, len(x.tokens))
+	for i := range scores {
+		switch {
+		case i < len(m.scores):
+			scores[i] = float32(min(max(m.scores[i], -math.MaxFloat32), math.MaxFloat32))
+			lossless = lossless && float64(scores[i]) == m.scores[i]
+		case x.types[i] == ggufUnused:
+			scores[i] = placeholderScore
+		}
+	}
+	x.vocabulary("t5", "default")
+	x.set("scores", scores)
+	var charsmap *precompiled
+	prefix, squeeze := false, false
+	for _, n := range x.normalizers() {
+		switch n := n.(type) {
+		case *precompiled:
+			charsmap = n
+		case blankRuns:
+			squeeze = true
+		}
+	}
+	for _, p := range x.preTokenizers() {
+		switch p := p.(type) {
+		case metaspace:
+			prefix = prefix || p.prepend != prependNever
+		case whitespaceSplit:
+			squeeze = true
+		}
+	}
+	x.set("add_space_prefix", prefix)
+	x.set("remove_extra_whitespaces", squeeze)
+	if charsmap != nil {
+		x.set("precompiled_charsmap", charsmap.table())
+	}
+	return lossless
+}
+
+// bytes marks the pieces that stand for bytes.
+func (x *export) bytes(ids []int32) {
+	for _, id := range ids {
+		if id >= 0 && x.types[id] == ggufNormal {
+			x.types[id] = ggufByte
+		}
+	}
+}
+
+// byteLevel says whether the model's pieces spell bytes visibly.
+func (t *Tokenizer) byteLevel(m *bpe) bool {
+	if _, ok := m.symbols.(*byteSymbols); ok {
+		return true
+	}
+	_, ok := t.decoder.(byteLevelDecoder)
+	return ok
+}
+
+func (x *export) byteLevel(m *bpe) {
+	if m.unk >= 0 {
+		x.unk = m.unk
+	}
+	x.vocabulary("gpt2", x.preName(m))
+	list := m.list()
+	merges := make([]string, len(list))
+	for i, g := range list {
+		left, _ := m.piece(g.a)
+		right, _ := m.piece(g.b)
+		merges[i] = left + " " + right
+	}
+	x.set("merges", merges)
+}
+
+// preNames are the values of tokenizer.ggml.pre that are written, one of each
+// kind. Of those that suit equally well the first is taken.
+var preNames = []string{
+	"gpt-2", "roberta-bpe", "modern-bert", "smollm", "qwen2", "deepseek-r1-qwen", "qwen35",
+	"llama-bpe", "dbrx", "glm4", "gpt-4o", "granite-embed-multi-97m",
+}
+
+// preName is the value of tokenizer.ggml.pre that is nearest to how the
+// tokenizer cuts text, "default" if none is near.
+func (x *export) preName(m *bpe) string {
+	var stages []preTokenizer
+	for _, p := range x.preTokenizers() {
+		switch p := p.(type) {
+		case byteLevel:
+			if p.regex {
+				stages = append(stages, gpt2())
+			}
+		case rawByteLevel:
+			if p.regex {
+				stages = append(stages, gpt2())
+			}
+		case digits, scan:
+			stages = append(stages, p)
+		default:
+			return "default"
+		}
+	}
+	nfc := slices.Contains(x.normalizers(), normalizer(newNormalForm(false, true)))
+	normalized := slices.ContainsFunc(x.t.added.list, func(token addedToken) bool { return token.normalized && !token.special })
+	name, most := "default", -1
+	for _, candidate := range preNames {
+		kind := preKinds[candidate]
+		if !slices.Equal(stages, kind.stages()) {
+			continue
+		}
+		alike := 0
+		for _, same := range []bool{nfc == kind.nfc, normalized == kind.normalized, m.opts.ignoreMerges == kind.ignoreMerges, x.frame().addSep == kind.addSep} {
+			if same {
+				alike++
+			}
+		}
+		if alike > most {
+			name, most = candidate, alike
+		}
+	}
+	return name
+}
+
+// stages are the stages of a kind whose expressions all have scanners.
+func (k preKind) stages() []preTokenizer {
+	var stages []preTokenizer
+	if k.digits {
+		stages = append(stages, digits{individual: true})
+	}
+	for _, e := range k.expressions {
+		stages = append(stages, scan{knownScanner(e)})
+	}
+	return stages
+}
+
+// sentencePiece turns the ranks of merges back into scores of the pieces that
+// they make.
+func (x *export) sentencePiece(m *bpe) {
+	if x.unk = m.unk; x.unk >= 0 {
+		x.types[x.unk] = ggufUnknown
+	}
+	if m.opts.byteFallback {
+		x.bytes(m.bytes[:])
+	}
+	list := m.list()
+	first := map[int32]int{}
+	for i, g := range list {
+		if i > 0 && g.rank == list[i-1].rank {
+			i = first[list[i-1].id] // pieces of one score
+		}
+		if _, ok := first[g.id]; !ok {
+			first[g.id] = i
+		}
+	}
+	scores := make([]float32, len(x.tokens))
+	for i, kind := range x.types {
+		switch kind {
+		case ggufByte:
+		case ggufNormal:
+			scores[i] = -float32(len(list))
+			if rank, ok := first[int32(i)]; ok {
+				scores[i] = -float32(rank)
+			}
+		default:
+			scores[i] = -1000
+			if kind == ggufUserDefined { // llama.cpp looks for these in the text as it comes
+				x.tokens[i] = strings.ReplaceAll(x.tokens[i], underscore, " ")
+			}
+		}
+	}
+	x.vocabulary("llama", "default")
+	x.set("scores", scores)
+	prefix := false
+	for _, n := range x.normalizers() {
+		prefix = prefix || n == normalizer(prepend(underscore))
+	}
+	for _, p := range x.preTokenizers() {
+		if p, ok := p.(metaspace); ok {
+			prefix = prefix || p.prepend != prependNever
+		}
+	}
+	x.set("add_space_prefix", prefix)
+}
+
+// normalizers are the stages of the normalizer, but for those that have no type
+// of their own.
+func (x *export) normalizers() []normalizer {
+	list, ok := x.t.normalizer.(normalizerSequence)
+	if !ok {
+		list = normalizerSequence{x.t.normalizer}
+	}
+	var stages []normalizer
+	for _, n := range list {
+		if _, ok := n.(normalizerSequence); !ok && n != nil {
+			stages = append(stages, n)
+		}
+	}
+	return stages
+}
+
+// preTokenizers are the stages of the pre-tokenizer.
+func (x *export) preTokenizers() []preTokenizer {
+	var stages []preTokenizer
+	var flatten func(p preTokenizer)
+	flatten = func(p preTokenizer) {
+		switch p := p.(type) {
+		case nil:
+		case preTokenizerSequence:
+			for _, p := range p {
+				flatten(p)
+			}
+		default:
+			stages = append(stages, p)
+		}
+	}
+	flatten(x.t.pre)
+	return stages
+}
+
+// find is the id of the token that the configuration gives a role, or else of
+// the first of some spellings that is an added token; -1 if there is none.
+func (t *Tokenizer) find(role string, spellings ...string) int32 {
+	if id, ok := t.roles[role]; ok {
+		return id
+	}
+	for _, s := range spellings {
+		if i, ok := t.added.byName[s]; ok {
+			return t.added.list[i].id
+		}
+	}
+	return -1
+}
+
+// A frame is what GGUF can say of templates: BOS a EOS, BOS a EOS SEP b EOS.
+type frame struct {
+	bos, eos, sep          int32 // -1: none
+	addBOS, addEOS, addSep bool
+}
+
+func (x *export) frame() frame {
+	f := frame{bos: -1, eos: -1, sep: -1}
+	seen := false // the text
+	for _, p := range x.t.single.parts {
+		switch {
+		case p.kind == partA:
+			seen = true
+		case !seen && !f.addBOS:
+			f.bos, f.addBOS = p.id, true
+		case seen:
+			f.eos, f.addEOS = p.id, true
+		}
+	}
+	if f.bos < 0 {
+		f.bos = x.t.find("bos", "<s>", "<bos>", "[CLS]", "<|begin_of_text|>", "<|endoftext|>")
+	}
+	if f.eos < 0 {
+		f.eos = x.t.find("eos", "</s>", "<eos>", "[SEP]", "<|im_end|>", "<|end_of_text|>", "<|endoftext|>")
+	}
+	var between []int32
+	for _, p := range x.t.pair.parts {
+		switch {
+		case p.kind == partA:
+			between = []int32{}
+		case p.kind == partB:
+			return f.separated(between, x.t.find("sep"))
+		case between != nil:
+			between = append(between, p.id)
+		}
+	}
+	return f
+}
+
+// separated adds what stands between the texts of a pair. role is the token
+// that is called the separator, -1 for none.
+func (f frame) separated(between []int32, role int32) frame {
+	f.sep = role
+	if len(between) == 0 || between[0] == f.bos && !f.addEOS {
+		return f
+	}
+	f.sep = between[0]
+	if f.addEOS && between[0] == f.eos {
+		between = between[1:]
+	}
+	if len(between) > 0 {
+		f.sep, f.addSep = between[0], true
+	}
+	return f
+}
+
+// special sets the special tokens and where they go.
+func (x *export) special() {
+	f := x.frame()
+	pad := x.t.pad
+	if pad < 0 {
+		pad = x.t.find("pad", "<pad>", "[PAD]")
+	}
+	for _, s := range []struct {
+		key string
+		id  int32
+	}{
+		{"bos_token_id", f.bos},
+		{"eos_token_id", f.eos},
+		{"unknown_token_id", x.unk},
+		{"seperator_token_id", f.sep}, // sic
+		{"padding_token_id", pad},
+		{"mask_token_id", x.t.find("mask", "<mask>", "[MASK]")},
+	} {
+		if s.id >= 0 {
+			x.set(s.key, uint32(s.id))
+		}
+	}
+	x.set("add_bos_token", f.addBOS)
+	x.set("add_eos_token", f.addEOS)
+	x.set("add_sep_token", f.addSep)
+}
+
+// list is the merges by their rank.
+func (m *bpe) list() []bpeMerge {
+	var list []bpeMerge
+	for _, s := range m.merges.slots {
+		if s.merge != noMerge {
+			list = append(list, bpeMerge{a: int32(s.pair >> 32), b: int32(uint32(s.pair)), id: int32(uint32(s.merge)), rank: uint32(s.merge >> 32)})
+		}
+	}
+	slices.SortFunc(list, func(g, h bpeMerge) int {
+		return cmp.Or(cmp.Compare(g.rank, h.rank), cmp.Compare(g.id, h.id), cmp.Compare(g.a, h.a))
+	})
+	return list
+}
+
+// table is the bytes that newPrecompiled reads.
+func (n *precompiled) table() []byte {
+	data := make([]byte, 0, 4+4*len(n.units)+len(n.text))
+	data = binary.LittleEndian.AppendUint32(data, uint32(4*len(n.units)))
+	for _, u := range n.units {
+		data = binary.LittleEndian.AppendUint32(data, u)
+	}
+	return append(data, n.text...)
+}
+
+// equals says whether other, which is read from t's metadata, is the same
+// tokenizer: it has the pieces and merges of t, and makes the same of texts in
+// which all stages have something to do. It may have more pieces.
+func (t *Tokenizer) equals(other *Tokenizer) bool {
+	for id := range int32(t.Size()) {
+		if piece := t.Piece(id); piece != "" && piece != other.Piece(id) || t.IsSpecial(id) != other.IsSpecial(id) {
+			return false
+		}
+	}
+	if m, ok := t.model.(*bpe); ok {
+		o, ok := other.model.(*bpe)
+		if !ok || !t.mergesLike(m, o) {
+			return false
+		}
+	}
+	// The tokens among texts, in words and in other spellings.
+	var names []string
+	for _, token := range t.added.list {
+		names = append(names, token.content)
+	}
+	texts := slices.Clone(probes)
+	for _, between := range []string{"", " ", "x", " x  ", "\u0338", "\n\t"} {
+		all := between + strings.Join(names, between) + between
+		texts = append(texts, all, strings.ToLower(all), strings.ToUpper(all))
+	}
+	for i, text := range texts {
+		if !t.agrees(other, text, texts[(i+1)%len(texts)]) {
+			return false
+		}
+	}
+	return true
+}
+
+// agrees compares the tokenizers on a text and a pair.
+func (t *Tokenizer) agrees(other *Tokenizer, a, b string) bool {
+	ids := t.Tokens(nil, a)
+	if !slices.Equal(ids, other.Tokens(nil, a)) || !slices.Equal(t.PlainTokens(nil, a), other.PlainTokens(nil, a)) ||
+		t.Decode(ids, true) != other.Decode(ids, true) {
+		return false
+	}
+	var e, o Encoding
+	same := func() bool { return slices.Equal(e.IDs, o.IDs) && slices.Equal(e.Types, o.Types) }
+	t.Encode(&e, a, 0)
+	if other.Encode(&o, a, 0); !same() {
+		return false
+	}
+	// Without a limit of length a pair is no error.
+	_ = t.EncodePair(&e, a, b, 0, LongestFirst)
+	_ = other.EncodePair(&o, a, b, 0, LongestFirst)
+	return same()
+}
+
+// mergesLike says whether o has the merges of t's model m, in an order that
+// differs at most in that some are equals. Those of added tokens can stand
+// anywhere, for a text does not reach the model with such a token in it; only
+// a run of blanks does, which becomes one there.
+func (t *Tokenizer) mergesLike(m, o *bpe) bool {
+	list := m.list()
+	if len(o.list()) != len(list) {
+		return false
+	}
+	rank := uint64(0)
+	for _, g := range list {
+		merge := o.merges.find(g.a, g.b)
+		if merge == noMerge || int32(uint32(merge)) != g.id {
+			return false
+		}
+		if i, ok := t.added.byID[g.id]; ok && !strings.Contains(t.added.list[i].content, underscore) {
+			continue
+		}
+		if merge>>32 < rank {
+			return false
+		}
+		rank = merge >> 32
+	}
+	return true
+}
+
+// probes are texts on which tokenizers differ: blanks of all kinds at the ends
+// and within, control characters, marks that compose and that do not, scripts
+// with and without words, numbers, apostrophes, the spellings that vocabularies
+// use, and words too long for one.
+var probes = []string{
+	"", " ", "  ", "a", " a", "a ", "  a  b   c    d     e ", "What is the capital of France? Paris.",
+	"\t", "\ttab\t\ttabs \t ", "\n", "\n\n\n", "line\r\nline\rline\n \nend\n", "a\u00a0b\u00a0\u00a0c\u2003d\u3000e\u200b\u2028f\u1680", "\u00a0a\u00a0",
+	"nul\x00 bell\x07 del\x7f esc\x1b soft\u00adhyphen bom\ufeff unknown\ufffd \u0085 \u008f", "\x00", "\u200d\u200c\u200e",
+	"Élan VITAL naïve Straße ﬁne ｆｕｌｌ Ω Å İstanbul", "e\u0301 E\u0301 o\u0308\u0323 \u1e9b\u0323 \u212b", "\u0301start " + strings.Repeat("\u0301\u0327", 10),
+	"日本語テキスト 한국어 中文，標點。", "中a文b", "𠀀𪛖 㐀 々〆", "각\u1100\u1161\u11a8", "العَرَبِيَّة עִבְרִית", "हिन्दी में ক্ষ ไทยไม่มีช่องว่าง ខ្មែរ",
+	"👩‍👩‍👧‍👦🇫🇷🇩 ❤️ 1️⃣ 👍🏽", "𝔘𝔫𝔦 ① ½ Ⅷ ² ㎏ ﷺ",
+	"don't DON'T I'Ve we'll ‘quoted’ 'tis y'all'd", "12345 1,234.5 1e-9 0x41 ١٢٣ 1234567890123", "camelCaseHTTPServer snake_case kebab-case", "a+b=c; x<y && y>z {[(\"'`~^|\\/@#$%*)]} ——…",
+	"[CLS] [SEP][MASK]  [MASK]  [PAD] [UNK] [cls]", "<s></s> <pad> <unk>  <mask> x<mask> y <S>", "<|im_start|>user\nhi<|im_end|><|endoftext|>", "<think>\n\n</think>\u0338", "<bos><eos><start_of_turn>model\n",
+	"▁under▁score ▁▁ ▁", "Ġbyte ĠĠ Ċ", "##ing ## #", "<0x41><0x0A> <0xZZ>", "[PAD7] [unused1]",
+	strings.Repeat("a", 100), strings.Repeat("a", 101), strings.Repeat("é", 120), strings.Repeat("ab ", 200), "https://example.org/a?b=c&d=%20#e foo@bar.com",
+}
+
+// A fieldMap is fields as they read from a file.
+type fieldMap map[string]any
+
+func newFieldMap(fields []Field) fieldMap {
+	m := fieldMap{}
+	for _, f := range fields {
+		m[f.Key] = f.Value
+	}
+	return m
+}
+
+func fieldOf[T any](m fieldMap, key string) (T, bool) {
+	v, ok := m[key].(T)
+	return v, ok
+}
+
+func (m fieldMap) String(key string) (string, bool)    { return fieldOf[string](m, key) }
+func (m fieldMap) Strings(key string) ([]string, bool) { return fieldOf[[]string](m, key) }
+func (m fieldMap) Floats(key string) ([]float32, bool) { return fieldOf[[]float32](m, key) }
+func (m fieldMap) Bool(key string) (value, ok bool)    { return fieldOf[bool](m, key) }
+func (m fieldMap) Bytes(key string) ([]byte, bool)     { return fieldOf[[]uint8](m, key) }
+
+func (m fieldMap) Uint(key string) (uint64, bool) {
+	v, ok := m[key].(uint32)
+	return uint64(v), ok
+}
+
+func (m fieldMap) Ints(key string) ([]int64, bool) {
+	v, ok := m[key].([]int32)
+	ints := make([]int64, len(v))
+	for i, n := range v {
+		ints[i] = int64(n)
+	}
+	return ints, ok
+}

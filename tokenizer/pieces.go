@@ -1,0 +1,52 @@
+package tokenizer
+
+import "strings"
+
+// Bytes appends what the token adds to a text when it is not the first one: its
+// spelling in bytes, with blanks for the marks that stand for them. Part of a
+// character may be all that it has. An id that the tokenizer does not have adds
+// nothing.
+func (t *Tokenizer) Bytes(dst []byte, id int32) []byte {
+	if i, ok := t.added.byID[id]; ok {
+		token := &t.added.list[i]
+		if _, spelt := t.decoder.(byteLevelDecoder); spelt || token.special {
+			return append(dst, token.content...)
+		}
+		return pieceBytes(dst, token.content, t.decoder) // a run of blanks, perhaps
+	}
+	piece, ok := t.model.piece(id)
+	if !ok {
+		return dst
+	}
+	return pieceBytes(dst, piece, t.decoder)
+}
+
+func pieceBytes(dst []byte, piece string, d decoder) []byte {
+	list, ok := d.(decoderSequence)
+	if !ok {
+		list = decoderSequence{d}
+	}
+	for _, d := range list {
+		switch d := d.(type) {
+		case byteLevelDecoder:
+			spelt, ok := appendBytes(dst, piece)
+			if !ok {
+				return append(spelt, piece...)
+			}
+			return spelt
+		case byteFallbackDecoder:
+			if b, ok := bytePiece(piece); ok {
+				return append(dst, b)
+			}
+		case metaspaceDecoder:
+			piece = strings.ReplaceAll(piece, string(d.mark), " ")
+		case replaceDecoder:
+			text, _ := replace(d).normalize(nil, []byte(piece), false)
+			piece = string(text)
+		}
+	}
+	return append(dst, piece...)
+}
+
+// Text is bytes as text: each part that is ill-formed UTF-8 becomes one U+FFFD.
+func Text(b []byte) string { return lossyUTF8(b) }
