@@ -5,7 +5,6 @@ import "unsafe"
 // Attention is softmax(scores)·V for one head of one sequence. The score of
 // query i and key j is Scale·(qᵢ·kⱼ), changed as the fields say, in this order:
 //
-//	Relative  + Scale·(C2P + P2C) at the distance i−j
 //	SoftCap   SoftCap·tanh(score/SoftCap)
 //	Slope     − Slope·|i−j|
 //	Window, Causal  keys that are not seen get no weight
@@ -19,7 +18,7 @@ import "unsafe"
 // depends on nothing but itself and the keys it sees: the same bits come out
 // whichever other rows q has, and whether keys lie in the prefix or in k.
 //
-// Where nothing depends on positions (no Causal, Window, Slope or Relative), q may
+// Where nothing depends on positions (no Causal, Window or Slope), q may
 // have several rows of one position: the query heads that share the keys of a group,
 // when one token is generated.
 type Attention struct {
@@ -34,17 +33,12 @@ type Attention struct {
 	Offset int  // position of query row 0
 	Window int  // if above 0, only keys with |i−j| ≤ Window are seen, or, if Causal, with i−j < Window
 
-	Slope    float32   // ALiBi
-	SoftCap  float32   // 0: none
-	Relative *Relative // or nil
-}
+	Slope   float32 // ALiBi
+	SoftCap float32 // 0: none
 
-// Relative is DeBERTa's disentangled attention: what queries and keys give to
-// relative positions.
-type Relative struct {
-	C2P   Matrix  // queries × columns, row r for query row r; or no rows
-	P2C   Matrix  // keys × columns; or no rows
-	Index []int32 // Index[i−j+keys−1] is the column for position i and key j; it must be in range
+	// Coarse lets the machine multiply 16-bit numbers where that is faster. Errors
+	// are those of q, k, v and the weights rounded to 16 significant bits.
+	Coarse bool
 }
 
 // AttentionScratch is scratch memory of one worker. The zero value is ready; it
@@ -56,6 +50,7 @@ type AttentionScratch struct {
 	queries []float32 // a tile's
 	state   []softmaxState
 	slopes  []float32 // −Slope·|distance|
+	sums    []float32 // a tile's, of split numbers
 }
 
 const (
@@ -65,6 +60,8 @@ const (
 	// attentionStride is the distance of rows in a tile of scores: not a power of
 	// two, which would crowd them into a few sets of the cache.
 	attentionStride = attentionBlock + softmaxLanes
+	// attentionRows are the most rows of a tile.
+	attentionRows = max(maxTileRows, splitTile)
 	// Rows that lie so many bytes apart share one or two sets of the first-level
 	// cache.
 	crowdedStride = 2048
@@ -78,7 +75,10 @@ func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
 		return
 	}
 	r := attentionRun{Attention: a, AttentionScratch: s, out: out, q: q, k: k, v: v,
-		total: a.KPrefix.Rows + k.Rows, shape: chooseAttentionShape()}
+		total: a.KPrefix.Rows + k.Rows, depth: a.HeadDim, shape: chooseAttentionShape()}
+	if a.Coarse {
+		r.coarsen()
+	}
 	lo, hi := r.seen(0, q.Rows)
 	if lo >= hi {
 		for i := range out.Rows {
@@ -88,10 +88,18 @@ func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
 	}
 	first := lo / attentionBlock * attentionBlock
 	r.single = hi <= first+attentionBlock
-	r.crowded = 4*q.Stride%crowdedStride == 0
+	r.crowded = 4*q.Stride%crowdedStride == 0 && !r.shape.split
 	r.reserve()
 	for from := first; from < hi; from += attentionBlock {
 		r.block(from, max(lo, from), min(hi, from+attentionBlock))
+	}
+}
+
+// coarsen takes the shape for split numbers, if there is one.
+func (r *attentionRun) coarsen() {
+	if shape, ok := splitAttention(); ok && r.HeadDim > 0 {
+		r.shape = shape
+		r.depth = (r.HeadDim + splitGroup - 1) / splitGroup * splitGroup
 	}
 }
 
@@ -101,6 +109,7 @@ type attentionRun struct {
 	*AttentionScratch
 	out, q, k, v Matrix
 	total        int // keys, the prefix included
+	depth        int // HeadDim, or what it is filled up to
 	shape        attentionShape
 	single       bool // no query sees more than the one block
 	crowded      bool // rows of q would crowd each other out of the first-level cache
@@ -111,13 +120,17 @@ type attentionRun struct {
 func (r *attentionRun) reserve() {
 	s, cols := r.AttentionScratch, r.shape.cols
 	keys := min(attentionBlock, (r.total+cols-1)/cols*cols+cols)
-	s.keys = growAligned(s.keys, keys*r.HeadDim)
-	s.values = growAligned(s.values, keys*((r.v.Cols+cols-1)/cols*cols))
-	s.scores = growAligned(s.scores, maxTileRows*attentionStride)
-	if r.crowded {
-		s.queries = growAligned(s.queries, maxTileRows*r.queryStride())
+	width := (r.v.Cols + cols - 1) / cols * cols
+	s.keys = growAligned(s.keys, keys*r.depth)
+	s.values = growAligned(s.values, keys*width)
+	s.scores = growAligned(s.scores, attentionRows*attentionStride)
+	if r.crowded || r.shape.split {
+		s.queries = growAligned(s.queries, attentionRows*r.queryStride())
 	}
-	states := maxTileRows
+	if r.shape.split {
+		s.sums = growAligned(s.sums, attentionRows*width)
+	}
+	states := attentionRows
 	if !r.single {
 		states += r.q.Rows
 	}
@@ -140,7 +153,7 @@ func (r *attentionRun) reserve() {
 }
 
 // queryStride is the distance of a tile's queries when they are copied.
-func (r *attentionRun) queryStride() int { return r.HeadDim + softmaxLanes }
+func (r *attentionRun) queryStride() int { return r.depth + softmaxLanes }
 
 // farthest is the largest distance of a query and a key.
 func (r *attentionRun) farthest() int { return max(r.total, r.Offset+r.q.Rows) }
@@ -172,8 +185,13 @@ func (r *attentionRun) seen(from, to int) (lo, hi int) {
 // see any of them.
 func (r *attentionRun) block(from, lo, hi int) {
 	r.from, r.lo, r.hi = from, from+(lo-from)/r.shape.cols*r.shape.cols, hi
-	r.packKeys()
-	r.packValues()
+	if r.shape.split {
+		r.packSplitKeys()
+		r.packSplitValues()
+	} else {
+		r.packKeys()
+		r.packValues()
+	}
 	// Tiles are of about the same height.
 	rows := r.q.Rows
 	tiles := (rows + r.shape.rows - 1) / r.shape.rows
@@ -235,7 +253,7 @@ func (r *attentionRun) tile(i, height int) {
 	// What is known of the rows is kept apart only if it is needed again.
 	states := r.state[:height]
 	if !first || !last {
-		states = r.state[maxTileRows+i:][:height]
+		states = r.state[attentionRows+i:][:height]
 	}
 	if first {
 		for h := range states {
@@ -243,23 +261,11 @@ func (r *attentionRun) tile(i, height int) {
 		}
 	}
 
-	// Scores.
-	d := r.HeadDim
-	t := attentionTile{rows: height, k: d, aRow: uintptr(4 * r.q.Stride), bPanel: uintptr(4 * cols * d),
-		y: unsafe.Pointer(&r.scores[0]), yRow: 4 * attentionStride, cols: end - lo}
-	if d > 0 {
-		q := r.q.Data[i*r.q.Stride:]
-		if r.crowded {
-			t.aRow = uintptr(4 * r.queryStride())
-			for h := range height {
-				copy(r.queries[h*r.queryStride():], r.q.Row(i+h))
-			}
-			q = r.queries
-		}
-		t.a = unsafe.Pointer(&q[0])
-		t.b = unsafe.Pointer(&r.keys[(lo-r.lo)*d])
+	if r.shape.split {
+		r.splitScores(i, height, lo, (end-lo)/cols)
+	} else {
+		r.products(i, height, lo, end)
 	}
-	r.shape.product(&t)
 
 	// Weights.
 	plain := r.Scale > 0 && r.Slope == 0 && r.SoftCap == 0
@@ -268,11 +274,11 @@ func (r *attentionRun) tile(i, height int) {
 		c *= r.Scale
 	}
 	wide := lo + (hi-lo+softmaxLanes-1)/softmaxLanes*softmaxLanes
+	if r.shape.split {
+		wide = end
+	}
 	for h := range height {
 		row := r.scores[h*attentionStride:][:wide-lo]
-		if r.Relative != nil {
-			r.addRelative(row[:hi-lo], i+h, lo)
-		}
 		if !plain {
 			r.change(row, i+h, lo)
 		}
@@ -291,7 +297,11 @@ func (r *attentionRun) tile(i, height int) {
 	if r.v.Cols == 0 {
 		return
 	}
-	t = attentionTile{rows: height, k: hi - from, a: unsafe.Pointer(&r.scores[from-lo]), aRow: 4 * attentionStride,
+	if r.shape.split {
+		r.splitOutputs(states, i, lo, end-lo, first, last)
+		return
+	}
+	t := attentionTile{rows: height, k: hi - from, a: unsafe.Pointer(&r.scores[from-lo]), aRow: 4 * attentionStride,
 		b: unsafe.Pointer(&r.values[(from-r.lo)*cols]), bPanel: uintptr(4 * cols * (r.hi - r.lo)),
 		y: unsafe.Pointer(&r.out.Data[i*r.out.Stride]), yRow: uintptr(4 * r.out.Stride), cols: r.v.Cols}
 	if !first {
@@ -299,6 +309,27 @@ func (r *attentionRun) tile(i, height int) {
 	}
 	if last {
 		t.after = &states[0].inverse
+	}
+	r.shape.product(&t)
+}
+
+// products computes the scores of height queries from row i on and the packed keys
+// from from to to-1, before anything changes them.
+func (r *attentionRun) products(i, height, from, to int) {
+	d := r.HeadDim
+	t := attentionTile{rows: height, k: d, aRow: uintptr(4 * r.q.Stride), bPanel: uintptr(4 * r.shape.cols * d),
+		y: unsafe.Pointer(&r.scores[0]), yRow: 4 * attentionStride, cols: to - from}
+	if d > 0 {
+		q := r.q.Data[i*r.q.Stride:]
+		if r.crowded {
+			t.aRow = uintptr(4 * r.queryStride())
+			for h := range height {
+				copy(r.queries[h*r.queryStride():], r.q.Row(i+h))
+			}
+			q = r.queries
+		}
+		t.a = unsafe.Pointer(&q[0])
+		t.b = unsafe.Pointer(&r.keys[(from-r.lo)*d])
 	}
 	r.shape.product(&t)
 }
@@ -321,34 +352,12 @@ func (r *attentionRun) change(row []float32, i, lo int) {
 	}
 }
 
-// addRelative adds to row, the products of query row i and the keys from lo on,
-// what relative positions give.
-func (r *attentionRun) addRelative(row []float32, i, lo int) {
-	// index[j] is the column for key lo+j, backwards.
-	n := len(row)
-	index := r.Relative.Index[r.Offset+i-lo-n+r.total:][:n]
-	if p := r.Relative.C2P; p.Rows > 0 {
-		addGathered(row, index, p.Row(i), 0)
-	}
-	if p := r.Relative.P2C; p.Rows > 0 {
-		addGathered(row, index, p.Data[lo*p.Stride:(lo+n-1)*p.Stride+p.Cols], p.Stride)
-	}
-}
-
-// addGatheredPortable is the definition of addGathered: row[j] is added the number
-// of src at j·stride + index[len(row)−1−j].
-func addGatheredPortable(row []float32, index []int32, src []float32, stride int) {
-	last := len(row) - 1
-	for j := range row {
-		row[j] += src[j*stride+int(index[last-j])]
-	}
-}
-
 // attentionShape is the tile that a micro-kernel keeps in registers: up to rows
 // rows by cols columns. cols is a multiple of softmaxLanes.
 type attentionShape struct {
 	rows, cols int
 	rung       uint8 // one of the float… constants
+	split      bool  // numbers are split: see attention_split.go
 }
 
 var portableAttention = attentionShape{rows: 4, cols: portablePanel, rung: floatPortable}

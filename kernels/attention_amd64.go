@@ -43,25 +43,6 @@ func (s attentionShape) copyPanel(dst []float32, src Matrix) {
 	}
 }
 
-// addGathered is addGatheredPortable, with the same bits.
-func addGathered(row []float32, index []int32, src []float32, stride int) {
-	n := len(row)
-	full := 0
-	switch {
-	case features.avx512:
-		if full = n &^ 15; full > 0 {
-			addGatheredAVX512(&row[0], &index[n-16], &src[0], uintptr(4*stride), full)
-		}
-	case features.avx2:
-		if full = n &^ 7; full > 0 {
-			addGatheredAVX2(&row[0], &index[n-8], &src[0], uintptr(4*stride), full)
-		}
-	}
-	if full < n {
-		addGatheredPortable(row[full:], index[:n-full], src[full*stride:], stride)
-	}
-}
-
 // The assembly knows where the fields are.
 var _ = [1]struct{}{}[unsafe.Sizeof(attentionTile{})-11*8]
 
@@ -86,24 +67,3 @@ func copyPanelAVX512(dst, src *float32, stride uintptr, rows, width int)
 //
 //go:noescape
 func copyPanelAVX2(dst, src *float32, stride uintptr, rows, width int)
-
-// addGatheredAVX512 is addGatheredPortable for n numbers, a multiple of 16 above 0.
-// index are the last 16 of the columns; stride is in bytes.
-//
-//go:noescape
-func addGatheredAVX512(row *float32, index *int32, src *float32, stride uintptr, n int)
-
-// addGatheredAVX2 is addGatheredAVX512 for multiples of 8 and the last 8 columns.
-//
-//go:noescape
-func addGatheredAVX2(row *float32, index *int32, src *float32, stride uintptr, n int)
-
-// forwards counts lanes up.
-//
-//lint:ignore U1000 the assembly reads it
-var forwards = [16]int32{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}
-
-// backwards turns 16 lanes round, its second half 8.
-//
-//lint:ignore U1000 the assembly reads it
-var backwards = [16]int32{15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0}

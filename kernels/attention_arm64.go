@@ -67,7 +67,3 @@ func factorOf(first *float32, i int) float32 {
 }
 
 func (s attentionShape) copyPanel(dst []float32, src Matrix) { copyPanelPortable(dst, s.cols, src) }
-
-func addGathered(row []float32, index []int32, src []float32, stride int) {
-	addGatheredPortable(row, index, src, stride)
-}

@@ -7,7 +7,3 @@ func chooseAttentionShape() attentionShape { return portableAttention }
 func (s attentionShape) product(t *attentionTile) { productPortable(t) }
 
 func (s attentionShape) copyPanel(dst []float32, src Matrix) { copyPanelPortable(dst, s.cols, src) }
-
-func addGathered(row []float32, index []int32, src []float32, stride int) {
-	addGatheredPortable(row, index, src, stride)
-}

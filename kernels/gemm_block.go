@@ -161,7 +161,7 @@ func quantiseBlocks(dst []int8, x []float32, kind blockKind, shape intShape) {
 	n := quantiseBlocksVector(dst, x, kind, shape)
 	x, dst = x[n:], dst[n/size*bytes:]
 	for ; len(x) >= size; x, dst = x[size:], dst[bytes:] {
-		inverse, scale := scaleOf(largest(x[:size]))
+		inverse, scale := scaleOf(largest(x[:size]), 127)
 		var sum int32
 		if q := dst[blockHeader:bytes]; shape.wide {
 			sum = quantiseWide(wideOf(q), x[:size], inverse)

@@ -18,7 +18,7 @@
 #define BLOCKS R9  // blocks left
 #define P      R10 // c, then y
 #define PROW   R11 // bytes from row to row of it
-#define ADD    R12 // after the loop: what is added, or nil
+#define ADD    R12 // before the loop: y, to be fetched; after it: what is added, or nil
 #define ADDROW R13 // bytes from row to row of it
 #define SUMS   DX  // 256 bits: sums in memory
 
@@ -30,7 +30,9 @@
 	MOVQ blockTile_b(TILE), B       \
 	MOVQ blockTile_blocks(TILE), BLOCKS \
 	MOVQ blockTile_c(TILE), P       \
-	MOVQ blockTile_cRow(TILE), PROW
+	MOVQ blockTile_cRow(TILE), PROW \
+	MOVQ blockTile_y(TILE), ADD     \
+	MOVQ blockTile_yRow(TILE), ADDROW
 
 // LOAD_OUT turns P to y, and ADD to what is added; ZF says that it is nil.
 #define LOAD_OUT \
@@ -74,6 +76,9 @@ store:                    \
 //	Z30, Z31     products of scales
 
 #define START_Z(F0, F1) \
+	PREFETCHT0 (ADD)    \
+	PREFETCHT0 64(ADD)  \
+	ADDQ    ADDROW, ADD \
 	VMOVUPS (P), F0     \
 	VMOVUPS 64(P), F1   \
 	ADDQ    PROW, P
@@ -334,6 +339,8 @@ TEXT ·blocks16AVX512VNNI(SB), NOSPLIT, $0-8
 // The sums of the blocks before it lie on the stack, 64 bytes a row.
 
 #define START_Y(o) \
+	PREFETCHT0 (ADD)          \
+	ADDQ    ADDROW, ADD       \
 	VMOVUPS (P), Y12          \
 	VMOVUPS 32(P), Y13        \
 	VMOVUPS Y12, o(SP)        \

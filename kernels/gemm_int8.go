@@ -89,7 +89,15 @@ type int8Weights struct {
 	depth  int    // k, filled up
 	q      []int8 // panels
 	scales []float32
+	limit  float32 // activations are rounded to integers up to it
+	terms  int     // bytes of an activation that instructions for bytes multiply
 }
+
+// Activations of two terms are 64 times a byte, and another byte.
+const (
+	termBits = 6
+	maxTerms = 127<<termBits - 1
+)
 
 // PackInt8 packs n×k weights for multiplication in 8-bit integers. row is called
 // once for each i from 0 to n-1, in order, and must fill dst, k numbers long,
@@ -101,10 +109,26 @@ type int8Weights struct {
 //
 //	y = act(float32(Σ qx·qw)·(scale of x·scale of w) + bias) + residual
 //
+// Weights of an output that are multiples of one number already, up to 127 times
+// and within the accuracy of float16, as those of models that were made from
+// 8-bit ones, keep that number as their scale.
+//
 // A row of activations that holds an infinity or a NaN gives NaN. Where k is
 // beyond 65793, so that a sum might not fit in 32 bits, the weights stay
 // float32.
 func PackInt8(n, k int, row func(i int, dst []float32)) Weights {
+	return packInt8(n, k, row, 1)
+}
+
+// PackInt8x14 is PackInt8 with activations of up to 14 bits: each row's are rounded
+// to multiples of the largest magnitude among them divided by 8127, or by less
+// where k is beyond 2080, so that sums still fit in 32 bits. Instructions that
+// multiply bytes need twice the time for it.
+func PackInt8x14(n, k int, row func(i int, dst []float32)) Weights {
+	return packInt8(n, k, row, 2)
+}
+
+func packInt8(n, k int, row func(i int, dst []float32), terms int) Weights {
 	if k > maxIntInputs {
 		return PackF32(n, k, row)
 	}
@@ -112,9 +136,15 @@ func PackInt8(n, k int, row func(i int, dst []float32)) Weights {
 	depth := shape.padded(max(k, 1))
 	panels := (n + shape.cols - 1) / shape.cols
 	w := &int8Weights{
-		n: n, k: k, shape: shape, depth: depth,
+		n: n, k: k, shape: shape, depth: depth, limit: 127, terms: terms,
 		q:      alignedBytes(panels * shape.cols * depth),
 		scales: alignedFloats(panels * shape.cols),
+	}
+	if terms == 2 {
+		w.limit = float32(min(maxTerms, math.MaxInt32/(127*max(k, 1))))
+	}
+	if shape.wide {
+		w.terms = 1 // of 16 bits
 	}
 	if shape.unsigned {
 		for i := range w.q {
@@ -124,7 +154,8 @@ func PackInt8(n, k int, row func(i int, dst []float32)) Weights {
 	numbers, q := make([]float32, k), make([]int8, k)
 	for i := range n {
 		row(i, numbers)
-		inverse, scale := scaleOf(largest(numbers))
+		limit, _ := Levels(numbers)
+		inverse, scale := scaleOf(largest(numbers), limit)
 		quantise(q, numbers, inverse)
 		w.scales[i] = scale
 		panel := w.q[i/shape.cols*shape.cols*depth:][:shape.cols*depth]
@@ -135,19 +166,68 @@ func PackInt8(n, k int, row func(i int, dst []float32)) Weights {
 	return w
 }
 
+// Levels is how many times the largest magnitude in x is the number that all of x
+// are multiples of, as weights are that were 8-bit numbers once. even is false,
+// and the result 127, if there is no such number of at most 127 and at least 32
+// times.
+func Levels(x []float32) (levels float32, even bool) {
+	top := math.Float32frombits(largest(x))
+	if top < math.SmallestNonzeroFloat32 || math.IsInf(float64(top), 0) {
+		return 127, false
+	}
+	for limit := float32(127); limit >= 32; limit-- {
+		inverse := limit / top
+		multiples := true
+		for _, v := range x {
+			m := float32(v * inverse)
+			// Both v and top may have been rounded to float16.
+			if off := m - float32(roundToInt(m)); max(off, -off) > 0.004+float32(0.001*max(m, -m)) {
+				multiples = false
+				break
+			}
+		}
+		if multiples {
+			return limit, true
+		}
+	}
+	return 127, false
+}
+
 func (w *int8Weights) Outputs() int { return w.n }
 func (w *int8Weights) Inputs() int  { return w.k }
-func (w *int8Weights) Kind() string { return "int8" }
-func (w *int8Weights) Panel() int   { return w.shape.cols }
-func (w *int8Weights) Bytes() int   { return len(w.q) + 4*len(w.scales) }
+func (w *int8Weights) Kind() string {
+	if w.limit > 127 {
+		return "int8x14"
+	}
+	return "int8"
+}
+func (w *int8Weights) Panel() int { return w.shape.cols }
+func (w *int8Weights) Bytes() int { return len(w.q) + 4*len(w.scales) }
+
+// fewRows is up to how many rows instructions for vectors are faster than those
+// for tiles.
+const fewRows = 4
+
+// shapeFor is the shape in which rows rows are multiplied: tiles of a few are not
+// worth it, and vectors read the same panels.
+func (w *int8Weights) shapeFor(rows int) intShape {
+	s := w.shape
+	if s.tiles && rows <= fewRows {
+		s.rung, s.tiles = intAVX512VNNI, false
+	}
+	return s
+}
+
+// bytes is how many bytes a row of activations takes.
+func (w *int8Weights) bytes() int { return w.depth * w.shape.size() * w.terms }
 
 // stride is how many bytes lie between rows of activations, if those are not in
 // tiles; then it is how many a row takes.
-func (w *int8Weights) stride() int {
-	if w.shape.tiles {
-		return w.depth
+func (w *int8Weights) stride(s intShape) int {
+	if s.tiles {
+		return w.bytes()
 	}
-	return rowStride(w.depth * w.shape.size())
+	return rowStride(w.bytes())
 }
 
 // The tiles of activations for tile registers.
@@ -157,9 +237,10 @@ const (
 )
 
 // tileOf is where inputs 0 to 63 of row i of activations are, if they are in
-// tiles; the next inputs are tileRows*tileInputs bytes after them.
+// tiles; the next inputs are tileRows*tileInputs bytes after them, and the second
+// terms after all of the first ones of the same rows.
 func (w *int8Weights) tileOf(i int) int {
-	return i/tileRows*tileRows*w.depth + i%tileRows*tileInputs
+	return i/tileRows*tileRows*w.bytes() + i%tileRows*tileInputs
 }
 
 // intRows is how far the micro-kernels may read, but not use, rows that follow
@@ -178,7 +259,7 @@ func reserveInts(in *Input, rows, stride int) {
 }
 
 func (w *int8Weights) Reserve(in *Input, rows int) {
-	reserveInts(in, rows, w.stride())
+	reserveInts(in, rows, w.stride(w.shapeFor(rows)))
 	if cap(in.scales) < rows {
 		in.scales = make([]float32, rows)
 	} else {
@@ -192,30 +273,33 @@ func (w *int8Weights) Reserve(in *Input, rows int) {
 }
 
 func (w *int8Weights) Prepare(in *Input, x Matrix, from, to int) {
-	if w.prepareVector(in, x, from, to) {
+	s := w.shapeFor(in.rows)
+	if w.prepareVector(s, in, x, from, to) {
 		return
 	}
-	stride := w.stride()
+	stride := w.stride(s)
 	for i := from; i < to; i++ {
 		row := x.Row(i)
-		inverse, scale := scaleOf(largest(row))
-		dst := in.bytes[i*stride : i*stride+w.depth*w.shape.size()]
+		inverse, scale := scaleOf(largest(row), w.limit)
+		dst := in.bytes[min(i*stride, len(in.bytes)):]
 		var sum int32
 		switch {
-		case w.shape.tiles:
-			sum = quantiseTiles(in.bytes[w.tileOf(i):], row, inverse)
-		case w.shape.wide:
-			sum = quantiseWide(wideOf(dst), row, inverse)
-		case w.shape.pairs:
+		case s.tiles:
+			sum = quantiseTiles(in.bytes[w.tileOf(i):], w.depth, w.terms, row, inverse)
+		case s.wide:
+			sum = quantiseWide(wideOf(dst[:w.bytes()]), row, inverse)
+		case s.pairs:
 			first := i &^ 1 * stride
-			sum = quantisePairs(in.bytes[first : first+2*w.depth][8*(i&1):], row, inverse)
+			sum = quantisePairs(in.bytes[first : first+2*w.bytes()][8*(i&1):], w.depth, w.terms, row, inverse)
+		case w.terms == 2:
+			sum = quantiseTerms(dst[:w.depth], dst[w.depth:][:w.depth], row, inverse)
 		default:
-			sum = quantise(dst, row, inverse)
+			sum = quantise(dst[:w.depth], row, inverse)
 		}
 		in.scales[i] = scale
 		in.sums[i] = 0
-		if w.shape.unsigned {
-			in.sums[i] = -128 * sum
+		if s.unsigned {
+			in.sums[i] = -128 >> (termBits * (w.terms - 1)) * sum
 		}
 	}
 }
@@ -226,8 +310,11 @@ func (w *int8Weights) Prepare(in *Input, x Matrix, from, to int) {
 //	for i := range rows {
 //		for j := range cols { // all columns of the kernel's panel
 //			s := sums[i]
-//			for l := range depth {
-//				s += int32(a[i*aRow+l]) * int32(b[index(j, l)])
+//			for term := range terms {
+//				s <<= 6 * term
+//				for l := range depth {
+//					s += int32(a[i*aRow+term*depth+l]) * int32(b[index(j, l)])
+//				}
 //			}
 //			v := float32(float32(s)*float32(scales[i]*colScales[j])) + bias[j]
 //			if add != nil {
@@ -239,18 +326,18 @@ func (w *int8Weights) Prepare(in *Input, x Matrix, from, to int) {
 //
 // Every float32 operation is rounded. All strides are in bytes.
 type intTile struct {
-	rows, depth int
-	a           unsafe.Pointer
-	aRow        uintptr
-	b           unsafe.Pointer
-	sums        unsafe.Pointer
-	scales      unsafe.Pointer
-	colScales   unsafe.Pointer
-	bias        unsafe.Pointer
-	y           unsafe.Pointer
-	yRow        uintptr
-	add         unsafe.Pointer // nil: nothing is added
-	addRow      uintptr
+	rows, depth, terms int
+	a                  unsafe.Pointer
+	aRow               uintptr
+	b                  unsafe.Pointer
+	sums               unsafe.Pointer
+	scales             unsafe.Pointer
+	colScales          unsafe.Pointer
+	bias               unsafe.Pointer
+	y                  unsafe.Pointer
+	yRow               uintptr
+	add                unsafe.Pointer // nil: nothing is added
+	addRow             uintptr
 }
 
 // below is the tile of rows rows that begins n rows below t.
@@ -296,7 +383,8 @@ func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 	if in.rows == 0 || from >= to {
 		return
 	}
-	cols, stride := w.shape.cols, w.stride()
+	s := w.shapeFor(in.rows)
+	cols, stride := s.cols, w.stride(s)
 	var sums slab
 	var lastBias [maxIntCols]float32
 
@@ -306,7 +394,7 @@ func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 		for j := from; j < to; j += cols {
 			o := output{y: y, e: e, r0: r0, r1: r1, j: j, width: min(cols, w.n-j), cols: cols}
 			t := intTile{
-				rows: r1 - r0, depth: w.depth,
+				rows: r1 - r0, depth: w.depth, terms: w.terms,
 				a: unsafe.Pointer(&in.bytes[r0*stride]), aRow: uintptr(stride),
 				b:    unsafe.Pointer(&w.q[j*w.depth]),
 				sums: unsafe.Pointer(&in.sums[r0]), scales: unsafe.Pointer(&in.scales[r0]),
@@ -314,7 +402,7 @@ func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 				bias:      o.bias(&lastBias),
 			}
 			t.y, t.yRow, t.add, t.addRow = o.target(&sums)
-			w.shape.multiply(&t)
+			s.multiply(&t)
 			o.finish(&sums)
 		}
 	}
@@ -391,9 +479,15 @@ func (o *output) finish(sums *slab) {
 func multiplyIntPortable(t *intTile, cols int) {
 	b := unsafe.Slice((*int8)(t.b), cols*t.depth)
 	for i := range uintptr(t.rows) {
-		a := unsafe.Slice((*int8)(unsafe.Add(t.a, i*t.aRow)), t.depth)
+		a := unsafe.Slice((*int8)(unsafe.Add(t.a, i*t.aRow)), t.terms*t.depth)
 		var sums [maxIntCols]int32
-		addProducts(&sums, a, b, cols)
+		for len(a) > 0 {
+			for j := range sums {
+				sums[j] <<= termBits
+			}
+			addProducts(&sums, a[:t.depth], b, cols)
+			a = a[t.depth:]
+		}
 		scale := *float(t.scales, 4*i)
 		for j := range uintptr(cols) {
 			v := float32(float32(sums[j])*float32(scale**float(t.colScales, 4*j))) + *float(t.bias, 4*j)

@@ -23,6 +23,7 @@
 #define SCALES R10 // one per row
 #define Y      R11 // y, the last row, then the one before it
 #define YROW   R12 // bytes from row to row of it
+#define TERMS  R13 // in the loop: terms of the activations left
 #define ADD    R13 // what is added, the last row, then the one before it
 #define ADDROW BX  // bytes from row to row of it
 #define COLUMNS AX // scales of the columns
@@ -41,7 +42,19 @@
 	MOVQ intTile_sums(TILE), SCALES \
 	MOVQ intTile_y(TILE), Y         \
 	MOVQ intTile_yRow(TILE), YROW   \
+	MOVQ intTile_terms(TILE), TERMS \
 	MOVQ intTile_depth(TILE), DEPTH
+
+// NEXT_TERM begins the loop anew for the second term of the activations, after
+// what the first one gave was multiplied by 64.
+#define NEXT_TERM(loop, done, SHIFTS) \
+	DECQ TERMS                      \
+	JZ   done                       \
+	SHIFTS                          \
+	MOVQ intTile_b(TILE), B         \
+	MOVQ intTile_depth(TILE), DEPTH \
+	JMP  loop                       \
+done:
 
 // LOAD_OUT reads what comes after the loop. ZF says that nothing is added.
 #define LOAD_OUT \
@@ -121,6 +134,32 @@
 #define ROWS_Z11(o) ROWS_Z10(o) ; ROW_Z10(o)
 #define ROWS_Z12(o) ROWS_Z11(o) ; ROW_Z11(o)
 
+#define SHIFT_Z0 VPSLLD $6, Z0, Z0; VPSLLD $6, Z1, Z1
+#define SHIFT_Z1 VPSLLD $6, Z2, Z2; VPSLLD $6, Z3, Z3
+#define SHIFT_Z2 VPSLLD $6, Z4, Z4; VPSLLD $6, Z5, Z5
+#define SHIFT_Z3 VPSLLD $6, Z6, Z6; VPSLLD $6, Z7, Z7
+#define SHIFT_Z4 VPSLLD $6, Z8, Z8; VPSLLD $6, Z9, Z9
+#define SHIFT_Z5 VPSLLD $6, Z10, Z10; VPSLLD $6, Z11, Z11
+#define SHIFT_Z6 VPSLLD $6, Z12, Z12; VPSLLD $6, Z13, Z13
+#define SHIFT_Z7 VPSLLD $6, Z14, Z14; VPSLLD $6, Z15, Z15
+#define SHIFT_Z8 VPSLLD $6, Z16, Z16; VPSLLD $6, Z17, Z17
+#define SHIFT_Z9 VPSLLD $6, Z18, Z18; VPSLLD $6, Z19, Z19
+#define SHIFT_Z10 VPSLLD $6, Z20, Z20; VPSLLD $6, Z21, Z21
+#define SHIFT_Z11 VPSLLD $6, Z22, Z22; VPSLLD $6, Z23, Z23
+
+#define SHIFTS_Z1 SHIFT_Z0
+#define SHIFTS_Z2 SHIFTS_Z1 ; SHIFT_Z1
+#define SHIFTS_Z3 SHIFTS_Z2 ; SHIFT_Z2
+#define SHIFTS_Z4 SHIFTS_Z3 ; SHIFT_Z3
+#define SHIFTS_Z5 SHIFTS_Z4 ; SHIFT_Z4
+#define SHIFTS_Z6 SHIFTS_Z5 ; SHIFT_Z5
+#define SHIFTS_Z7 SHIFTS_Z6 ; SHIFT_Z6
+#define SHIFTS_Z8 SHIFTS_Z7 ; SHIFT_Z7
+#define SHIFTS_Z9 SHIFTS_Z8 ; SHIFT_Z8
+#define SHIFTS_Z10 SHIFTS_Z9 ; SHIFT_Z9
+#define SHIFTS_Z11 SHIFTS_Z10 ; SHIFT_Z10
+#define SHIFTS_Z12 SHIFTS_Z11 ; SHIFT_Z11
+
 // FOUR_Z is four groups, 16 inputs.
 #define FOUR_Z(ROWS) \
 	VMOVDQU64 (B), Z24     \
@@ -143,13 +182,14 @@
 	SUBQ $16, DEPTH
 
 // HEIGHT_Z is the sums of one height.
-#define HEIGHT_Z(enter, loop, out, outAdd, BEGINS, ROWS) \
+#define HEIGHT_Z(enter, loop, done, out, outAdd, BEGINS, ROWS, SHIFTS) \
 enter:            \
 	BEGINS        \
 	PCALIGN $32   \
 loop:             \
 	FOUR_Z(ROWS)  \
 	JNZ  loop     \
+	NEXT_TERM(loop, done, SHIFTS) \
 	LOAD_OUT      \
 	LOAD_COLUMNS_Z \
 	JZ   out      \
@@ -211,18 +251,18 @@ TEXT ·tileAVX512VNNI(SB), NOSPLIT, $0-8
 	JEQ  height10
 	CMPQ R15, $11
 	JEQ  height11
-	HEIGHT_Z(height12, loop12, out12, add12, BEGINS_Z12, ROWS_Z12)
-	HEIGHT_Z(height11, loop11, out11, add11, BEGINS_Z11, ROWS_Z11)
-	HEIGHT_Z(height10, loop10, out10, add10, BEGINS_Z10, ROWS_Z10)
-	HEIGHT_Z(height9, loop9, out9, add9, BEGINS_Z9, ROWS_Z9)
-	HEIGHT_Z(height8, loop8, out8, add8, BEGINS_Z8, ROWS_Z8)
-	HEIGHT_Z(height7, loop7, out7, add7, BEGINS_Z7, ROWS_Z7)
-	HEIGHT_Z(height6, loop6, out6, add6, BEGINS_Z6, ROWS_Z6)
-	HEIGHT_Z(height5, loop5, out5, add5, BEGINS_Z5, ROWS_Z5)
-	HEIGHT_Z(height4, loop4, out4, add4, BEGINS_Z4, ROWS_Z4)
-	HEIGHT_Z(height3, loop3, out3, add3, BEGINS_Z3, ROWS_Z3)
-	HEIGHT_Z(height2, loop2, out2, add2, BEGINS_Z2, ROWS_Z2)
-	HEIGHT_Z(height1, loop1, out1, add1, BEGINS_Z1, ROWS_Z1)
+	HEIGHT_Z(height12, loop12, done12, out12, add12, BEGINS_Z12, ROWS_Z12, SHIFTS_Z12)
+	HEIGHT_Z(height11, loop11, done11, out11, add11, BEGINS_Z11, ROWS_Z11, SHIFTS_Z11)
+	HEIGHT_Z(height10, loop10, done10, out10, add10, BEGINS_Z10, ROWS_Z10, SHIFTS_Z10)
+	HEIGHT_Z(height9, loop9, done9, out9, add9, BEGINS_Z9, ROWS_Z9, SHIFTS_Z9)
+	HEIGHT_Z(height8, loop8, done8, out8, add8, BEGINS_Z8, ROWS_Z8, SHIFTS_Z8)
+	HEIGHT_Z(height7, loop7, done7, out7, add7, BEGINS_Z7, ROWS_Z7, SHIFTS_Z7)
+	HEIGHT_Z(height6, loop6, done6, out6, add6, BEGINS_Z6, ROWS_Z6, SHIFTS_Z6)
+	HEIGHT_Z(height5, loop5, done5, out5, add5, BEGINS_Z5, ROWS_Z5, SHIFTS_Z5)
+	HEIGHT_Z(height4, loop4, done4, out4, add4, BEGINS_Z4, ROWS_Z4, SHIFTS_Z4)
+	HEIGHT_Z(height3, loop3, done3, out3, add3, BEGINS_Z3, ROWS_Z3, SHIFTS_Z3)
+	HEIGHT_Z(height2, loop2, done2, out2, add2, BEGINS_Z2, ROWS_Z2, SHIFTS_Z2)
+	HEIGHT_Z(height1, loop1, done1, out1, add1, BEGINS_Z1, ROWS_Z1, SHIFTS_Z1)
 
 out12:
 	VALUE_Z(44, Z22, Z23)
@@ -369,6 +409,20 @@ add1:
 #define ROWS_AVX25(o) ROWS_AVX24(o) ; ROW_AVX24(o)
 #define ROWS_AVX26(o) ROWS_AVX25(o) ; ROW_AVX25(o)
 
+#define SHIFT_Y0 VPSLLD $6, Y0, Y0; VPSLLD $6, Y1, Y1
+#define SHIFT_Y1 VPSLLD $6, Y2, Y2; VPSLLD $6, Y3, Y3
+#define SHIFT_Y2 VPSLLD $6, Y4, Y4; VPSLLD $6, Y5, Y5
+#define SHIFT_Y3 VPSLLD $6, Y6, Y6; VPSLLD $6, Y7, Y7
+#define SHIFT_Y4 VPSLLD $6, Y8, Y8; VPSLLD $6, Y9, Y9
+#define SHIFT_Y5 VPSLLD $6, Y10, Y10; VPSLLD $6, Y11, Y11
+
+#define SHIFTS_Y1 SHIFT_Y0
+#define SHIFTS_Y2 SHIFTS_Y1 ; SHIFT_Y1
+#define SHIFTS_Y3 SHIFTS_Y2 ; SHIFT_Y2
+#define SHIFTS_Y4 SHIFTS_Y3 ; SHIFT_Y3
+#define SHIFTS_Y5 SHIFTS_Y4 ; SHIFT_Y4
+#define SHIFTS_Y6 SHIFTS_Y5 ; SHIFT_Y5
+
 // FOUR_VNNI is four groups of four inputs.
 #define FOUR_VNNI(ROWS) \
 	VMOVDQU (B), Y12     \
@@ -408,13 +462,14 @@ add1:
 	SUBQ $8, DEPTH
 
 // HEIGHT_Y is the sums of one height.
-#define HEIGHT_Y(enter, loop, out, outAdd, BEGINS, FOUR, ROWS) \
+#define HEIGHT_Y(enter, loop, done, out, outAdd, BEGINS, FOUR, ROWS, SHIFTS) \
 enter:          \
 	BEGINS      \
 	PCALIGN $32 \
 loop:           \
 	FOUR(ROWS)  \
 	JNZ  loop   \
+	NEXT_TERM(loop, done, SHIFTS) \
 	LOAD_OUT    \
 	JZ   out    \
 	JMP  outAdd
@@ -505,12 +560,12 @@ TEXT ·tileAVXVNNI(SB), NOSPLIT, $0-8
 	JEQ  height4
 	CMPQ R15, $5
 	JEQ  height5
-	HEIGHT_Y(height6, loop6, out6, add6, BEGINS_Y6, FOUR_VNNI, ROWS_VNNI6)
-	HEIGHT_Y(height5, loop5, out5, add5, BEGINS_Y5, FOUR_VNNI, ROWS_VNNI5)
-	HEIGHT_Y(height4, loop4, out4, add4, BEGINS_Y4, FOUR_VNNI, ROWS_VNNI4)
-	HEIGHT_Y(height3, loop3, out3, add3, BEGINS_Y3, FOUR_VNNI, ROWS_VNNI3)
-	HEIGHT_Y(height2, loop2, out2, add2, BEGINS_Y2, FOUR_VNNI, ROWS_VNNI2)
-	HEIGHT_Y(height1, loop1, out1, add1, BEGINS_Y1, FOUR_VNNI, ROWS_VNNI1)
+	HEIGHT_Y(height6, loop6, done6, out6, add6, BEGINS_Y6, FOUR_VNNI, ROWS_VNNI6, SHIFTS_Y6)
+	HEIGHT_Y(height5, loop5, done5, out5, add5, BEGINS_Y5, FOUR_VNNI, ROWS_VNNI5, SHIFTS_Y5)
+	HEIGHT_Y(height4, loop4, done4, out4, add4, BEGINS_Y4, FOUR_VNNI, ROWS_VNNI4, SHIFTS_Y4)
+	HEIGHT_Y(height3, loop3, done3, out3, add3, BEGINS_Y3, FOUR_VNNI, ROWS_VNNI3, SHIFTS_Y3)
+	HEIGHT_Y(height2, loop2, done2, out2, add2, BEGINS_Y2, FOUR_VNNI, ROWS_VNNI2, SHIFTS_Y2)
+	HEIGHT_Y(height1, loop1, done1, out1, add1, BEGINS_Y1, FOUR_VNNI, ROWS_VNNI1, SHIFTS_Y1)
 
 	OUT_Y
 
@@ -529,11 +584,11 @@ TEXT ·tileAVX2(SB), NOSPLIT, $0-8
 	JEQ  height4
 	CMPQ R15, $5
 	JEQ  height5
-	HEIGHT_Y(height6, loop6, out6, add6, BEGINS_Y6, FOUR_AVX2, ROWS_AVX26)
-	HEIGHT_Y(height5, loop5, out5, add5, BEGINS_Y5, FOUR_AVX2, ROWS_AVX25)
-	HEIGHT_Y(height4, loop4, out4, add4, BEGINS_Y4, FOUR_AVX2, ROWS_AVX24)
-	HEIGHT_Y(height3, loop3, out3, add3, BEGINS_Y3, FOUR_AVX2, ROWS_AVX23)
-	HEIGHT_Y(height2, loop2, out2, add2, BEGINS_Y2, FOUR_AVX2, ROWS_AVX22)
-	HEIGHT_Y(height1, loop1, out1, add1, BEGINS_Y1, FOUR_AVX2, ROWS_AVX21)
+	HEIGHT_Y(height6, loop6, done6, out6, add6, BEGINS_Y6, FOUR_AVX2, ROWS_AVX26, SHIFTS_Y6)
+	HEIGHT_Y(height5, loop5, done5, out5, add5, BEGINS_Y5, FOUR_AVX2, ROWS_AVX25, SHIFTS_Y5)
+	HEIGHT_Y(height4, loop4, done4, out4, add4, BEGINS_Y4, FOUR_AVX2, ROWS_AVX24, SHIFTS_Y4)
+	HEIGHT_Y(height3, loop3, done3, out3, add3, BEGINS_Y3, FOUR_AVX2, ROWS_AVX23, SHIFTS_Y3)
+	HEIGHT_Y(height2, loop2, done2, out2, add2, BEGINS_Y2, FOUR_AVX2, ROWS_AVX22, SHIFTS_Y2)
+	HEIGHT_Y(height1, loop1, done1, out1, add1, BEGINS_Y1, FOUR_AVX2, ROWS_AVX21, SHIFTS_Y1)
 
 	OUT_Y

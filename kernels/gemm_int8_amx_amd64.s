@@ -58,15 +58,28 @@ GLOBL amxConfig<>(SB), RODATA|NOPTR, $64
 #define AHALF   4136(SP) // bytes from TA0 to TA1
 #define BNEXT   4144(SP) // what of the next panel of b is to be fetched
 
+// SUM_T is the sum of the products of the pending row. Where activations have two
+// terms, T0 and T1 are those of the first one, which count 64 times, and T2 and T3
+// those of the second one, for the same 16 rows.
+#define SUM_T \
+	VPBROADCASTD (PSUMS), Z24       \
+	VPADDD       (PTILE), Z24, Z0   \
+	VPADDD       64(PTILE), Z24, Z1
+
+#define SUM_TERMS_T \
+	SUM_T                           \
+	VPSLLD       $6, Z0, Z0         \
+	VPSLLD       $6, Z1, Z1         \
+	VPADDD       2048(PTILE), Z0, Z0 \
+	VPADDD       2112(PTILE), Z1, Z1
+
 // VALUE_T is v = float32(float32(sum)·float32(scale·column scale)) + bias, for
 // the pending row, whose successor's place in y it fetches.
-#define VALUE_T \
+#define VALUE_T(SUM) \
 	PREFETCHT0   (PY)(AHEAD*1)    \
 	PREFETCHT0   64(PY)(AHEAD*1)  \
-	VPBROADCASTD (PSUMS), Z24     \
+	SUM                           \
 	VBROADCASTSS (PSCALES), Z25   \
-	VPADDD       (PTILE), Z24, Z0   \
-	VPADDD       64(PTILE), Z24, Z1 \
 	VCVTDQ2PS    Z0, Z0           \
 	VCVTDQ2PS    Z1, Z1           \
 	VMULPS       Z28, Z25, Z26    \
@@ -79,20 +92,25 @@ GLOBL amxConfig<>(SB), RODATA|NOPTR, $64
 	ADDQ         $4, PSCALES      \
 	ADDQ         $128, PTILE
 
-#define ROW_T \
-	VALUE_T               \
+#define STORE_T(SUM) \
+	VALUE_T(SUM)          \
 	VMOVUPS Z0, (PY)      \
 	VMOVUPS Z1, 64(PY)    \
 	ADDQ    YSTEP, PY
 
-#define ROW_ADD_T \
-	VALUE_T                  \
+#define STORE_ADD_T(SUM) \
+	VALUE_T(SUM)             \
 	VADDPS  (PADD), Z0, Z0   \
 	VADDPS  64(PADD), Z1, Z1 \
 	ADDQ    ADDSTEP, PADD    \
 	VMOVUPS Z0, (PY)         \
 	VMOVUPS Z1, 64(PY)       \
 	ADDQ    YSTEP, PY
+
+#define ROW_T           STORE_T(SUM_T)
+#define ROW_ADD_T       STORE_ADD_T(SUM_T)
+#define ROW_TERMS_T     STORE_T(SUM_TERMS_T)
+#define ROW_ADD_TERMS_T STORE_ADD_T(SUM_TERMS_T)
 
 #define PRODUCTS32 \
 	TILELOADD_A0 \
@@ -168,8 +186,12 @@ TEXT ·tileAMX(SB), 0, $4152-8
 	MOVQ    AX, ANEXT
 	MOVQ    intTile_yRow(TILE), AHEAD
 	MOVQ    AHEAD, YSTEP
-	SHLQ    $5, AHEAD
+	SHLQ    $4, AHEAD
+	CMPQ    intTile_terms(TILE), $2
+	JEQ     share
+	ADDQ    AHEAD, AHEAD
 
+share:
 	// The pending rows are shared out to the steps of 64 inputs.
 	MOVQ intTile_depth(TILE), CX
 	MOVQ CX, AX
@@ -198,6 +220,8 @@ rows:
 	ADDQ TA0, TA1
 	TILEZERO(0)
 	TILEZERO(1)
+	CMPQ intTile_terms(TILE), $2
+	JEQ  terms
 	CMPQ ROWS, $16
 	JLE  half
 	TILEZERO(2)
@@ -246,6 +270,55 @@ lastAdd:
 	ROW_ADD_T
 	DECQ PENDING
 	JNZ  lastAdd
+	TILERELEASE
+	VZEROUPPER
+	RET
+
+terms: // 16 rows or less, both terms
+	TILEZERO(2)
+	TILEZERO(3)
+	TESTQ PADD, PADD
+	JNZ  termsAdd
+	PRODUCTS(loopTerms, rowTerms, doneTerms, drainTerms, endTerms, PRODUCTS32, ROW_TERMS_T)
+	JMP  storeTerms
+
+termsAdd:
+	PRODUCTS(loopTermsAdd, rowTermsAdd, doneTermsAdd, drainTermsAdd, endTermsAdd, PRODUCTS32, ROW_ADD_TERMS_T)
+
+storeTerms:
+	LEAQ (SP), AX
+	TILESTORED(0, 0x10)
+	LEAQ 64(SP), AX
+	TILESTORED(1, 0x10)
+	LEAQ 2048(SP), AX
+	TILESTORED(2, 0x10)
+	LEAQ 2112(SP), AX
+	TILESTORED(3, 0x10)
+	LEAQ (SP), PTILE
+	MOVQ $16, PENDING
+	CMPQ ROWS, PENDING
+	CMOVQLT ROWS, PENDING
+	MOVQ AHALF, AX
+	ADDQ AX, AX
+	ADDQ AX, ANEXT
+	SUBQ PENDING, ROWS
+	JNZ  rows
+
+	TESTQ PADD, PADD
+	JNZ  lastTermsAdd
+
+lastTerms:
+	ROW_TERMS_T
+	DECQ PENDING
+	JNZ  lastTerms
+	TILERELEASE
+	VZEROUPPER
+	RET
+
+lastTermsAdd:
+	ROW_ADD_TERMS_T
+	DECQ PENDING
+	JNZ  lastTermsAdd
 	TILERELEASE
 	VZEROUPPER
 	RET

@@ -31,11 +31,13 @@
 #define OTHER  R6  // what is added, this row
 #define ADDROW R7  // bytes from row to row of it
 #define TMP    R16
+#define TERMS  R19 // terms of the activations left
 // R8 to R15 are the rows of a, or pairs of them.
 
 #define LOAD_TILE \
 	MOVD intTile_b(TILE), B         \
 	MOVD intTile_depth(TILE), DEPTH \
+	MOVD intTile_terms(TILE), TERMS \
 	MOVD intTile_sums(TILE), SUMS   \
 	MOVD intTile_a(TILE), R8        \
 	MOVD intTile_aRow(TILE), TMP    \
@@ -85,14 +87,22 @@
 	VST1 [S0.S4, S1.S4], (Y) \
 	ADD  YROW, Y, Y
 
-// HEIGHT is a whole kernel of one height.
-#define HEIGHT(enter, loop, store, BEGIN, STEP, VALUES, ADDS, STORES) \
+// HEIGHT is a whole kernel of one height. It goes through the loop once for each
+// term of the activations; what the first one gave is multiplied by 64.
+#define HEIGHT(enter, loop, done, store, BEGIN, STEP, SHIFTS, VALUES, ADDS, STORES) \
 enter:                 \
 	BEGIN              \
 loop:                  \
 	STEP               \
 	SUBS $16, DEPTH    \
 	BNE  loop          \
+	SUBS $1, TERMS     \
+	BEQ  done          \
+	SHIFTS             \
+	MOVD intTile_b(TILE), B         \
+	MOVD intTile_depth(TILE), DEPTH \
+	JMP  loop          \
+done:                  \
 	LOAD_OUT           \
 	VALUES             \
 	CBZ  OTHER, store    \
@@ -231,6 +241,36 @@ store:                 \
 #define STORE7 STORE6; STORE_6
 #define STORE8 STORE7; STORE_7
 
+#define SHIFT_0 VSHL $6, V0.S4, V0.S4; VSHL $6, V1.S4, V1.S4
+#define SHIFT_1 VSHL $6, V2.S4, V2.S4; VSHL $6, V3.S4, V3.S4
+#define SHIFT_2 VSHL $6, V4.S4, V4.S4; VSHL $6, V5.S4, V5.S4
+#define SHIFT_3 VSHL $6, V6.S4, V6.S4; VSHL $6, V7.S4, V7.S4
+#define SHIFT_4 VSHL $6, V8.S4, V8.S4; VSHL $6, V9.S4, V9.S4
+#define SHIFT_5 VSHL $6, V10.S4, V10.S4; VSHL $6, V11.S4, V11.S4
+#define SHIFT_6 VSHL $6, V12.S4, V12.S4; VSHL $6, V13.S4, V13.S4
+#define SHIFT_7 VSHL $6, V14.S4, V14.S4; VSHL $6, V15.S4, V15.S4
+
+#define SHIFT1 SHIFT_0
+#define SHIFT2 SHIFT1; SHIFT_1
+#define SHIFT3 SHIFT2; SHIFT_2
+#define SHIFT4 SHIFT3; SHIFT_3
+#define SHIFT5 SHIFT4; SHIFT_4
+#define SHIFT6 SHIFT5; SHIFT_5
+#define SHIFT7 SHIFT6; SHIFT_6
+#define SHIFT8 SHIFT7; SHIFT_7
+
+// SHIFT4_R1 to SHIFT4_R4 are for the kernels below, whose rows or pairs of rows
+// have four vectors each.
+#define SHIFT4_0 VSHL $6, V0.S4, V0.S4; VSHL $6, V1.S4, V1.S4; VSHL $6, V2.S4, V2.S4; VSHL $6, V3.S4, V3.S4
+#define SHIFT4_1 VSHL $6, V4.S4, V4.S4; VSHL $6, V5.S4, V5.S4; VSHL $6, V6.S4, V6.S4; VSHL $6, V7.S4, V7.S4
+#define SHIFT4_2 VSHL $6, V8.S4, V8.S4; VSHL $6, V9.S4, V9.S4; VSHL $6, V10.S4, V10.S4; VSHL $6, V11.S4, V11.S4
+#define SHIFT4_3 VSHL $6, V12.S4, V12.S4; VSHL $6, V13.S4, V13.S4; VSHL $6, V14.S4, V14.S4; VSHL $6, V15.S4, V15.S4
+
+#define SHIFT4_R1 SHIFT4_0
+#define SHIFT4_R2 SHIFT4_R1; SHIFT4_1
+#define SHIFT4_R3 SHIFT4_R2; SHIFT4_2
+#define SHIFT4_R4 SHIFT4_R3; SHIFT4_3
+
 #define STEP_DOT(LOADS, LOW, HIGH) \
 	VLD1.P 64(B), [V24.B16, V25.B16, V26.B16, V27.B16] \
 	VLD1.P 64(B), [V28.B16, V29.B16, V30.B16, V31.B16] \
@@ -257,14 +297,14 @@ TEXT ·tileDotProd(SB), NOSPLIT, $0-8
 	BEQ height6
 	CMP $7, R17
 	BEQ height7
-	HEIGHT(height8, loop8, store8, BEGIN8, STEP_DOT(LOAD8, DOTL8, DOTH8), VALUE8, PLUS8, STORE8)
-	HEIGHT(height7, loop7, store7, BEGIN7, STEP_DOT(LOAD7, DOTL7, DOTH7), VALUE7, PLUS7, STORE7)
-	HEIGHT(height6, loop6, store6, BEGIN6, STEP_DOT(LOAD6, DOTL6, DOTH6), VALUE6, PLUS6, STORE6)
-	HEIGHT(height5, loop5, store5, BEGIN5, STEP_DOT(LOAD5, DOTL5, DOTH5), VALUE5, PLUS5, STORE5)
-	HEIGHT(height4, loop4, store4, BEGIN4, STEP_DOT(LOAD4, DOTL4, DOTH4), VALUE4, PLUS4, STORE4)
-	HEIGHT(height3, loop3, store3, BEGIN3, STEP_DOT(LOAD3, DOTL3, DOTH3), VALUE3, PLUS3, STORE3)
-	HEIGHT(height2, loop2, store2, BEGIN2, STEP_DOT(LOAD2, DOTL2, DOTH2), VALUE2, PLUS2, STORE2)
-	HEIGHT(height1, loop1, store1, BEGIN1, STEP_DOT(LOAD1, DOTL1, DOTH1), VALUE1, PLUS1, STORE1)
+	HEIGHT(height8, loop8, done8, store8, BEGIN8, STEP_DOT(LOAD8, DOTL8, DOTH8), SHIFT8, VALUE8, PLUS8, STORE8)
+	HEIGHT(height7, loop7, done7, store7, BEGIN7, STEP_DOT(LOAD7, DOTL7, DOTH7), SHIFT7, VALUE7, PLUS7, STORE7)
+	HEIGHT(height6, loop6, done6, store6, BEGIN6, STEP_DOT(LOAD6, DOTL6, DOTH6), SHIFT6, VALUE6, PLUS6, STORE6)
+	HEIGHT(height5, loop5, done5, store5, BEGIN5, STEP_DOT(LOAD5, DOTL5, DOTH5), SHIFT5, VALUE5, PLUS5, STORE5)
+	HEIGHT(height4, loop4, done4, store4, BEGIN4, STEP_DOT(LOAD4, DOTL4, DOTH4), SHIFT4, VALUE4, PLUS4, STORE4)
+	HEIGHT(height3, loop3, done3, store3, BEGIN3, STEP_DOT(LOAD3, DOTL3, DOTH3), SHIFT3, VALUE3, PLUS3, STORE3)
+	HEIGHT(height2, loop2, done2, store2, BEGIN2, STEP_DOT(LOAD2, DOTL2, DOTH2), SHIFT2, VALUE2, PLUS2, STORE2)
+	HEIGHT(height1, loop1, done1, store1, BEGIN1, STEP_DOT(LOAD1, DOTL1, DOTH1), SHIFT1, VALUE1, PLUS1, STORE1)
 
 // SMMLA, 4 pairs of rows: the sums of pair r and the columns 2c and 2c+1 are in
 // V(4r+c), 8 inputs of it in V(16+r), those of the columns in V24 to V27, and
@@ -362,14 +402,14 @@ TEXT ·tileI8MM(SB), NOSPLIT, $0-8
 	BEQ height6
 	CMP $7, R17
 	BEQ height7
-	HEIGHT(height8, loop8, store8, CLEAR_MM4, STEP_MM(LOAD_MM4, LOADH_MM4, MUL_MM4, MULH_MM4), APART_MM4; VALUE8, PLUS8, STORE8)
-	HEIGHT(height7, loop7, store7, CLEAR_MM4, STEP_MM(LOAD_MM4, LOADH_MM4, MUL_MM4, MULH_MM4), APART_MM4; VALUE7, PLUS7, STORE7)
-	HEIGHT(height6, loop6, store6, CLEAR_MM3, STEP_MM(LOAD_MM3, LOADH_MM3, MUL_MM3, MULH_MM3), APART_MM3; VALUE6, PLUS6, STORE6)
-	HEIGHT(height5, loop5, store5, CLEAR_MM3, STEP_MM(LOAD_MM3, LOADH_MM3, MUL_MM3, MULH_MM3), APART_MM3; VALUE5, PLUS5, STORE5)
-	HEIGHT(height4, loop4, store4, CLEAR_MM2, STEP_MM(LOAD_MM2, LOADH_MM2, MUL_MM2, MULH_MM2), APART_MM2; VALUE4, PLUS4, STORE4)
-	HEIGHT(height3, loop3, store3, CLEAR_MM2, STEP_MM(LOAD_MM2, LOADH_MM2, MUL_MM2, MULH_MM2), APART_MM2; VALUE3, PLUS3, STORE3)
-	HEIGHT(height2, loop2, store2, CLEAR_MM1, STEP_MM(LOAD_MM1, LOADH_MM1, MUL_MM1, MULH_MM1), APART_MM1; VALUE2, PLUS2, STORE2)
-	HEIGHT(height1, loop1, store1, CLEAR_MM1, STEP_MM(LOAD_MM1, LOADH_MM1, MUL_MM1, MULH_MM1), APART_MM1; VALUE1, PLUS1, STORE1)
+	HEIGHT(height8, loop8, done8, store8, CLEAR_MM4, STEP_MM(LOAD_MM4, LOADH_MM4, MUL_MM4, MULH_MM4), SHIFT4_R4, APART_MM4; VALUE8, PLUS8, STORE8)
+	HEIGHT(height7, loop7, done7, store7, CLEAR_MM4, STEP_MM(LOAD_MM4, LOADH_MM4, MUL_MM4, MULH_MM4), SHIFT4_R4, APART_MM4; VALUE7, PLUS7, STORE7)
+	HEIGHT(height6, loop6, done6, store6, CLEAR_MM3, STEP_MM(LOAD_MM3, LOADH_MM3, MUL_MM3, MULH_MM3), SHIFT4_R3, APART_MM3; VALUE6, PLUS6, STORE6)
+	HEIGHT(height5, loop5, done5, store5, CLEAR_MM3, STEP_MM(LOAD_MM3, LOADH_MM3, MUL_MM3, MULH_MM3), SHIFT4_R3, APART_MM3; VALUE5, PLUS5, STORE5)
+	HEIGHT(height4, loop4, done4, store4, CLEAR_MM2, STEP_MM(LOAD_MM2, LOADH_MM2, MUL_MM2, MULH_MM2), SHIFT4_R2, APART_MM2; VALUE4, PLUS4, STORE4)
+	HEIGHT(height3, loop3, done3, store3, CLEAR_MM2, STEP_MM(LOAD_MM2, LOADH_MM2, MUL_MM2, MULH_MM2), SHIFT4_R2, APART_MM2; VALUE3, PLUS3, STORE3)
+	HEIGHT(height2, loop2, done2, store2, CLEAR_MM1, STEP_MM(LOAD_MM1, LOADH_MM1, MUL_MM1, MULH_MM1), SHIFT4_R1, APART_MM1; VALUE2, PLUS2, STORE2)
+	HEIGHT(height1, loop1, done1, store1, CLEAR_MM1, STEP_MM(LOAD_MM1, LOADH_MM1, MUL_MM1, MULH_MM1), SHIFT4_R1, APART_MM1; VALUE1, PLUS1, STORE1)
 
 // Without either, 4 rows: the sums of row r are in V(4r) to V(4r+3), two of each
 // column, until they are added up at the end. V16 to V19 are 8 inputs of the
@@ -439,7 +479,7 @@ TEXT ·tileNEON(SB), NOSPLIT, $0-8
 	BEQ height2
 	CMP $3, R17
 	BEQ height3
-	HEIGHT(height4, loop4, store4, CLEAR_NEON4, STEP_NEON(ROW_NEON4), JOIN_NEON4; VALUE4, PLUS4, STORE4)
-	HEIGHT(height3, loop3, store3, CLEAR_NEON3, STEP_NEON(ROW_NEON3), JOIN_NEON3; VALUE3, PLUS3, STORE3)
-	HEIGHT(height2, loop2, store2, CLEAR_NEON2, STEP_NEON(ROW_NEON2), JOIN_NEON2; VALUE2, PLUS2, STORE2)
-	HEIGHT(height1, loop1, store1, CLEAR_NEON1, STEP_NEON(ROW_NEON1), JOIN_NEON1; VALUE1, PLUS1, STORE1)
+	HEIGHT(height4, loop4, done4, store4, CLEAR_NEON4, STEP_NEON(ROW_NEON4), SHIFT4_R4, JOIN_NEON4; VALUE4, PLUS4, STORE4)
+	HEIGHT(height3, loop3, done3, store3, CLEAR_NEON3, STEP_NEON(ROW_NEON3), SHIFT4_R3, JOIN_NEON3; VALUE3, PLUS3, STORE3)
+	HEIGHT(height2, loop2, done2, store2, CLEAR_NEON2, STEP_NEON(ROW_NEON2), SHIFT4_R2, JOIN_NEON2; VALUE2, PLUS2, STORE2)
+	HEIGHT(height1, loop1, done1, store1, CLEAR_NEON1, STEP_NEON(ROW_NEON1), SHIFT4_R1, JOIN_NEON1; VALUE1, PLUS1, STORE1)

@@ -48,6 +48,9 @@ var intPackers = []intPacker{
 	{"int8", 1, func(w Matrix) Weights {
 		return PackInt8(w.Rows, w.Cols, func(i int, dst []float32) { copy(dst, w.Row(i)) })
 	}},
+	{"int8x14", 1, func(w Matrix) Weights {
+		return PackInt8x14(w.Rows, w.Cols, func(i int, dst []float32) { copy(dst, w.Row(i)) })
+	}},
 	{"q8_0", 32, func(w Matrix) Weights { return PackQ8_0(w.Rows, w.Cols, quantised(quant.Q8_0, w)) }},
 	packerOf(quant.Q4_0), packerOf(quant.Q4_1), packerOf(quant.Q5_0), packerOf(quant.Q5_1),
 	packerOf(quant.Q4_K), packerOf(quant.Q5_K), packerOf(quant.Q6_K),
@@ -151,13 +154,13 @@ func TestGemmIntDefinition(t *testing.T) {
 	for _, k := range []int{0, 1, 2, 3, 4, 7, 31, 32, 33, 63, 64, 65, 127, 384, 1000} {
 		shapes = append(shapes, shape{5, 40, k}, shape{35, 7, k}, shape{1, 64, k})
 	}
-	shapes = append(shapes, shape{300, 20, 96}, shape{259, 100, 1536})
+	shapes = append(shapes, shape{300, 20, 96}, shape{259, 100, 1536}, shape{5, 40, 5000})
 	everyRung(t, func(t *testing.T) {
 		for i, p := range intPackers {
 			for _, s := range shapes {
 				s.k = roundUp(s.k, p.block)
-				// The kernels of the types after the first two are those of q8_0.
-				coded := i >= 2
+				// The kernels of the types after the first three are those of q8_0.
+				coded := i >= 3
 				if coded && s.rows%12 != 1 && s.n != 7 || testing.Short() && s.rows > 100 {
 					continue
 				}
@@ -207,6 +210,11 @@ func TestGemmIntDefinition(t *testing.T) {
 
 // TestGemmInt8Exact checks all rungs against sums in float64.
 func TestGemmInt8Exact(t *testing.T) {
+	t.Run("int8", func(t *testing.T) { testGemmInt8Exact(t, intPackers[0], 127) })
+	t.Run("int8x14", func(t *testing.T) { testGemmInt8Exact(t, intPackers[1], maxTerms) })
+}
+
+func testGemmInt8Exact(t *testing.T, packer intPacker, limit float64) {
 	r := rand.New(rand.NewPCG(1, 2))
 	largestOf := func(row []float32) float64 { return float64(math.Float32frombits(largestPortable(row))) }
 	everyRung(t, func(t *testing.T) {
@@ -215,18 +223,18 @@ func TestGemmInt8Exact(t *testing.T) {
 			bias := randomMatrix(r, 1, 21, 0).Data
 			y := randomMatrix(r, 9, 21, 0)
 			var in Input
-			multiplyAll(intPackers[0].pack(w), &in, y, x, &Epilogue{Bias: bias})
+			multiplyAll(packer.pack(w), &in, y, x, &Epilogue{Bias: bias})
 			for i := range y.Rows {
 				for j := range y.Cols {
-					sx, sw := largestOf(x.Row(i))/127, largestOf(w.Row(j))/127
+					sx, sw := largestOf(x.Row(i))/limit, largestOf(w.Row(j))/limitOf(w.Row(j))
 					var sum, either float64
 					for l, v := range x.Row(i) {
 						a, b := float64(v)/sx, float64(w.Row(j)[l])/sw
 						sum += math.RoundToEven(a) * math.RoundToEven(b)
 						// A number in the middle may be rounded either way.
 						for _, v := range []float64{a, b} {
-							if math.Abs(v-math.Floor(v)-0.5) < 1e-4 {
-								either += 127
+							if math.Abs(v-math.Floor(v)-0.5) < limit*1e-6 {
+								either += limit
 							}
 						}
 					}
@@ -273,7 +281,7 @@ func TestGemmBlocksExact(t *testing.T) {
 			for i := range x.Rows {
 				rounded := make([]float64, k)
 				for l := 0; l < k; l += size {
-					inverse, scale := scaleOf(largestPortable(x.Row(i)[l : l+size]))
+					inverse, scale := scaleOf(largestPortable(x.Row(i)[l:l+size]), 127)
 					q := make([]int8, size)
 					quantisePortable(q, x.Row(i)[l:l+size], inverse)
 					for p, v := range q {
@@ -323,6 +331,51 @@ func TestGemmIntSplits(t *testing.T) {
 	})
 }
 
+// A stack gives what its parts give, each with its own columns.
+func TestStack(t *testing.T) {
+	everyRung(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(11, 12))
+		x := randomMatrix(r, 37, 256, 0)
+		var parts []Weights
+		heights := []int{64, 32, 96, 41}
+		total := 0
+		want := randomMatrix(r, x.Rows, 64+32+96+41, 0)
+		bias := randomMatrix(r, 1, want.Cols, 0).Data
+		residual := randomMatrix(r, x.Rows, want.Cols, 3)
+		for i, kind := range []quant.Type{quant.Q4_K, quant.Q6_K, quant.Q5_K, quant.Q4_0} {
+			m := randomMatrix(r, heights[i], 256, 0)
+			w := PackBlocks(kind, m.Rows, 256, quantised(kind, m))
+			to := total + m.Rows
+			var in Input
+			multiplyAll(w, &in, want.Columns(total, to), x, &Epilogue{Bias: bias[total:to], Act: GELU, Residual: residual.Columns(total, to)})
+			parts, total = append(parts, w), to
+		}
+		s := Stack(parts...)
+		if s.Kind() != "q4_k+q6_k+q5_k+q4_0" || s.Outputs() != total || s.Inputs() != 256 {
+			t.Errorf("%s of %d × %d", s.Kind(), s.Outputs(), s.Inputs())
+		}
+		got := randomMatrix(r, x.Rows, total, 0)
+		e := &Epilogue{Bias: bias, Act: GELU, Residual: residual}
+		var in Input
+		multiplyAll(s, &in, got, x, e)
+		identical(t, got, want)
+		fill(got, func() float32 { return 0 })
+		for j := 0; j < total; j += s.Panel() {
+			s.Multiply(got, &in, j, min(j+s.Panel(), total), e)
+		}
+		identical(t, got, want)
+		if n := testing.AllocsPerRun(5, func() { multiplyAll(s, &in, got, x, e) }); n != 0 {
+			t.Errorf("%v allocations", n)
+		}
+		if Stack(parts[3], parts[0]) != nil {
+			t.Error("a part that ends within a panel was stacked upon")
+		}
+		if Stack(parts[0], intPackers[0].pack(x)) != nil {
+			t.Error("weights that are not in blocks were stacked")
+		}
+	})
+}
+
 func TestGemmIntAllocates(t *testing.T) {
 	for _, p := range intPackers {
 		r := rand.New(rand.NewPCG(3, 4))
@@ -350,7 +403,7 @@ func TestQuantise(t *testing.T) {
 				if want := largestPortable(x); bits != want {
 					t.Fatalf("%s, %d numbers: largest %#x, want %#x", f.name, n, bits, want)
 				}
-				inverse, _ := scaleOf(bits)
+				inverse, _ := scaleOf(bits, 127)
 				want, wantSum := make([]int8, n+7), int32(0)
 				if inverse != 0 {
 					wantSum = quantisePortable(want, x, inverse)
@@ -364,6 +417,25 @@ func TestQuantise(t *testing.T) {
 				}
 				if sum := quantiseWide(wide, x, inverse); sum != wantSum {
 					t.Fatalf("%s, %d numbers: wide sum %d, want %d", f.name, n, sum, wantSum)
+				}
+				fine, _ := scaleOf(bits, maxTerms)
+				high, low := make([]int8, n+7), make([]int8, n+7)
+				for i := range high {
+					high[i], low[i] = 77, 77
+				}
+				sum, wantSum := quantiseTerms(high, low, x, fine), int32(0)
+				for i := range high {
+					q := int32(0)
+					if i < n && fine != 0 {
+						q = roundToInt(float32(x[i] * fine))
+					}
+					wantSum += q
+					if got := int32(high[i])<<termBits + int32(low[i]); got != q || low[i] < -32 || low[i] > 31 {
+						t.Fatalf("%s, %d of %d numbers: got %d·64 + %d, want %d", f.name, i, n, high[i], low[i], q)
+					}
+				}
+				if sum != wantSum {
+					t.Fatalf("%s, %d numbers: sum of two terms %d, want %d", f.name, n, sum, wantSum)
 				}
 				for i, q := range want {
 					if got[i] != q || wide[i] != int16(q) {
@@ -394,4 +466,9 @@ func FuzzGemmInt(f *testing.F) {
 			identical(t, got, want)
 		}
 	})
+}
+
+func limitOf(row []float32) float64 {
+	levels, _ := Levels(row)
+	return float64(levels)
 }

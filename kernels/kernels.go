@@ -88,5 +88,5 @@ type Input struct {
 	bytes  []int8
 	scales []float32
 	sums   []int32
-	fsums  []float32
+	forms  []*Input // of weights in several formats
 }

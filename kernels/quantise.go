@@ -26,14 +26,14 @@ const (
 	signless = 0x7fffffff
 	infinite = 0x7f800000
 	// negligible is 2⁻¹⁰⁰: numbers none of which is larger are taken to be
-	// zeros, because 127 divided by what is much smaller is infinite.
+	// zeros, because a limit divided by what is much smaller is infinite.
 	negligible = (127 - 100) << 23
 )
 
 // scaleOf is, for numbers up to the magnitude whose bits are given, what they
-// are multiplied by to lie between -127 and 127, and what brings them back.
+// are multiplied by to lie between -limit and limit, and what brings them back.
 // Numbers that are not all finite become zeros with a scale of NaN.
-func scaleOf(magnitude uint32) (inverse, scale float32) {
+func scaleOf(magnitude uint32, limit float32) (inverse, scale float32) {
 	switch {
 	case magnitude <= negligible:
 		return 0, 0
@@ -41,7 +41,7 @@ func scaleOf(magnitude uint32) (inverse, scale float32) {
 		return 0, float32(math.NaN())
 	}
 	x := math.Float32frombits(magnitude)
-	return 127 / x, x / 127
+	return limit / x, x / limit
 }
 
 // largest is the bits of the largest magnitude in x.
@@ -109,33 +109,62 @@ func quantiseWide(dst []int16, x []float32, inverse float32) int32 {
 	return sum
 }
 
-// quantisePairs is quantise for one of two rows that are interleaved: eight
-// numbers, then eight that belong to the other row.
-func quantisePairs(dst []int8, x []float32, inverse float32) int32 {
+// quantiseTerms is quantise for numbers of two terms each: 64 times a byte of high
+// and a byte of low.
+func quantiseTerms(high, low []int8, x []float32, inverse float32) int32 {
+	if inverse == 0 {
+		clear(high)
+		clear(low)
+		return 0
+	}
+	n, sum := quantiseTermsVector(high, low, x, inverse)
+	for i, v := range x[n:] {
+		q := roundToInt(float32(v * inverse))
+		h := (q + 1<<(termBits-1)) >> termBits
+		high[n+i], low[n+i] = int8(h), int8(q-h<<termBits)
+		sum += q
+	}
+	clear(high[len(x):])
+	clear(low[len(x):])
+	return sum
+}
+
+// quantisePairs is quantise, or quantiseTerms, for one of two rows that are
+// interleaved: eight numbers, then eight that belong to the other row. The second
+// terms of both follow the first ones of both, 2·depth bytes after them.
+func quantisePairs(dst []int8, depth, terms int, x []float32, inverse float32) int32 {
 	var sum int32
-	var chunk [64]int8
-	for len(dst) > 0 {
-		n := min(len(x), len(chunk))
-		sum += quantise(chunk[:], x[:n], inverse)
+	var high, low [64]int8
+	for l := 0; l < depth; l += len(high) {
+		n := min(len(x), len(high))
+		if terms == 2 {
+			sum += quantiseTerms(high[:], low[:], x[:n], inverse)
+		} else {
+			sum += quantise(high[:], x[:n], inverse)
+		}
 		x = x[n:]
-		for i := 0; i < len(chunk) && len(dst) > 0; i += 8 {
-			copy(dst, chunk[i:i+8])
-			dst = dst[min(16, len(dst)):]
+		for i := 0; i < min(len(high), depth-l); i += 8 {
+			copy(dst[2*(l+i):], high[i:i+8])
+			if terms == 2 {
+				copy(dst[2*(depth+l+i):], low[i:i+8])
+			}
 		}
 	}
 	return sum
 }
 
-// quantiseTiles is quantise for a row that is in tiles.
-func quantiseTiles(dst []int8, x []float32, inverse float32) int32 {
+// quantiseTiles is quantise, or quantiseTerms, for a row that is in tiles.
+func quantiseTiles(dst []int8, depth, terms int, x []float32, inverse float32) int32 {
 	var sum int32
-	for {
+	for l := 0; l < depth; l += tileInputs {
 		n := min(len(x), tileInputs)
-		sum += quantise(dst[:tileInputs], x[:n], inverse)
-		x = x[n:]
-		if len(x) == 0 {
-			return sum
+		high := dst[l*tileRows:][:tileInputs]
+		if terms == 2 {
+			sum += quantiseTerms(high, dst[(depth+l)*tileRows:][:tileInputs], x[:n], inverse)
+		} else {
+			sum += quantise(high, x[:n], inverse)
 		}
-		dst = dst[tileRows*tileInputs:]
+		x = x[n:]
 	}
+	return sum
 }

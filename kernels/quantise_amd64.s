@@ -128,3 +128,57 @@ loop:
 	MOVL AX, sum+32(FP)
 	VZEROUPPER
 	RET
+
+// func quantiseTermsAVX2(high, low *int8, x *float32, n int, inverse float32) (sum int32)
+TEXT ·quantiseTermsAVX2(SB), NOSPLIT, $0-44
+	MOVQ         high+0(FP), DST
+	MOVQ         low+8(FP), BX
+	MOVQ         x+16(FP), X
+	MOVQ         n+24(FP), N
+	VBROADCASTSS inverse+32(FP), Y15
+	VMOVDQU      packed<>(SB), Y14
+	VPCMPEQW     Y13, Y13, Y13
+	VPSRLW       $15, Y13, Y13
+	VPSLLW       $5, Y13, Y13 // 32
+	VPXOR        Y0, Y0, Y0
+	PCALIGN      $32
+
+loop:
+	VMULPS    (X), Y15, Y2
+	VMULPS    32(X), Y15, Y3
+	VMULPS    64(X), Y15, Y4
+	VMULPS    96(X), Y15, Y5
+	VCVTPS2DQ Y2, Y2
+	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y4, Y4
+	VCVTPS2DQ Y5, Y5
+	VPADDD    Y2, Y3, Y6
+	VPADDD    Y4, Y5, Y7
+	VPADDD    Y6, Y0, Y0
+	VPADDD    Y7, Y0, Y0
+	VPACKSSDW Y3, Y2, Y2
+	VPACKSSDW Y5, Y4, Y4
+	VPADDW    Y13, Y2, Y6
+	VPADDW    Y13, Y4, Y7
+	VPSRAW    $6, Y6, Y6
+	VPSRAW    $6, Y7, Y7
+	VPACKSSWB Y7, Y6, Y8
+	VPERMD    Y8, Y14, Y8
+	VMOVDQU   Y8, (DST)
+	VPSLLW    $6, Y6, Y6
+	VPSLLW    $6, Y7, Y7
+	VPSUBW    Y6, Y2, Y2
+	VPSUBW    Y7, Y4, Y4
+	VPACKSSWB Y4, Y2, Y2
+	VPERMD    Y2, Y14, Y2
+	VMOVDQU   Y2, (BX)
+	ADDQ      $128, X
+	ADDQ      $32, DST
+	ADDQ      $32, BX
+	SUBQ      $32, N
+	JNZ       loop
+
+	SUM_Y0
+	MOVL AX, sum+40(FP)
+	VZEROUPPER
+	RET

@@ -26,6 +26,16 @@ func quantiseVector(dst []int8, x []float32, inverse float32) (int, int32) {
 // architecture wants 16-bit integers.
 func quantiseWideVector([]int16, []float32, float32) (int, int32) { return 0, 0 }
 
+// quantiseTermsVector is quantiseTerms of the first numbers of x: it returns how
+// many those are, and their sum.
+func quantiseTermsVector(high, low []int8, x []float32, inverse float32) (int, int32) {
+	n := len(x) &^ 15
+	if n == 0 || !features.neon {
+		return 0, 0
+	}
+	return n, quantiseTermsNEON(&high[:n][0], &low[:n][0], &x[0], n, inverse)
+}
+
 // largestNEON is the bits of the largest magnitude of n numbers, n a multiple of
 // 16 above zero.
 //
@@ -41,3 +51,15 @@ func largestNEON(x *float32, n int) uint32
 //
 //go:noescape
 func quantiseNEON(dst *int8, x *float32, n int, inverse float32) (sum int32)
+
+// quantiseTermsNEON is, for n a multiple of 16 above zero,
+//
+//	for i := range n {
+//		q := roundToInt(x[i] * inverse)
+//		high[i] = int8((q + 32) >> 6)
+//		low[i] = int8(q - int32(high[i])<<6)
+//		sum += q
+//	}
+//
+//go:noescape
+func quantiseTermsNEON(high, low *int8, x *float32, n int, inverse float32) (sum int32)

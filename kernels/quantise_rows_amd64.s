@@ -12,6 +12,7 @@
 #define STEP   R12 // bytes from 64 integers to the next
 #define LEFT   R11 // rows left
 #define I      CX  // offset within the row: of numbers, in bytes
+#define LOW    R13 // bytes from the first terms to the second ones, or 0
 
 // The order of dwords after two rounds of packing within 128-bit lanes.
 DATA packedRow<>+0(SB)/8, $0x0000000400000000
@@ -40,8 +41,10 @@ TEXT ·quantiseRowsAVX512VNNI(SB), NOSPLIT, $0-8
 	MOVL         $0x01010101, AX
 	VPBROADCASTD AX, Z14
 	VMOVDQU64    packedRow<>(SB), Z13
-	MOVL         $0x42fe0000, AX // 127
-	VMOVD        AX, X12
+	VMOVSS       quantiseRows_limit(ROWS), X12
+	MOVQ         quantiseRows_low(ROWS), LOW
+	MOVL         $0x00200020, AX
+	VPBROADCASTD AX, Z16 // 32, in words
 
 row:
 	VPXORD  Z0, Z0, Z0
@@ -89,6 +92,8 @@ largest:
 	VPXORD       Z10, Z10, Z10
 	XORQ         I, I
 	MOVQ         DST, BX
+	TESTQ        LOW, LOW
+	JNZ          terms
 	PCALIGN      $32
 
 round:
@@ -111,6 +116,7 @@ round:
 	CMPQ      I, N
 	JLT       round
 
+sum:
 	VEXTRACTI64X4 $1, Z10, Y0
 	VPADDD        Y0, Y10, Y0
 	VEXTRACTI128  $1, Y0, X1
@@ -119,10 +125,9 @@ round:
 	VPADDD        X1, X0, X0
 	VPSHUFD       $0xb1, X0, X1
 	VPADDD        X1, X0, X0
-	VPSLLD        $7, X0, X0
-	VPXOR         X1, X1, X1
-	VPSUBD        X0, X1, X0
-	VMOVD         X0, (SUMS)
+	VMOVD         X0, AX
+	IMULL         quantiseRows_factor(ROWS), AX
+	MOVL          AX, (SUMS)
 
 next:
 	ADDQ quantiseRows_stride(ROWS), DST
@@ -133,6 +138,43 @@ next:
 	JNZ  row
 	VZEROUPPER
 	RET
+
+	PCALIGN $32
+
+terms:
+	VMULPS    (X)(I*1), Z11, Z0
+	VMULPS    64(X)(I*1), Z11, Z1
+	VMULPS    128(X)(I*1), Z11, Z2
+	VMULPS    192(X)(I*1), Z11, Z3
+	VCVTPS2DQ Z0, Z0
+	VCVTPS2DQ Z1, Z1
+	VCVTPS2DQ Z2, Z2
+	VCVTPS2DQ Z3, Z3
+	VPADDD    Z0, Z1, Z4
+	VPADDD    Z2, Z3, Z5
+	VPADDD    Z4, Z10, Z10
+	VPADDD    Z5, Z10, Z10
+	VPACKSSDW Z1, Z0, Z0
+	VPACKSSDW Z3, Z2, Z2
+	VPADDW    Z16, Z0, Z4
+	VPADDW    Z16, Z2, Z5
+	VPSRAW    $6, Z4, Z4
+	VPSRAW    $6, Z5, Z5
+	VPACKSSWB Z5, Z4, Z6
+	VPERMD    Z6, Z13, Z6
+	VMOVDQU64 Z6, (BX)
+	VPSLLW    $6, Z4, Z4
+	VPSLLW    $6, Z5, Z5
+	VPSUBW    Z4, Z0, Z0
+	VPSUBW    Z5, Z2, Z2
+	VPACKSSWB Z2, Z0, Z0
+	VPERMD    Z0, Z13, Z0
+	VMOVDQU64 Z0, (BX)(LOW*1)
+	ADDQ      STEP, BX
+	ADDQ      $256, I
+	CMPQ      I, N
+	JLT       terms
+	JMP       sum
 
 zeros:
 	XORL AX, AX
@@ -150,6 +192,7 @@ blank:
 
 clear:
 	VMOVDQU64 Z0, (BX)
+	VMOVDQU64 Z0, (BX)(LOW*1)
 	ADDQ      STEP, BX
 	ADDQ      $256, I
 	CMPQ      I, N

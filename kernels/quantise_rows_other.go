@@ -2,4 +2,4 @@
 
 package kernels
 
-func (w *int8Weights) prepareVector(*Input, Matrix, int, int) bool { return false }
+func (w *int8Weights) prepareVector(intShape, *Input, Matrix, int, int) bool { return false }

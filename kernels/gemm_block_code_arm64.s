@@ -1,0 +1,167 @@
+//go:build !purego
+
+#include "textflag.h"
+
+// The instructions that the assembler does not know: d, n and m are the numbers of
+// vector registers.
+#define FCVTL(n, d)   WORD $(0x0e217800 | (n)<<5 | (d))           // d.4S = n.4H, float16
+#define SXTL_H(n, d)  WORD $(0x0f08a400 | (n)<<5 | (d))           // d.8H = n.8B
+#define SXTL_S(n, d)  WORD $(0x0f10a400 | (n)<<5 | (d))           // d.4S = n.4H
+#define SXTL2_S(n, d) WORD $(0x4f10a400 | (n)<<5 | (d))           // d.4S = the upper half of n.8H
+#define SCVTF(n, d)   WORD $(0x4e21d800 | (n)<<5 | (d))           // d.4S = float32(n.4S)
+#define FMUL(m, n, d) WORD $(0x6e20dc00 | (m)<<16 | (n)<<5 | (d)) // d.4S = n.4S · m.4S
+
+#define DST  R0
+#define SRC  R1
+#define LEFT R2 // runs, or numbers, left
+
+// func widenScalesNEON(dst *float32, src *int8, n int)
+TEXT ·widenScalesNEON(SB), NOSPLIT, $0-24
+	MOVD dst+0(FP), DST
+	MOVD src+8(FP), SRC
+	MOVD n+16(FP), LEFT
+
+loop:
+	VLD1.P 8(SRC), [V0.B8]
+	FCVTL(0, 0)
+	VST1.P [V0.S4], 16(DST)
+	SUBS   $4, LEFT
+	BNE    loop
+	RET
+
+// func scaleIntegersNEON(dst, factors *float32, src *int8, n int)
+TEXT ·scaleIntegersNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), DST
+	MOVD factors+8(FP), R3
+	MOVD src+16(FP), SRC
+	MOVD n+24(FP), LEFT
+
+loop:
+	VLD1.P 8(SRC), [V0.B8]
+	VLD1.P 32(R3), [V2.S4, V3.S4]
+	SXTL_H(0, 0)
+	SXTL2_S(0, 1)
+	SXTL_S(0, 0)
+	SCVTF(0, 0)
+	SCVTF(1, 1)
+	FMUL(2, 0, 0)
+	FMUL(3, 1, 1)
+	VST1.P [V0.S4, V1.S4], 32(DST)
+	SUBS   $8, LEFT
+	BNE    loop
+	RET
+
+// LOW_CODES splits the 64 bytes that a run begins with: the low halves go to V0 to
+// V3, the high ones to V4 to V7. V16 is 15.
+#define LOW_CODES \
+	VLD1.P 64(SRC), [V0.B16, V1.B16, V2.B16, V3.B16] \
+	VUSHR  $4, V0.B16, V4.B16     \
+	VUSHR  $4, V1.B16, V5.B16     \
+	VUSHR  $4, V2.B16, V6.B16     \
+	VUSHR  $4, V3.B16, V7.B16     \
+	VAND   V16.B16, V0.B16, V0.B16 \
+	VAND   V16.B16, V1.B16, V1.B16 \
+	VAND   V16.B16, V2.B16, V2.B16 \
+	VAND   V16.B16, V3.B16, V3.B16
+
+#define STORE_RUN \
+	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(DST) \
+	VST1.P [V4.B16, V5.B16, V6.B16, V7.B16], 64(DST)
+
+// func decode4NEON(dst, src *int8, runs int, table *[16]int8)
+TEXT ·decode4NEON(SB), NOSPLIT, $0-32
+	MOVD  dst+0(FP), DST
+	MOVD  src+8(FP), SRC
+	MOVD  runs+16(FP), LEFT
+	MOVD  table+24(FP), R3
+	VLD1  (R3), [V17.B16]
+	VMOVI $15, V16.B16
+
+loop:
+	LOW_CODES
+	VTBL V0.B16, [V17.B16], V0.B16
+	VTBL V1.B16, [V17.B16], V1.B16
+	VTBL V2.B16, [V17.B16], V2.B16
+	VTBL V3.B16, [V17.B16], V3.B16
+	VTBL V4.B16, [V17.B16], V4.B16
+	VTBL V5.B16, [V17.B16], V5.B16
+	VTBL V6.B16, [V17.B16], V6.B16
+	VTBL V7.B16, [V17.B16], V7.B16
+	STORE_RUN
+	SUBS $1, LEFT
+	BNE  loop
+	RET
+
+// JOIN adds to V the high bits, which are in V20 under the mask V18, and the bias.
+#define JOIN(V) \
+	VAND V18.B16, V20.B16, V20.B16 \
+	VORR V20.B16, V.B16, V.B16     \
+	VADD V17.B16, V.B16, V.B16
+
+// func decode5NEON(dst, src *int8, runs int, bias int8)
+TEXT ·decode5NEON(SB), NOSPLIT, $0-25
+	MOVD  dst+0(FP), DST
+	MOVD  src+8(FP), SRC
+	MOVD  runs+16(FP), LEFT
+	MOVBU bias+24(FP), R3
+	VDUP  R3, V17.B16
+	VMOVI $15, V16.B16
+	VMOVI $16, V18.B16
+
+loop:
+	LOW_CODES
+	VLD1.P 16(SRC), [V19.B16]
+	VSHL   $4, V19.B16, V20.B16
+	JOIN(V0)
+	VSHL   $3, V19.B16, V20.B16
+	JOIN(V1)
+	VSHL   $2, V19.B16, V20.B16
+	JOIN(V2)
+	VSHL   $1, V19.B16, V20.B16
+	JOIN(V3)
+	VMOV   V19.B16, V20.B16
+	JOIN(V4)
+	VUSHR  $1, V19.B16, V20.B16
+	JOIN(V5)
+	VUSHR  $2, V19.B16, V20.B16
+	JOIN(V6)
+	VUSHR  $3, V19.B16, V20.B16
+	JOIN(V7)
+	STORE_RUN
+	SUBS   $1, LEFT
+	BNE    loop
+	RET
+
+// func decode6NEON(dst, src *int8, runs int, bias int8)
+TEXT ·decode6NEON(SB), NOSPLIT, $0-25
+	MOVD  dst+0(FP), DST
+	MOVD  src+8(FP), SRC
+	MOVD  runs+16(FP), LEFT
+	MOVBU bias+24(FP), R3
+	VDUP  R3, V17.B16
+	VMOVI $15, V16.B16
+	VMOVI $48, V18.B16
+
+loop:
+	LOW_CODES
+	VLD1.P 32(SRC), [V21.B16, V22.B16]
+	VSHL   $4, V21.B16, V20.B16
+	JOIN(V0)
+	VSHL   $4, V22.B16, V20.B16
+	JOIN(V1)
+	VSHL   $2, V21.B16, V20.B16
+	JOIN(V2)
+	VSHL   $2, V22.B16, V20.B16
+	JOIN(V3)
+	VMOV   V21.B16, V20.B16
+	JOIN(V4)
+	VMOV   V22.B16, V20.B16
+	JOIN(V5)
+	VUSHR  $2, V21.B16, V20.B16
+	JOIN(V6)
+	VUSHR  $2, V22.B16, V20.B16
+	JOIN(V7)
+	STORE_RUN
+	SUBS   $1, LEFT
+	BNE    loop
+	RET
