@@ -8,7 +8,7 @@ type arena struct {
 	block []float32
 	used  int
 	need  int // the most that was asked for at one time, spill included
-	spill int // numbers handed out beside block since the last reset to 0
+	spill int // numbers handed out beside block and not given back
 }
 
 // floats is room for n numbers, whatever they are: the caller writes all of them
@@ -30,6 +30,14 @@ func (a *arena) floats(n int) []float32 {
 func (a *arena) matrix(rows, cols int) kernels.Matrix {
 	return kernels.Matrix{Data: a.floats(rows * cols), Rows: rows, Cols: cols, Stride: cols}
 }
+
+// An arenaMark is how much of an arena was handed out at a time.
+type arenaMark struct{ used, spill int }
+
+func (a *arena) mark() arenaMark { return arenaMark{a.used, a.spill} }
+
+// release gives back what was handed out since the mark.
+func (a *arena) release(m arenaMark) { a.used, a.spill = m.used, m.spill }
 
 // reset gives everything back. If the last batch needed more than there was, or
 // the last ones far less, the block is made anew.

@@ -12,16 +12,23 @@ type Batch struct {
 	Types   []int32 // token types
 	Offsets []int32 // one more than there are sequences
 	Numbers []int32 // which sequence of the call each one is
+	Seen    []int32 // how many of its tokens, from the first, attention sees
 
 	// Positions are rows of the position table; the family fills them in.
 	Positions []int32
+
+	// Of causal models:
+	Past []behind // what lies before each sequence; nil: nothing
+	Want []int32  // tokens of which the states after the last layer are wanted, in order
+
+	wantAt []int32 // their positions
 }
 
 // Sequences is how many there are.
 func (b *Batch) Sequences() int { return len(b.Offsets) - 1 }
 
 func (b *Batch) reset() {
-	b.IDs, b.Types, b.Numbers = b.IDs[:0], b.Types[:0], b.Numbers[:0]
+	b.IDs, b.Types, b.Numbers, b.Seen = b.IDs[:0], b.Types[:0], b.Numbers[:0], b.Seen[:0]
 	b.Offsets = append(b.Offsets[:0], 0)
 }
 
@@ -36,6 +43,11 @@ func (b *Batch) add(number int32, s Sequence) {
 	}
 	b.Offsets = append(b.Offsets, int32(len(b.IDs)))
 	b.Numbers = append(b.Numbers, number)
+	seen := s.seen
+	if seen == 0 {
+		seen = int32(len(s.IDs))
+	}
+	b.Seen = append(b.Seen, seen)
 }
 
 // A plan divides the sequences of a call into chunks, each of which one worker

@@ -20,11 +20,12 @@ import (
 // names in safetensors files are those of checkpoints for flash attention
 // (jina-reranker-v2).
 type bertTrunk struct {
-	Words  Table       `st:"embeddings.word_embeddings" gguf:"token_embd" shape:"vocab hidden"`
-	Places Table       `st:"embeddings.position_embeddings" gguf:"position_embd" shape:"positions hidden"`
-	Types  Table       `st:"embeddings.token_type_embeddings" gguf:"token_types" shape:"types hidden"`
-	Norm   Norm        `st:"embeddings.LayerNorm,emb_ln" gguf:"token_embd_norm" shape:"hidden"`
-	Layers []bertLayer `st:"encoder.layer.%d.,encoder.layers.%d." gguf:"blk.%d." each:"layers"`
+	Words   Table       `st:"embeddings.word_embeddings" gguf:"token_embd" shape:"vocab embedding"`
+	Places  Table       `st:"embeddings.position_embeddings" gguf:"position_embd" shape:"positions embedding"`
+	Types   Table       `st:"embeddings.token_type_embeddings" gguf:"token_types" shape:"types embedding"`
+	Norm    Norm        `st:"embeddings.LayerNorm,emb_ln" gguf:"token_embd_norm" shape:"embedding"`
+	Project *Linear     `st:"embeddings_project" gguf:"token_embd_proj" shape:"hidden embedding" keep:"exact" if:"projected"` // ELECTRA's
+	Layers  []bertLayer `st:"encoder.layer.%d.,encoder.layers.%d." gguf:"blk.%d." each:"layers"`
 
 	heads      int
 	activation kernels.Activation
@@ -44,6 +45,9 @@ type bertLayer struct {
 func (m *bertTrunk) states(c *Compute, want rows) Matrix {
 	x := m.embed(c)
 	c.Norm(x, &m.Norm)
+	if m.Project != nil {
+		x = c.Linear(m.Project, x, kernels.Identity)
+	}
 	c.trace(-1, x)
 
 	first := c.New(c.Batch.Sequences(), x.Cols)
@@ -53,7 +57,7 @@ func (m *bertTrunk) states(c *Compute, want rows) Matrix {
 			return first
 		}
 		qkv := c.Linear(&l.QKV, x, kernels.Identity)
-		c.AddLinear(x, &l.Out, c.Attention(qkv, m.heads))
+		c.AddLinear(x, &l.Out, c.Attention(qkv, sight{heads: m.heads}))
 		c.Norm(x, &l.OutNorm)
 
 		c.AddFeedForward(x, &l.Up, m.activation, &l.Down)
@@ -75,7 +79,7 @@ func (l *bertLayer) first(c *Compute, m *bertTrunk, x, y Matrix) {
 	c.First(y, x)
 	kv := c.LinearPart(&l.QKV, x, hidden, 3*hidden)
 	q := c.LinearPart(&l.QKV, y, 0, hidden)
-	c.AddLinear(y, &l.Out, c.AttentionFirst(q, kv, m.heads))
+	c.AddLinear(y, &l.Out, c.AttentionFirst(q, kv, sight{heads: m.heads}))
 	c.Norm(y, &l.OutNorm)
 
 	c.AddFeedForward(y, &l.Up, m.activation, &l.Down)
@@ -149,6 +153,7 @@ func (m *bertTrunk) configure(f *file) {
 		"types":        s.countOr(keyTypes, 1, maxVocab, 2),
 		"vocab":        f.vocabulary(keyVocab),
 	}
+	f.dims["embedding"] = f.dims["hidden"]
 	if hidden := f.dims["hidden"]; hidden%m.heads != 0 {
 		s.fail(keyHeads, fmt.Sprint(m.heads), fmt.Sprintf("a divisor of the width %d", hidden))
 	}
@@ -162,6 +167,9 @@ type bert struct {
 }
 
 func newBERT(f *file) (network, error) {
+	if f.headless() {
+		return newBERTEmbedder(f)
+	}
 	m := new(bert)
 	m.configure(f)
 	f.prefix = "bert."

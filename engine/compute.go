@@ -26,6 +26,7 @@ type Compute struct {
 	arena  arena
 	input  kernels.Input
 	lanes  []lane                    // of all workers of the model, by worker
+	coarse bool                      // matrices are of 8 bits, and attention need not be more exact than 16
 	traced func(layer int, x Matrix) // for tests: sees the states after each layer
 
 	// The operations that can be divided are kept here so that none of them
@@ -33,12 +34,20 @@ type Compute struct {
 	product   product
 	norm      normRows
 	attention attentionPieces
+	rms       rmsRows
+	glu       gluRows
+	causal    causalPieces
+	heads     headRows
+
+	disentangled disentangledPieces
 }
 
 // A lane is scratch memory of one worker for its pieces of anybody's operation.
 type lane struct {
 	row       []float32
 	attention kernels.AttentionScratch
+
+	disentangled kernels.DisentangledScratch
 }
 
 // Work is counted in about picoseconds of one worker. Operations of less than
@@ -50,6 +59,7 @@ const (
 
 	floatWork = 8   // a multiplication and addition of floats
 	intWork   = 1   // of 8-bit integers
+	readWork  = 30  // a weight that is read from memory
 	normWork  = 300 // a number of a norm
 	expWork   = 250 // an exponential of a softmax
 )
@@ -72,12 +82,12 @@ func (c *Compute) Cancelled() bool { return c.ctx.Err() != nil }
 // before the next. The loop ends early when the caller has gone away.
 func each[L any](c *Compute, layers []L) iter.Seq2[int, *L] {
 	return func(yield func(int, *L) bool) {
-		used := c.arena.used
+		mark := c.arena.mark()
 		for i := range layers {
 			if c.Cancelled() || !yield(i, &layers[i]) {
 				break
 			}
-			c.arena.used = used
+			c.arena.release(mark)
 		}
 	}
 }
@@ -194,7 +204,7 @@ func (c *Compute) multiplyBlock(y Matrix, l *Linear, x Matrix, act kernels.Activ
 	*p = product{weights: w, input: &c.input, x: x, y: y, from: from, to: to,
 		epilogue: kernels.Epilogue{Bias: l.Bias, Act: act, Residual: residual}}
 	w.Reserve(p.input, x.Rows)
-	work := x.Rows * w.Inputs() * (to - from) * l.work()
+	work := (x.Rows*l.work() + readWork) * w.Inputs() * (to - from)
 	if !c.divides(work) {
 		w.Prepare(p.input, x, 0, x.Rows)
 		w.Multiply(y, p.input, from, to, &p.epilogue)
@@ -217,7 +227,7 @@ func (c *Compute) multiplyBlock(y Matrix, l *Linear, x Matrix, act kernels.Activ
 
 // AddFeedForward is x += Down·act(Up·x), a block of rows at a time.
 func (c *Compute) AddFeedForward(x Matrix, up *Linear, act kernels.Activation, down *Linear) {
-	used := c.arena.used
+	mark := c.arena.mark()
 	h := c.New(min(blockRows, x.Rows), up.Outputs())
 	for r := 0; r < x.Rows; r += blockRows {
 		block := x.Slice(r, min(r+blockRows, x.Rows))
@@ -225,26 +235,35 @@ func (c *Compute) AddFeedForward(x Matrix, up *Linear, act kernels.Activation, d
 		c.multiply(hidden, up, block, act, Matrix{}, 0, up.Outputs())
 		c.AddLinear(block, down, hidden)
 	}
-	c.arena.used = used
+	c.arena.release(mark)
 }
 
 // normRows is a layer norm in pieces, by rows.
 type normRows struct {
-	x    Matrix
+	y, x Matrix
 	norm *Norm
 	step int
 }
 
 func (n *normRows) tile(i, _ int) {
 	from := i * n.step
-	x := n.x.Slice(from, min(from+n.step, n.x.Rows))
-	kernels.LayerNorm(x, x, n.norm.Weight, n.norm.Bias, n.norm.Eps)
+	to := min(from+n.step, n.x.Rows)
+	kernels.LayerNorm(n.y.Slice(from, to), n.x.Slice(from, to), n.norm.Weight, n.norm.Bias, n.norm.Eps)
 }
 
 // Norm replaces each row of x by its layer norm.
-func (c *Compute) Norm(x Matrix, norm *Norm) {
+func (c *Compute) Norm(x Matrix, norm *Norm) { c.normTo(x, x, norm) }
+
+// Normed is the layer norm of each row of x.
+func (c *Compute) Normed(x Matrix, norm *Norm) Matrix {
+	y := c.New(x.Rows, x.Cols)
+	c.normTo(y, x, norm)
+	return y
+}
+
+func (c *Compute) normTo(y, x Matrix, norm *Norm) {
 	n := &c.norm
-	*n = normRows{x: x, norm: norm, step: x.Rows}
+	*n = normRows{y: y, x: x, norm: norm, step: x.Rows}
 	work := x.Rows * x.Cols * normWork
 	if !c.divides(work) {
 		n.tile(0, c.worker)
@@ -258,6 +277,19 @@ func (c *Compute) Norm(x Matrix, norm *Norm) {
 func (c *Compute) First(y, x Matrix) {
 	for s := range y.Rows {
 		copy(y.Row(s), x.Row(int(c.Batch.Offsets[s])))
+	}
+}
+
+// Mean writes to y the mean of each sequence's rows of x.
+func (c *Compute) Mean(y, x Matrix) {
+	for s := range y.Rows {
+		sum := y.Slice(s, s+1)
+		first, last := int(c.Batch.Offsets[s]), int(c.Batch.Offsets[s+1])
+		copy(sum.Row(0), x.Row(first))
+		for i := first + 1; i < last; i++ {
+			kernels.Add(sum, sum, x.Slice(i, i+1))
+		}
+		kernels.Scale(sum, 1/float32(last-first))
 	}
 }
 

@@ -37,6 +37,7 @@ type values interface {
 	Int(name string) (int64, bool)
 	Float(name string) (float64, bool)
 	String(name string) (string, bool)
+	Bool(name string) (bool, bool)
 	Kind(name string) string // what the setting is, in words
 }
 
@@ -46,6 +47,16 @@ type settings struct {
 	values values
 	arch   string // of GGUF; "" for config.json
 	err    error
+
+	// What was read, by its GGUF key, where a conversion wants to know; or nil.
+	read map[string]any
+}
+
+// note keeps a setting that was read.
+func (s *settings) note(k key, value any) {
+	if s.read != nil && strings.HasPrefix(k.gguf, ".") {
+		s.read[k.gguf] = value
+	}
 }
 
 func (s *settings) name(k key) string {
@@ -103,6 +114,11 @@ func (s *settings) count(k key, low, high int) int {
 		s.fail(k, s.describe(k), fmt.Sprintf("a whole number from %d to %d", low, high))
 		return low
 	}
+	if v < 0 {
+		s.note(k, int32(v))
+	} else {
+		s.note(k, uint32(v))
+	}
 	return int(v)
 }
 
@@ -123,6 +139,7 @@ func (s *settings) epsilon(k key) float32 {
 		s.fail(k, s.describe(k), "a number above 0, at most 1")
 		return 1
 	}
+	s.note(k, float32(v))
 	return float32(v)
 }
 
@@ -136,6 +153,20 @@ func (s *settings) text(k key, fallback string) string {
 		s.fail(k, s.describe(k), "a string")
 		return fallback
 	}
+	s.note(k, v)
+	return v
+}
+
+// truth is true or false, or fallback where the setting is absent or null.
+func (s *settings) truth(k key, fallback bool) bool {
+	if !s.has(k) {
+		return fallback
+	}
+	v, ok := s.values.Bool(s.name(k))
+	if !ok {
+		s.fail(k, s.describe(k), "true or false")
+	}
+	s.note(k, v)
 	return v
 }
 
@@ -225,6 +256,12 @@ func (v jsonValues) Float(name string) (float64, bool) {
 func (v jsonValues) String(name string) (string, bool) {
 	s, ok := v[name].(string)
 	return s, ok
+}
+
+// Bool is true or false.
+func (v jsonValues) Bool(name string) (value, ok bool) {
+	value, ok = v[name].(bool)
+	return value, ok
 }
 
 // Kind is the value as JSON.

@@ -19,16 +19,39 @@ const encodePiece = 16
 // EncodePairs turns the query with each of the documents into tokens, cut to
 // the length that the model takes, or to maxLength if that is lower and not 0.
 func (m *Model) EncodePairs(query string, documents []string, maxLength int) (Pairs, error) {
+	return m.EncodePairsAs(query, documents, Reading{MaxLength: maxLength})
+}
+
+// A Reading says how the texts of a call are read.
+type Reading struct {
+	MaxLength   int    // of a pair in tokens; 0: what the model takes
+	Instruction string // to a causal model, in place of its own
+	Plain       bool   // what spells a special token stays text
+}
+
+// EncodePairsAs is EncodePairs in a certain reading.
+func (m *Model) EncodePairsAs(query string, documents []string, o Reading) (Pairs, error) {
 	limit := m.maxLength
-	if maxLength > 0 {
-		limit = min(limit, maxLength)
+	if o.MaxLength > 0 {
+		limit = min(limit, o.MaxLength)
+	}
+	switch {
+	case m.vectors != nil:
+		return Pairs{}, fmt.Errorf("%s: %w", m.path, ErrCannotRerank)
+	case m.late != nil:
+		return m.encodeLate(query, documents, o, limit)
+	case m.listwise != nil:
+		return m.encodeList(query, documents, o, limit)
+	case m.pasts != nil || m.prompt != nil:
+		return m.encodePrompts(query, documents, o, limit)
 	}
 	if added := m.tokenizer.Added(true); limit <= added {
 		return Pairs{}, fmt.Errorf("at most %d tokens: no room for a query and a document beside %d special tokens", limit, added)
 	}
 	e := &encoder{model: m, documents: documents,
 		pairs: Pairs{Sequences: make([]Sequence, len(documents)), Full: make([]int, len(documents)), Limit: limit},
-		query: m.tokenizer.Tokens(nil, query)}
+		plain: o.Plain || m.plain}
+	e.query = e.tokens(nil, query)
 	if len(documents) <= encodePiece {
 		e.tile(0, 0)
 	} else {
@@ -43,8 +66,16 @@ type encoder struct {
 	job       job
 	query     []int32
 	documents []string
+	plain     bool
 	pairs     Pairs
 	err       error
+}
+
+func (e *encoder) tokens(dst []int32, text string) []int32 {
+	if e.plain {
+		return e.model.tokenizer.PlainTokens(dst, text)
+	}
+	return e.model.tokenizer.Tokens(dst, text)
 }
 
 func (e *encoder) tile(i, _ int) {
@@ -52,7 +83,7 @@ func (e *encoder) tile(i, _ int) {
 	var out tokenizer.Encoding
 	t := e.model.tokenizer
 	for d := i * encodePiece; d < min((i+1)*encodePiece, len(e.documents)); d++ {
-		document = t.Tokens(document[:0], e.documents[d])
+		document = e.tokens(document[:0], e.documents[d])
 		e.pairs.Full[d] = len(e.query) + len(document) + t.Added(true)
 		if err := t.Pair(&out, e.query, document, e.pairs.Limit, tokenizer.LongestFirst); err != nil {
 			e.model.mu.Lock()

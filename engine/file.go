@@ -1,9 +1,7 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
@@ -28,6 +26,8 @@ type file struct {
 	tokenizer    func() (*tokenizer.Tokenizer, error)
 	metadata     *gguf.File // nil for safetensors
 	config       jsonValues // nil for GGUF
+	sentence     *sentenceModel
+	pooling      string // in place of an embedding model's own
 
 	// What the family finds out:
 	oneType    bool // token types are 0 whatever the tokenizer says
@@ -54,14 +54,7 @@ func (f *file) load(dst any, family string) error {
 	if f.settings.err != nil {
 		return f.settings.err
 	}
-	if err := f.loader.load(dst, family); err != nil {
-		return err
-	}
-	if n := len(f.labels); n > 2 {
-		return f.refuse(fmt.Sprintf("a classifier of %d labels (%s)", n, abridge(strings.Join(f.labels, ", "))),
-			"a reranker has one, or two of which the second means relevant")
-	}
-	return nil
+	return f.loader.load(dst, family)
 }
 
 // layers is the number of layers, which cannot be more than there are tensors.
@@ -146,7 +139,13 @@ func (f *file) configActivation() string {
 	if v, ok := f.config.object("sentence_transformers").String("activation_fn"); ok {
 		return v
 	}
-	v, _ := f.config.String("sbert_ce_default_activation_function")
+	if v, ok := f.config.String("sbert_ce_default_activation_function"); ok {
+		return v
+	}
+	var v string
+	if f.sentence != nil {
+		v, _ = f.sentence.settings.String("activation_fn")
+	}
 	return v
 }
 
@@ -183,32 +182,39 @@ func ggufFile(g *gguf.File) *file {
 }
 
 func openDirectory(dir string) (*file, error) {
+	// An adapter may lie beside a whole model, which transformers then changes by it.
+	if adapter := filepath.Join(dir, "adapter_config.json"); exists(adapter) {
+		return nil, &fault.UnsupportedError{Path: adapter, What: "an adapter to another model (adapter_config.json)",
+			Hint: "merge it into its base model (merge_and_unload of PEFT) and save that, without adapter_config.json"}
+	}
+	sentence, err := readSentenceModel(dir)
+	if err != nil {
+		return nil, err
+	}
+	name := filepath.Base(absolute(dir))
+	dir = sentence.encoderDir(dir)
 	path := filepath.Join(dir, "config.json")
 	data, err := readSmall(path)
 	if err != nil {
-		if exists(filepath.Join(dir, "adapter_config.json")) {
-			return nil, &fault.UnsupportedError{Path: dir, What: "a LoRA adapter (adapter_config.json)", Hint: "merge it into its base model and save that"}
-		}
 		return nil, err
 	}
 	config, err := parseObject(path, data)
 	if err != nil {
 		return nil, err
 	}
-	f := &file{kind: "safetensors", config: config, name: filepath.Base(absolute(dir))}
+	f := &file{kind: "safetensors", config: config, sentence: sentence, name: name}
 	f.settings = settings{path: path, values: config}
 	if list, ok := config["architectures"].([]any); ok && len(list) > 0 {
 		f.architecture, _ = list[0].(string)
 	}
 	f.tokenizer = func() (*tokenizer.Tokenizer, error) { return tokenizer.FromDir(dir) }
 	source, err := safetensors.Open(dir)
-	if errors.Is(err, fs.ErrNotExist) {
-		if exists(filepath.Join(dir, "pytorch_model.bin")) {
-			return nil, &fault.UnsupportedError{Path: filepath.Join(dir, "pytorch_model.bin"), What: "a checkpoint in Python's pickle format",
-				Hint: "convert it: python -c \"from transformers import AutoModelForSequenceClassification as A; A.from_pretrained('" + dir + "').save_pretrained('" + dir + "')\""}
-		}
-	}
 	if err != nil {
+		for _, name := range []string{"pytorch_model.bin", "pytorch_model.bin.index.json"} {
+			if bin := filepath.Join(dir, name); exists(bin) && !exists(filepath.Join(dir, "model.safetensors")) && !exists(filepath.Join(dir, "model.safetensors.index.json")) {
+				return nil, f.pickled(bin, dir)
+			}
+		}
 		return nil, err
 	}
 	f.loader.source, f.loader.path = source, dir
@@ -216,6 +222,19 @@ func openDirectory(dir string) (*file, error) {
 		f.loader.path = file
 	}
 	return f, nil
+}
+
+// pickled refuses a checkpoint in Python's format, which can run any program when
+// it is read, with the command that converts it.
+func (f *file) pickled(bin, dir string) error {
+	class := "AutoModel"
+	for _, end := range []string{"ForSequenceClassification", "ForCausalLM"} {
+		if strings.HasSuffix(f.architecture, end) {
+			class += end
+		}
+	}
+	return &fault.UnsupportedError{Path: bin, What: "a checkpoint in Python's pickle format",
+		Hint: fmt.Sprintf(`convert it: python -c "from transformers import %s as M; M.from_pretrained('%s').save_pretrained('%[2]s')"`, class, dir)}
 }
 
 func exists(path string) bool {

@@ -10,9 +10,18 @@ type Info struct {
 	Tasks        []string `json:"tasks"`        // of "rerank", "embed", "complete"
 	Head         string   `json:"head"`         // how the last states become the logits, in words
 	Labels       []string `json:"labels"`       // of the classifier
-	Activation   string   `json:"activation"`   // applied to the logits for a score: "sigmoid" or "softmax"
+	Activation   string   `json:"activation"`   // applied to the logits for a score: "sigmoid", "softmax", "mean" (of cosines) or "none"
 	Configured   string   `json:"configured"`   // activation that the model's authors' configuration names, or ""
+	Relevant     string   `json:"relevant"`     // the label that says that a document is relevant
+	Listwise     bool     `json:"listwise"`     // a document's score depends on the documents beside it
 	MaxLength    int      `json:"max_length"`   // tokens of one sequence, special ones included
+
+	// Of models that embed:
+	Dimensions    int               `json:"dimensions,omitempty"`     // of a vector
+	Pooling       string            `json:"pooling,omitempty"`        // how the states of a text become one, in words
+	Unit          bool              `json:"unit,omitempty"`           // the model's vectors are of length 1
+	Prompts       map[string]string `json:"prompts,omitempty"`        // that are put before texts, by name
+	DefaultPrompt string            `json:"default_prompt,omitempty"` // the name of the one that is, unless another is asked for
 
 	Layers       int `json:"layers"`
 	Hidden       int `json:"hidden"`

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -29,6 +28,12 @@ type network interface {
 	logits(c *Compute) Matrix
 }
 
+// A preparer computes something of its weights when they are packed, and tells how
+// many bytes that takes.
+type preparer interface {
+	prepare(f *file, p *pool) (bytes int64, err error)
+}
+
 // A family makes networks.
 type family struct {
 	name      string
@@ -42,6 +47,42 @@ var families = map[string]family{
 	"BertForSequenceClassification":       {"BERT", "bert", newBERT},
 	"RobertaForSequenceClassification":    {"RoBERTa", "roberta", newXLMR},
 	"XLMRobertaForSequenceClassification": {"XLM-RoBERTa", "xlm-roberta", newXLMR},
+	"DebertaV2ForSequenceClassification":  {"DeBERTa", "deberta-v2", newDeBERTa},
+	"JinaBertForSequenceClassification":   {"JinaBERT", "bert", newJinaBERT},
+	"ModernBertForSequenceClassification": {"ModernBERT", "modernbert", newModernBERT},
+
+	"Qwen2ForCausalLM":  {"Qwen 2", "qwen2", causal(causalQwen2, languageHead)},
+	"Qwen3ForCausalLM":  {"Qwen 3", "qwen3", causal(causalQwen3, languageHead)},
+	"GemmaForCausalLM":  {"Gemma", "gemma", causal(causalGemma, languageHead)},
+	"Gemma2ForCausalLM": {"Gemma 2", "gemma2", causal(causalGemma2, languageHead)},
+	"Gemma3ForCausalLM": {"Gemma 3", "gemma3_text", causal(causalGemma3, languageHead)},
+	"LlamaForCausalLM":  {"Llama", "llama", causal(causalLlama, languageHead)},
+
+	"Qwen2ForSequenceClassification":              {"Qwen 2", "qwen2", causal(causalQwen2, classifierHead)},
+	"Qwen3ForSequenceClassification":              {"Qwen 3", "qwen3", causal(causalQwen3, classifierHead)},
+	"GemmaForSequenceClassification":              {"Gemma", "gemma", causal(causalGemma, classifierHead)},
+	"Gemma2ForSequenceClassification":             {"Gemma 2", "gemma2", causal(causalGemma2, classifierHead)},
+	"Gemma3TextForSequenceClassification":         {"Gemma 3", "gemma3_text", causal(causalGemma3, classifierHead)},
+	"LlamaForSequenceClassification":              {"Llama", "llama", causal(causalLlama, classifierHead)},
+	"LlamaBidirectionalForSequenceClassification": {"Llama", "llama_bidirec", causal(causalLlama, meanHead)},
+
+	"JinaForRanking": {"Qwen 3", "qwen3", causal(causalQwen3, listHead)},
+
+	"CamembertForSequenceClassification": {"CamemBERT", "camembert", newXLMR},
+	"ElectraForSequenceClassification":   {"ELECTRA", "electra", newELECTRA},
+
+	"BertModel":          {"BERT", "bert", newBERTEmbedder},
+	"BertForMaskedLM":    {"BERT", "bert", newBERTEmbedder},
+	"CamembertModel":     {"CamemBERT", "camembert", newXLMREmbedder},
+	"ElectraModel":       {"ELECTRA", "electra", newELECTRAEmbedder},
+	"HF_ColBERT":         {"BERT", "bert", newBERTEmbedder},
+	"ModernBertModel":    {"ModernBERT", "modernbert", newModernEmbedder},
+	"RobertaModel":       {"RoBERTa", "roberta", newXLMREmbedder},
+	"XLMRobertaModel":    {"XLM-RoBERTa", "xlm-roberta", newXLMREmbedder},
+	"RobertaForMaskedLM": {"RoBERTa", "roberta", newXLMREmbedder},
+
+	"ModernBertForMaskedLM": {"ModernBERT", "modernbert", newModernEmbedder},
+	"XLMRobertaForMaskedLM": {"XLM-RoBERTa", "xlm-roberta", newXLMREmbedder},
 }
 
 // ggufFamilies are GGUF architectures. llama.cpp calls BERT and XLM-RoBERTa by
@@ -51,6 +92,18 @@ var ggufFamilies = map[string]family{
 	"bert/bert": {"BERT", "", newBERT},
 	"bert/t5":   {"XLM-RoBERTa", "", newXLMR},
 	"bert/gpt2": {"RoBERTa", "", newXLMR},
+
+	"deberta-v2": {"DeBERTa", "", newDeBERTa},
+
+	"jina-bert-v2": {"JinaBERT", "", newJinaBERT},
+	"modern-bert":  {"ModernBERT", "", newModernBERT},
+
+	"qwen2":  {"Qwen 2", "", causalQwen2.build},
+	"qwen3":  {"Qwen 3", "", causalQwen3.build},
+	"gemma":  {"Gemma", "", causalGemma.build},
+	"gemma2": {"Gemma 2", "", causalGemma2.build},
+	"gemma3": {"Gemma 3", "", causalGemma3.build},
+	"llama":  {"Llama", "", wovenLlama.build},
 }
 
 func (f *file) family() (family, error) {
@@ -73,6 +126,9 @@ func (f *file) family() (family, error) {
 			Found: f.settings.describe(key{"architectures", ""}), Want: `a list that begins with the model's class, such as ["BertForSequenceClassification"]`}
 	}
 	fam, ok := families[f.architecture]
+	if strings.HasSuffix(f.architecture, "ForMaskedLM") && len(f.sentence.modules) == 0 {
+		ok = false // a bare language model; with modules it makes vectors
+	}
 	if !ok {
 		return family{}, f.refuse(fmt.Sprintf("architecture %q", abridge(f.architecture)), "winnow reads "+known(families))
 	}
@@ -99,6 +155,21 @@ type Options struct {
 	Precision   Precision
 	MaxLength   int
 	BatchTokens int
+
+	// Label is the name or number of a classifier's label that says that a document
+	// is relevant; "": the only one, or the one whose name says so, or the second of
+	// two.
+	Label string
+	// Pooling is "mean", "cls" or "last" in place of an embedding model's own.
+	Pooling string
+
+	roundAll bool // narrow matrices too are rounded to 8 bits: for tests
+
+	// Of causal models:
+	Score       string // "yes-no", "yes" or "token:ID"; "": as the model's authors do
+	Template    string // the prompt: a name or text; "": as the model's authors do
+	Instruction string // in place of the prompt's own
+	PlainText   bool   // what spells a special token in queries and documents stays text
 }
 
 // A Model is a loaded model. Its methods may be called at the same time; Close
@@ -114,6 +185,19 @@ type Model struct {
 	oneType   bool // all token types are 0
 	maxLength int
 	chunk     int // tokens that a worker takes through the layers at a time
+	judgement judgement
+	vectors   *embeddings // of models that embed
+	late      *late       // of models of late interaction
+
+	// Of causal models:
+	prompt       *prompt // or nil
+	cannotRerank error   // why not, if prompt is nil
+	pasts        *pasts
+	slack        int            // tokens that a prompt may have beyond maxLength
+	plain        bool           // texts are plain whatever the call says
+	completes    bool           // it has a language model's head
+	ends         map[int32]bool // tokens that end a text
+	listwise     *listwise
 
 	pool     *pool
 	computes []Compute
@@ -172,7 +256,13 @@ func load(f *file, path string, o Options) (_ *Model, err error) {
 	}()
 	f.ignore = ignorable
 	precision, reason := f.choosePrecision(o.Precision)
-	if m.network, err = fam.build(f); err != nil {
+	if o.roundAll {
+		f.narrow = 0
+	}
+	f.pooling = o.Pooling
+	m.network, err = fam.build(f)
+	m.source = f.source // which the family may have joined others to
+	if err != nil {
 		return nil, err
 	}
 	if f.err != nil {
@@ -187,6 +277,13 @@ func load(f *file, path string, o Options) (_ *Model, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if n, ok := m.network.(preparer); ok {
+		bytes, err := n.prepare(f, m.pool)
+		if err != nil {
+			return nil, err
+		}
+		packed += bytes
+	}
 	v := <-words
 	words = nil
 	if v.error != nil {
@@ -197,6 +294,7 @@ func load(f *file, path string, o Options) (_ *Model, err error) {
 		return nil, err
 	}
 	m.oneType = f.oneType
+	m.plain = o.PlainText
 	m.maxLength = f.maxLength
 	for _, limit := range []int{m.tokenizer.MaxLength(), o.MaxLength} {
 		if limit > 0 {
@@ -213,7 +311,25 @@ func load(f *file, path string, o Options) (_ *Model, err error) {
 	m.lanes = make([]lane, threads)
 	m.computes = make([]Compute, threads)
 	for w := range m.computes {
-		m.computes[w] = Compute{pool: m.pool, worker: w, lanes: m.lanes}
+		m.computes[w] = Compute{pool: m.pool, worker: w, lanes: m.lanes, coarse: precision == Int8}
+	}
+	if n, ok := m.network.(*reranker); ok {
+		if err := n.finish(m, f, o); err != nil {
+			return nil, err
+		}
+	}
+	if n, ok := m.network.(embedder); ok {
+		if err := m.embeds(n, f); err != nil {
+			return nil, err
+		}
+	}
+	if o.Label != "" && (m.vectors != nil || m.late != nil || m.listwise != nil || m.completes) {
+		return nil, fmt.Errorf("%s: the label %q was asked for, but the model has no classifier", path, o.Label)
+	}
+	if m.vectors == nil && m.late == nil && m.listwise == nil {
+		if m.judgement, err = f.judge(o.Label); err != nil {
+			return nil, err
+		}
 	}
 	m.describe(f, fam)
 	m.info.Precision, m.info.PrecisionReason = precision, reason
@@ -251,6 +367,12 @@ func ignorable(name string) bool {
 func (m *Model) checkVocabulary(f *file) error {
 	m.vocab, m.types = f.dims["vocab"], f.dims["types"]
 	size := m.tokenizer.Size()
+	if f.gguf {
+		// There is a piece for each row, if only a placeholder.
+		if pieces, ok := f.metadata.Strings("tokenizer.ggml.tokens"); ok {
+			size = max(size, len(pieces))
+		}
+	}
 	if size > m.vocab || f.gguf && size != m.vocab {
 		return &fault.FormatError{Path: f.settings.path, Field: "vocabulary", Offset: -1,
 			Found: fmt.Sprintf("token ids up to %d", size-1), Want: fmt.Sprintf("at most %d, the last row of the embedding table", m.vocab-1)}
@@ -271,6 +393,12 @@ func (m *Model) Close() error {
 type Sequence struct {
 	IDs   []int32
 	Types []int32
+
+	shared int        // tokens that it begins with like others of its call
+	list   *documents // of a listwise model: the documents that it is scored with
+	member int        // which of them it is
+	late   *lateQuery // of late interaction: the query, or that which it is
+	seen   int32      // how many of its tokens attention sees; 0: all
 }
 
 // Len is the number of tokens.
@@ -285,6 +413,14 @@ type Output struct {
 // Score scores sequences. The result is in their order.
 func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, error) {
 	outputs := make([]Output, len(sequences))
+	switch {
+	case m.listwise != nil:
+		return outputs, m.scoreLists(ctx, sequences, outputs)
+	case m.late != nil:
+		return outputs, m.scoreLate(ctx, sequences, outputs)
+	case m.vectors != nil:
+		return nil, fmt.Errorf("%s: %w", m.path, ErrCannotRerank)
+	}
 	if err := m.score(ctx, sequences, outputs); err != nil {
 		return nil, err
 	}
@@ -293,6 +429,11 @@ func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, erro
 
 // score allocates nothing once as large a call has been made before.
 func (m *Model) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	return m.compute(ctx, sequences, outputs, nil)
+}
+
+// compute fills outputs or vectors, whichever is not nil.
+func (m *Model) compute(ctx context.Context, sequences []Sequence, outputs []Output, vectors [][]float32) error {
 	for i, s := range sequences {
 		if err := m.check(s); err != nil {
 			return fmt.Errorf("sequence %d: %w", i, err)
@@ -303,8 +444,14 @@ func (m *Model) score(ctx context.Context, sequences []Sequence, outputs []Outpu
 	}
 	r := m.call()
 	defer m.done(r)
-	r.ctx, r.sequences, r.outputs = ctx, sequences, outputs
+	r.ctx, r.sequences, r.outputs, r.vectors = ctx, sequences, outputs, vectors
 	r.bad.Store(-1)
+	if m.pasts != nil {
+		if err := r.share(); err != nil {
+			return err
+		}
+		sequences = r.sequences
+	}
 	r.plan.divide(sequences, m.chunk, m.pool.size, 4*max(1, m.info.Hidden))
 	m.pool.run(&r.job, r, len(r.plan.chunks))
 	if ctx.Err() != nil {
@@ -317,8 +464,8 @@ func (m *Model) score(ctx context.Context, sequences []Sequence, outputs []Outpu
 }
 
 func (m *Model) check(s Sequence) error {
-	if s.Len() == 0 || s.Len() > m.maxLength {
-		return fmt.Errorf("%d tokens: expected 1 to %d", s.Len(), m.maxLength)
+	if s.Len() == 0 || s.Len() > m.maxLength+m.slack {
+		return fmt.Errorf("%d tokens: expected 1 to %d", s.Len(), m.maxLength+m.slack)
 	}
 	for _, id := range s.IDs {
 		if uint(id) >= uint(m.vocab) {
@@ -344,7 +491,13 @@ type call struct {
 	ctx       context.Context
 	sequences []Sequence
 	outputs   []Output
+	vectors   [][]float32
 	bad       atomic.Int64 // a sequence whose logits are not finite, or -1
+
+	// Of causal models: what lies before each sequence, which is then a prompt's
+	// rest.
+	rests  []Sequence
+	behind []behind
 }
 
 func (m *Model) call() *call {
@@ -359,7 +512,8 @@ func (m *Model) call() *call {
 }
 
 func (m *Model) done(r *call) {
-	r.ctx, r.sequences, r.outputs = nil, nil, nil
+	r.ctx, r.sequences, r.outputs, r.vectors = nil, nil, nil, nil
+	r.forget()
 	m.mu.Lock()
 	m.calls = append(m.calls, r)
 	m.mu.Unlock()
@@ -374,28 +528,32 @@ func (r *call) tile(i, w int) {
 	c.ctx = r.ctx
 	c.arena.reset()
 	r.plan.fill(&c.Batch, i, r.sequences)
+	r.attach(&c.Batch)
 	logits := r.model.network.logits(c)
 	if !c.Cancelled() {
-		for s, n := range c.Batch.Numbers {
-			if out, ok := outputOf(logits.Row(s)); ok {
-				r.outputs[n] = out
-			} else {
-				r.bad.Store(int64(n))
-			}
-		}
+		r.take(c, logits)
 	}
 	c.ctx = nil
 }
 
-// outputOf turns the logits of one or two labels into a score; ok is false if
-// they are not finite.
-func outputOf(logits []float32) (out Output, ok bool) {
-	z := float64(logits[len(logits)-1])
-	if len(logits) == 2 {
-		z -= float64(logits[0])
+// take makes of a chunk's rows what is wanted.
+func (r *call) take(c *Compute, x Matrix) {
+	if r.model.late != nil {
+		r.takeLate(c, x)
+		return
 	}
-	// The softmax of two labels is the sigmoid of their difference.
-	return Output{Logit: z, Probability: 1 / (1 + math.Exp(-z))}, !math.IsNaN(z) && !math.IsInf(z, 0)
+	for s, n := range c.Batch.Numbers {
+		ok := true
+		if r.vectors != nil {
+			r.vectors[n] = append([]float32(nil), x.Row(s)...)
+			ok = finite(x.Row(s))
+		} else {
+			r.outputs[n], ok = r.model.judgement.output(x.Row(s))
+		}
+		if !ok {
+			r.bad.Store(int64(n))
+		}
+	}
 }
 
 // Info describes the model.
@@ -408,11 +566,21 @@ func (m *Model) describe(f *file, fam family) {
 		info.Name = strings.TrimSuffix(filepath.Base(m.path), ".gguf")
 	}
 	info.Architecture, info.Family = f.architecture, fam.name
-	info.Tasks = []string{"rerank"}
+	info.Tasks = m.tasks()
 	info.Labels, info.Configured = f.labels, f.configured
-	info.Activation = "sigmoid"
-	if len(f.labels) == 2 {
-		info.Activation = "softmax"
+	info.Activation = m.judgement.activation()
+	if n := m.judgement.relevant; n < len(f.labels) {
+		info.Relevant = f.labels[n]
+	}
+	switch {
+	case m.listwise != nil:
+		info.Activation, info.Listwise = "none", true
+	case m.late != nil:
+		info.Activation = "mean"
+	case m.vectors != nil:
+		info.Activation, info.Labels = "", nil
+		info.Dimensions, info.Pooling, info.Unit = m.vectors.chain.width, m.vectors.chain.pooling.String(), m.vectors.chain.unit
+		info.Prompts, info.DefaultPrompt = m.vectors.prompts, m.vectors.defaultPrompt
 	}
 	info.MaxLength = m.maxLength
 	info.Layers, info.Hidden = f.dims["layers"], f.dims["hidden"]

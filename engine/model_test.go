@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -14,10 +15,24 @@ import (
 // TestDividedSameBits: operations that are divided among workers, as happens
 // with few long sequences, give the bits that one worker gives.
 func TestDividedSameBits(t *testing.T) {
-	dir := newRandomBERT(160, 5, 640, 2, 1024, 1200).write(t)
 	sequences := []Sequence{randomSequence(700, 1), randomSequence(33, 2), randomSequence(1024, 3)}
-	for _, precision := range []Precision{F32, F16, Int8} {
-		t.Run(precision.String(), func(t *testing.T) { testDivided(t, dir, sequences, precision) })
+	plain := slices.Clone(sequences)
+	for i := range plain {
+		plain[i].Types = nil
+	}
+	for _, test := range []struct {
+		name      string
+		model     *randomModel
+		sequences []Sequence
+	}{
+		{"BERT", newRandomBERT(160, 5, 640, 2, 1024, 1200), sequences},
+		{"JinaBERT", newRandomJina(160, 5, 320, 2, 1024, 1200), plain},
+		{"ModernBERT", newRandomModern(160, 5, 320, 3, 1024, 1200, 128), plain},
+	} {
+		dir := test.model.write(t)
+		for _, precision := range []Precision{F32, F16, Int8} {
+			t.Run(test.name+"/"+precision.String(), func(t *testing.T) { testDivided(t, dir, test.sequences, precision) })
+		}
 	}
 }
 
@@ -42,13 +57,38 @@ func testDivided(t *testing.T, dir string, sequences []Sequence, precision Preci
 	}
 }
 
+// A refusal is a change to a model after which it must not load.
+type refusal struct {
+	name   string
+	change func(m *randomModel)
+	kind   error
+	want   []string // in the message
+}
+
+func testRefusals(t *testing.T, model func() *randomModel, refusals []refusal) {
+	for _, test := range refusals {
+		t.Run(test.name, func(t *testing.T) {
+			r := model()
+			test.change(r)
+			m, err := Open(r.write(t), Options{})
+			if err == nil {
+				m.Close()
+				t.Fatal("no error")
+			}
+			if !errors.Is(err, test.kind) {
+				t.Errorf("%v is no %v", err, test.kind)
+			}
+			for _, s := range test.want {
+				if !strings.Contains(err.Error(), s) {
+					t.Errorf("%q does not say %q", err, s)
+				}
+			}
+		})
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
-	for _, test := range []struct {
-		name   string
-		change func(m *randomModel)
-		kind   error
-		want   []string // in the message
-	}{
+	testRefusals(t, func() *randomModel { return newRandomBERT(16, 2, 24, 2, 64, 1200) }, []refusal{
 		{"missing and unused tensors", func(m *randomModel) {
 			delete(m.shapes, "bert.encoder.layer.1.attention.self.key.weight")
 			delete(m.shapes, "classifier.bias")
@@ -84,25 +124,7 @@ func TestOpenRefuses(t *testing.T) {
 		{"infinite bias", func(m *randomModel) {
 			m.values["classifier.bias"] = func(int) float32 { return float32(math.Inf(1)) }
 		}, fault.ErrFormat, []string{"classifier.bias", "+Inf"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			r := newRandomBERT(16, 2, 24, 2, 64, 1200)
-			test.change(r)
-			m, err := Open(r.write(t), Options{})
-			if err == nil {
-				m.Close()
-				t.Fatal("no error")
-			}
-			if !errors.Is(err, test.kind) {
-				t.Errorf("%v is no %v", err, test.kind)
-			}
-			for _, s := range test.want {
-				if !strings.Contains(err.Error(), s) {
-					t.Errorf("%q does not say %q", err, s)
-				}
-			}
-		})
-	}
+	})
 }
 
 func nanAt(n int) func(int) float32 {

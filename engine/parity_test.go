@@ -16,12 +16,13 @@ import (
 // A reference is what an implementation in float64, written apart from this
 // one, computes for a model.
 type reference struct {
-	Model     string
-	Family    string
-	MaxLength int `json:"max_length"`
-	Queries   []string
-	Documents []string
-	Pairs     []struct {
+	Model       string
+	Family      string
+	MaxLength   int `json:"max_length"`
+	QueryLength int `json:"query_length"` // of late interaction
+	Queries     []string
+	Documents   []string
+	Pairs       []struct {
 		Query, Document int
 		Truncation      string
 		IDs, Types      []int32
@@ -89,15 +90,23 @@ func logitOf(logits []float64) float64 {
 }
 
 // The float32 tolerances: logits to 1e-4 of their size (float32 PyTorch itself
-// is off by up to 4e-5), probabilities to 1e-5.
+// is off by up to 4e-5), probabilities to 1e-5. ModernBERT, whose residual stream
+// is never normed, loses more in float32: PyTorch itself up to 2.5e-5.
 func closeLogit(got, want float64) bool { return math.Abs(got-want) <= 1e-4+1e-4*math.Abs(want) }
 func closeScore(got, want float64) bool { return math.Abs(got-want) <= 1e-5 }
+
+func (r *reference) closeScore(got, want float64) bool {
+	if r.Family == "modernbert" {
+		return math.Abs(got-want) <= 5e-5
+	}
+	return closeScore(got, want)
+}
 
 // models are the parity models of the families so far; the first ones are in
 // testdata, the rest in the full corpus.
 var (
-	ownModels = []string{"bert-minilm", "bert-2label", "xlmr-mmarco"}
-	allModels = []string{"bert-minilm", "bert-2label", "bert-old-sbert", "xlmr-mmarco", "xlmr-base", "xlmr-256", "xlmr-v2-m3", "jina-v2-base"}
+	ownModels = []string{"bert-minilm", "bert-2label", "xlmr-mmarco", "deberta-xsmall", "jina-v1-turbo", "modernbert-granite", "modernbert-gte"}
+	allModels = []string{"bert-minilm", "bert-2label", "bert-old-sbert", "xlmr-mmarco", "xlmr-base", "xlmr-256", "xlmr-v2-m3", "jina-v2-base", "deberta-base", "deberta-xsmall", "jina-v1-turbo", "modernbert-granite", "modernbert-gte"}
 )
 
 // eachModel runs a test on the models in testdata and in the full corpus.
@@ -126,36 +135,11 @@ func TestLogitsFromIDs(t *testing.T) {
 		for i, p := range r.Pairs {
 			want := logitOf(p.Logits)
 			worst = max(worst, math.Abs(got[i].Logit-want))
-			if !closeLogit(got[i].Logit, want) || !closeScore(got[i].Probability, p.Score) {
+			if !closeLogit(got[i].Logit, want) || !r.closeScore(got[i].Probability, p.Score) {
 				t.Errorf("pair %d (%d tokens): logit %v, score %v; want %v, %v", i, len(p.IDs), got[i].Logit, got[i].Probability, want, p.Score)
 			}
 		}
 		t.Logf("%d pairs, largest difference of a logit %.2g", len(r.Pairs), worst)
-	})
-}
-
-// TestInt8 compares 8-bit multiplication with the reference. Its measure is what
-// the simplest 8-bit scheme (a scale for each output and each token) loses on
-// the same model in simulation.
-func TestInt8(t *testing.T) {
-	eachModel(t, func(t *testing.T, dir string) {
-		var r reference
-		readJSON(t, filepath.Join(dir, "reference.json"), &r)
-		m := open(t, dir, Options{Precision: Int8})
-		got, err := m.Score(context.Background(), r.sequences())
-		if err != nil {
-			t.Fatal(err)
-		}
-		squares := 0.0
-		for i, p := range r.Pairs {
-			d := got[i].Logit - logitOf(p.Logits)
-			squares += d * d
-		}
-		rms := math.Sqrt(squares / float64(len(r.Pairs)))
-		if rms > 1.3*r.Measured.RMS {
-			t.Errorf("root mean square difference of a logit %.3g, simulated %.3g", rms, r.Measured.RMS)
-		}
-		t.Logf("root mean square difference of a logit %.3g, simulated %.3g", rms, r.Measured.RMS)
 	})
 }
 
@@ -247,11 +231,11 @@ func TestHiddenStates(t *testing.T) {
 // computed with and on however many threads.
 func TestSameBits(t *testing.T) {
 	for _, precision := range []Precision{F32, F16, Int8} {
-		t.Run(precision.String(), func(t *testing.T) { testSameBits(t, precision) })
+		t.Run(precision.String(), func(t *testing.T) { testSameBits(t, Options{Precision: precision}) })
 	}
 }
 
-func testSameBits(t *testing.T, precision Precision) {
+func testSameBits(t *testing.T, o Options) {
 	eachModel(t, func(t *testing.T, dir string) {
 		var r reference
 		readJSON(t, filepath.Join(dir, "reference.json"), &r)
@@ -259,7 +243,8 @@ func testSameBits(t *testing.T, precision Precision) {
 		var want []Output
 		for _, threads := range []int{1, 2, 3} {
 			for _, chunk := range []int{1, 100, 4096} {
-				m := open(t, dir, Options{Precision: precision, Threads: threads, BatchTokens: chunk})
+				o.Threads, o.BatchTokens = threads, chunk
+				m := open(t, dir, o)
 				if want == nil {
 					for _, s := range sequences {
 						out, err := m.Score(context.Background(), []Sequence{s})
@@ -296,7 +281,12 @@ func testSameBits(t *testing.T, precision Precision) {
 
 // TestNoAllocations: a forward pass in the steady state makes no garbage.
 func TestNoAllocations(t *testing.T) {
-	dir := filepath.Join("..", "testdata", "bert-minilm")
+	for _, name := range []string{"bert-minilm", "jina-v1-turbo", "modernbert-granite", "modernbert-gte"} {
+		t.Run(name, func(t *testing.T) { testNoAllocations(t, filepath.Join("..", "testdata", name)) })
+	}
+}
+
+func testNoAllocations(t *testing.T, dir string) {
 	var r reference
 	readJSON(t, filepath.Join(dir, "reference.json"), &r)
 	for i, threads := range []int{1, 2, 1, 2, 1, 2} {

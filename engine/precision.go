@@ -54,8 +54,14 @@ const (
 	packF32 packFormat = iota
 	packF16
 	packBF16
-	packInt8 // Q8_0 tensors keep their blocks, others get a scale for each output
+	packInt8   // tensors in blocks keep those, others get a scale for each output
+	packNarrow // tensors in blocks keep those, others stay float32
 )
+
+// narrow is below how many inputs or outputs a matrix is not rounded to 8 bits.
+// Models as narrow as that take little time and memory in any precision, so that
+// there is nothing to be had for the errors.
+const narrow = 128
 
 // maxF16 is the largest number that 16 bits hold; a matrix with a larger one is
 // kept in float32.
@@ -68,7 +74,7 @@ func (f packFormat) pack(out, in int, row func(i int, dst []float32)) kernels.We
 	case packBF16:
 		return kernels.PackBF16(out, in, row)
 	case packInt8:
-		return kernels.PackInt8(out, in, row)
+		return kernels.PackInt8x14(out, in, row)
 	}
 	return kernels.PackF32(out, in, row)
 }
@@ -92,11 +98,10 @@ func (f *file) choosePrecision(asked Precision) (Precision, string) {
 			chosen, reason = F32, fmt.Sprintf("the file's weights are %v", common)
 		case common == quant.F16 || common == quant.BF16:
 			chosen, reason = F16, fmt.Sprintf("the file's weights are %v, which are kept as they are", common)
-		case common == quant.Q8_0:
-			chosen, reason = Int8, "the file's weights are Q8_0, whose blocks are kept as they are"
+		case kernels.CanPackBlocks(common):
+			chosen, reason = Int8, fmt.Sprintf("the file's weights are %v, whose blocks are kept as they are", common)
 		default:
-			// 16 bits hold what four to six do; a second rounding to 8 would not.
-			chosen, reason = F16, fmt.Sprintf("the file's weights are %v, which 16 bits hold nearly exactly", common)
+			chosen, reason = Int8, fmt.Sprintf("the file's weights are %v", common)
 		}
 	}
 	switch {
@@ -105,7 +110,10 @@ func (f *file) choosePrecision(asked Precision) (Precision, string) {
 	case chosen == F16:
 		f.packAs = packF16
 	case chosen == Int8:
-		f.packAs = packInt8
+		f.packAs, f.floats, f.narrow = packInt8, packInt8, narrow
+		if asked == Auto { // what the file's authors left in 16 bits stays there
+			f.floats = packF16
+		}
 	}
 	return chosen, reason
 }

@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// A randomModel is a BERT or XLM-R of any shape with random weights, to be
+// A randomModel is a model of any shape with random weights, to be
 // written as a Hugging Face directory. Tests change its parts before that.
 type randomModel struct {
 	config map[string]any
@@ -21,20 +21,28 @@ type randomModel struct {
 	values map[string]func(i int) float32 // in place of random ones
 }
 
+func newRandom(config map[string]any) *randomModel {
+	return &randomModel{config: config, shapes: make(map[string][]int), values: make(map[string]func(int) float32)}
+}
+
+func (m *randomModel) linear(name string, out, in int) {
+	m.shapes[name+".weight"], m.shapes[name+".bias"] = []int{out, in}, []int{out}
+}
+
+func (m *randomModel) norm(name string, width int) {
+	m.shapes[name+".weight"], m.shapes[name+".bias"] = []int{width}, []int{width}
+	m.values[name+".weight"] = func(int) float32 { return 1 }
+}
+
 func newRandomBERT(hidden, heads, intermediate, layers, positions, vocab int) *randomModel {
-	m := &randomModel{config: map[string]any{
+	m := newRandom(map[string]any{
 		"architectures": []string{"BertForSequenceClassification"}, "model_type": "bert", "hidden_act": "gelu",
 		"hidden_size": hidden, "num_attention_heads": heads, "intermediate_size": intermediate, "num_hidden_layers": layers,
 		"max_position_embeddings": positions, "type_vocab_size": 2, "vocab_size": vocab, "layer_norm_eps": 1e-12,
 		"id2label": map[string]string{"0": "LABEL_0"},
-	}, shapes: make(map[string][]int), values: make(map[string]func(int) float32)}
-	linear := func(name string, out, in int) {
-		m.shapes[name+".weight"], m.shapes[name+".bias"] = []int{out, in}, []int{out}
-	}
-	norm := func(name string) {
-		m.shapes[name+".weight"], m.shapes[name+".bias"] = []int{hidden}, []int{hidden}
-		m.values[name+".weight"] = func(int) float32 { return 1 }
-	}
+	})
+	linear := m.linear
+	norm := func(name string) { m.norm(name, hidden) }
 	m.shapes["bert.embeddings.word_embeddings.weight"] = []int{vocab, hidden}
 	m.shapes["bert.embeddings.position_embeddings.weight"] = []int{positions, hidden}
 	m.shapes["bert.embeddings.token_type_embeddings.weight"] = []int{2, hidden}

@@ -37,9 +37,12 @@ type source interface {
 //	           precision.
 //	bias       "none" or "optional"; a Linear and a Norm have one otherwise.
 //	optional   "true": a pointer field that stays nil where the file has none.
+//	if         a name in loader.dims: a pointer field that stays nil where that is 0.
 //	each       on a slice of structs: the name in loader.dims of its length; %d in
 //	           the slice's st and gguf tags, which begin its tensors' names, is
-//	           the index.
+//	           the index. Elements may have dimensions of their own, see dimensioned.
+//
+// A name of one dot is that which the slice's tag begins.
 //
 // Load reads no weights: it checks the names and shapes of all tensors, so that
 // one error lists everything that is missing or left over. Pack does the rest.
@@ -52,6 +55,8 @@ type loader struct {
 	dims   map[string]int
 	eps    float32 // of all norms
 	packAs packFormat
+	floats packFormat // of matrices that the file has as floats, where others are packed in 8 bits
+	narrow int        // matrices of fewer inputs or outputs are not rounded to 8 bits
 
 	used    map[string]bool
 	missing []string
@@ -59,6 +64,10 @@ type loader struct {
 	work    []packing
 	tables  int64 // bytes of the tables that stay in the file
 }
+
+// A dimensioned element of a slice puts its own dimensions among the others before
+// its tensors are loaded.
+type dimensioned interface{ dimensions(dims map[string]int) }
 
 // A packing is a Linear that is still to be packed.
 type packing struct {
@@ -102,11 +111,16 @@ func (l *loader) structure(v reflect.Value, prefix string) {
 		if l.gguf {
 			spelling = tag.Get("gguf")
 		}
-		if f.Kind() == reflect.Slice && f.Type().Elem().Kind() == reflect.Struct {
-			n := l.dims[tag.Get("each")]
+		if each := tag.Get("each"); each != "" {
+			n := l.dims[each]
 			spelling = l.chooseStem(spelling)
-			f.Set(reflect.MakeSlice(f.Type(), n, n))
+			if f.Len() != n {
+				f.Set(reflect.MakeSlice(f.Type(), n, n))
+			}
 			for j := range n {
+				if d, ok := f.Index(j).Addr().Interface().(dimensioned); ok {
+					d.dimensions(l.dims)
+				}
 				l.structure(f.Index(j), prefix+strings.Replace(spelling, "%d", strconv.Itoa(j), 1))
 			}
 			continue
@@ -123,6 +137,9 @@ func (l *loader) structure(v reflect.Value, prefix string) {
 			if tag.Get("optional") == "true" && !l.has(names[0]+".weight") {
 				continue
 			}
+			if when := tag.Get("if"); when != "" && l.dims[when] == 0 {
+				continue
+			}
 			f.Set(reflect.New(f.Type().Elem()))
 			f = f.Elem()
 		}
@@ -131,8 +148,11 @@ func (l *loader) structure(v reflect.Value, prefix string) {
 		case *Linear:
 			shape[0] *= stacked
 			format := l.packAs
-			if tag.Get("keep") == "exact" {
+			switch {
+			case tag.Get("keep") == "exact":
 				format = format.exact()
+			case format == packInt8 && min(shape[0]*len(names), shape[1]) < l.narrow:
+				format = packNarrow
 			}
 			l.linear(dst, names, shape, tag.Get("bias"), format)
 		case *Norm:
@@ -167,7 +187,7 @@ func (l *loader) choose(spelling, prefix string) (names []string, stacked int) {
 func qualified(tag, prefix string) []string {
 	names := strings.Fields(tag)
 	for i := range names {
-		names[i] = prefix + names[i]
+		names[i] = strings.TrimSuffix(prefix+names[i], ".")
 	}
 	return names
 }
@@ -299,7 +319,10 @@ func (l *loader) table(dst *Table, name string, shape []int) {
 }
 
 func (l *loader) linear(dst *Linear, names []string, shape []int, bias string, format packFormat) {
-	p := packing{dst: dst, out: shape[0] * len(names), in: shape[1], format: format}
+	p := packing{dst: dst, out: shape[0] * len(names), in: 1, format: format}
+	for _, n := range shape[1:] { // a convolution has inputs by taps
+		p.in *= n
+	}
 	var biases []float32
 	for _, name := range names {
 		if t, ok := l.tensor(name, []string{".weight"}, shape, true); ok {
@@ -371,9 +394,13 @@ func (l *loader) tile(i, _ int) {
 			l.source.Release(t.Name)
 		}
 	}()
-	if w.format == packInt8 && w.blocks() {
-		w.err = l.packBlocks(w)
-		return
+	if (w.format == packInt8 || w.format == packNarrow) && w.blocks() {
+		if w.err = l.packBlocks(w); w.dst.weights != nil || w.err != nil {
+			return
+		}
+	}
+	if w.format == packInt8 && w.floats() {
+		w.format = l.floats
 	}
 	perPart := w.out / len(w.parts)
 	most := uint32(0)
@@ -398,29 +425,87 @@ func (l *loader) tile(i, _ int) {
 	}
 }
 
-// blocks says whether the tensors are all Q8_0.
+// blocks says whether the tensors are all of types that are multiplied as they
+// are in the file.
 func (w *packing) blocks() bool {
-	return !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return t.Type != quant.Q8_0 })
+	return !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return !kernels.CanPackBlocks(t.Type) })
 }
 
-// packBlocks packs Q8_0 tensors as they are.
+// floats says whether the tensors are all of floats.
+func (w *packing) floats() bool {
+	return !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return t.Type.BlockSize() > 1 })
+}
+
+// packBlocks packs tensors in blocks as they are. It packs nothing where their
+// blocks are better, or only, multiplied otherwise.
 func (l *loader) packBlocks(w *packing) error {
-	const block, infinite = 34, 0x7c00 // bytes; the exponent of an infinite float16
 	for _, t := range w.parts {
-		for b := 0; b < len(t.Data); b += block {
+		if err := l.finiteScales(t, w.in); err != nil {
+			return err
+		}
+	}
+	if !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return !evenRows(t, w.in) }) {
+		return nil
+	}
+	var parts []kernels.Weights
+	outputs := w.out / len(w.parts)
+	for i := 0; i < len(w.parts); {
+		t := w.parts[i]
+		data := t.Data
+		n := 1
+		for ; i+n < len(w.parts) && w.parts[i+n].Type == t.Type; n++ {
+			data = append(data[:len(data):len(data)], w.parts[i+n].Data...)
+		}
+		parts = append(parts, kernels.PackBlocks(t.Type, n*outputs, w.in, data))
+		i += n
+	}
+	if len(parts) == 1 {
+		w.dst.weights = parts[0]
+	} else if stack := kernels.Stack(parts...); stack != nil {
+		w.dst.weights = stack
+	}
+	return nil
+}
+
+// evenRows says whether t is of Q8_0 and the blocks of each row have one scale, as
+// in files of models that were made with a scale for each output. Their rows need
+// no blocks.
+func evenRows(t quant.Tensor, in int) bool {
+	if t.Type != quant.Q8_0 {
+		return false
+	}
+	size, row := t.Type.BlockBytes(), t.Type.Bytes(in)
+	for b := 0; b < len(t.Data); b += size {
+		first := b / row * row
+		if t.Data[b] != t.Data[first] || t.Data[b+1] != t.Data[first+1] {
+			return false
+		}
+	}
+	return true
+}
+
+// halves are where the float16 numbers of a block are.
+func halves(t quant.Type) []int {
+	switch t {
+	case quant.Q4_1, quant.Q5_1, quant.Q4_K, quant.Q5_K:
+		return []int{0, 2}
+	case quant.Q6_K:
+		return []int{208}
+	}
+	return []int{0}
+}
+
+// finiteScales checks the scales of blocks.
+func (l *loader) finiteScales(t quant.Tensor, in int) error {
+	const infinite = 0x7c00 // the exponent of an infinite float16
+	size, numbers := t.Type.BlockBytes(), t.Type.BlockSize()
+	for _, at := range halves(t.Type) {
+		for b := at; b < len(t.Data); b += size {
 			if binary.LittleEndian.Uint16(t.Data[b:])&infinite == infinite {
-				n := b / block * 32
-				return l.infinite(t, n/w.in, n%w.in, float32(math.NaN()))
+				n := b / size * numbers
+				return l.infinite(t, n/in, n%in, float32(math.NaN()))
 			}
 		}
 	}
-	data := w.parts[0].Data
-	if len(w.parts) > 1 {
-		data = nil
-		for _, t := range w.parts {
-			data = append(data, t.Data...)
-		}
-	}
-	w.dst.weights = kernels.PackQ8_0(w.out, w.in, data)
 	return nil
 }

@@ -14,6 +14,9 @@ type xlmr struct {
 }
 
 func newXLMR(f *file) (network, error) {
+	if f.headless() {
+		return newXLMREmbedder(f)
+	}
 	m := new(xlmr)
 	m.configure(f)
 	f.prefix = "roberta."

@@ -1,0 +1,467 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/tokenizer"
+)
+
+// A prompt is the text that a causal model reads of a query and a document, as
+// its authors write it. It is a list of pieces, each of which becomes tokens
+// apart from the others.
+type prompt struct {
+	name        string
+	pieces      []piece
+	instruction string  // where the caller gives none
+	yes, no     string  // answers
+	score       string  // yes-no, the softmax of both; yes, the sigmoid of one; or token:ID
+	divisor     float32 // of the logits
+	// slack is how many tokens a pair may have beyond the limit: FlagEmbedding
+	// counts its question only after it has cut.
+	slack func(fixed int) int
+}
+
+// A piece is text with the fields {query}, {document} and {instruction}.
+type piece struct {
+	text  string
+	fixed bool                // it is never cut
+	begin bool                // the tokenizer's own tokens before a text, in place of text
+	most  func(limit int) int // tokens that it may have; nil: no bound of its own
+
+	ids      []int32 // of a piece without fields
+	segments []segment
+}
+
+// A segment is a special token of the template or text between two of them.
+type segment struct {
+	id   int32 // -1: text
+	text string
+}
+
+const (
+	fieldQuery       = "{query}"
+	fieldDocument    = "{document}"
+	fieldInstruction = "{instruction}"
+)
+
+func (p *piece) has(field string) bool { return strings.Contains(p.text, field) }
+
+func (p *piece) constant() bool {
+	return !p.has(fieldQuery) && !p.has(fieldDocument) && !p.has(fieldInstruction)
+}
+
+// The prompts that winnow knows by name.
+var prompts = map[string]func() *prompt{
+	"qwen3-reranker":     qwen3Prompt,
+	"mxbai-rerank-v2":    mxbaiPrompt,
+	"bge-reranker-gemma": flagPrompt,
+	"zerank":             zerankPrompt,
+	"ctxl-rerank-v2":     ctxlPrompt,
+	"nemotron-rerank":    nemotronPrompt,
+}
+
+// qwen3Prompt is Qwen3-Reranker's (Zhang et al. 2025).
+func qwen3Prompt() *prompt {
+	return &prompt{name: "qwen3-reranker", divisor: 1, yes: "yes", no: "no", score: "yes-no",
+		instruction: "Given a web search query, retrieve relevant passages that answer the query",
+		pieces: []piece{
+			{fixed: true, text: "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. " +
+				"Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n"},
+			{text: "<Instruct>: {instruction}\n<Query>: {query}\n<Document>: {document}"},
+			{fixed: true, text: "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"},
+		}}
+}
+
+// mxbaiPrompt is mxbai-rerank-v2's (Mixedbread 2025).
+func mxbaiPrompt() *prompt {
+	return &prompt{name: "mxbai-rerank-v2", divisor: 1, yes: "1", no: "0", score: "yes-no",
+		pieces: []piece{
+			{fixed: true, text: "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\n"},
+			{text: "{instruction}query: {query}"},
+			{text: "\n"},
+			{text: "document: {document}"},
+			{fixed: true, text: "\n"},
+			{fixed: true, text: "You are a search relevance expert who evaluates how well documents match search queries. For each query-document pair, " +
+				"carefully analyze the semantic relationship between them, then provide your binary relevance judgment (0 for not relevant, 1 for relevant).\nRelevance:"},
+			{fixed: true, text: "<|im_end|>\n<|im_start|>assistant\n"},
+		}}
+}
+
+// flagPrompt is that of bge-reranker-v2-gemma, as FlagEmbedding cuts it: the query
+// to three quarters of the limit, the document to what is left, and the question
+// comes on top.
+func flagPrompt() *prompt {
+	return &prompt{name: "bge-reranker-gemma", divisor: 1, yes: "Yes", no: "No", score: "yes",
+		instruction: "Given a query A and a passage B, determine whether the passage contains an answer to the query by providing a prediction of either 'Yes' or 'No'.",
+		slack:       func(fixed int) int { return 2 * fixed },
+		pieces: []piece{
+			{fixed: true, begin: true},
+			{text: "A: {query}", most: func(limit int) int { return limit * 3 / 4 }},
+			{text: "\n"},
+			{text: "B: {document}", most: func(limit int) int { return limit }},
+			{fixed: true, text: "\n"},
+			{fixed: true, text: "{instruction}"},
+		}}
+}
+
+// zerankPrompt is that of zerank-1 (ZeroEntropy 2025): the query speaks as the
+// system, the document as the user.
+func zerankPrompt() *prompt {
+	return &prompt{name: "zerank", divisor: 5, yes: "Yes", no: "No", score: "yes",
+		pieces: []piece{
+			{text: "<|im_start|>system\n{query}<|im_end|>\n<|im_start|>user\n{document}"},
+			{fixed: true, text: "<|im_end|>\n<|im_start|>assistant\n"},
+		}}
+}
+
+// ctxlPrompt is that of ctxl-rerank-v2 (Contextual AI 2025), whose score is the
+// logit of token 0.
+func ctxlPrompt() *prompt {
+	return &prompt{name: "ctxl-rerank-v2", divisor: 1, yes: "yes", no: "no", score: "token:0",
+		pieces: []piece{
+			{fixed: true, begin: true},
+			{text: "Check whether a given document contains information helpful to answer the query.\n<Document> {document}\n<Query> {query}{instruction} ??"},
+		}}
+}
+
+// nemotronPrompt is that of llama-nemotron-rerank (NVIDIA 2025).
+func nemotronPrompt() *prompt {
+	return &prompt{name: "nemotron-rerank", divisor: 1, yes: "Yes", no: "No", score: "yes",
+		pieces: []piece{
+			{fixed: true, begin: true},
+			{text: "question:{query} \n \n passage:{document}"},
+		}}
+}
+
+// promptOf reads a template: text with {query} and {document}, and {instruction}
+// if it takes one. What stands before the last special token before the fields,
+// and from the first one after them, is never cut.
+func promptOf(t *tokenizer.Tokenizer, template string) (*prompt, error) {
+	if !strings.Contains(template, fieldQuery) || !strings.Contains(template, fieldDocument) {
+		return nil, fmt.Errorf("a template without %s or %s", fieldQuery, fieldDocument)
+	}
+	p := &prompt{name: "template", divisor: 1, yes: "yes", no: "no", score: "yes-no"}
+	first, last := len(template), 0
+	for _, field := range []string{fieldQuery, fieldDocument, fieldInstruction} {
+		if i := strings.Index(template, field); i >= 0 {
+			first = min(first, i)
+		}
+		if i := strings.LastIndex(template, field); i >= 0 {
+			last = max(last, i+len(field))
+		}
+	}
+	before, after, at := 0, last, 0
+	found := false
+	for _, s := range segmentsOf(t, template) {
+		end := at + len(s.text)
+		if s.id >= 0 {
+			if end <= first {
+				before = end
+			} else if at >= last && !found {
+				after, found = at, true
+			}
+		}
+		at = end
+	}
+	p.pieces = []piece{{fixed: true, text: template[:before]}, {text: template[before:after]}, {fixed: true, text: template[after:]}}
+	return p, nil
+}
+
+// segmentsOf cuts a template at its special tokens.
+func segmentsOf(t *tokenizer.Tokenizer, text string) []segment {
+	var list []segment
+	done := 0
+	for i := 0; i < len(text); i++ {
+		if text[i] != '<' && text[i] != '[' {
+			continue
+		}
+		length := strings.IndexAny(text[i:], ">]")
+		if length < 0 {
+			break
+		}
+		token := text[i : i+length+1]
+		id, ok := t.ID(token)
+		if !ok {
+			continue
+		}
+		if ids := t.Tokens(nil, token); len(ids) != 1 || ids[0] != id || len(t.PlainTokens(nil, token)) == 1 {
+			continue
+		}
+		if done < i {
+			list = append(list, segment{-1, text[done:i]})
+		}
+		list = append(list, segment{id, token})
+		done = i + len(token)
+		i = done - 1
+	}
+	if done < len(text) {
+		list = append(list, segment{-1, text[done:]})
+	}
+	return list
+}
+
+// choosePrompt is the prompt that was asked for, or the one that the file or its
+// name tell of, or that of the family's usual reranker.
+func choosePrompt(m *Model, f *file, n *reranker, o Options) (*prompt, error) {
+	p, err := choose(m, f, n, o.Template)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", f.settings.path, err)
+	}
+	if o.Instruction != "" {
+		p.instruction = o.Instruction
+	}
+	p.prepare(m.tokenizer)
+	return p, nil
+}
+
+func choose(m *Model, f *file, n *reranker, template string) (*prompt, error) {
+	if template != "" {
+		if named, ok := prompts[template]; ok {
+			return named(), nil
+		}
+		if !strings.Contains(template, "{") {
+			names := make([]string, 0, len(prompts))
+			for name := range prompts {
+				names = append(names, name)
+			}
+			slices.Sort(names)
+			return nil, fmt.Errorf("there is no template %q: expected text with %s and %s, or one of %s", abridge(template), fieldQuery, fieldDocument, strings.Join(names, ", "))
+		}
+		return promptOf(m.tokenizer, template)
+	}
+	if f.gguf {
+		if text, ok := f.metadata.String("tokenizer.chat_template.rerank"); ok {
+			return f.ggufPrompt(m.tokenizer, text)
+		}
+	}
+	name := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(f.name + " " + m.path))
+	for _, known := range []struct{ part, prompt string }{
+		{"zerank", "zerank"}, {"ctxlrerank", "ctxl-rerank-v2"}, {"mxbairerank", "mxbai-rerank-v2"}, {"qwen3reranker", "qwen3-reranker"},
+		{"bgererankerv2gemma", "bge-reranker-gemma"}, {"nemotronrerank", "nemotron-rerank"}, {"nvrerankqa", "nemotron-rerank"},
+	} {
+		if strings.Contains(name, known.part) {
+			return prompts[known.prompt](), nil
+		}
+	}
+	usual := "bge-reranker-gemma"
+	switch {
+	case n.mean:
+		usual = "nemotron-rerank"
+	case strings.HasPrefix(f.architecture, "Qwen3") || f.architecture == "qwen3":
+		usual = "qwen3-reranker"
+	case strings.HasPrefix(f.architecture, "Qwen2") || f.architecture == "qwen2":
+		usual = "mxbai-rerank-v2"
+	}
+	return prompts[usual](), nil
+}
+
+// ggufPrompt is the prompt that a GGUF file carries. llama.cpp's converter writes
+// the default instruction into Qwen3-Reranker's; it is made a field again.
+func (f *file) ggufPrompt(t *tokenizer.Tokenizer, text string) (*prompt, error) {
+	usual := qwen3Prompt()
+	p, err := promptOf(t, strings.Replace(text, usual.instruction, fieldInstruction, 1))
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer.chat_template.rerank: %w", err)
+	}
+	p.instruction = usual.instruction
+	return p, nil
+}
+
+// prepare turns what does not depend on the caller's texts into tokens.
+func (p *prompt) prepare(t *tokenizer.Tokenizer) {
+	for i := range p.pieces {
+		s := &p.pieces[i]
+		switch {
+		case s.begin:
+			var e tokenizer.Encoding
+			t.Encode(&e, "", 0)
+			s.ids = e.IDs
+		case s.constant():
+			s.ids = t.Tokens(nil, s.text)
+		default:
+			s.segments = segmentsOf(t, s.text)
+		}
+	}
+}
+
+// fields are what a caller puts into a prompt.
+type fields struct {
+	query, document, instruction string
+	plain                        bool // what spells a special token stays text
+}
+
+func (v *fields) fill(text string) string {
+	if !strings.Contains(text, "{") {
+		return text
+	}
+	return strings.NewReplacer(fieldQuery, v.query, fieldDocument, v.document, fieldInstruction, v.instruction).Replace(text)
+}
+
+// tokens are the piece's, uncut.
+func (s *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) []int32 {
+	if s.segments == nil {
+		return append(dst, s.ids...)
+	}
+	if !v.plain {
+		return t.Tokens(dst, v.fill(s.text))
+	}
+	for _, g := range s.segments {
+		if g.id >= 0 {
+			dst = append(dst, g.id)
+		} else {
+			dst = t.PlainTokens(dst, v.fill(g.text))
+		}
+	}
+	return dst
+}
+
+// A promptEncoder makes the sequences of one query's documents.
+type promptEncoder struct {
+	*Model
+	fields
+	prompt    *prompt
+	documents []string
+	known     [][]int32 // tokens of the pieces without the document, cut to their own bounds
+	allowed   int       // tokens in all
+	limit     int
+	fixed     int
+	full      int // tokens of the other pieces, uncut
+	pairs     Pairs
+	job       job
+	err       error
+}
+
+// encodePrompts is EncodePairs for causal models.
+func (m *Model) encodePrompts(query string, documents []string, o Reading, limit int) (Pairs, error) {
+	p := m.prompt
+	if p == nil {
+		return Pairs{}, fmt.Errorf("%s: the model cannot rerank: %w", m.path, m.cannotRerank)
+	}
+	e := &promptEncoder{Model: m, prompt: p, documents: documents, limit: limit,
+		fields: fields{query: query, instruction: p.instruction, plain: o.Plain || m.plain},
+		pairs:  Pairs{Sequences: make([]Sequence, len(documents)), Full: make([]int, len(documents)), Limit: limit}}
+	if o.Instruction != "" {
+		e.instruction = o.Instruction
+	}
+	if p.name == "ctxl-rerank-v2" && e.instruction != "" {
+		e.instruction = " " + e.instruction
+	}
+	if p.name == "mxbai-rerank-v2" && e.instruction != "" {
+		e.instruction = "instruction: " + e.instruction + "\n"
+	}
+	e.known = make([][]int32, len(p.pieces))
+	tail := 0
+	for i := range p.pieces {
+		s := &p.pieces[i]
+		if s.has(fieldDocument) {
+			tail = 0
+			continue
+		}
+		e.known[i] = s.tokens(nil, m.tokenizer, &e.fields)
+		e.full += len(e.known[i])
+		if s.fixed {
+			e.fixed += len(e.known[i])
+			tail += len(e.known[i])
+		}
+		if s.most != nil {
+			e.known[i] = e.known[i][:min(len(e.known[i]), s.most(limit))]
+		}
+	}
+	e.allowed = limit
+	if p.slack != nil {
+		e.allowed += min(p.slack(tail), m.slack)
+	}
+	if e.fixed >= e.allowed {
+		return Pairs{}, fmt.Errorf("at most %d tokens: no room for a query and a document beside the prompt's %d", limit, e.fixed)
+	}
+	if len(documents) <= encodePiece {
+		e.tile(0, 0)
+	} else {
+		m.pool.run(&e.job, e, (len(documents)+encodePiece-1)/encodePiece)
+	}
+	if e.err != nil {
+		return Pairs{}, e.err
+	}
+	e.share()
+	return e.pairs, nil
+}
+
+func (e *promptEncoder) tile(i, _ int) {
+	for d := i * encodePiece; d < min((i+1)*encodePiece, len(e.documents)); d++ {
+		v := e.fields
+		v.document = e.documents[d]
+		ids, full := e.encode(&v)
+		e.pairs.Sequences[d], e.pairs.Full[d] = Sequence{IDs: ids}, full
+	}
+}
+
+// encode gives the tokens of one prompt, cut, and how many they are uncut.
+func (e *promptEncoder) encode(v *fields) (ids []int32, full int) {
+	list := make([][]int32, len(e.known))
+	full, total := e.full, 0
+	for i := range list {
+		s := &e.prompt.pieces[i]
+		list[i] = e.known[i]
+		if s.has(fieldDocument) {
+			list[i] = s.tokens(nil, e.tokenizer, v)
+			full += len(list[i])
+			if s.most != nil {
+				list[i] = list[i][:min(len(list[i]), s.most(e.limit))]
+			}
+		}
+		total += len(list[i])
+	}
+	for i := len(list) - 1; i >= 0 && total > e.allowed; i-- {
+		s := &e.prompt.pieces[i]
+		if s.fixed {
+			continue
+		}
+		was := len(list[i])
+		if s.has(fieldDocument) && !strings.HasSuffix(s.text, fieldDocument) {
+			list[i] = e.shorten(s, v, list[i], was-(total-e.allowed))
+		} else {
+			list[i] = list[i][:was-min(was, total-e.allowed)]
+		}
+		total += len(list[i]) - was
+	}
+	ids = make([]int32, 0, total)
+	for _, part := range list {
+		ids = append(ids, part...)
+	}
+	return ids, full
+}
+
+// shorten cuts the document inside a piece, so that the piece has at most so many
+// tokens; where even no document is short enough, it cuts the piece's end.
+func (e *promptEncoder) shorten(s *piece, v *fields, ids []int32, most int) []int32 {
+	cut := *v
+	document := e.tokenizer.Tokens(nil, v.document)
+	for len(ids) > most && len(document) > 0 {
+		document = document[:max(0, len(document)-(len(ids)-most))]
+		cut.document = e.tokenizer.Decode(document, false)
+		ids = s.tokens(ids[:0], e.tokenizer, &cut)
+	}
+	return ids[:min(len(ids), max(most, 0))]
+}
+
+// share finds the tokens that all prompts begin with.
+func (e *promptEncoder) share() {
+	if e.pasts == nil || len(e.documents) == 0 {
+		return
+	}
+	v := e.fields
+	head, _ := e.encode(&v)
+	n := len(head)
+	for i := range e.pairs.Sequences {
+		s := &e.pairs.Sequences[i]
+		n = min(n, commonPrefix(head, s.IDs), len(s.IDs)-1)
+	}
+	if n < shortest {
+		return
+	}
+	for i := range e.pairs.Sequences {
+		e.pairs.Sequences[i].shared = n
+	}
+}
