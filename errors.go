@@ -23,6 +23,14 @@ var (
 	// ErrNotFinite: the model computed a number that is not finite, which a
 	// damaged weight or one beyond float32 does. No score is made up for it.
 	ErrNotFinite = engine.ErrNotFinite
+	// ErrCannotComplete: the model does not generate text.
+	ErrCannotComplete = engine.ErrCannotComplete
+	// ErrCannotEmbed: the model makes no vectors of texts.
+	ErrCannotEmbed = engine.ErrCannotEmbed
+	// ErrCannotRerank: the model makes vectors of texts, but no scores.
+	ErrCannotRerank = engine.ErrCannotRerank
+	// ErrPromptTooLong: a prompt fills the model's window.
+	ErrPromptTooLong = engine.ErrPromptTooLong
 )
 
 // A FormatError says which file, which field of it, what was found there and

@@ -39,11 +39,40 @@ func WithMaxLength(n int) Option { return func(o *engine.Options) { o.MaxLength 
 // changes no score.
 func WithBatchTokens(n int) Option { return func(o *engine.Options) { o.BatchTokens = n } }
 
+// WithScore says what a causal model's score is: "yes-no", the softmax of two
+// answers' logits at the last token; "yes", the sigmoid of one's; or "token:ID",
+// the sigmoid of that token's. Without it, it is what the model's authors take.
+func WithScore(score string) Option { return func(o *engine.Options) { o.Score = score } }
+
+// WithTemplate sets the prompt of a causal model: text with {query} and {document}
+// in it, and {instruction} if it takes one, or the name of a prompt that winnow
+// knows (qwen3-reranker, mxbai-rerank-v2, bge-reranker-gemma, zerank,
+// ctxl-rerank-v2, nemotron-rerank). Without it, it is the one of the model's authors.
+func WithTemplate(template string) Option { return func(o *engine.Options) { o.Template = template } }
+
+// WithInstruction replaces the instruction in the prompt of a causal model.
+func WithInstruction(text string) Option { return func(o *engine.Options) { o.Instruction = text } }
+
+// WithLabel says which label of a classifier means that a document is relevant, by
+// its name or number. Without it, it is the only one; or the one whose name says so
+// ("entailment", "relevant", "yes" and the like); or the second of two.
+func WithLabel(label string) Option { return func(o *engine.Options) { o.Label = label } }
+
+// WithPooling replaces the pooling of a model that embeds: "mean", "cls" or "last".
+func WithPooling(kind string) Option { return func(o *engine.Options) { o.Pooling = kind } }
+
+// WithPlainText keeps what spells a special token in queries and documents plain
+// text. Otherwise it becomes that token, as the models' authors have it, and a
+// document can steer the prompt that it stands in.
+func WithPlainText() Option { return func(o *engine.Options) { o.PlainText = true } }
+
 type rerankOptions struct {
-	topN      int
-	raw       bool
-	truncate  bool
-	maxLength int
+	topN        int
+	raw         bool
+	truncate    bool
+	maxLength   int
+	instruction string
+	plain       bool
 }
 
 // A RerankOption changes one call of Rerank, Score, Encode or ScoreEncoded.
@@ -53,7 +82,8 @@ type RerankOption func(*rerankOptions)
 func TopN(n int) RerankOption { return func(o *rerankOptions) { o.topN = n } }
 
 // RawScores gives the logit as the score instead of the probability (for two
-// labels: the relevant one's logit minus the other's).
+// labels: the relevant one's logit minus the other's; for more: minus the logarithm
+// of the others' summed exponentials; for late interaction: the sum of the cosines).
 func RawScores() RerankOption { return func(o *rerankOptions) { o.raw = true } }
 
 // Truncate says whether a pair that is longer than the model takes is cut as
@@ -64,6 +94,13 @@ func Truncate(cut bool) RerankOption { return func(o *rerankOptions) { o.truncat
 // MaxTokens lowers the number of tokens of each pair for one call, special
 // tokens included; 0 means the model's own limit.
 func MaxTokens(n int) RerankOption { return func(o *rerankOptions) { o.maxLength = n } }
+
+// Instruction replaces the instruction in the prompt of a causal model for one
+// call; models that take none leave it out.
+func Instruction(text string) RerankOption { return func(o *rerankOptions) { o.instruction = text } }
+
+// PlainText is WithPlainText for one call.
+func PlainText() RerankOption { return func(o *rerankOptions) { o.plain = true } }
 
 func collect(options []RerankOption) rerankOptions {
 	o := rerankOptions{truncate: true}

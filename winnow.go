@@ -150,7 +150,7 @@ func (m *Model) Encode(query string, documents []string, options ...RerankOption
 	}
 	defer m.leave()
 	o := collect(options)
-	encoded, err := m.engine.EncodePairs(query, documents, o.maxLength)
+	encoded, err := m.engine.EncodePairsAs(query, documents, engine.Reading{MaxLength: o.maxLength, Instruction: o.instruction, Plain: o.plain})
 	if err != nil {
 		return nil, err
 	}
@@ -191,15 +191,20 @@ func (m *Model) ScoreEncoded(ctx context.Context, pairs []Pair, options ...Reran
 	return results, nil
 }
 
-// A TooLongError says which document, together with its query, has more tokens
+// A TooLongError says which document, together with its query, or which text has more tokens
 // than the model takes.
 type TooLongError struct {
 	Index  int // of the document
 	Tokens int // of the pair, uncut, special tokens included
 	Limit  int
+
+	text bool // it is a text that was to be embedded
 }
 
 func (e *TooLongError) Error() string {
+	if e.text {
+		return fmt.Sprintf("text %d: %d tokens, at most %d: %v", e.Index, e.Tokens, e.Limit, ErrTooLong)
+	}
 	return fmt.Sprintf("document %d: %d tokens with the query, at most %d: %v", e.Index, e.Tokens, e.Limit, ErrTooLong)
 }
 

@@ -18,6 +18,7 @@ import (
 // A reference is what an implementation in float64, written apart from this
 // one, computes for a model.
 type reference struct {
+	Family    string
 	MaxLength int `json:"max_length"`
 	Queries   []string
 	Documents []string
@@ -64,13 +65,20 @@ func logitOf(logits []float64) float64 {
 	return z
 }
 
-// The float32 tolerances: logits to 1e-4 and 1e-4 of their size, scores to 1e-5.
+// The float32 tolerances: logits to 1e-4 and 1e-4 of their size, scores to 1e-5,
+// but 5e-5 of ModernBERT's, which lose more in float32 whoever computes them.
 func closeLogit(got, want float64) bool { return math.Abs(got-want) <= 1e-4+1e-4*math.Abs(want) }
-func closeScore(got, want float64) bool { return math.Abs(got-want) <= 1e-5 }
+
+func (r *reference) closeScore(got, want float64) bool {
+	if r.Family == "modernbert" {
+		return math.Abs(got-want) <= 5e-5
+	}
+	return math.Abs(got-want) <= 1e-5
+}
 
 var (
-	ownModels = []string{"bert-minilm", "bert-2label", "xlmr-mmarco"}
-	allModels = []string{"bert-minilm", "bert-2label", "bert-old-sbert", "xlmr-mmarco", "xlmr-base", "xlmr-256", "xlmr-v2-m3", "jina-v2-base"}
+	ownModels = []string{"bert-minilm", "bert-2label", "xlmr-mmarco", "deberta-xsmall", "jina-v1-turbo", "modernbert-granite", "modernbert-gte"}
+	allModels = []string{"bert-minilm", "bert-2label", "bert-old-sbert", "xlmr-mmarco", "xlmr-base", "xlmr-256", "xlmr-v2-m3", "jina-v2-base", "deberta-base", "deberta-xsmall", "jina-v1-turbo", "modernbert-granite", "modernbert-gte"}
 )
 
 // TestParity goes the whole way from text to score, for every model of the
@@ -109,7 +117,7 @@ func testParity(t *testing.T, dir string) {
 			t.Fatal(err)
 		}
 		got, want := results[0], logitOf(p.Logits)
-		if !closeLogit(got.Logit, want) || !closeScore(got.Score, p.Score) {
+		if !closeLogit(got.Logit, want) || !r.closeScore(got.Score, p.Score) {
 			t.Errorf("pair %d: logit %v, score %v; want %v, %v", i, got.Logit, got.Score, want, p.Score)
 		}
 		if got.Tokens != len(p.IDs) || got.Document != document {
@@ -138,12 +146,13 @@ func checkIDs(t *testing.T, i int, got Pair, ids, types []int32) {
 // TestGGUF compares files that llama.cpp's tools made with a reference computed
 // in float64 from their dequantised weights.
 func TestGGUF(t *testing.T) {
-	for _, file := range []string{"bert-minilm-with-pooler-F16.gguf", "xlmr-mmarco-F16.gguf"} {
-		t.Run(file, func(t *testing.T) {
-			name := "bert-minilm"
-			if strings.HasPrefix(file, "xlmr") {
-				name = "xlmr-mmarco"
-			}
+	for _, own := range []struct{ file, name string }{
+		{"bert-minilm-with-pooler-F16.gguf", "bert-minilm"},
+		{"xlmr-mmarco-F16.gguf", "xlmr-mmarco"},
+		{"modernbert-gte-F16.gguf", "modernbert-gte"},
+	} {
+		t.Run(own.file, func(t *testing.T) {
+			file, name := own.file, own.name
 			var r reference
 			readJSON(t, filepath.Join("testdata", name, "reference.json"), &r)
 			m := open(t, filepath.Join("testdata", file), WithPrecision(F32))
@@ -200,7 +209,7 @@ func TestGGUF(t *testing.T) {
 					}
 					want := logitOf(p.Logits)
 					worst = max(worst, math.Abs(got[0].Logit-want))
-					if !closeLogit(got[0].Logit, want) || !closeScore(got[0].Score, p.Score) {
+					if !closeLogit(got[0].Logit, want) || !r.closeScore(got[0].Score, p.Score) {
 						t.Errorf("query %d, document %d: logit %v, score %v; want %v, %v", p.Query, p.Document, got[0].Logit, got[0].Score, want, p.Score)
 					}
 				}
