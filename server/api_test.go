@@ -116,6 +116,9 @@ func TestDialects(t *testing.T) {
 		{"Mixedbread on Isaacus's route", "/v1/rerankings", `{"query":"q","input":["0"]}`,
 			`{"usage":{"prompt_tokens":5,"total_tokens":5},"model":"fake","data":[{"index":0,"score":0.5,"object":"rank_result"}],"object":"list","top_k":1,"return_input":false}`},
 
+		{"infinity", "/infinity/rerank", `{"model":"m","query":"q","documents":["0","1"],"top_n":1,"return_documents":true}`,
+			`{"object":"rerank","results":[{"index":1,"relevance_score":` + sig1 + `,"document":"1"}],"model":"m","usage":{"prompt_tokens":10,"total_tokens":10},"id":"infinity-test","created":0}`},
+
 		{"Cohere v2", "/v2/rerank", `{"model":"rerank-v3.5","query":"q","documents":["0","1"],"top_n":1,"max_tokens_per_doc":4096}`,
 			`{"id":"test","results":[{"index":1,"relevance_score":` + sig1 + `}],"meta":{"api_version":{"version":"2"},"billed_units":{"search_units":1}}}`},
 		{"vLLM on v2", "/v2/rerank", `{"model":"m","query":"q","documents":["0","1"],"truncate_prompt_tokens":-1}`,

@@ -51,6 +51,9 @@ func newKeyer(model, query string, o EncodeOptions) keyer {
 	if o.CutLeft {
 		flags |= 2
 	}
+	if o.Plain {
+		flags |= 4
+	}
 	_ = binary.Write(h, binary.LittleEndian, []int64{int64(o.MaxTokens), int64(o.MaxDocument), flags})
 	var k keyer
 	h.Sum(k.prefix[:0])

@@ -311,16 +311,6 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// completion answers for models that cannot complete.
-func (s *Server) completion(w http.ResponseWriter, r *http.Request) error {
-	return s.without(w, r, "complete", "complete text: it has no language-model head")
-}
-
-// embeddings answers for models that cannot embed.
-func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) error {
-	return s.without(w, r, "embed", "embed: it has neither an embedding head nor pooling")
-}
-
 func (s *Server) without(w http.ResponseWriter, r *http.Request, task, what string) error {
 	f, err := s.body(w, r)
 	if err != nil {

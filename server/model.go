@@ -33,12 +33,14 @@ type EncodeOptions struct {
 	Refuse      bool   // a pair that is too long is an error, of type *TooLongError
 	CutLeft     bool   // cut at the document's beginning
 	Instruction string // replaces the default instruction of a model that takes one
+	Plain       bool   // what spells a special token stays text
 }
 
-// An Output is the score of one pair.
+// An Output is the score of one pair, or the vector of one text.
 type Output struct {
 	Logit       float64
 	Probability float64
+	Vector      []float32
 }
 
 // A Token is one unit of text as the model sees it.
@@ -65,6 +67,10 @@ type Info struct {
 	FileBytes    int64
 	MemoryBytes  int64 // packed weights and working memory
 	Threads      int
+	Dimensions   int      // of a vector, of models that embed
+	Pooling      string   // of models that embed, in words
+	Prompts      []string // names of what may be put before texts, of models that embed
+	Listwise     bool     // a document's score depends on the documents beside it
 }
 
 // A TooLongError says which document has, together with its query, more tokens

@@ -61,21 +61,25 @@ func (s *Server) rank(r *http.Request, a ask) (*answer, error) {
 	note.documents = total
 	out := &answer{view: v, outputs: make([]Output, total)}
 
+	cache := s.cache
+	if v.info.Listwise {
+		cache = nil
+	}
 	// What is not in the cache remains to be done.
 	rest := &remainder{}
 	var estimate int64
 	first := 0
 	for _, q := range a.questions {
 		var keys keyer
-		if s.cache != nil {
+		if cache != nil {
 			keys = newKeyer(v.name, q.query, a.options)
 		}
 		for i, d := range q.documents {
 			n := first + i
 			var key cacheKey
-			if s.cache != nil {
+			if cache != nil {
 				key = keys.key(d)
-				if hit, ok := s.cache.get(key); ok {
+				if hit, ok := cache.get(key); ok {
 					out.outputs[n] = hit.output
 					out.tokens += hit.tokens
 					if hit.truncated {
@@ -102,7 +106,7 @@ func (s *Server) rank(r *http.Request, a ask) (*answer, error) {
 	defer ticket.release()
 
 	span := s.tracer.start(ctx, "tokenize")
-	pairs, err := rest.encode(ctx, v.model, a.options)
+	pairs, err := rest.encode(ctx, v.model, a.options, v.info.Listwise)
 	span.end()
 	if err != nil {
 		return nil, err
@@ -126,8 +130,8 @@ func (s *Server) rank(r *http.Request, a ask) (*answer, error) {
 	}
 	for i, n := range rest.numbers {
 		out.outputs[n] = outputs[i]
-		if s.cache != nil {
-			s.cache.put(cached{rest.keys[i], outputs[i], pairs[i].Tokens(), pairs[i].Truncated()})
+		if cache != nil {
+			cache.put(cached{rest.keys[i], outputs[i], pairs[i].Tokens(), pairs[i].Truncated()})
 		}
 	}
 	return out, nil
@@ -157,7 +161,9 @@ func (r *remainder) add(number int, query, document string, key cacheKey) {
 	r.runs[len(r.runs)-1].to = len(r.numbers)
 }
 
-func (r *remainder) encode(ctx context.Context, m Model, o EncodeOptions) ([]Pair, error) {
+// encode encodes a part of the documents of a query at a time, or all if whole
+// says so.
+func (r *remainder) encode(ctx context.Context, m Model, o EncodeOptions, whole bool) ([]Pair, error) {
 	pairs := make([]Pair, 0, len(r.documents))
 	for _, q := range r.runs {
 		for from := q.from; from < q.to; {
@@ -165,7 +171,7 @@ func (r *remainder) encode(ctx context.Context, m Model, o EncodeOptions) ([]Pai
 				return nil, context.Cause(ctx)
 			}
 			to, size := from, 0
-			for to < q.to && to-from < encodeDocuments && (to == from || size+len(r.documents[to]) <= encodeBytes) {
+			for to < q.to && (whole || to-from < encodeDocuments && (to == from || size+len(r.documents[to]) <= encodeBytes)) {
 				size += len(r.documents[to])
 				to++
 			}

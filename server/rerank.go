@@ -42,6 +42,9 @@ func (s *Server) common(f fields) (a ask, raw bool, err error) {
 	if a.options.Instruction, err = f.str("instruction"); err != nil {
 		return a, false, err
 	}
+	if a.options.Plain, err = f.boolean("plain_text", false); err != nil {
+		return a, false, err
+	}
 	if raw, err = f.boolean("raw_scores", false); err != nil {
 		return a, false, err
 	}

@@ -215,16 +215,16 @@ func (s *Server) table() []route {
 		{path: "/v1/score", post: s.score},
 		{path: "/score", post: s.score},
 		{path: "/v1/rerankings", post: s.rerankings},
+		{path: "/infinity/rerank", post: s.rerankInfinity},
 	}
 	for _, path := range []string{"/v1/rerank", "/rerank", "/v1/reranking", "/reranking"} {
 		routes = append(routes, route{path: path, post: s.rerank})
 	}
-	for _, path := range []string{"/completion", "/completions", "/v1/completions", "/v1/chat/completions", "/chat/completions"} {
-		routes = append(routes, route{path: path, post: s.completion})
-	}
-	for _, path := range []string{"/v1/embeddings", "/embeddings", "/embedding", "/embed"} {
-		routes = append(routes, route{path: path, post: s.embeddings})
-	}
+	routes = append(routes, route{path: "/completion", post: s.completion}, route{path: "/completions", post: s.completion},
+		route{path: "/v1/completions", post: s.completionOpenAI},
+		route{path: "/v1/chat/completions", post: s.chat}, route{path: "/chat/completions", post: s.chat})
+	routes = append(routes, route{path: "/v1/embeddings", post: s.embeddings}, route{path: "/embeddings", post: s.embedding},
+		route{path: "/embedding", post: s.embedding}, route{path: "/embed", post: s.embedTEI})
 	return routes
 }
 

@@ -2,6 +2,7 @@ package server
 
 import (
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 )
@@ -110,12 +111,16 @@ func (s *Server) info(w http.ResponseWriter, r *http.Request) error {
 		byID[strconv.Itoa(i)] = l
 		byLabel[l] = i
 	}
+	kind := map[string]any{"reranker": map[string]any{"id2label": byID, "label2id": byLabel}}
+	if slices.Contains(st.info.Tasks, "embed") {
+		kind = map[string]any{"embedding": map[string]any{"pooling": st.info.Pooling}}
+	}
 	writeJSON(w, http.StatusOK, map[string]any{
 		"model_id":                st.info.Path,
 		"model_sha":               nil,
 		"model_dtype":             st.info.Precision,
 		"served_model_name":       st.spec.Name,
-		"model_type":              map[string]any{"reranker": map[string]any{"id2label": byID, "label2id": byLabel}},
+		"model_type":              kind,
 		"max_concurrent_requests": s.options.QueueTokens / max(1, st.info.MaxLength),
 		"max_input_length":        st.info.MaxLength,
 		"max_batch_tokens":        s.batchTokens(st.info.Threads),

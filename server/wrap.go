@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"sort"
 	"unicode/utf8"
 
@@ -21,7 +23,11 @@ func (w wrapped) Encode(query string, documents []string, o EncodeOptions) ([]Pa
 	if err != nil {
 		return nil, err
 	}
-	encoded, err := w.m.Encode(query, cut, winnow.MaxTokens(o.MaxTokens), winnow.Truncate(!o.Refuse))
+	options := []winnow.RerankOption{winnow.MaxTokens(o.MaxTokens), winnow.Truncate(!o.Refuse), winnow.Instruction(o.Instruction)}
+	if o.Plain {
+		options = append(options, winnow.PlainText())
+	}
+	encoded, err := w.m.Encode(query, cut, options...)
 	if err != nil {
 		var long *winnow.TooLongError
 		if errors.As(err, &long) {
@@ -37,6 +43,11 @@ func (w wrapped) Encode(query string, documents []string, o EncodeOptions) ([]Pa
 		}
 	}
 	return pairs, nil
+}
+
+// Complete makes it a Completer.
+func (w wrapped) Complete(ctx context.Context, prompt []int, o winnow.CompleteOptions) (*winnow.Completion, error) {
+	return w.m.CompleteTokens(ctx, prompt, o)
 }
 
 // A cutPair is one whose document was cut before it was encoded.
@@ -117,7 +128,60 @@ func (w wrapped) shorten(text string, most int, left bool) (string, error) {
 	return part(n), failure
 }
 
+// EncodeTexts makes it an Embedder.
+func (w wrapped) EncodeTexts(texts []string, o TextOptions) ([]Pair, error) {
+	cut := texts
+	if o.CutLeft && !o.Refuse {
+		special, err := w.m.Tokenize("", true)
+		if err != nil {
+			return nil, err
+		}
+		cut = make([]string, len(texts))
+		for i, t := range texts {
+			if cut[i], err = w.shorten(t, max(1, w.m.Info().MaxLength-len(special)), true); err != nil {
+				return nil, err
+			}
+		}
+	}
+	encoded, err := w.m.EncodeTexts(cut, winnow.Prompt(o.Prompt), winnow.TruncateText(!o.Refuse))
+	if err != nil {
+		var long *winnow.TooLongError
+		if errors.As(err, &long) {
+			return nil, &TooLongError{Index: long.Index, Tokens: long.Tokens, Limit: long.Limit}
+		}
+		return nil, err
+	}
+	pairs := make([]Pair, len(encoded))
+	for i, t := range encoded {
+		pairs[i] = t
+	}
+	return pairs, nil
+}
+
+// embed is Score for texts.
+func (w wrapped) embed(ctx context.Context, pairs []Pair) ([]Output, error) {
+	texts := make([]winnow.Text, len(pairs))
+	for i, p := range pairs {
+		texts[i] = p.(winnow.Text)
+	}
+	vectors, err := w.m.EmbedEncoded(ctx, texts, winnow.Normalize(false))
+	if err != nil {
+		return nil, err
+	}
+	outputs := make([]Output, len(vectors))
+	for i, v := range vectors {
+		outputs[i].Vector = v.Vector
+	}
+	return outputs, nil
+}
+
+// Score scores pairs, or makes the vectors of texts: a model does one of the two.
 func (w wrapped) Score(ctx context.Context, pairs []Pair) ([]Output, error) {
+	if len(pairs) > 0 {
+		if _, ok := pairs[0].(winnow.Text); ok {
+			return w.embed(ctx, pairs)
+		}
+	}
 	list := make([]winnow.Pair, len(pairs))
 	for i, p := range pairs {
 		switch p := p.(type) {
@@ -156,5 +220,6 @@ func (w wrapped) Info() Info {
 	i := w.m.Info()
 	return Info{Name: i.Name, Path: i.Path, Format: i.Format, Architecture: i.Architecture, Activation: i.Activation, Labels: i.Labels,
 		Tasks: i.Tasks, Tokenizer: i.Tokenizer, Precision: i.Precision.String(), MaxLength: i.MaxLength, Vocabulary: i.Vocabulary,
-		Hidden: i.Hidden, Parameters: i.Parameters, FileBytes: i.FileBytes, MemoryBytes: i.WeightBytes + i.ActivationBytes, Threads: i.Threads}
+		Hidden: i.Hidden, Parameters: i.Parameters, FileBytes: i.FileBytes, MemoryBytes: i.WeightBytes + i.ActivationBytes, Threads: i.Threads, Listwise: i.Listwise,
+		Dimensions: i.Dimensions, Pooling: i.Pooling, Prompts: slices.Sorted(maps.Keys(i.Prompts))}
 }

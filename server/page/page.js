@@ -80,6 +80,10 @@ function column({ model, reply, ms }) {
 
 async function submit(event) {
   event.preventDefault();
+  if (lines().length === 0) {
+    say("There is no document to rank.", true);
+    return;
+  }
   const models = [$("model").value, $("other").value].filter((m, i) => i === 0 || m);
   $("rank").disabled = true;
   say("Ranking …");

@@ -1,0 +1,201 @@
+package server
+
+import (
+	"encoding/base64"
+	"encoding/binary"
+	"encoding/json"
+	"math"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+type embeddingReference struct {
+	Texts []struct {
+		Prompt, Text string
+		IDs          []int32
+		Embedding    []float64
+	}
+}
+
+func readEmbeddings(t *testing.T, name string) (r embeddingReference) {
+	t.Helper()
+	data, err := os.ReadFile(filepath.Join("..", "testdata", name, "reference.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func checkVector(t *testing.T, what string, got []float32, want []float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d numbers, want %d", what, len(got), len(want))
+	}
+	for i, x := range got {
+		if math.Abs(float64(x)-want[i]) > 2e-6 {
+			t.Errorf("%s, number %d: %v, want %v", what, i, x, want[i])
+		}
+	}
+}
+
+// TestEmbeddings: all dialects give the vectors that the model's authors would have.
+func TestEmbeddings(t *testing.T) {
+	r := readEmbeddings(t, "embed-bge")
+	s := decoderServer(t, "embed-bge")
+	var texts []string
+	tokens := 0
+	for _, x := range r.Texts {
+		texts = append(texts, x.Text)
+		tokens += len(x.IDs)
+	}
+
+	type openAI struct {
+		Object, Model string
+		Data          []struct {
+			Object    string
+			Index     int
+			Embedding json.RawMessage
+		}
+		Usage struct {
+			Prompt int `json:"prompt_tokens"`
+			Total  int `json:"total_tokens"`
+		}
+	}
+	ask := func(path, body string, reply any) *http.Header {
+		t.Helper()
+		w := send(s, "POST", path, body)
+		if w.Code != 200 {
+			t.Fatalf("%s %s: status %d: %s", path, body, w.Code, w.Body)
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), reply); err != nil {
+			t.Fatalf("%s: %v: %s", path, err, w.Body)
+		}
+		h := w.Header()
+		return &h
+	}
+	var list openAI
+	ask("/v1/embeddings", toJSON(t, map[string]any{"input": texts, "model": "default"}), &list)
+	if list.Object != "list" || list.Model != "default" || list.Usage.Prompt != tokens || list.Usage.Total != tokens || len(list.Data) != len(texts) {
+		t.Errorf("%v %q %+v, %d vectors; want %d tokens, %d vectors", list.Object, list.Model, list.Usage, len(list.Data), tokens, len(texts))
+	}
+	for i, d := range list.Data {
+		var v []float32
+		if err := json.Unmarshal(d.Embedding, &v); err != nil || d.Index != i || d.Object != "embedding" {
+			t.Errorf("vector %d: %q, index %d, %v", i, d.Object, d.Index, err)
+		}
+		checkVector(t, "/v1/embeddings", v, r.Texts[i].Embedding)
+	}
+
+	list = openAI{}
+	ask("/v1/embeddings", toJSON(t, map[string]any{"input": texts[0], "encoding_format": "base64"}), &list)
+	var coded string
+	if err := json.Unmarshal(list.Data[0].Embedding, &coded); err != nil {
+		t.Fatal(err)
+	}
+	raw, err := base64.StdEncoding.DecodeString(coded)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v := make([]float32, len(raw)/4)
+	for i := range v {
+		v[i] = math.Float32frombits(binary.LittleEndian.Uint32(raw[4*i:]))
+	}
+	checkVector(t, "base64", v, r.Texts[0].Embedding)
+
+	list = openAI{}
+	ask("/v1/embeddings", toJSON(t, map[string]any{"input": texts[0], "dimensions": 8}), &list)
+	short := r.Texts[0].Embedding[:8]
+	length := 0.0
+	for _, x := range short {
+		length += x * x
+	}
+	want := make([]float64, 8)
+	for i, x := range short {
+		want[i] = x / math.Sqrt(length)
+	}
+	v = nil
+	if err := json.Unmarshal(list.Data[0].Embedding, &v); err != nil {
+		t.Fatal(err)
+	}
+	checkVector(t, "8 dimensions", v, want)
+
+	var tei [][]float32
+	h := ask("/embed", toJSON(t, map[string]any{"inputs": texts}), &tei)
+	for i, v := range tei {
+		checkVector(t, "/embed", v, r.Texts[i].Embedding)
+	}
+	if h.Get("X-Compute-Tokens") == "" {
+		t.Error("no X-Compute-Tokens")
+	}
+	var plain [][]float32
+	ask("/embed", toJSON(t, map[string]any{"inputs": texts[0], "normalize": false}), &plain)
+	length = 0
+	for _, x := range plain[0] {
+		length += float64(x) * float64(x)
+	}
+	if math.Abs(length-1) < 1e-3 {
+		t.Errorf("a vector that is not normalised has the length %v", math.Sqrt(length))
+	}
+
+	var llama []struct {
+		Index     int
+		Embedding [][]float32
+	}
+	ask("/embedding", toJSON(t, map[string]any{"content": texts[1]}), &llama)
+	checkVector(t, "/embedding", llama[0].Embedding[0], r.Texts[1].Embedding)
+}
+
+func TestEmbeddingPrompts(t *testing.T) {
+	r := readEmbeddings(t, "embed-dense")
+	s := decoderServer(t, "embed-dense")
+	for _, x := range r.Texts {
+		var reply [][]float32
+		w := send(s, "POST", "/embed", toJSON(t, map[string]any{"inputs": []string{x.Text}, "prompt_name": x.Prompt}))
+		if err := json.Unmarshal(w.Body.Bytes(), &reply); err != nil {
+			t.Fatalf("status %d: %s", w.Code, w.Body)
+		}
+		checkVector(t, x.Prompt+" "+x.Text, reply[0], x.Embedding)
+	}
+}
+
+func TestEmbeddingErrors(t *testing.T) {
+	s := decoderServer(t, "embed-bge")
+	long := strings.Repeat("many words ", 100)
+	for _, c := range []struct {
+		path, body, want string
+		status           int
+	}{
+		{"/v1/embeddings", `{}`, `"input" is missing`, 400},
+		{"/v1/embeddings", `{"input":[]}`, `"input" is empty`, 400},
+		{"/v1/embeddings", `{"input":[1,2]}`, `tokens are not taken`, 400},
+		{"/v1/embeddings", `{"input":[[1,2]]}`, `tokens are not taken`, 400},
+		{"/v1/embeddings", `{"input":"a","encoding_format":"int8"}`, `"encoding_format"`, 400},
+		{"/v1/embeddings", `{"input":"a","dimensions":33}`, `have 32`, 400},
+		{"/v1/embeddings", `{"input":"a","dimensions":-1}`, `"dimensions"`, 400},
+		{"/v1/embeddings", toJSON(t, map[string]any{"input": long, "truncate": false}), `tokens`, 400},
+		{"/embedding", `{"content":"a","embd_normalize":1}`, `"embd_normalize"`, 400},
+		{"/embed", `{"inputs":"a","prompt_name":"query"}`, `"error_type":"Validation"`, 400},
+		{"/v1/rerank", `{"query":"q","documents":["d"]}`, `cannot rerank`, 501},
+	} {
+		w := send(s, "POST", c.path, c.body)
+		if w.Code != c.status || !strings.Contains(strings.ReplaceAll(w.Body.String(), `\"`, `"`), c.want) {
+			t.Errorf("%s %.60s: status %d, want %d; %s does not say %q", c.path, c.body, w.Code, c.status, w.Body, c.want)
+		}
+	}
+	// A text that is too long is cut, at either end.
+	for _, side := range []string{"left", "right"} {
+		if w := send(s, "POST", "/embed", toJSON(t, map[string]any{"inputs": long, "truncation_direction": side})); w.Code != 200 || w.Header().Get("X-Compute-Tokens") != "64" {
+			t.Errorf("cut at the %s: status %d, %s tokens: %s", side, w.Code, w.Header().Get("X-Compute-Tokens"), w.Body)
+		}
+	}
+	w := send(s, "GET", "/info", "")
+	if !strings.Contains(w.Body.String(), `"embedding":{"pooling":"first token"}`) {
+		t.Errorf("info: %s", w.Body)
+	}
+}
