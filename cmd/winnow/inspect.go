@@ -59,13 +59,29 @@ func writeInfo(w io.Writer, info winnow.Info, all bool) error {
 	row("tasks", strings.Join(info.Tasks, ", "))
 	row("head", info.Head)
 	if len(info.Labels) > 0 {
-		row("labels", strings.Join(info.Labels, ", "))
+		labels := strings.Join(info.Labels, ", ")
+		if len(info.Labels) > 1 {
+			labels += " (relevant: " + info.Relevant + ")"
+		}
+		row("labels", labels)
+	}
+	if info.Dimensions > 0 {
+		row("vectors", fmt.Sprintf("%d numbers: %s", info.Dimensions, info.Pooling))
+		for _, name := range slices.Sorted(maps.Keys(info.Prompts)) {
+			text := fmt.Sprintf("%s: %q", name, info.Prompts[name])
+			if name == info.DefaultPrompt {
+				text += " (the default)"
+			}
+			row("prompt", text)
+		}
 	}
 	activation := info.Activation
 	if info.Configured != "" {
 		activation += " (its configuration names " + info.Configured + ")"
 	}
-	row("scores by", activation)
+	if activation != "" {
+		row("scores by", activation)
+	}
 	row("layers", fmt.Sprintf("%d of %d, %d heads, %d between", info.Layers, info.Hidden, info.Heads, info.Intermediate))
 	row("tokenizer", fmt.Sprintf("%s, %d tokens", info.Tokenizer, info.Vocabulary))
 	row("takes", fmt.Sprintf("%d tokens of query and document", info.MaxLength))

@@ -54,6 +54,7 @@ type commands struct {
 	Pull     pullCommand     `cmd:"" help:"Download a model from the Hugging Face hub."`
 	List     listCommand     `cmd:"" help:"List the models at hand."`
 	Inspect  inspectCommand  `cmd:"" help:"Show what a model holds and how it is computed."`
+	Convert  convertCommand  `cmd:"" help:"Write a model as a GGUF file, or a GGUF file in another number format."`
 	Tokenize tokenizeCommand `cmd:"" help:"Show a text, or a pair of texts, as the model's tokens."`
 	Version  versionCommand  `cmd:"" help:"Show the version, the CPU's features and the kernels in use."`
 }

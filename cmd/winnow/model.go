@@ -22,6 +22,36 @@ type modelFlags struct {
 	MaxLength   int    `placeholder:"N" help:"Most tokens of a query with a document (0: what the model takes)."`
 	BatchTokens int    `placeholder:"N" help:"Tokens that a thread takes through the model at a time (0: chosen)."`
 	Offline     bool   `help:"Download nothing."`
+
+	causalFlags `embed:""`
+}
+
+// causalFlags are the flags for rerankers of certain kinds: causal models, and
+// classifiers of several labels.
+type causalFlags struct {
+	Label       string `placeholder:"NAME" help:"Label of a classifier that means relevant, by name or number; the one whose name says so without, or the second of two."`
+	Score       string `placeholder:"SCORE" help:"Score of a causal model: yes-no, yes or token:ID; the authors' without."`
+	Template    string `placeholder:"FILE" help:"Prompt of a causal model: a file with {query} and {document} in it, or a known name; the authors' without."`
+	Instruction string `placeholder:"TEXT" help:"Instruction in the prompt of a causal model."`
+	PlainText   bool   `help:"Keep what spells a special token in queries and documents plain text: for documents of strangers."`
+}
+
+func (f *causalFlags) options() ([]winnow.Option, error) {
+	options := []winnow.Option{winnow.WithScore(f.Score), winnow.WithInstruction(f.Instruction), winnow.WithLabel(f.Label)}
+	if f.PlainText {
+		options = append(options, winnow.WithPlainText())
+	}
+	if f.Template == "" {
+		return options, nil
+	}
+	data, err := os.ReadFile(f.Template)
+	switch {
+	case err == nil:
+		return append(options, winnow.WithTemplate(string(data))), nil
+	case errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(f.Template, "/\\."):
+		return append(options, winnow.WithTemplate(f.Template)), nil // a name
+	}
+	return nil, fmt.Errorf("--template: %w", err)
 }
 
 func (f *modelFlags) options() ([]winnow.Option, error) {
@@ -34,8 +64,12 @@ func (f *modelFlags) options() ([]winnow.Option, error) {
 			return nil, usagef("%s is %d: expected a number of at least 0", name, n)
 		}
 	}
-	return []winnow.Option{winnow.WithThreads(f.Threads), winnow.WithPrecision(p), winnow.WithMaxLength(f.MaxLength),
-		winnow.WithBatchTokens(f.BatchTokens)}, nil
+	causal, err := f.causalFlags.options()
+	if err != nil {
+		return nil, err
+	}
+	return append(causal, winnow.WithThreads(f.Threads), winnow.WithPrecision(p), winnow.WithMaxLength(f.MaxLength),
+		winnow.WithBatchTokens(f.BatchTokens)), nil
 }
 
 // open loads the model that the flags name.

@@ -187,11 +187,11 @@ const barWidth = 20
 func writeTable(w io.Writer, results []winnow.Result, raw bool, width int, colour bool) error {
 	digits := len(fmt.Sprint(len(results)))
 	for i, r := range results {
-		score := fmt.Sprintf("%.5f", r.Score)
+		score, length := fmt.Sprintf("%.5f", r.Score), r.Score
 		if raw {
-			score = fmt.Sprintf("%8.4f", r.Score)
+			score, length = fmt.Sprintf("%8.4f", r.Score), 1/(1+math.Exp(-r.Logit))
 		}
-		bar := bar(1 / (1 + math.Exp(-r.Logit)))
+		bar := bar(length)
 		text := oneLine.Replace(r.Document)
 		if width > 0 {
 			text = clip(text, width-digits-barWidth-len(score)-6)

@@ -16,6 +16,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/winnow-rerank/winnow"
 	"github.com/winnow-rerank/winnow/hub"
 	"github.com/winnow-rerank/winnow/kernels"
 	"github.com/winnow-rerank/winnow/models"
@@ -46,10 +47,11 @@ type serveCommand struct {
 	BatchSize   int    `short:"b" placeholder:"N" help:"Most tokens of a batch."`
 	UbatchSize  int    `name:"ubatch-size" placeholder:"N" help:"The same (also -ub). No text is too long for it."`
 	BatchTokens int    `placeholder:"N" help:"Tokens that a thread takes through the model at a time (0: chosen)."`
+	causalFlags `embed:""`
 	Parallel    int    `default:"1" help:"Slots that /props and /slots show (also -np)."`
 	Rerank      bool   `help:"Rerank; this is always on (also --reranking)."`
 	Embedding   bool   `help:"Embed, with models that can."`
-	Pooling     string `placeholder:"KIND" help:"none, mean, cls, last or rank; the model's own is used."`
+	Pooling     string `placeholder:"KIND" help:"Of models that embed: mean, cls or last in place of their own; none and rank change nothing."`
 
 	APIKey      []string `name:"api-key" placeholder:"KEY" help:"Keys that clients must show one of, with commas between (also LLAMA_API_KEY)."`
 	APIKeyFile  string   `name:"api-key-file" placeholder:"FILE" help:"File of such keys, one a line."`
@@ -96,7 +98,7 @@ func (c *serveCommand) Run(env *environment) error {
 	for _, name := range slices.Compact(c.idle) {
 		log.Warn("flag has no effect", "flag", name)
 	}
-	if c.Pooling != "" && c.Pooling != "rank" {
+	if c.Pooling == "none" {
 		log.Warn("flag has no effect: the model's own pooling is used", "flag", "--pooling")
 	}
 	options, err := c.options(env, log)
@@ -338,13 +340,16 @@ func (c *serveCommand) specs(env *environment) ([]server.ModelSpec, error) {
 	if source.Token == "" {
 		source.Token = hub.TokenFromEnv(env.getenv)
 	}
-	flags := modelFlags{Threads: c.Threads, Precision: c.Precision, MaxLength: c.MaxLength, BatchTokens: c.BatchTokens}
+	flags := modelFlags{Threads: c.Threads, Precision: c.Precision, MaxLength: c.MaxLength, BatchTokens: c.BatchTokens, causalFlags: c.causalFlags}
 	if c.CtxSize > 0 && (flags.MaxLength == 0 || c.CtxSize < flags.MaxLength) {
 		flags.MaxLength = c.CtxSize
 	}
 	options, err := flags.options()
 	if err != nil {
 		return nil, err
+	}
+	if c.Pooling != "none" && c.Pooling != "rank" {
+		options = append(options, winnow.WithPooling(c.Pooling))
 	}
 	var specs []server.ModelSpec
 	taken := make(map[string]bool)

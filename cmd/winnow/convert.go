@@ -1,0 +1,70 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/winnow-rerank/winnow/engine"
+	"github.com/winnow-rerank/winnow/hub"
+	"github.com/winnow-rerank/winnow/quant"
+)
+
+type convertCommand struct {
+	In      string `arg:"" name:"model" help:"Directory in Hugging Face layout, GGUF file, or hub id."`
+	Out     string `arg:"" name:"out.gguf" help:"File to write."`
+	Type    string `default:"q8_0" placeholder:"TYPE" help:"Number format of the matrices: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k or q6_k."`
+	Force   bool   `help:"Write over a file that is there."`
+	Offline bool   `help:"Download nothing."`
+}
+
+func (c *convertCommand) Run(env *environment) error {
+	// llama.cpp's names for its mixes mean the type that most matrices have.
+	name := strings.ToLower(c.Type)
+	name = strings.TrimSuffix(strings.TrimSuffix(name, "_m"), "_s")
+	if !slices.Contains(engine.ConvertTypes(), name) {
+		return usagef("--type is %q: expected %s", c.Type, strings.Join(engine.ConvertTypes(), ", "))
+	}
+	t, err := quant.ParseType(name)
+	if err != nil {
+		return usageError{err}
+	}
+	if !c.Force {
+		if _, err := os.Lstat(c.Out); err == nil {
+			return fmt.Errorf("%s is there already: --force writes over it", c.Out)
+		} else if !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+	}
+	in, err := locate(env.ctx, c.In, hub.Source{Offline: c.Offline, Token: hub.TokenFromEnv(env.getenv), Progress: progress(env.stderr)})
+	if err != nil {
+		return err
+	}
+	show := func(int, int) {}
+	if f, ok := env.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		show = func(n, of int) {
+			fmt.Fprintf(f, "\r\x1b[K%s  %d of %d tensors", bar(float64(n)/float64(of)), n, of)
+			if n == of {
+				fmt.Fprint(f, "\r\x1b[K")
+			}
+		}
+	}
+	done, err := engine.Convert(in, c.Out, t, show)
+	if err != nil {
+		return err
+	}
+	var types []string
+	for name, n := range done.Types {
+		types = append(types, fmt.Sprintf("%d %s", n, name))
+	}
+	slices.Sort(types)
+	fmt.Fprintf(env.stdout, "%s: %s, %d tensors (%s)\n", c.Out, bytesOf(done.Bytes), done.Tensors, strings.Join(types, ", "))
+	if done.Fallback > 0 {
+		fmt.Fprintf(env.stderr, "%d tensors are of another type, because their rows are no multiple of %d numbers\n", done.Fallback, t.BlockSize())
+	}
+	return nil
+}
