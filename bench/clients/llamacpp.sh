@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# llama.cpp's own server tests against winnow under the name llama-server:
+#   bench/clients/llamacpp.sh PATH/llama-server
+# The tests come with the source package of llama-cpp-python on PyPI; LLAMA_CPP
+# names a tree that is there already. llamacpp_plugin.py says which tests are
+# left out, and why.
+set -euo pipefail
+cd "$(dirname "$0")"
+binary=$(realpath "$1")
+version=0.3.36
+
+tree=${LLAMA_CPP:-$PWD/.venv/llama.cpp-$version}
+if [ ! -d "$tree" ]; then
+  url=$(curl -sf "https://pypi.org/pypi/llama-cpp-python/$version/json" |
+    python3 -c 'import json,sys; print(next(u["url"] for u in json.load(sys.stdin)["urls"] if u["packagetype"] == "sdist"))')
+  mkdir -p "$tree.part"
+  curl -sfL "$url" | tar xz -C "$tree.part" --strip-components=3 --wildcards '*/vendor/llama.cpp/tools/server/tests'
+  mv "$tree.part" "$tree"
+fi
+
+pytest=.venv/llamacpp/bin/pytest
+if [ ! -x "$pytest" ]; then
+  python3 -m venv .venv/llamacpp
+  .venv/llamacpp/bin/pip install -q 'pytest==8.3.5' 'openai==2.14.0' 'requests==2.32.5' 'filelock==3.20.0' 'wget==3.2' 'aiohttp==3.13.2' \
+    'prometheus-client==0.20.0' 'numpy==2.2.6'
+fi
+
+cd "$tree/tools/server/tests"
+LLAMA_SERVER_BIN_PATH=$binary PYTHONPATH="$OLDPWD" "$OLDPWD/$pytest" -p llamacpp_plugin -q -rs --color=no \
+  unit/test_rerank.py unit/test_basic.py unit/test_security.py unit/test_tokenize.py

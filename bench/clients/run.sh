@@ -1,0 +1,61 @@
+#!/usr/bin/env bash
+# The real client libraries against a winnow with the built-in model:
+#   bench/clients/run.sh            libraries of PyPI and npm, and the page in Chromium
+#   bench/clients/run.sh llama.cpp  llama.cpp's own server tests as well
+# It needs python3, node, and for the page Chromium (Debian: chromium). Versions
+# are pinned in requirements.txt and package-lock.json.
+set -euo pipefail
+cd "$(dirname "$0")"
+here=$PWD
+
+work=$(mktemp -d)
+server=
+cleanup() {
+  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  rm -rf "$work"
+}
+trap cleanup EXIT
+
+(cd ../.. && CGO_ENABLED=0 go build -o "$work/winnow" ./cmd/winnow)
+ln "$work/winnow" "$work/llama-server"
+
+python=.venv/bin/python
+if ! cmp -s requirements.txt .venv/installed; then
+  python3 -m venv .venv
+  .venv/bin/pip install -q uv==0.13.9
+  .venv/bin/uv pip install -q --python "$python" -r requirements.txt
+  cp requirements.txt .venv/installed
+fi
+if [ ! -d node_modules ] || [ package-lock.json -nt node_modules ]; then
+  npm ci --silent --no-fund --no-audit
+  touch node_modules
+fi
+
+"$work/winnow" serve --port 0 >"$work/log" 2>&1 &
+server=$!
+for _ in $(seq 100); do
+  base=$(sed -n 's/.*url=\(http:[^ ]*\).*/\1/p' "$work/log" | head -1)
+  [ -n "$base" ] && curl -sf "$base/health" >/dev/null && break
+  sleep 0.1
+done
+echo "== winnow at $base"
+
+status=0
+echo "== PyPI"
+"$python" clients.py "$base" || status=1
+echo "== PyPI, cohere 7"
+.venv/bin/uv run -q --no-project --with cohere==7.3.1 python clients.py "$base" cohere_v1 cohere_v2 || status=1
+echo "== npm"
+node clients.mjs "$base" || status=1
+chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
+if [ -n "$chromium" ]; then
+  echo "== the page"
+  CHROMIUM=$chromium node page.mjs "$base" "${SCREENSHOTS:-$here/screenshots}" || status=1
+else
+  echo "== no Chromium: the page is not tested"
+  [ -z "${WINNOW_REQUIRE_DATA:-}" ] || status=1
+fi
+if [ "${1:-}" = llama.cpp ]; then
+  ./llamacpp.sh "$work/llama-server" || status=1
+fi
+exit $status

@@ -1,0 +1,113 @@
+"""Time winnow and other engines on the same work, in alternation, in one run.
+
+    python compare.py --models DIR --model minilm --work 32x128 --threads 2 \
+        winnow:f32 winnow:int8 ort:model.onnx ort:model_int8.onnx
+
+Each engine is a process of its own that has loaded the model and waits. A round
+asks every engine once, in an order that turns round each time, so that a change of
+the machine's speed meets all of them alike. Printed are the median seconds, tokens
+and sequences per second, and the median over the rounds of the ratio to the first
+engine (above 1: the first engine is that many times faster).
+
+WORK is COUNTxTOKENS, or "mixed" (100 documents of 10 to 190 words, 1.3 tokens a
+word, with a query of 8 tokens), or "example" (the four short documents of the 4D
+example: 18 to 21 tokens each).
+"""
+import argparse
+import json
+import pathlib
+import random
+import statistics
+import subprocess
+import sys
+import tempfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+
+
+def workload(spec):
+    rng = random.Random(7)
+    if spec == "mixed":
+        lengths = [11 + int(1.3 * rng.randint(10, 190)) for _ in range(100)]
+    elif spec == "example":
+        lengths = [21, 19, 18, 18]
+    else:
+        count, tokens = map(int, spec.split("x"))
+        lengths = [tokens] * count
+    work = []
+    for n in lengths:
+        query = min(10, n // 2)
+        work.append({"ids": [rng.randint(1000, 20000) for _ in range(n)], "types": [0] * query + [1] * (n - query)})
+    return work
+
+
+class Engine:
+    def __init__(self, spec, args, work_file):
+        self.spec = spec
+        kind, _, what = spec.partition(":")
+        model = pathlib.Path(args.models) / args.model
+        threads = str(args.threads)
+        command = {
+            "winnow": lambda: [args.winnow, "-m", what.partition("@")[2] or str(model), "-precision", what.partition("@")[0],
+                               "-work", work_file, "-threads", threads],
+            "ort": lambda: [sys.executable, HERE / "peers/ort_worker.py", model / what, work_file, threads],
+            "ct2": lambda: [sys.executable, HERE / "peers/ct2_worker.py", str(model) + "-ct2", work_file, threads],
+            "torch": lambda: [sys.executable, HERE / "peers/torch_worker.py", model, work_file, threads],
+            "hugot": lambda: [args.hugot, "-model", model, "-work", work_file, "-file", what],
+        }[kind]()
+        self.seconds = []
+        self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        first = self.process.stdout.readline().strip()
+        if first != "ready":
+            sys.exit(f"{spec} did not start: {first!r}")
+
+    def run(self):
+        self.process.stdin.write("go\n")
+        self.process.stdin.flush()
+        return float(self.process.stdout.readline())
+
+
+def main():
+    p = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
+    p.add_argument("--models", required=True, help="folder that make_models.py filled")
+    p.add_argument("--model", default="minilm")
+    p.add_argument("--work", default="32x128")
+    p.add_argument("--threads", type=int, default=2)
+    p.add_argument("--rounds", type=int, default=9)
+    p.add_argument("--winnow", default=str(HERE / "worker/worker"), help="the built bench/worker")
+    p.add_argument("--hugot", default=str(HERE / "peers/hugot/hugot"), help="the built bench/peers/hugot")
+    p.add_argument("--json", help="append the result to this file, one JSON object a line")
+    p.add_argument("engines", nargs="+", help="winnow:PRECISION[@MODEL] ort:FILE ct2: torch: hugot:FILE")
+    args = p.parse_args()
+
+    work = workload(args.work)
+    tokens = sum(len(r["ids"]) for r in work)
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
+        json.dump(work, f)
+        f.flush()
+        engines = [Engine(spec, args, f.name) for spec in args.engines]
+        for e in engines:  # warm up, each until its caches and arenas stand
+            e.run(), e.run()
+        for r in range(args.rounds):
+            turn = r % len(engines)
+            for e in engines[turn:] + engines[:turn]:
+                e.seconds.append(e.run())
+    first = engines[0]
+    print(f"{args.model} {args.work}: {len(work)} sequences, {tokens} tokens, {args.threads} threads, {args.rounds} rounds")
+    rows = []
+    for e in engines:
+        ratios = sorted(b / a for a, b in zip(first.seconds, e.seconds))
+        median = statistics.median(e.seconds)
+        row = {"model": args.model, "work": args.work, "threads": args.threads, "engine": e.spec, "median_ms": median * 1e3,
+               "tokens_per_s": tokens / median, "sequences_per_s": len(work) / median,
+               "ratio": statistics.median(ratios), "ratio_min": ratios[0], "ratio_max": ratios[-1]}
+        rows.append(row)
+        print(f"  {e.spec:24} {row['median_ms']:9.2f} ms  {row['tokens_per_s']:9.0f} tokens/s  {row['sequences_per_s']:7.1f} seq/s"
+              f"  {row['ratio']:6.2f} x ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})")
+    if args.json:
+        with open(args.json, "a") as out:
+            for row in rows:
+                out.write(json.dumps(row) + "\n")
+
+
+main()

@@ -1,0 +1,78 @@
+// Command worker is winnow as a worker of compare.py: it loads a model, says
+// "ready", and for each line that it reads scores the workload once and prints
+// the seconds that took.
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"log"
+	"os"
+	"runtime/pprof"
+	"time"
+
+	"github.com/winnow-rerank/winnow/engine"
+)
+
+func main() {
+	log.SetFlags(0)
+	log.SetPrefix("worker: ")
+	model := flag.String("m", "", "GGUF file, or folder in Hugging Face layout")
+	precision := flag.String("precision", "auto", "auto, f32, f16 or int8")
+	work := flag.String("work", "", "JSON list of {ids, types}")
+	threads := flag.Int("threads", 0, "threads that compute")
+	chunk := flag.Int("batch-tokens", 0, "tokens that a thread takes through the model at a time")
+	rounds := flag.Int("rounds", 0, "score the workload so many times instead of reading lines")
+	profile := flag.String("cpuprofile", "", "write a profile to this file")
+	flag.Parse()
+
+	p, err := engine.ParsePrecision(*precision)
+	check(err)
+	data, err := os.ReadFile(*work)
+	check(err)
+	var items []struct{ IDs, Types []int32 }
+	check(json.Unmarshal(data, &items))
+	m, err := engine.Open(*model, engine.Options{Threads: *threads, Precision: p, BatchTokens: *chunk})
+	check(err)
+	defer m.Close()
+	var sequences []engine.Sequence
+	for _, item := range items {
+		sequences = append(sequences, engine.Sequence{IDs: item.IDs, Types: item.Types})
+	}
+	score := func() float64 {
+		start := time.Now()
+		_, err := m.Score(context.Background(), sequences)
+		check(err)
+		return time.Since(start).Seconds()
+	}
+
+	fmt.Println("ready")
+	if *profile != "" {
+		score()
+		f, err := os.Create(*profile)
+		check(err)
+		check(pprof.StartCPUProfile(f))
+		defer func() {
+			pprof.StopCPUProfile()
+			check(f.Close())
+		}()
+	}
+	for range *rounds {
+		fmt.Println(score())
+	}
+	if *rounds > 0 {
+		return
+	}
+	for lines := bufio.NewScanner(os.Stdin); lines.Scan(); {
+		fmt.Println(score())
+	}
+}
+
+func check(err error) {
+	if err != nil {
+		log.Fatal(err)
+	}
+}
