@@ -139,7 +139,8 @@ func wanted(name string) bool {
 	case folder == "":
 		switch base {
 		case "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "vocab.json",
-			"merges.txt", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "model.safetensors.index.json":
+			"merges.txt", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "model.safetensors.index.json",
+			"artifact.metadata", "adapter_config.json":
 			return true
 		}
 		return strings.HasSuffix(base, ".safetensors") || strings.HasSuffix(base, ".model")
