@@ -22,7 +22,7 @@ type attentionPieces struct {
 }
 
 // coarseTokens is the length from which on 16-bit products pay.
-const coarseTokens = 1
+const coarseTokens = 256
 
 func (a *attentionPieces) tile(i, w int) {
 	d := a.kernel.HeadDim

@@ -100,7 +100,6 @@ type converter struct {
 	metadata []gguf.KV
 	tensors  []gguf.Source
 	cut      map[string]int // rows to leave out at the beginning of a tensor, by GGUF name
-	written  map[string]bool
 	result   Conversion
 	err      error
 }
