@@ -11,10 +11,10 @@ version=0.3.36
 
 tree=${LLAMA_CPP:-$PWD/.venv/llama.cpp-$version}
 if [ ! -d "$tree" ]; then
-  url=$(curl -sf "https://pypi.org/pypi/llama-cpp-python/$version/json" |
-    python3 -c 'import json,sys; print(next(u["url"] for u in json.load(sys.stdin)["urls"] if u["packagetype"] == "sdist"))')
   mkdir -p "$tree.part"
-  curl -sfL "$url" | tar xz -C "$tree.part" --strip-components=3 --wildcards '*/vendor/llama.cpp/tools/server/tests'
+  # The build backend is asked for the package's name only; nothing is built.
+  python3 -m pip download -q --no-deps --no-binary llama-cpp-python -d "$tree.part" "llama-cpp-python==$version"
+  tar xzf "$tree.part"/*.tar.gz -C "$tree.part" --strip-components=3 --wildcards '*/vendor/llama.cpp/tools/server/tests'
   mv "$tree.part" "$tree"
 fi
 

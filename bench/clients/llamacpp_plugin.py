@@ -32,7 +32,7 @@ LEFT_OUT = {
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
     for item in items:
-        name = item.nodeid.split("/")[-1].split("[")[0]
+        name = item.nodeid.split("[")[0].split("/")[-1]
         if name in LEFT_OUT:
             item.add_marker(pytest.mark.skip(reason=LEFT_OUT[name]))
 
