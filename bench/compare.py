@@ -25,7 +25,7 @@ import tempfile
 HERE = pathlib.Path(__file__).resolve().parent
 
 
-def workload(spec):
+def workload(spec, types):
     rng = random.Random(7)
     if spec == "mixed":
         lengths = [11 + int(1.3 * rng.randint(10, 190)) for _ in range(100)]
@@ -37,7 +37,7 @@ def workload(spec):
     work = []
     for n in lengths:
         query = min(10, n // 2)
-        work.append({"ids": [rng.randint(1000, 20000) for _ in range(n)], "types": [0] * query + [1] * (n - query)})
+        work.append({"ids": [rng.randint(1000, 20000) for _ in range(n)], "types": [0] * query + [int(types > 1)] * (n - query)})
     return work
 
 
@@ -80,7 +80,7 @@ def main():
     p.add_argument("engines", nargs="+", help="winnow:PRECISION[@MODEL] ort:FILE ct2: torch: hugot:FILE")
     args = p.parse_args()
 
-    work = workload(args.work)
+    work = workload(args.work, json.loads((pathlib.Path(args.models) / args.model / "config.json").read_text()).get("type_vocab_size", 1))
     tokens = sum(len(r["ids"]) for r in work)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
         json.dump(work, f)
