@@ -55,6 +55,7 @@ type commands struct {
 	List     listCommand     `cmd:"" help:"List the models at hand."`
 	Inspect  inspectCommand  `cmd:"" help:"Show what a model holds and how it is computed."`
 	Convert  convertCommand  `cmd:"" help:"Write a model as a GGUF file, or a GGUF file in another number format."`
+	Bench    benchCommand    `cmd:"" help:"Measure documents and tokens a second, latency and memory with a model on this machine."`
 	Tokenize tokenizeCommand `cmd:"" help:"Show a text, or a pair of texts, as the model's tokens."`
 	Version  versionCommand  `cmd:"" help:"Show the version, the CPU's features and the kernels in use."`
 }

@@ -1,0 +1,182 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/winnow-rerank/winnow"
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+type benchCommand struct {
+	modelFlags
+
+	Documents int           `default:"32" help:"Documents of a request."`
+	Words     int           `default:"90" help:"Words of a document; with --mixed the most."`
+	Mixed     bool          `help:"Documents of 10 words to as many as --words says."`
+	Time      time.Duration `default:"3s" help:"How long to measure."`
+	JSON      bool          `name:"json" help:"Print JSON."`
+}
+
+// A benchReport is what winnow bench prints.
+type benchReport struct {
+	Model       string  `json:"model"`
+	Precision   string  `json:"precision"`
+	Kernels     string  `json:"kernels"`
+	Threads     int     `json:"threads"`
+	Documents   int     `json:"documents"` // of a request
+	Tokens      int     `json:"tokens"`    // of a request
+	Requests    int     `json:"requests"`
+	DocumentsPS float64 `json:"documents_per_second"`
+	TokensPS    float64 `json:"tokens_per_second"`
+	P50         float64 `json:"p50_ms"` // of a request
+	P99         float64 `json:"p99_ms"`
+	ShortP50    float64 `json:"short_p50_ms"` // of a request of four documents of 12 words
+	ShortP99    float64 `json:"short_p99_ms"`
+	Allocations float64 `json:"allocations_per_request"`
+	PeakMemory  int64   `json:"peak_memory_bytes,omitempty"` // of the process, where the system tells
+	GigaOps     float64 `json:"giga_operations_per_second"`  // of the layers' matrix products
+	Peak        float64 `json:"peak_giga_operations_per_second"`
+	Share       float64 `json:"share_of_peak"`
+}
+
+func (c *benchCommand) Run(env *environment) error {
+	if c.Documents < 1 || c.Words < 1 || c.Time <= 0 {
+		return usagef("--documents %d, --words %d, --time %v: expected numbers above 0", c.Documents, c.Words, c.Time)
+	}
+	m, err := c.open(env)
+	if err != nil {
+		return err
+	}
+	defer m.Close()
+	info := m.Info()
+	r := benchReport{Model: info.Name, Precision: info.Precision.String(), Kernels: info.Kernels, Threads: info.Threads, Documents: c.Documents}
+
+	rng := rand.New(rand.NewPCG(1, 2)) // the same texts every time
+	words := func(n int) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = benchWords[rng.IntN(len(benchWords))]
+		}
+		return strings.Join(list, " ")
+	}
+	documents := make([]string, c.Documents)
+	for i := range documents {
+		n := c.Words
+		if c.Mixed && n > 10 {
+			n = 10 + rng.IntN(n-9)
+		}
+		documents[i] = words(n)
+	}
+	query := words(8)
+	pairs, err := m.Encode(query, documents)
+	if err != nil {
+		return err
+	}
+	for _, p := range pairs {
+		r.Tokens += p.Tokens()
+	}
+	short := []string{words(12), words(12), words(12), words(12)}
+
+	latencies, allocations, err := c.measure(env, m, query, documents)
+	if err != nil {
+		return err
+	}
+	total := time.Duration(0)
+	for _, l := range latencies {
+		total += l
+	}
+	r.Requests, r.Allocations = len(latencies), allocations
+	r.DocumentsPS = float64(r.Requests*r.Documents) / total.Seconds()
+	r.TokensPS = float64(r.Requests*r.Tokens) / total.Seconds()
+	r.P50, r.P99 = percentile(latencies, 50), percentile(latencies, 99)
+	if latencies, _, err = c.measure(env, m, query, short); err != nil {
+		return err
+	}
+	r.ShortP50, r.ShortP99 = percentile(latencies, 50), percentile(latencies, 99)
+	r.PeakMemory = peakMemory()
+
+	// Queries, keys, values and output, and the feed-forward layers; a gated one
+	// has half as many again.
+	perToken := 2 * float64(info.Layers) * float64(info.Hidden) * (4*float64(info.Hidden) + 2*float64(info.Intermediate))
+	r.GigaOps = r.TokensPS * perToken / 1e9
+	peak := kernels.PeakF32()
+	if r.Precision == "int8" {
+		if p := kernels.PeakInt8(""); p > 0 {
+			peak = p
+		}
+	}
+	r.Peak = peak * float64(r.Threads)
+	r.Share = r.GigaOps / r.Peak
+	if c.JSON {
+		e := json.NewEncoder(env.stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(r)
+	}
+	_, err = fmt.Fprintf(env.stdout, `%s, %s, %s kernels, %d threads
+%d documents of %d tokens in all: %.1f documents/s, %.0f tokens/s over %d requests
+  latency         p50 %.2f ms, p99 %.2f ms
+  4 short ones    p50 %.2f ms, p99 %.2f ms
+  allocations     %.0f a request, tokenizing included
+  peak memory     %s
+  matrix products %.0f G operations/s: %.0f %% of the %.0f that this machine's cores were measured to do
+`, r.Model, r.Precision, r.Kernels, r.Threads, r.Documents, r.Tokens, r.DocumentsPS, r.TokensPS, r.Requests, r.P50, r.P99, r.ShortP50, r.ShortP99,
+		r.Allocations, bytesOf(r.PeakMemory), r.GigaOps, 100*r.Share, r.Peak)
+	return err
+}
+
+// measure ranks the documents again and again.
+func (c *benchCommand) measure(env *environment, m *winnow.Model, query string, documents []string) (latencies []time.Duration, allocations float64, err error) {
+	var before, after runtime.MemStats
+	begin := time.Now()
+	for i := -2; i < 3 || time.Since(begin) < c.Time; i++ {
+		if i == 0 { // warm by now
+			runtime.ReadMemStats(&before)
+			begin = time.Now()
+		}
+		start := time.Now()
+		if _, err := m.Rerank(env.ctx, query, documents); err != nil {
+			return nil, 0, err
+		}
+		if i >= 0 {
+			latencies = append(latencies, time.Since(start))
+		}
+	}
+	runtime.ReadMemStats(&after)
+	return latencies, float64(after.Mallocs-before.Mallocs) / float64(len(latencies)), nil
+}
+
+// percentile is in milliseconds.
+func percentile(latencies []time.Duration, p int) float64 {
+	sorted := slices.Sorted(slices.Values(latencies))
+	return float64(sorted[(len(sorted)-1)*p/100]) / 1e6
+}
+
+// peakMemory is what Linux says was resident at most, 0 elsewhere.
+func peakMemory() int64 {
+	data, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(data)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			if fields := strings.Fields(rest); len(fields) > 0 {
+				kib, _ := strconv.ParseInt(fields[0], 10, 64)
+				return kib << 10
+			}
+		}
+	}
+	return 0
+}
+
+// benchWords are words of one token in most vocabularies.
+var benchWords = strings.Fields(`the of and in to was is for on as by with he at from his an were are which this be had has first one their its new
+after but who not they have her she two been other when there all during into school time may years more most only over city some world would where later up
+such used many can state about national out known university united then made people water river house music field work light story book paper table green`)
