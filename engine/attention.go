@@ -22,7 +22,7 @@ type attentionPieces struct {
 }
 
 // coarseTokens is the length from which on 16-bit products pay.
-const coarseTokens = 256
+const coarseTokens = 128
 
 func (a *attentionPieces) tile(i, w int) {
 	d := a.kernel.HeadDim
@@ -77,8 +77,8 @@ func (c *Compute) attend(q, kv Matrix, keys int, queryOffset []int32, see sight)
 	*a = attentionPieces{out: out, q: q, kv: kv, keys: keys, queryOffset: queryOffset, offsets: c.Batch.Offsets, seen: c.Batch.Seen,
 		slopes: see.slopes, heads: heads, step: sequences * heads, lanes: c.lanes,
 		kernel: kernels.Attention{HeadDim: d, Scale: float32(1 / math.Sqrt(float64(d))), Window: see.window}}
-	// Of a band, or for few queries, 16-bit products cost more than they save.
-	a.coarse = c.coarse && see.window == 0 && queryOffset != nil
+	// For few queries, 16-bit products cost more than they save.
+	a.coarse = c.coarse && queryOffset != nil
 	work := 0
 	for s := range sequences {
 		n := int(c.Batch.Offsets[s+1] - c.Batch.Offsets[s])

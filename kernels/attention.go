@@ -36,8 +36,8 @@ type Attention struct {
 	Slope   float32 // ALiBi
 	SoftCap float32 // 0: none
 
-	// Coarse lets the machine multiply 16-bit numbers where that is faster. Errors
-	// are those of q, k, v and the weights rounded to 16 significant bits.
+	// Coarse lets the machine multiply bfloat16 numbers where that is faster. Errors
+	// are those of q, k, v and the weights rounded to 8 significant bits.
 	Coarse bool
 }
 
@@ -47,10 +47,10 @@ type AttentionScratch struct {
 	keys    []float32 // panels of transposed keys
 	values  []float32 // panels of values
 	scores  []float32 // a tile
-	queries []float32 // a tile's
+	queries []float32 // a tile's, or, as pairs, all
 	state   []softmaxState
 	slopes  []float32 // −Slope·|distance|
-	sums    []float32 // a tile's, of split numbers
+	sums    []float32 // a tile's, of pairs
 }
 
 const (
@@ -61,7 +61,7 @@ const (
 	// two, which would crowd them into a few sets of the cache.
 	attentionStride = attentionBlock + softmaxLanes
 	// attentionRows are the most rows of a tile.
-	attentionRows = max(maxTileRows, splitTile)
+	attentionRows = max(maxTileRows, pairTile)
 	// Rows that lie so many bytes apart share one or two sets of the first-level
 	// cache.
 	crowdedStride = 2048
@@ -88,18 +88,21 @@ func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
 	}
 	first := lo / attentionBlock * attentionBlock
 	r.single = hi <= first+attentionBlock
-	r.crowded = 4*q.Stride%crowdedStride == 0 && !r.shape.split
+	r.crowded = 4*q.Stride%crowdedStride == 0 && !r.shape.pairs
 	r.reserve()
+	if r.shape.pairs {
+		roundRows(r.pairRows(pairTile, q.Rows), q)
+	}
 	for from := first; from < hi; from += attentionBlock {
 		r.block(from, max(lo, from), min(hi, from+attentionBlock))
 	}
 }
 
-// coarsen takes the shape for split numbers, if there is one.
+// coarsen takes the shape for pairs, if there is one.
 func (r *attentionRun) coarsen() {
-	if shape, ok := splitAttention(); ok && r.HeadDim > 0 {
+	if shape, ok := pairAttention(); ok && r.HeadDim > 0 {
 		r.shape = shape
-		r.depth = (r.HeadDim + splitGroup - 1) / splitGroup * splitGroup
+		r.depth = (r.HeadDim + pairGroup - 1) / pairGroup * pairGroup
 	}
 }
 
@@ -124,11 +127,12 @@ func (r *attentionRun) reserve() {
 	s.keys = growAligned(s.keys, keys*r.depth)
 	s.values = growAligned(s.values, keys*width)
 	s.scores = growAligned(s.scores, attentionRows*attentionStride)
-	if r.crowded || r.shape.split {
+	switch {
+	case r.shape.pairs:
+		s.queries = growAligned(s.queries, (pairTile+r.q.Rows)*r.depth/2)
+		s.sums = growAligned(s.sums, pairGroup*width)
+	case r.crowded:
 		s.queries = growAligned(s.queries, attentionRows*r.queryStride())
-	}
-	if r.shape.split {
-		s.sums = growAligned(s.sums, attentionRows*width)
 	}
 	states := attentionRows
 	if !r.single {
@@ -185,9 +189,9 @@ func (r *attentionRun) seen(from, to int) (lo, hi int) {
 // see any of them.
 func (r *attentionRun) block(from, lo, hi int) {
 	r.from, r.lo, r.hi = from, from+(lo-from)/r.shape.cols*r.shape.cols, hi
-	if r.shape.split {
-		r.packSplitKeys()
-		r.packSplitValues()
+	if r.shape.pairs {
+		r.packPairKeys()
+		r.packPairValues()
 	} else {
 		r.packKeys()
 		r.packValues()
@@ -261,8 +265,8 @@ func (r *attentionRun) tile(i, height int) {
 		}
 	}
 
-	if r.shape.split {
-		r.splitScores(i, height, lo, (end-lo)/cols)
+	if r.shape.pairs {
+		r.pairScores(i, height, lo, (end-lo)/cols)
 	} else {
 		r.products(i, height, lo, end)
 	}
@@ -274,7 +278,7 @@ func (r *attentionRun) tile(i, height int) {
 		c *= r.Scale
 	}
 	wide := lo + (hi-lo+softmaxLanes-1)/softmaxLanes*softmaxLanes
-	if r.shape.split {
+	if r.shape.pairs {
 		wide = end
 	}
 	for h := range height {
@@ -291,14 +295,18 @@ func (r *attentionRun) tile(i, height int) {
 			row[j] = infinity
 		}
 	}
-	weighRows(states, r.scores, attentionStride, wide-lo, c)
+	if r.shape.pairs {
+		weighPairs(states, r.scores, attentionStride, wide-lo, c)
+	} else {
+		weighRows(states, r.scores, attentionStride, wide-lo, c)
+	}
 
 	// Outputs.
 	if r.v.Cols == 0 {
 		return
 	}
-	if r.shape.split {
-		r.splitOutputs(states, i, lo, end-lo, first, last)
+	if r.shape.pairs {
+		r.pairOutputs(states, i, lo, end-lo, first, last)
 		return
 	}
 	t := attentionTile{rows: height, k: hi - from, a: unsafe.Pointer(&r.scores[from-lo]), aRow: 4 * attentionStride,
@@ -357,7 +365,7 @@ func (r *attentionRun) change(row []float32, i, lo int) {
 type attentionShape struct {
 	rows, cols int
 	rung       uint8 // one of the float… constants
-	split      bool  // numbers are split: see attention_split.go
+	pairs      bool  // of bfloat16 numbers: see attention_pairs.go
 }
 
 var portableAttention = attentionShape{rows: 4, cols: portablePanel, rung: floatPortable}

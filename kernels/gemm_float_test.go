@@ -468,13 +468,15 @@ func everyFloatRung(t *testing.T, test func(t *testing.T)) {
 	was := features
 	defer func() { features = was }()
 	var before floatShape
+	pairsBefore := false
 	for i, name := range rungs {
 		if !available(i) {
 			continue
 		}
 		features = detect(i)
-		if shape := chooseFloatShape(); shape != before {
-			before = shape
+		_, pairs := pairAttention()
+		if shape := chooseFloatShape(); shape != before || pairs != pairsBefore {
+			before, pairsBefore = shape, pairs
 			t.Run(name, test)
 		}
 	}

@@ -70,6 +70,15 @@ func weighRowsPortable(s []softmaxState, scores []float32, stride, n int, c floa
 }
 
 func (s *softmaxState) weigh(row []float32, c float32) {
+	s.weighSums(row, c, func(i int, w float32) float32 {
+		row[i] = w
+		return w
+	})
+}
+
+// weighSums is weigh for weights of which put says, once it has written one, by
+// how much the sum grows.
+func (s *softmaxState) weighSums(row []float32, c float32, put func(i int, w float32) float32) {
 	m := s.max
 	for _, x := range row {
 		m = max(m, x)
@@ -80,9 +89,7 @@ func (s *softmaxState) weigh(row []float32, c float32) {
 		s.sum[i] *= s.factor
 	}
 	for i, x := range row {
-		w := exp2(float32((x - m) * c))
-		row[i] = w
-		s.sum[i%softmaxLanes] += w
+		s.sum[i%softmaxLanes] += put(i, exp2(float32((x-m)*c)))
 	}
 	t := s.sum
 	for n := softmaxLanes / 2; n > 0; n /= 2 {

@@ -7,7 +7,7 @@ func weighRows(s []softmaxState, scores []float32, stride, n int, c float32) {
 	switch {
 	case len(s) == 0 || n == 0:
 	case features.avx512:
-		weighRowsAVX512(&s[0], len(s), &scores[0], uintptr(4*stride), n, c)
+		weighRowsAVX512(&s[0], len(s), &scores[0], uintptr(4*stride), n, c, false)
 	case features.avx2:
 		weighRowsAVX2(&s[0], len(s), &scores[0], uintptr(4*stride), n, c)
 	default:
@@ -15,12 +15,14 @@ func weighRows(s []softmaxState, scores []float32, stride, n int, c float32) {
 	}
 }
 
-// weighRowsAVX512 is weighRows for rows > 0 and n > 0; stride is in bytes.
+// weighRowsAVX512 is weighRows for rows > 0 and n > 0, or weighPairs; stride is in
+// bytes.
 //
 //go:noescape
-func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32)
+func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32, pairs bool)
 
-// weighRowsAVX2 is weighRowsAVX512 for AVX2, with the same results to the bit.
+// weighRowsAVX2 is weighRows for rows > 0 and n > 0, with the same results to the
+// bit; stride is in bytes.
 //
 //go:noescape
 func weighRowsAVX2(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32)

@@ -12,6 +12,7 @@
 #define LEFT    CX // numbers left in the row
 #define FIRSTROW   R11
 #define FIRSTSTATE R12
+#define PAIRS      R13 // where they are written
 
 // The fields of softmaxState.
 #define MAX     64
@@ -43,8 +44,29 @@
 	VPADDD Z24, Z7, Z7 \
 	VMULPS.Z Z7, Z9, K1, Z9
 
-// func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32)
-TEXT ·weighRowsAVX512(SB), NOSPLIT, $0-44
+// SHORT_AVX512 is x = 2^(c·(score − max)) for 16 scores at at(P), cut off to bfloat16
+// numbers. 2^⌊t⌋·p(t − ⌊t⌋) with a p of degree 3, 1 at 0 and 2 at 1, is off by up to
+// 2⁻¹³ of its size (a minimax fit of the relative error). Z6 and Z7 are to use.
+#define SHORT_AVX512(at, x) \
+	VMOVUPS at(P), Z6         \
+	VSUBPS M, Z6, Z6          \
+	VMULPS C, Z6, Z6          \
+	VREDUCEPS $9, Z6, Z7      \
+	VMOVAPS Z27, x            \
+	VFMADD213PS Z26, Z7, x    \
+	VFMADD213PS Z25, Z7, x    \
+	VFMADD213PS Z24, Z7, x    \
+	VSCALEFPS Z6, x, x        \
+	VPANDD Z28, x, x
+
+DATA shortExp<>+0(SB)/4, $0x3e68a93a // 0.227208
+DATA shortExp<>+4(SB)/4, $0x3d9f1cf6 // 0.077692
+DATA shortExp<>+8(SB)/4, $0xffff0000
+DATA shortExp<>+12(SB)/4, $0x3f31f213 // 0.6951
+GLOBL shortExp<>(SB), RODATA|NOPTR, $16
+
+// func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32, pairs bool)
+TEXT ·weighRowsAVX512(SB), NOSPLIT, $0-45
 	MOVQ s+0(FP), STATE
 	MOVQ rows+8(FP), ROWS
 	MOVQ scores+16(FP), ROW
@@ -60,6 +82,10 @@ TEXT ·weighRowsAVX512(SB), NOSPLIT, $0-44
 	VBROADCASTSS EXP2C2, Z22
 	VBROADCASTSS EXP2C1, Z23
 	VBROADCASTSS ONE, Z24
+	VBROADCASTSS shortExp<>+12(SB), Z25
+	VBROADCASTSS shortExp<>+0(SB), Z26
+	VBROADCASTSS shortExp<>+4(SB), Z27
+	VBROADCASTSS shortExp<>+8(SB), Z28
 
 	// The largest score, and the factor of earlier weights, of all rows first: many
 	// rows are then under way at once.
@@ -127,6 +153,8 @@ row:
 	VMULPS (STATE), Z9, SUM
 	MOVQ ROW, P
 	MOVQ N, LEFT
+	CMPB pairs+44(FP), $0
+	JNE  pairs
 
 weight:
 	VMOVUPS (P), Z6
@@ -137,6 +165,8 @@ weight:
 	ADDQ $64, P
 	SUBQ $16, LEFT
 	JGT  weight
+
+summed:
 	VMOVUPS SUM, (STATE)
 
 	// 1/sum, or 0.
@@ -164,6 +194,25 @@ next:
 	JNE  row
 	VZEROUPPER
 	RET
+
+pairs:
+	MOVQ ROW, PAIRS
+	VXORPS Z11, Z11, Z11
+
+pair:
+	SHORT_AVX512(0, Z9)
+	SHORT_AVX512(64, Z10)
+	VADDPS Z9, SUM, SUM
+	VADDPS Z10, Z11, Z11
+	VPSRLD $16, Z9, Z9
+	VPORD Z9, Z10, Z10
+	VMOVUPS Z10, (PAIRS)
+	ADDQ $128, P
+	ADDQ $64, PAIRS
+	SUBQ $32, LEFT
+	JGT  pair
+	VADDPS Z11, SUM, SUM
+	JMP  summed
 
 #undef C
 #undef LOW

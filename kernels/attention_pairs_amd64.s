@@ -3,9 +3,9 @@
 #include "textflag.h"
 #include "go_asm.h"
 
-// The tile registers: T0 to T3 are the sums of 16 rows by 64 columns, T4 and T5
-// the rows' hi and lo numbers of a group, T6 and T7 tiles of b. The assembler does
-// not know the instructions.
+// The tile registers: T0 to T3 are the sums of 16 rows by 64 columns, T4 the rows'
+// pairs of a group, T6 and T7 tiles of b. The assembler does not know the
+// instructions.
 #define LDTILECFG_AX BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0x00
 #define TILERELEASE  BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0xc0
 #define TILEZERO(t)  BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x49; BYTE $(0xc0+8*t)
@@ -26,17 +26,17 @@
 #define TDPBF16PS(t, a, b) BYTE $0xc4; BYTE $0xe2; BYTE $(0x7a-8*b); BYTE $0x5c; BYTE $(0xc0+8*t+a)
 
 // palette 1; 16 rows of 64 bytes in each of the eight registers
-DATA splitConfig<>+0(SB)/8, $1
-DATA splitConfig<>+8(SB)/8, $0
-DATA splitConfig<>+16(SB)/8, $0x0040004000400040
-DATA splitConfig<>+24(SB)/8, $0x0040004000400040
-DATA splitConfig<>+32(SB)/8, $0
-DATA splitConfig<>+40(SB)/8, $0
-DATA splitConfig<>+48(SB)/8, $0x1010101010101010
-DATA splitConfig<>+56(SB)/8, $0
-GLOBL splitConfig<>(SB), RODATA|NOPTR, $64
+DATA pairConfig<>+0(SB)/8, $1
+DATA pairConfig<>+8(SB)/8, $0
+DATA pairConfig<>+16(SB)/8, $0x0040004000400040
+DATA pairConfig<>+24(SB)/8, $0x0040004000400040
+DATA pairConfig<>+32(SB)/8, $0
+DATA pairConfig<>+40(SB)/8, $0
+DATA pairConfig<>+48(SB)/8, $0x1010101010101010
+DATA pairConfig<>+56(SB)/8, $0
+GLOBL pairConfig<>(SB), RODATA|NOPTR, $64
 
-#define TERMS   R8  // the splitProduct
+#define TERMS   R8  // the pairProduct
 #define PANELS  R9  // panels left
 #define GROUPS  R10 // groups left
 #define BPANEL  R11 // bytes from panel to panel of b
@@ -48,39 +48,33 @@ GLOBL splitConfig<>(SB), RODATA|NOPTR, $64
 #define B1      BX  // of the next one
 #define Y       DI
 
-// HI_LO adds the group's products with two tiles of b, hi and lo, to Tt.
-#define HI_LO(t, u, sib) \
-	LOAD_B(6, sib, 0)       \
-	TDPBF16PS(t, 4, 6)      \
-	LOAD_B(7, sib, 1024)    \
-	TDPBF16PS(u, 4, 7)      \
-	TDPBF16PS(t, 5, 6)      \
-	TDPBF16PS(u, 5, 7)      \
-	LOAD_B(6, sib, 2048)    \
-	TDPBF16PS(t, 4, 6)      \
-	LOAD_B(7, sib, 3072)    \
+// PANEL_PRODUCTS adds the group's products with the two tiles of b to Tt and Tu.
+#define PANEL_PRODUCTS(t, u, sib) \
+	LOAD_B(6, sib, 0)    \
+	TDPBF16PS(t, 4, 6)   \
+	LOAD_B(7, sib, 1024) \
 	TDPBF16PS(u, 4, 7)
 
 #define START \
-	MOVQ splitProduct_a(TERMS), A         \
-	MOVQ splitProduct_aRow(TERMS), ASTEP  \
-	MOVQ splitProduct_groups(TERMS), GROUPS \
+	MOVQ pairProduct_a(TERMS), A           \
+	MOVQ pairProduct_aRow(TERMS), ASTEP    \
+	MOVQ pairProduct_groups(TERMS), GROUPS \
 	MOVQ PANEL, B0
 
-// func multiplySplitAMX(t *splitProduct)
-TEXT ·multiplySplitAMX(SB), NOSPLIT, $0-8
-	LEAQ splitConfig<>(SB), AX
+// func multiplyPairsAMX(t *pairProduct)
+TEXT ·multiplyPairsAMX(SB), NOSPLIT, $0-8
+	LEAQ pairConfig<>(SB), AX
 	LDTILECFG_AX
 	MOVQ t+0(FP), TERMS
-	MOVQ splitProduct_panels(TERMS), PANELS
-	MOVQ splitProduct_b(TERMS), PANEL
-	MOVQ splitProduct_bPanel(TERMS), BPANEL
-	MOVQ splitProduct_y(TERMS), Y
+	MOVQ pairProduct_panels(TERMS), PANELS
+	MOVQ pairProduct_b(TERMS), PANEL
+	MOVQ pairProduct_bPanel(TERMS), BPANEL
+	MOVQ pairProduct_y(TERMS), Y
 	MOVQ $64, BSTEP
+	SUBQ $2, PANELS
+	JLT  one
 
 two:
-	CMPQ PANELS, $2
-	JLT  one
 	START
 	LEAQ (PANEL)(BPANEL*1), B1
 	TILEZERO(0)
@@ -90,15 +84,14 @@ two:
 
 twoLoop:
 	LOAD_A(4, 0)
-	LOAD_A(5, 64)
-	HI_LO(0, 1, LEFT)
-	HI_LO(2, 3, RIGHT)
-	ADDQ $128, A
-	ADDQ $4096, B0
-	ADDQ $4096, B1
+	PANEL_PRODUCTS(0, 1, LEFT)
+	PANEL_PRODUCTS(2, 3, RIGHT)
+	ADDQ $64, A
+	ADDQ $2048, B0
+	ADDQ $2048, B1
 	DECQ GROUPS
 	JNZ  twoLoop
-	MOVQ splitProduct_yRow(TERMS), ASTEP
+	MOVQ pairProduct_yRow(TERMS), ASTEP
 	STORE(0, 0)
 	STORE(1, 64)
 	STORE(2, 128)
@@ -106,9 +99,9 @@ twoLoop:
 	ADDQ $256, Y
 	LEAQ (PANEL)(BPANEL*2), PANEL
 	SUBQ $2, PANELS
-	JNZ  two
-	TILERELEASE
-	RET
+	JGE  two
+	CMPQ PANELS, $-2
+	JEQ  done
 
 one:
 	START
@@ -117,18 +110,20 @@ one:
 
 oneLoop:
 	LOAD_A(4, 0)
-	LOAD_A(5, 64)
-	HI_LO(0, 1, LEFT)
-	ADDQ $128, A
-	ADDQ $4096, B0
+	PANEL_PRODUCTS(0, 1, LEFT)
+	ADDQ $64, A
+	ADDQ $2048, B0
 	DECQ GROUPS
 	JNZ  oneLoop
-	MOVQ splitProduct_yRow(TERMS), ASTEP
+	MOVQ pairProduct_yRow(TERMS), ASTEP
 	STORE(0, 0)
 	STORE(1, 64)
+
+done:
 	TILERELEASE
 	RET
 
+#define NANS Z29
 #define HALF Z30 // what rounds
 #define MASK Z31 // the bits of a bfloat16 number in a float32 one
 
@@ -136,75 +131,126 @@ oneLoop:
 	MOVL         $0x8000, AX     \
 	VPBROADCASTD AX, HALF        \
 	MOVL         $0xffff0000, AX \
-	VPBROADCASTD AX, MASK
+	VPBROADCASTD AX, MASK        \
+	MOVL         $0x7fc00000, AX \
+	VPBROADCASTD AX, NANS
 
-// SPLIT is hi, the bfloat16 number next to x, and lo = x − hi, both float32.
-#define SPLIT(x, hi, lo) \
-	VPADDD HALF, x, hi  \
-	VPANDD MASK, hi, hi \
-	VSUBPS hi, x, lo
+// ROUND is x, float32 numbers, rounded to bfloat16 ones, with K3 to use.
+#define ROUND(x) \
+	VCMPPS  $3, x, x, K3 \
+	VPADDD  HALF, x, x   \
+	VPANDD  MASK, x, x   \
+	VMOVAPS NANS, K3, x
 
-// PAIR is y = the bfloat16 numbers x and y, x first. PAIR_LO has y cut off.
+// PAIR is y = the bfloat16 numbers x and y, x first.
 #define PAIR(x, y) \
 	VPSRLD $16, x, x \
 	VPORD  x, y, y
 
-#define PAIR_LO(x, y) \
-	VPANDD MASK, y, y \
-	PAIR(x, y)
+// MASKS is K1 and K2, the numbers of the left and the right half of a group that
+// are among the first CX, below 32.
+#define MASKS \
+	MOVQ  $-1, AX \
+	SHLQ  CX, AX  \
+	NOTQ  AX      \
+	KMOVW AX, K1  \
+	SHRQ  $16, AX \
+	KMOVW AX, K2
 
-// func splitRowAVX512(dst, src *float32, n int)
-TEXT ·splitRowAVX512(SB), NOSPLIT, $0-24
+// ROUND_GROUP is the pairs of Z0 and Z1 to (R10).
+#define ROUND_GROUP \
+	ROUND(Z0)    \
+	ROUND(Z1)    \
+	PAIR(Z0, Z1) \
+	VMOVUPS Z1, (R10)
+
+// func roundRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr, rows, cols int)
+TEXT ·roundRowsAVX512(SB), NOSPLIT, $0-48
 	CONSTANTS
 	MOVQ dst+0(FP), DI
-	MOVQ src+8(FP), SI
-	MOVQ n+16(FP), CX
+	MOVQ dstRow+8(FP), R8
+	MOVQ src+16(FP), SI
+	MOVQ srcRow+24(FP), R9
+	MOVQ rows+32(FP), DX
+	MOVQ cols+40(FP), CX
+	MOVQ CX, BX
+	ANDQ $31, CX
+	MASKS
+
+row:
+	MOVQ DI, R10
+	MOVQ SI, R11
+	MOVQ BX, R12
+	SUBQ $32, R12
+	JLT  rest
 
 group:
-	VMOVUPS (SI), Z0
-	VMOVUPS 64(SI), Z1
-	SPLIT(Z0, Z2, Z4)
-	SPLIT(Z1, Z3, Z5)
-	PAIR(Z2, Z3)
-	PAIR_LO(Z4, Z5)
-	VMOVUPS Z3, (DI)
-	VMOVUPS Z5, 64(DI)
-	ADDQ    $128, SI
-	ADDQ    $128, DI
-	SUBQ    $32, CX
-	JNZ     group
+	VMOVUPS (R11), Z0
+	VMOVUPS 64(R11), Z1
+	ROUND_GROUP
+	ADDQ    $64, R10
+	ADDQ    $128, R11
+	SUBQ    $32, R12
+	JGE     group
+
+rest:
+	CMPQ R12, $-32
+	JEQ  next
+	VMOVUPS.Z (R11), K1, Z0
+	VMOVUPS.Z 64(R11), K2, Z1
+	ROUND_GROUP
+
+next:
+	ADDQ R8, DI
+	ADDQ R9, SI
+	DECQ DX
+	JNZ  row
 	VZEROUPPER
 	RET
 
-// func splitPairAVX512(dst, x, y *float32, width int)
-TEXT ·splitPairAVX512(SB), NOSPLIT, $0-32
+// func roundPairsAVX512(dst, src *float32, row uintptr, rows, cols int)
+TEXT ·roundPairsAVX512(SB), NOSPLIT, $0-40
 	CONSTANTS
 	MOVQ  dst+0(FP), DI
-	MOVQ  x+8(FP), SI
-	MOVQ  y+16(FP), DX
-	MOVQ  width+24(FP), CX
-	MOVQ  $-1, AX
-	SHLQ  CX, AX
-	NOTQ  AX
-	KMOVW AX, K1
-	SHRQ  $16, AX
-	KMOVW AX, K2
+	MOVQ  src+8(FP), SI
+	MOVQ  row+16(FP), R8
+	MOVQ  rows+24(FP), R9
+	MOVQ  cols+32(FP), CX
+	MASKS
+	MOVQ  R8, DX
+	SHLQ  $4, DX
+	ADDQ  SI, DX  // row 16
+	MOVQ  $16, R10
+
+pair:
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	CMPQ   R9, $0
+	JLE    write
 	VMOVUPS.Z (SI), K1, Z0
 	VMOVUPS.Z 64(SI), K2, Z1
-	VMOVUPS.Z (DX), K1, Z6
-	VMOVUPS.Z 64(DX), K2, Z7
-	SPLIT(Z0, Z2, Z4)
-	SPLIT(Z1, Z3, Z5)
-	SPLIT(Z6, Z8, Z10)
-	SPLIT(Z7, Z9, Z11)
-	PAIR(Z2, Z8)
-	PAIR(Z3, Z9)
-	PAIR_LO(Z4, Z10)
-	PAIR_LO(Z5, Z11)
-	VMOVUPS Z8, (DI)
-	VMOVUPS Z9, 1024(DI)
-	VMOVUPS Z10, 2048(DI)
-	VMOVUPS Z11, 3072(DI)
+	ROUND(Z0)
+	ROUND(Z1)
+	CMPQ   R9, $16
+	JLE    write
+	VMOVUPS.Z (DX), K1, Z2
+	VMOVUPS.Z 64(DX), K2, Z3
+	ROUND(Z2)
+	ROUND(Z3)
+
+write:
+	PAIR(Z0, Z2)
+	PAIR(Z1, Z3)
+	VMOVUPS Z2, (DI)
+	VMOVUPS Z3, 1024(DI)
+	ADDQ $64, DI
+	ADDQ R8, SI
+	ADDQ R8, DX
+	DECQ R9
+	DECQ R10
+	JNZ  pair
 	VZEROUPPER
 	RET
 

@@ -1,0 +1,165 @@
+package kernels
+
+import (
+	"math"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"unsafe"
+)
+
+func bitsOf(x []float32) []uint32 {
+	b := make([]uint32, len(x))
+	for i, v := range x {
+		b[i] = math.Float32bits(v)
+	}
+	return b
+}
+
+func short(x float32) float32 { return math.Float32frombits(roundNumber(x) << 16) }
+
+func TestRoundNumber(t *testing.T) {
+	r := rand.New(rand.NewPCG(1, 2))
+	for range 100000 {
+		x := float32(math.Ldexp(r.NormFloat64(), r.IntN(200)-100))
+		if got := short(x); math.Abs(float64(got)-float64(x)) > 0x1p-8*math.Abs(float64(x)) {
+			t.Fatalf("%v is rounded to %v", x, got)
+		}
+	}
+	for _, bits := range []uint32{0x7f800001, 0x7fc00000, 0x7fffffff, 0xff800001, 0xffffffff} {
+		if x := short(math.Float32frombits(bits)); x == x {
+			t.Errorf("NaN (%x) is rounded to %v", bits, x)
+		}
+	}
+}
+
+// TestPairBits compares the assembly that rounds and adds with its definitions.
+func TestPairBits(t *testing.T) {
+	r := rand.New(rand.NewPCG(3, 4))
+	odd := func(m Matrix) {
+		for i, bits := range []uint32{0x7f800001, 0x7fffffff, 0xffffffff, 0x7f800000, 0x7f7fffff} {
+			if i < m.Rows {
+				m.Row(i)[m.Cols/2] = math.Float32frombits(bits)
+			}
+		}
+	}
+	for n := 1; n <= 3*pairGroup; n++ {
+		rows, size := 1+n%5, (n+pairGroup-1)/pairGroup*pairGroup/2
+		src := randomMatrix(r, rows, n, n%3)
+		odd(src)
+		got, want := randomMatrix(r, rows, size, 7), randomMatrix(r, rows, size, 2)
+		roundRows(got, src)
+		roundRowsPortable(want, src)
+		sameBits(t, "roundRows", got, want)
+	}
+	for n := 1; n <= pairGroup; n++ {
+		for _, rows := range []int{0, 1, 7, 15, 16, 17, 30, 31, 32} {
+			src := randomMatrix(r, rows, n, n%5)
+			odd(src)
+			got, want := alignedFloats(pairGroup*pairTile), make([]float32, pairGroup*pairTile)
+			roundPairs(got, src)
+			roundPairsPortable(want, src)
+			if !slices.Equal(bitsOf(got), bitsOf(want)) {
+				t.Errorf("pairs of %d×%d numbers: %x, want %x", rows, n, bitsOf(got), bitsOf(want))
+			}
+		}
+	}
+	for _, cols := range []int{1, 15, 16, 17, 31, 32, 64, 70} {
+		states := make([]softmaxState, 5)
+		for i := range states {
+			states[i].factor, states[i].inverse = r.Float32(), r.Float32()
+		}
+		x := randomMatrix(r, 5, (cols+31)/32*32, 0)
+		for _, factors := range [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}} {
+			got := randomMatrix(r, 5, cols, 3)
+			want := copyMatrix(got)
+			addWeighed(got, x, states, factors[0], factors[1])
+			addWeighedPortable(want, x, states, factors[0], factors[1])
+			sameBits(t, "addWeighed", got, want)
+		}
+	}
+}
+
+// TestWeighPairs compares weights with 2^(c·(score − max)) in float64.
+func TestWeighPairs(t *testing.T) {
+	const c = 0.7
+	r := rand.New(rand.NewPCG(5, 6))
+	for _, weigh := range []func([]softmaxState, []float32, int, int, float32){weighPairs, weighPairsPortable} {
+		for n := pairGroup; n <= 4*pairGroup; n += pairGroup {
+			scores := randomMatrix(r, 6, n, pairTile)
+			scores.Row(1)[n/3], scores.Row(2)[n-1] = infinity, 1e30
+			for j := range n {
+				scores.Row(3)[j] = infinity
+				scores.Row(4)[j] *= 60
+				scores.Row(5)[j] *= 1e6
+			}
+			x := copyMatrix(scores)
+			states := make([]softmaxState, 6)
+			for i := range states {
+				states[i].reset()
+			}
+			weigh(states, scores.Data, scores.Stride, n, c)
+			for i, s := range states {
+				if m := max(slices.Max(x.Row(i)), softmaxStart); s.max != m {
+					t.Fatalf("row %d: largest %v, want %v", i, s.max, m)
+				}
+				sum := 0.0
+				for j, score := range x.Row(i) {
+					want := math.Exp2(c * (float64(score) - float64(s.max)))
+					group := scores.Row(i)[j/pairGroup*pairTile:]
+					got := float64(shortNumber(unsafe.Pointer(&group[j%pairTile]), j%pairGroup/pairTile))
+					if got-want > 0x1p-12*want || want-got > (0x1p-7+0x1p-12)*want+0x1p-126 {
+						t.Fatalf("row %d: weight %d of %v is %v, want %v", i, j, score, got, want)
+					}
+					sum += got
+				}
+				if sum == 0 && s.inverse != 0 || sum != 0 && math.Abs(sum*float64(s.inverse)-1) > 1e-6 {
+					t.Fatalf("row %d: 1/sum is %v, the sum is %v", i, s.inverse, sum)
+				}
+			}
+		}
+		// A score that is no number leaves none in its row, whichever weights are.
+		scores, state := randomMatrix(r, 1, pairGroup, 0), make([]softmaxState, 1)
+		scores.Row(0)[3] = float32(math.NaN())
+		state[0].reset()
+		weigh(state, scores.Data, scores.Stride, pairGroup, c)
+		if x := state[0].inverse; x == x {
+			t.Errorf("a row with NaN has 1/sum = %v", x)
+		}
+	}
+}
+
+// TestPairProduct compares products of rounded numbers with those in float64.
+func TestPairProduct(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 8))
+	products := map[string]func(*pairProduct){"": multiplyPairs, "portable": multiplyPairsPortable}
+	for _, c := range []struct{ groups, panels int }{{1, 1}, {1, 2}, {2, 2}, {2, 3}, {3, 5}, {16, 2}} {
+		depth, width := c.groups*pairGroup, c.panels*pairGroup
+		a, b := randomMatrix(r, pairTile, depth, 0), randomMatrix(r, depth, width, 0)
+		rows := Matrix{Data: alignedFloats(pairTile * depth / 2), Rows: pairTile, Cols: depth / 2, Stride: depth / 2}
+		roundRows(rows, a)
+		panels := alignedFloats(depth * width / 2)
+		for p := 0; p < width; p += pairGroup {
+			for g := 0; g < depth; g += pairGroup {
+				roundPairs(panels[(p*depth+g*pairGroup)/2:], b.Slice(g, g+pairGroup).Columns(p, p+pairGroup))
+			}
+		}
+		for name, multiply := range products {
+			y := alignedFloats(pairTile * width)
+			multiply(&pairProduct{a: unsafe.Pointer(&rows.Data[0]), aRow: uintptr(2 * depth), b: unsafe.Pointer(&panels[0]), bPanel: uintptr(2 * pairGroup * depth),
+				y: unsafe.Pointer(&y[0]), yRow: uintptr(4 * width), groups: c.groups, panels: c.panels})
+			for i := range pairTile {
+				for j := range width {
+					want, size := 0.0, 0.0
+					for l := range depth {
+						p := float64(short(a.Row(i)[l])) * float64(short(b.Row(l)[j]))
+						want, size = want+p, size+math.Abs(p)
+					}
+					if got := float64(y[i*width+j]); math.Abs(got-want) > 0x1p-20*size {
+						t.Fatalf("%v %s: (%d, %d) is %v, want %v", c, name, i, j, got, want)
+					}
+				}
+			}
+		}
+	}
+}
