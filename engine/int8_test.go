@@ -130,9 +130,10 @@ func TestPackedBlocks(t *testing.T) {
 				worst = d.logit
 			}
 			t.Logf("%d pairs, %d bytes for %d of the file's; %+v, llama.cpp's largest error %.3g", len(want), info.WeightBytes, matrices, d, f.LlamaCPP.Error)
-			// Both round activations by blocks of 32; which of the two has the larger
-			// largest error is chance.
-			if len(want) == 0 || worst > 1.1*f.LlamaCPP.Error {
+			// Both round activations alike; where sums of another order are rounded to
+			// another integer, and so which of the two has the larger largest error, is
+			// chance.
+			if len(want) == 0 || worst > 1.25*f.LlamaCPP.Error {
 				t.Errorf("largest error %.3g of %d pairs, llama.cpp's %.3g", worst, len(want), f.LlamaCPP.Error)
 			}
 		})

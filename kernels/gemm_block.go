@@ -15,19 +15,30 @@ type blockKind uint8
 const (
 	blocks32        blockKind = iota // 32 numbers, a scale
 	blocks32Offsets                  // 32 numbers, a scale and an offset
-	blocks16                         // 16 numbers, a scale
+	super16                          // 16 numbers, a factor; of 16 such blocks, a scale
+	super32Offsets                   // 32 numbers, factors of scale and offset; of 8 such blocks, a scale and an offset
 )
+
+// superInputs is how many numbers share the scale of blocks that have integer
+// factors: a superblock.
+const superInputs = 256
 
 // size is how many numbers a block holds.
 func (b blockKind) size() int {
-	if b == blocks16 {
+	if b == super16 {
 		return 16
 	}
 	return 32
 }
 
-// panelBytes is what a block takes in a panel: for each column a float32 scale,
-// for each one an offset if the kind has them, and the numbers.
+// super says whether blocks have integer factors, and their superblock the scale.
+func (b blockKind) super() bool { return b >= super16 }
+
+// offsets says whether blocks have offsets.
+func (b blockKind) offsets() bool { return b == blocks32Offsets || b == super32Offsets }
+
+// panelBytes is what a block takes in a panel: for each column a float32 scale, or
+// an int32 factor, for each one an offset if blocks32Offsets, and the numbers.
 func (s intShape) panelBytes(b blockKind) int {
 	if b == blocks32Offsets {
 		return s.cols * (4 + 4 + b.size())
@@ -35,14 +46,38 @@ func (s intShape) panelBytes(b blockKind) int {
 	return s.cols * (4 + b.size())
 }
 
+// corrected says whether weights are stored with 128 added to them, so that what
+// that adds to sums must be taken off: codes of blocks with offsets are not
+// negative, and nothing need be added to them.
+func (s intShape) corrected(b blockKind) bool { return s.unsigned && !b.offsets() }
+
+// pairs says whether the factors of a superblock's offsets, or those of scales to
+// correct sums with, follow its blocks: for each two blocks, and each column, two
+// 16-bit integers.
+func (s intShape) hasPairs(b blockKind) bool { return b == super32Offsets || s.corrected(b) }
+
 // blockHeader is what precedes the numbers of a block of activations: 4 bytes
 // that say where its sums begin, and a float32 scale. Sums begin at an int32; or,
 // if the kind has offsets, the bytes are a float32 that offsets are multiplied
 // by, the sum of the activations themselves, and sums begin at 0.
-const blockHeader = 8
+//
+// superTrailer is what follows the 256 numbers of a superblock of activations: a
+// float32 scale at its beginning and, superSums bytes after it, the sums of the
+// blocks of integers, 16 bits each.
+const (
+	blockHeader  = 8
+	superTrailer = 64
+	superSums    = 32
+)
 
-// rowBytes is what a block takes in a row of activations.
-func (s intShape) rowBytes(b blockKind) int { return blockHeader + b.size()*s.size() }
+// rowBytes is what blocks blocks, or the superblocks that they are in, take in a
+// row of activations.
+func (s intShape) rowBytes(b blockKind, blocks int) int {
+	if b.super() {
+		return blocks * b.size() / superInputs * (superInputs*s.size() + superTrailer)
+	}
+	return blocks * (blockHeader + b.size()*s.size())
+}
 
 // blockTile says to a micro-kernel what to compute: exact sums over the products
 // of each block, added up in float32 in the order of the blocks.
@@ -67,6 +102,27 @@ func (s intShape) rowBytes(b blockKind) int { return blockHeader + b.size()*s.si
 //			y[i*yRow+j] = s
 //		}
 //	}
+//
+// Of superblocks, it takes one, whose blocks have integers in place of scales:
+//
+//	s := c[i*cRow+j]
+//	sum, offset := int32(0), int32(0)
+//	for l := range blocks {
+//		x, w := block l of row i of a, block l of column j of b
+//		for p := range block {
+//			sum += w.factor * int32(x.q[p]) * int32(w.q[p])
+//		}
+//		if kind == super32Offsets {
+//			offset += w.offset * x.sum
+//		}
+//	}
+//	s = fma(float32(sum), float32(a.scale*b.scale), s)
+//	if kind == super32Offsets {
+//		s = fma(float32(offset), float32(a.scale*b.offset), s)
+//	}
+//
+// There b is the blocks, then the pairs if there are such, then the float32 scales
+// of the columns and, of super32Offsets, their offsets.
 //
 // All strides are in bytes.
 type blockTile struct {
@@ -106,15 +162,18 @@ type blockWeights struct {
 	shape intShape
 	q     []int8
 	code  *blockCode // nil: q is as the micro-kernels read it
+
+	signed *blockCode // code with weights that are signed whatever the shape
 }
 
 // PackQ8_0 packs n×k weights in GGML's type Q8_0, as they are in the file: rows
 // of blocks of 32 numbers of 8 bits, each with a float16 scale. k must be a
 // multiple of 32 and data n·k/32·34 bytes long.
 //
-// Activations are rounded, per block of 32, to multiples of a scale, the largest
-// magnitude among them divided by 127. The products of a block are summed
-// exactly; blocks are added up in float32, in order, beginning with the bias.
+// Activations are rounded, per block of 32, to multiples of the largest magnitude
+// among them divided by 127, and that scale to float16, as GGML's type Q8_0 is. The
+// products of a block are summed exactly; blocks are added up in float32, in
+// order, beginning with the bias.
 func PackQ8_0(n, k int, data []byte) Weights {
 	const bytes = 34
 	w := &blockWeights{name: "q8_0", n: n, k: k, kind: blocks32, shape: chooseBlockShape()}
@@ -143,7 +202,7 @@ func (w *blockWeights) Bytes() int   { return len(w.q) }
 
 // stride is how many bytes lie between rows of activations.
 func (w *blockWeights) stride() int {
-	return rowStride(w.k / w.kind.size() * w.shape.rowBytes(w.kind))
+	return rowStride(w.shape.rowBytes(w.kind, w.k/w.kind.size()))
 }
 
 func (w *blockWeights) Reserve(in *Input, rows int) { reserveInts(in, rows, w.stride()) }
@@ -151,13 +210,18 @@ func (w *blockWeights) Reserve(in *Input, rows int) { reserveInts(in, rows, w.st
 func (w *blockWeights) Prepare(in *Input, x Matrix, from, to int) {
 	stride := w.stride()
 	for i := from; i < to; i++ {
-		quantiseBlocks(in.bytes[i*stride:(i+1)*stride], x.Row(i), w.kind, w.shape)
+		dst := in.bytes[i*stride : (i+1)*stride]
+		if w.kind.super() {
+			quantiseSuper(dst, x.Row(i), w.kind, w.shape)
+		} else {
+			quantiseBlocks(dst, x.Row(i), w.kind, w.shape)
+		}
 	}
 }
 
 // quantiseBlocks writes the blocks of a row of activations.
 func quantiseBlocks(dst []int8, x []float32, kind blockKind, shape intShape) {
-	size, bytes := kind.size(), shape.rowBytes(kind)
+	size, bytes := kind.size(), shape.rowBytes(kind, 1)
 	n := quantiseBlocksVector(dst, x, kind, shape)
 	x, dst = x[n:], dst[n/size*bytes:]
 	for ; len(x) >= size; x, dst = x[size:], dst[bytes:] {
@@ -171,18 +235,51 @@ func quantiseBlocks(dst []int8, x []float32, kind blockKind, shape intShape) {
 		var start uint32
 		switch {
 		case kind == blocks32Offsets:
-			start = math.Float32bits(float32(sum) * scale)
+			start = math.Float32bits(roundToHalf(float32(sum) * scale))
 		case shape.unsigned:
 			start = uint32(-128 * sum)
 		}
 		header := unsafe.Pointer(&dst[0])
 		*(*uint32)(header) = start
-		*float(header, 4) = scale
+		*float(header, 4) = roundToHalf(scale)
+	}
+}
+
+// roundToHalf is x rounded to float16, or x if that would be infinite.
+func roundToHalf(x float32) float32 {
+	if h := quant.Half(quant.HalfBits(x)); math.Abs(float64(h)) <= math.MaxFloat32 {
+		return h
+	}
+	return x
+}
+
+// quantiseSuper writes the superblocks of a row of activations.
+func quantiseSuper(dst []int8, x []float32, kind blockKind, shape intShape) {
+	size, numbers := kind.size(), superInputs*shape.size()
+	for ; len(x) >= superInputs; x, dst = x[superInputs:], dst[numbers+superTrailer:] {
+		inverse, scale := scaleOf(largest(x[:superInputs]), 127)
+		if inverse != 0 {
+			scale = 1 / inverse
+		}
+		trailer := unsafe.Pointer(&dst[numbers : numbers+superTrailer][0])
+		*float(trailer, 0) = scale
+		sums := unsafe.Slice((*int16)(unsafe.Add(trailer, superSums)), superInputs/size)
+		if quantiseSuperVector(dst[:numbers], x[:superInputs], inverse, sums, shape) {
+			continue
+		}
+		for i := range sums {
+			q := dst[i*size*shape.size():][:size*shape.size()]
+			if block := x[i*size:][:size]; shape.wide {
+				sums[i] = int16(quantiseWide(wideOf(q), block, inverse))
+			} else {
+				sums[i] = int16(quantise(q, block, inverse))
+			}
+		}
 	}
 }
 
 func (w *blockWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
-	if in.rows == 0 || from >= to {
+	if in.rows == 0 || from >= to || w.multiplyTiles(y, in, from, to, e) {
 		return
 	}
 	cols, stride := w.shape.cols, w.stride()
@@ -213,7 +310,7 @@ func (w *blockWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) 
 				case w.code == nil:
 					t.b = unsafe.Pointer(&w.q[(j/cols*blocks+l)*panelBytes])
 				default:
-					w.unpack(scratch, j/cols, l/window, t.blocks)
+					w.unpack(w.code, scratch, j/cols, l/window, t.blocks)
 					t.b = unsafe.Pointer(&scratch[0])
 				}
 				if l+window >= blocks {
@@ -223,7 +320,7 @@ func (w *blockWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) 
 				}
 				w.shape.multiplyBlocks(&t, w.kind)
 				if l+window < blocks {
-					t.a = unsafe.Add(t.a, t.blocks*w.shape.rowBytes(w.kind))
+					t.a = unsafe.Add(t.a, w.shape.rowBytes(w.kind, t.blocks))
 				}
 				t.c, t.cRow = unsafe.Pointer(&sums), uintptr(4*cols)
 			}
@@ -239,29 +336,32 @@ func fromCacheLine(room []float32) []int8 {
 	return unsafe.Slice((*int8)(unsafe.Pointer(&room[0])), 4*len(room))[from:]
 }
 
-// multiplyBlocksPortable is the definition of the micro-kernels.
+// multiplyBlocksPortable is the definition of the micro-kernels, for signed
+// weights in groups of four.
 func multiplyBlocksPortable(t *blockTile, kind blockKind, s intShape) {
-	size, panelBytes, rowBytes := kind.size(), s.panelBytes(kind), s.rowBytes(kind)
+	size, panelBytes, rowBytes := kind.size(), s.panelBytes(kind), s.rowBytes(kind, 1)
 	for i := range uintptr(t.rows) {
 		var total [maxIntCols]float32
 		for j := range s.cols {
 			total[j] = *float(t.c, i*t.cRow+4*uintptr(j))
 		}
-		for l := range t.blocks {
-			x := unsafe.Add(t.a, i*t.aRow+uintptr(l*rowBytes))
-			w := unsafe.Add(t.b, l*panelBytes)
-			numbers := 4 * s.cols
-			if kind == blocks32Offsets {
-				numbers *= 2
+		if a := unsafe.Add(t.a, i*t.aRow); kind.super() {
+			if t.blocks > 0 {
+				addSuperPortable(&total, a, t.b, kind, s)
 			}
-			var sums [maxIntCols]int32
-			addProducts(&sums, unsafe.Slice((*int8)(unsafe.Add(x, blockHeader)), size),
-				unsafe.Slice((*int8)(unsafe.Add(w, numbers)), size*s.cols), s.cols)
-			scale := *float(x, 4)
-			for j := range uintptr(s.cols) {
-				total[j] = fma32(float32(sums[j]), scale**float(w, 4*j), total[j])
-				if kind == blocks32Offsets {
-					total[j] = fma32(*float(x, 0), *float(w, 4*(uintptr(s.cols)+j)), total[j])
+		} else {
+			for l := range t.blocks {
+				x, w := unsafe.Add(a, l*rowBytes), unsafe.Add(t.b, l*panelBytes)
+				numbers := panelBytes - size*s.cols
+				var sums [maxIntCols]int32
+				addProducts(&sums, unsafe.Slice((*int8)(unsafe.Add(x, blockHeader)), size),
+					unsafe.Slice((*int8)(unsafe.Add(w, numbers)), size*s.cols), s.cols)
+				scale := *float(x, 4)
+				for j := range uintptr(s.cols) {
+					total[j] = fma32(float32(sums[j]), scale**float(w, 4*j), total[j])
+					if kind == blocks32Offsets {
+						total[j] = fma32(*float(x, 0), *float(w, 4*(uintptr(s.cols)+j)), total[j])
+					}
 				}
 			}
 		}
@@ -271,6 +371,42 @@ func multiplyBlocksPortable(t *blockTile, kind blockKind, s intShape) {
 				v += *float(t.add, i*t.addRow+4*j)
 			}
 			*float(t.y, i*t.yRow+4*j) = v
+		}
+	}
+}
+
+// addSuperPortable adds to total the products of the superblock of activations at
+// a and that of weights at b.
+func addSuperPortable(total *[maxIntCols]float32, a, b unsafe.Pointer, kind blockKind, s intShape) {
+	size, blocks := kind.size(), superInputs/kind.size()
+	q := unsafe.Slice((*int8)(a), superInputs)
+	trailer := unsafe.Add(a, superInputs)
+	var sums, offsets [maxIntCols]int32
+	for l := range blocks {
+		w := unsafe.Add(b, l*s.panelBytes(kind))
+		factors := unsafe.Slice((*int32)(w), s.cols)
+		var block [maxIntCols]int32
+		addProducts(&block, q[l*size:][:size], unsafe.Slice((*int8)(unsafe.Add(w, 4*s.cols)), size*s.cols), s.cols)
+		for j, f := range factors {
+			sums[j] += f * block[j]
+		}
+	}
+	b = unsafe.Add(b, blocks*s.panelBytes(kind))
+	if kind == super32Offsets {
+		pairs := unsafe.Slice((*int16)(b), blocks*s.cols)
+		x := unsafe.Slice((*int16)(unsafe.Add(trailer, superSums)), blocks)
+		for l, sum := range x {
+			for j := range s.cols {
+				offsets[j] += int32(sum) * int32(pairs[l/2*2*s.cols+2*j+l%2])
+			}
+		}
+		b = unsafe.Add(b, 2*len(pairs))
+	}
+	scale := *float(trailer, 0)
+	for j := range uintptr(s.cols) {
+		total[j] = fma32(float32(sums[j]), scale**float(b, 4*j), total[j])
+		if kind == super32Offsets {
+			total[j] = fma32(float32(offsets[j]), scale**float(b, 4*(uintptr(s.cols)+j)), total[j])
 		}
 	}
 }

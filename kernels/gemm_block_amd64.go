@@ -2,8 +2,8 @@
 
 package kernels
 
-// chooseBlockShape is chooseIntShape, but that tile registers, which add up 64
-// inputs at once, are of no use for blocks.
+// chooseBlockShape is chooseIntShape, but that the micro-kernels are those of
+// vectors: tile registers, where there are such, are for many rows of superblocks.
 func chooseBlockShape() intShape {
 	s := chooseIntShape()
 	if s.rung == intAMX {
@@ -14,7 +14,7 @@ func chooseBlockShape() intShape {
 
 // multiplyBlocks computes t, whatever its height.
 func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
-	if s.rung == intPortable {
+	if s.rung == intPortable || kind.super() && t.blocks == 0 {
 		multiplyBlocksPortable(t, kind, s)
 		return
 	}
@@ -28,8 +28,10 @@ func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
 				blocks32AVX2(&piece)
 			case blocks32Offsets:
 				blocks32OffsetsAVX2(&piece)
-			case blocks16:
-				blocks16AVX2(&piece)
+			case super16:
+				super16AVX2(&piece)
+			case super32Offsets:
+				super32OffsetsAVX2(&piece)
 			}
 		case intAVXVNNI:
 			switch kind {
@@ -37,8 +39,10 @@ func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
 				blocks32AVXVNNI(&piece)
 			case blocks32Offsets:
 				blocks32OffsetsAVXVNNI(&piece)
-			case blocks16:
-				blocks16AVXVNNI(&piece)
+			case super16:
+				super16AVXVNNI(&piece)
+			case super32Offsets:
+				super32OffsetsAVXVNNI(&piece)
 			}
 		case intAVX512VNNI:
 			switch kind {
@@ -46,8 +50,10 @@ func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
 				blocks32AVX512VNNI(&piece)
 			case blocks32Offsets:
 				blocks32OffsetsAVX512VNNI(&piece)
-			case blocks16:
-				blocks16AVX512VNNI(&piece)
+			case super16:
+				super16AVX512VNNI(&piece)
+			case super32Offsets:
+				super32OffsetsAVX512VNNI(&piece)
 			}
 		}
 	}
@@ -60,7 +66,7 @@ func quantiseBlocksVector(dst []int8, x []float32, kind blockKind, shape intShap
 	if blocks == 0 || !features.avx2 {
 		return 0
 	}
-	_ = dst[:blocks*shape.rowBytes(kind)]
+	_ = dst[:shape.rowBytes(kind, blocks)]
 	start := int32(0)
 	switch {
 	case kind == blocks32Offsets:
@@ -68,14 +74,9 @@ func quantiseBlocksVector(dst []int8, x []float32, kind blockKind, shape intShap
 	case shape.unsigned:
 		start = -128
 	}
-	switch {
-	case kind == blocks16 && shape.wide:
-		quantise16WideAVX2(&dst[0], &x[0], blocks, start)
-	case kind == blocks16:
-		quantise16AVX2(&dst[0], &x[0], blocks, start)
-	case shape.wide:
+	if shape.wide {
 		quantise32WideAVX2(&dst[0], &x[0], blocks, start)
-	default:
+	} else {
 		quantise32AVX2(&dst[0], &x[0], blocks, start)
 	}
 	return blocks * kind.size()
@@ -94,7 +95,10 @@ func blocks32AVX2(t *blockTile)
 func blocks32OffsetsAVX2(t *blockTile)
 
 //go:noescape
-func blocks16AVX2(t *blockTile)
+func super16AVX2(t *blockTile)
+
+//go:noescape
+func super32OffsetsAVX2(t *blockTile)
 
 //go:noescape
 func blocks32AVXVNNI(t *blockTile)
@@ -103,7 +107,10 @@ func blocks32AVXVNNI(t *blockTile)
 func blocks32OffsetsAVXVNNI(t *blockTile)
 
 //go:noescape
-func blocks16AVXVNNI(t *blockTile)
+func super16AVXVNNI(t *blockTile)
+
+//go:noescape
+func super32OffsetsAVXVNNI(t *blockTile)
 
 //go:noescape
 func blocks32AVX512VNNI(t *blockTile)
@@ -112,7 +119,10 @@ func blocks32AVX512VNNI(t *blockTile)
 func blocks32OffsetsAVX512VNNI(t *blockTile)
 
 //go:noescape
-func blocks16AVX512VNNI(t *blockTile)
+func super16AVX512VNNI(t *blockTile)
+
+//go:noescape
+func super32OffsetsAVX512VNNI(t *blockTile)
 
 // quantise32AVX2 is, for blocks of 32 numbers, at least one,
 //
@@ -120,11 +130,11 @@ func blocks16AVX512VNNI(t *blockTile)
 //		inverse, scale := scaleOf(largestPortable(x[:32]))
 //		sum := quantise(dst[8:40], x[:32], inverse)
 //		if start == sumInFloat {
-//			dst[0:4] is float32(sum)*scale
+//			dst[0:4] is roundToHalf(float32(sum)*scale)
 //		} else {
 //			dst[0:4] is sum*start
 //		}
-//		dst[4:8] is scale
+//		dst[4:8] is roundToHalf(scale)
 //		x, dst = x[32:], dst[40:]
 //	}
 //
@@ -136,12 +146,37 @@ func quantise32AVX2(dst *int8, x *float32, blocks int, start int32)
 //go:noescape
 func quantise32WideAVX2(dst *int8, x *float32, blocks int, start int32)
 
-// quantise16AVX2 is quantise32AVX2 for blocks of 16 numbers.
-//
-//go:noescape
-func quantise16AVX2(dst *int8, x *float32, blocks int, start int32)
+// quantiseSuperVector quantises the numbers of a superblock, and sums up its
+// blocks, if there is a kernel for it.
+func quantiseSuperVector(dst []int8, x []float32, inverse float32, sums []int16, shape intShape) bool {
+	if !features.avx2 || inverse == 0 {
+		return false
+	}
+	_, _, _ = x[superInputs-1], dst[superInputs*shape.size()-1], sums[7]
+	var each [superInputs / 16]int16
+	if shape.wide {
+		quantiseSuperWideAVX2(&dst[0], &x[0], inverse, &each)
+	} else {
+		quantiseSuperAVX2(&dst[0], &x[0], inverse, &each)
+	}
+	if copy(sums, each[:]) < len(each) {
+		for i := range sums {
+			sums[i] = each[2*i] + each[2*i+1]
+		}
+	}
+	return true
+}
 
-// quantise16WideAVX2 is quantise16AVX2 with integers of 16 bits.
+// quantiseSuperAVX2 is, for the 256 numbers of a superblock,
+//
+//	for i := range sums {
+//		sums[i] = int16(quantise(dst[16*i:][:16], x[16*i:][:16], inverse))
+//	}
 //
 //go:noescape
-func quantise16WideAVX2(dst *int8, x *float32, blocks int, start int32)
+func quantiseSuperAVX2(dst *int8, x *float32, inverse float32, sums *[superInputs / 16]int16)
+
+// quantiseSuperWideAVX2 is quantiseSuperAVX2 with integers of 16 bits.
+//
+//go:noescape
+func quantiseSuperWideAVX2(dst *int8, x *float32, inverse float32, sums *[superInputs / 16]int16)

@@ -16,7 +16,7 @@ func chooseBlockShape() intShape {
 
 // multiplyBlocks computes t, whatever its height.
 func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
-	if s.rung == intPortable {
+	if s.rung == intPortable || kind.super() && t.blocks == 0 {
 		multiplyBlocksPortable(t, kind, s)
 		return
 	}
@@ -28,14 +28,18 @@ func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
 			blocks32DotProd(&piece)
 		case s.rung == intDotProd && kind == blocks32Offsets:
 			blocks32OffsetsDotProd(&piece)
+		case s.rung == intDotProd && kind == super16:
+			super16DotProd(&piece)
 		case s.rung == intDotProd:
-			blocks16DotProd(&piece)
+			super32OffsetsDotProd(&piece)
 		case kind == blocks32:
 			blocks32NEON(&piece)
 		case kind == blocks32Offsets:
 			blocks32OffsetsNEON(&piece)
+		case kind == super16:
+			super16NEON(&piece)
 		default:
-			blocks16NEON(&piece)
+			super32OffsetsNEON(&piece)
 		}
 	}
 }
@@ -43,6 +47,12 @@ func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
 // quantiseBlocksVector leaves all numbers to quantiseBlocks, whose parts are
 // vectorised.
 func quantiseBlocksVector([]int8, []float32, blockKind, intShape) int { return 0 }
+
+// quantiseSuperVector leaves all superblocks to quantiseSuper, likewise.
+func quantiseSuperVector([]int8, []float32, float32, []int16, intShape) bool { return false }
+
+// multiplyTiles leaves all to Multiply: there are no tile registers.
+func (w *blockWeights) multiplyTiles(Matrix, *Input, int, int, *Epilogue) bool { return false }
 
 // The micro-kernels: blockTile says what they compute. They take up to 4 rows.
 
@@ -53,7 +63,10 @@ func blocks32DotProd(t *blockTile)
 func blocks32OffsetsDotProd(t *blockTile)
 
 //go:noescape
-func blocks16DotProd(t *blockTile)
+func super16DotProd(t *blockTile)
+
+//go:noescape
+func super32OffsetsDotProd(t *blockTile)
 
 //go:noescape
 func blocks32NEON(t *blockTile)
@@ -62,4 +75,7 @@ func blocks32NEON(t *blockTile)
 func blocks32OffsetsNEON(t *blockTile)
 
 //go:noescape
-func blocks16NEON(t *blockTile)
+func super16NEON(t *blockTile)
+
+//go:noescape
+func super32OffsetsNEON(t *blockTile)

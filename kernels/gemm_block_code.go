@@ -8,11 +8,12 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// Coded weights are unpacked by windows of windowInputs inputs, the size of
-// GGML's largest blocks. A panel's window unpacked is at most windowBytes long.
+// Coded weights are unpacked by windows of windowInputs inputs. A panel's window
+// unpacked is at most windowBytes long: the numbers, the factors of blocks of 16
+// in 4 bytes and in pairs of 2, and the scales.
 const (
-	windowInputs = 256
-	windowBytes  = maxIntCols * (windowInputs + windowInputs/16*4)
+	windowInputs = superInputs
+	windowBytes  = maxIntCols * (windowInputs + windowInputs/16*(4+2) + 4)
 )
 
 // codeRun is how many codes are packed together. They are in the order in which
@@ -28,12 +29,11 @@ const codeRun = 128
 //
 //   - the scales and, if the kind has them, the offsets: float16 numbers, each
 //     for all columns of a block, then the next block; or
-//   - if super is set, float16 factors for all columns, one of scales and one of
-//     offsets, and then the scales and the offsets as integers that they multiply;
+//   - of superblocks, the float16 scales of all columns and, if the kind has them,
+//     the offsets, and then 8-bit factors of both, in the same order;
 //   - the codes.
 type blockCode struct {
-	bits  int // of a code: 4, 5 or 6
-	super bool
+	bits int // of a code: 4, 5 or 6
 	// What codes are worth: of 4-bit codes by table, of others the code plus bias.
 	table [16]int8
 	bias  int8
@@ -55,33 +55,35 @@ func codeOf(t quant.Type, shape intShape) (*blockCode, blockKind) {
 	case quant.Q5_1:
 		c.bits, kind = 5, blocks32Offsets
 	case quant.Q4_K:
-		c.super, kind = true, blocks32Offsets
+		kind = super32Offsets
 	case quant.Q5_K:
-		c.bits, c.super, kind = 5, true, blocks32Offsets
+		c.bits, kind = 5, super32Offsets
 	case quant.Q6_K:
-		c.bits, c.super, kind, zero = 6, true, blocks16, 32
+		c.bits, kind, zero = 6, super16, 32
 	case quant.IQ4_NL:
 	case quant.IQ4_XS:
-		c.super = true
+		kind = super16
 	default:
 		return nil, 0
 	}
-	// Codes of blocks with offsets are not negative, so that nothing need be
-	// added for instructions that take unsigned numbers.
-	store := func(q int) int8 {
-		if kind == blocks32Offsets {
-			return int8(q)
-		}
-		return shape.store(int8(q))
-	}
-	c.bias = store(-zero)
-	for i := range c.table {
-		c.table[i] = store(i - zero)
-		if t == quant.IQ4_NL || t == quant.IQ4_XS {
-			c.table[i] = store(int(levels4[i]))
-		}
-	}
+	c.set(t, zero, shape.corrected(kind))
 	return c, kind
+}
+
+// set makes what codes are worth: their value with zero taken off, or that of IQ4
+// types, with 128 added to it if unsigned.
+func (c *blockCode) set(t quant.Type, zero int, unsigned bool) {
+	var flip int8
+	if unsigned {
+		flip = -128
+	}
+	c.bias = int8(-zero) ^ flip
+	for i := range c.table {
+		c.table[i] = int8(i-zero) ^ flip
+		if t == quant.IQ4_NL || t == quant.IQ4_XS {
+			c.table[i] = levels4[i] ^ flip
+		}
+	}
 }
 
 // CanPackBlocks reports whether PackBlocks keeps weights of type t in their own
@@ -96,10 +98,13 @@ func CanPackBlocks(t quant.Type) bool {
 // is n rows, k·t.BlockBytes()/t.BlockSize() bytes each. Weights of a type for which
 // CanPackBlocks is false are packed by PackInt8.
 //
-// Activations are rounded, per block of 32 (of 16 for Q6_K), to multiples of a
-// scale, the largest magnitude among them divided by 127. The products of a block
-// are summed exactly; blocks are added up in float32, in order, beginning with
-// the bias.
+// Activations are rounded as GGML rounds them for these types: per block of 32, or
+// of 256 for the types that end in K and IQ4_XS, to multiples of a scale, the
+// largest magnitude among them divided by 127, which for blocks of 32 is itself
+// rounded to float16, as is the sum of a block for types with minimums. The
+// products of a block are summed exactly, blocks of 256 included, whose parts have
+// scales that are integers; blocks are added up in float32, in order, beginning
+// with the bias.
 func PackBlocks(t quant.Type, n, k int, data []byte) Weights {
 	if t == quant.Q8_0 {
 		return PackQ8_0(n, k, data)
@@ -114,7 +119,8 @@ func PackBlocks(t quant.Type, n, k int, data []byte) Weights {
 			}
 		})
 	}
-	w := &blockWeights{name: strings.ToLower(t.String()), n: n, k: k, kind: kind, shape: shape, code: c}
+	signed, _ := codeOf(t, portableIntShape)
+	w := &blockWeights{name: strings.ToLower(t.String()), n: n, k: k, kind: kind, shape: shape, code: c, signed: signed}
 	cols := shape.cols
 	w.q = alignedBytes((n + cols - 1) / cols * c.bytes(shape, kind, k))
 	var p codePanel
@@ -134,10 +140,10 @@ func PackBlocks(t quant.Type, n, k int, data []byte) Weights {
 // bytes is how many bytes k inputs of a panel take.
 func (c *blockCode) bytes(shape intShape, kind blockKind, k int) int {
 	scales := 2 * k / kind.size()
-	if c.super {
-		scales = k/kind.size() + 2*(k/windowInputs)
+	if kind.super() {
+		scales = k/kind.size() + 2*(k/superInputs)
 	}
-	if kind == blocks32Offsets {
+	if kind.offsets() {
 		scales *= 2
 	}
 	return shape.cols*scales + shape.cols*k/8*c.bits
@@ -205,11 +211,16 @@ func (p *codePanel) read(t quant.Type, j int, src []byte) {
 					offsets[i] = uint16(packed[i+4]>>4 | packed[i]>>6<<4)
 				}
 			}
-			low := src[size-128:]
-			for i := range q {
-				q[i] = low[i/64*32+i%32] >> (i / 32 % 2 * 4) & 15
+			for part := range 4 {
+				low, q := src[size-128+32*part:][:32], q[64*part:][:64]
+				for i, b := range low {
+					q[i], q[i+32] = b&15, b>>4
+				}
 				if t == quant.Q5_K {
-					q[i] |= src[16+i%32] >> (i / 32) & 1 << 4
+					for i, b := range src[16:48] {
+						q[i] |= b >> (2 * part) & 1 << 4
+						q[i+32] |= b >> (2*part + 1) & 1 << 4
+					}
 				}
 			}
 		case quant.Q6_K:
@@ -217,16 +228,22 @@ func (p *codePanel) read(t quant.Type, j int, src []byte) {
 			for i := range 16 {
 				scales[i] = uint16(src[192+i])
 			}
-			for i := range q {
-				part, run := i/128, i/32%4
-				q[i] = src[part*64+run%2*32+i%32]>>(run/2*4)&15 | src[128+part*32+i%32]>>(run*2)&3<<4
+			for part := range 2 {
+				low, q := src[64*part:][:64], q[128*part:][:128]
+				for i, h := range src[128+32*part:][:32] {
+					q[i] = low[i]&15 | h&3<<4
+					q[i+32] = low[i+32]&15 | h>>2&3<<4
+					q[i+64] = low[i]>>4 | h>>4&3<<4
+					q[i+96] = low[i+32]>>4 | h>>6<<4
+				}
 			}
 		case quant.IQ4_XS:
 			p.factors[j][0] = half(src)
 			high := half(src[2:])
 			for i := range 8 {
+				// A scale of 32 numbers is that of two blocks of 16.
 				scale := int(src[4+i/2]>>(i%2*4)&15) + int(high>>(2*i)&3<<4) - 32
-				scales[i] = uint16(uint8(scale))
+				scales[2*i], scales[2*i+1] = uint16(uint8(scale)), uint16(uint8(scale))
 				halves(q[32*i:], src[8+16*i:])
 			}
 		}
@@ -241,10 +258,10 @@ func (p *codePanel) pack(dst []int8, c *blockCode, shape intShape, kind blockKin
 		dst = dst[2:]
 	}
 	tables := [][maxIntCols][windowInputs / 16]uint16{p.scales}
-	if kind == blocks32Offsets {
+	if kind.offsets() {
 		tables = append(tables, p.offsets)
 	}
-	if c.super {
+	if kind.super() {
 		for i := range tables {
 			for j := range cols {
 				half(p.factors[j][i])
@@ -254,7 +271,7 @@ func (p *codePanel) pack(dst []int8, c *blockCode, shape intShape, kind blockKin
 	for _, table := range tables {
 		for l := range blocks {
 			for j := range cols {
-				if x := table[j][l]; c.super {
+				if x := table[j][l]; kind.super() {
 					dst[0] = int8(x)
 					dst = dst[1:]
 				} else {
@@ -264,66 +281,97 @@ func (p *codePanel) pack(dst []int8, c *blockCode, shape intShape, kind blockKin
 		}
 	}
 
-	// The codes in the order of the micro-kernels.
+	// The codes in the order of the micro-kernels: the inputs of a group stay side
+	// by side.
 	var ordered [maxIntCols * windowInputs]uint8
+	group := shape.group
 	for j := range cols {
-		for i := range inputs {
-			block := i / kind.size()
-			ordered[block*kind.size()*cols+shape.index(j, i%kind.size())] = p.codes[j][i]
+		codes := p.codes[j][:inputs]
+		for i := 0; i+group <= inputs; i += group {
+			to := ordered[i*cols+j*group:]
+			if group == 4 {
+				binary.NativeEndian.PutUint32(to, binary.NativeEndian.Uint32(codes[i:]))
+			} else {
+				copy(to, codes[i:i+group])
+			}
 		}
 	}
 	for run := ordered[:cols*inputs]; len(run) > 0; run = run[codeRun:] {
-		for i, q := range run[:codeRun] {
-			dst[i%64] |= int8(q & 15 << (i / 64 * 4))
+		// Eight codes at a time.
+		const low, fifth, high = 0x0f0f0f0f0f0f0f0f, 0x0101010101010101, 0x0303030303030303
+		out := dst[:codeRun/8*c.bits]
+		for i := 0; i < codeRun; i += 8 {
+			q := binary.LittleEndian.Uint64(run[i:])
+			merge := func(at int, bits uint64) {
+				word := (*[8]byte)(unsafe.Pointer(&out[at : at+8][0]))
+				binary.LittleEndian.PutUint64(word[:], binary.LittleEndian.Uint64(word[:])|bits)
+			}
+			merge(i%64, q&low<<(i/64*4))
 			switch c.bits {
 			case 5:
-				dst[64+i%16] |= int8(q >> 4 << (i / 16))
+				merge(64+i%16, q>>4&fifth<<(i/16))
 			case 6:
-				dst[64+i%32] |= int8(q >> 4 << (i / 32 * 2))
+				merge(64+i%32, q>>4&high<<(i/32*2))
 			}
 		}
-		dst = dst[codeRun/8*c.bits:]
+		dst = dst[len(out):]
 	}
 }
 
-// unpack brings a panel's window into the form that the micro-kernels read.
-func (w *blockWeights) unpack(scratch []int8, panel, window, blocks int) {
+// unpack brings a panel's window into the form that the micro-kernels read. Codes
+// are worth what code says.
+func (w *blockWeights) unpack(code *blockCode, scratch []int8, panel, window, blocks int) {
 	src := w.window(panel, window)
 	cols, panelBytes := w.shape.cols, w.shape.panelBytes(w.kind)
-	tables := 1
-	if w.kind == blocks32Offsets {
-		tables = 2
-	}
-	if w.code.super {
-		var factors [2][maxIntCols]float32
-		for i := range tables {
-			widenScales(factors[i][:cols], src)
+	numbers := cols * w.kind.size()
+	header := panelBytes - numbers
+	if w.kind.super() {
+		tail := scratch[blocks*panelBytes:]
+		scales := src
+		src = src[2*cols:]
+		if w.kind.offsets() {
 			src = src[2*cols:]
 		}
-		for i := range tables {
-			for l := range blocks {
-				scaleIntegers(scalesAt(scratch[l*panelBytes+4*cols*i:], cols), factors[i][:cols], src)
-				src = src[cols:]
+		factors := src
+		for l := range blocks {
+			widenIntegers(integersAt(scratch[l*panelBytes:], cols), src)
+			src = src[cols:]
+		}
+		if w.kind.offsets() {
+			factors = src
+			src = src[blocks*cols:]
+		}
+		if w.shape.hasPairs(w.kind) {
+			for l := 0; l < blocks; l += 2 {
+				pairIntegers(tail[:4*cols], factors[:cols], factors[cols:2*cols])
+				tail, factors = tail[4*cols:], factors[2*cols:]
 			}
 		}
+		widenScales(scalesAt(tail, cols), scales)
+		if w.kind.offsets() {
+			widenScales(scalesAt(tail[4*cols:], cols), scales[2*cols:])
+		}
 	} else {
-		for i := range tables {
+		for i := range header / (4 * cols) {
 			for l := range blocks {
 				widenScales(scalesAt(scratch[l*panelBytes+4*cols*i:], cols), src)
 				src = src[2*cols:]
 			}
 		}
 	}
-	numbers := cols * w.kind.size()
 	for l := range blocks {
-		w.code.decode(scratch[l*panelBytes+4*cols*tables:][:numbers], src)
+		code.decode(scratch[l*panelBytes+header:][:numbers], src)
 		src = src[numbers/8*w.code.bits:]
 	}
 }
 
-// scalesAt is the same memory as n float32 numbers.
+// scalesAt is the same memory as n float32 numbers, integersAt as n int32.
 func scalesAt(b []int8, n int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&b[:4*n][0])), n)
+}
+
+func integersAt(b []int8, n int) []int32 {
+	return unsafe.Slice((*int32)(unsafe.Pointer(&b[:4*n][0])), n)
 }
 
 // widenScalesPortable is the definition of widenScales: dst is the float16 numbers
@@ -334,11 +382,20 @@ func widenScalesPortable(dst []float32, src []int8) {
 	}
 }
 
-// scaleIntegersPortable is the definition of scaleIntegers: dst is the products of
-// factors and src.
-func scaleIntegersPortable(dst, factors []float32, src []int8) {
+// widenIntegersPortable is the definition of widenIntegers: dst is the integers of
+// src.
+func widenIntegersPortable(dst []int32, src []int8) {
 	for i := range dst {
-		dst[i] = factors[i] * float32(src[i])
+		dst[i] = int32(src[i])
+	}
+}
+
+// pairIntegersPortable is the definition of pairIntegers: dst is 16-bit integers,
+// one of a, one of b, and so on.
+func pairIntegersPortable(dst, a, b []int8) {
+	wide := wideOf(dst)
+	for i, x := range a {
+		wide[2*i], wide[2*i+1] = int16(x), int16(b[i])
 	}
 }
 

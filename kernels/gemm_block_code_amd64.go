@@ -11,13 +11,22 @@ func widenScales(dst []float32, src []int8) {
 	widenScalesPortable(dst, src)
 }
 
-// scaleIntegers is scaleIntegersPortable. dst is a panel's columns.
-func scaleIntegers(dst, factors []float32, src []int8) {
-	if n := len(dst); features.avx2 && n%8 == 0 {
-		scaleIntegersAVX2(&dst[0], &factors[:n][0], &src[:n][0], n)
+// widenIntegers is widenIntegersPortable. dst is a panel's columns.
+func widenIntegers(dst []int32, src []int8) {
+	if n := len(dst); features.avx2 && n%16 == 0 {
+		widenIntegersAVX2(&dst[0], &src[:n][0], n)
 		return
 	}
-	scaleIntegersPortable(dst, factors, src)
+	widenIntegersPortable(dst, src)
+}
+
+// pairIntegers is pairIntegersPortable. a and b are a panel's columns.
+func pairIntegers(dst, a, b []int8) {
+	if n := len(a); features.avx2 && n%16 == 0 {
+		pairIntegersAVX2(&dst[:4*n][0], &a[0], &b[:n][0], n)
+		return
+	}
+	pairIntegersPortable(dst, a, b)
 }
 
 // decode is decodePortable.
@@ -43,11 +52,16 @@ func (c *blockCode) decode(dst, src []int8) {
 //go:noescape
 func widenScalesAVX2(dst *float32, src *int8, n int)
 
-// scaleIntegersAVX2 is dst[i] = factors[i] * float32(src[i]) for i < n, n a
-// multiple of 8 above zero.
+// widenIntegersAVX2 widens n integers, n a multiple of 16 above zero.
 //
 //go:noescape
-func scaleIntegersAVX2(dst, factors *float32, src *int8, n int)
+func widenIntegersAVX2(dst *int32, src *int8, n int)
+
+// pairIntegersAVX2 widens n integers of a and of b to 16 bits, one of a beside one
+// of b, n a multiple of 16 above zero.
+//
+//go:noescape
+func pairIntegersAVX2(dst, a, b *int8, n int)
 
 // decode4AVX2 is decodePortable of runs runs of 4-bit codes, at least one.
 //

@@ -22,23 +22,45 @@ loop:
 	VZEROUPPER
 	RET
 
-// func scaleIntegersAVX2(dst, factors *float32, src *int8, n int)
-TEXT ·scaleIntegersAVX2(SB), NOSPLIT, $0-32
+// func widenIntegersAVX2(dst *int32, src *int8, n int)
+TEXT ·widenIntegersAVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DST
-	MOVQ factors+8(FP), DX
-	MOVQ src+16(FP), SRC
-	MOVQ n+24(FP), CX
+	MOVQ src+8(FP), SRC
+	MOVQ n+16(FP), CX
 
 loop:
 	VPMOVSXBD (SRC), Y0
-	VCVTDQ2PS Y0, Y0
-	VMULPS    (DX), Y0, Y0
-	VMOVUPS   Y0, (DST)
-	ADDQ      $8, SRC
-	ADDQ      $32, DX
-	ADDQ      $32, DST
-	SUBQ      $8, CX
+	VPMOVSXBD 8(SRC), Y1
+	VMOVDQU   Y0, (DST)
+	VMOVDQU   Y1, 32(DST)
+	ADDQ      $16, SRC
+	ADDQ      $64, DST
+	SUBQ      $16, CX
 	JNZ       loop
+	VZEROUPPER
+	RET
+
+// func pairIntegersAVX2(dst, a, b *int8, n int)
+TEXT ·pairIntegersAVX2(SB), NOSPLIT, $0-32
+	MOVQ dst+0(FP), DST
+	MOVQ a+8(FP), SRC
+	MOVQ b+16(FP), DX
+	MOVQ n+24(FP), CX
+
+loop:
+	VMOVDQU    (SRC), X0
+	VMOVDQU    (DX), X1
+	VPUNPCKLBW X1, X0, X2
+	VPUNPCKHBW X1, X0, X3
+	VPMOVSXBW  X2, Y2
+	VPMOVSXBW  X3, Y3
+	VMOVDQU    Y2, (DST)
+	VMOVDQU    Y3, 32(DST)
+	ADDQ       $16, SRC
+	ADDQ       $16, DX
+	ADDQ       $64, DST
+	SUBQ       $16, CX
+	JNZ        loop
 	VZEROUPPER
 	RET
 

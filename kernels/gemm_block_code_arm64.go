@@ -11,13 +11,22 @@ func widenScales(dst []float32, src []int8) {
 	widenScalesPortable(dst, src)
 }
 
-// scaleIntegers is scaleIntegersPortable. dst is a panel's columns.
-func scaleIntegers(dst, factors []float32, src []int8) {
+// widenIntegers is widenIntegersPortable. dst is a panel's columns.
+func widenIntegers(dst []int32, src []int8) {
 	if n := len(dst); features.neon && n%8 == 0 {
-		scaleIntegersNEON(&dst[0], &factors[:n][0], &src[:n][0], n)
+		widenIntegersNEON(&dst[0], &src[:n][0], n)
 		return
 	}
-	scaleIntegersPortable(dst, factors, src)
+	widenIntegersPortable(dst, src)
+}
+
+// pairIntegers is pairIntegersPortable. a and b are a panel's columns.
+func pairIntegers(dst, a, b []int8) {
+	if n := len(a); features.neon && n%8 == 0 {
+		pairIntegersNEON(&dst[:4*n][0], &a[0], &b[:n][0], n)
+		return
+	}
+	pairIntegersPortable(dst, a, b)
 }
 
 // decode is decodePortable.
@@ -43,11 +52,16 @@ func (c *blockCode) decode(dst, src []int8) {
 //go:noescape
 func widenScalesNEON(dst *float32, src *int8, n int)
 
-// scaleIntegersNEON is dst[i] = factors[i] * float32(src[i]) for i < n, n a
-// multiple of 8 above zero.
+// widenIntegersNEON widens n integers, n a multiple of 8 above zero.
 //
 //go:noescape
-func scaleIntegersNEON(dst, factors *float32, src *int8, n int)
+func widenIntegersNEON(dst *int32, src *int8, n int)
+
+// pairIntegersNEON widens n integers of a and of b to 16 bits, one of a beside one
+// of b, n a multiple of 8 above zero.
+//
+//go:noescape
+func pairIntegersNEON(dst, a, b *int8, n int)
 
 // decode4NEON is decodePortable of runs runs of 4-bit codes, at least one.
 //

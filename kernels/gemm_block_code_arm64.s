@@ -8,8 +8,6 @@
 #define SXTL_H(n, d)  WORD $(0x0f08a400 | (n)<<5 | (d))           // d.8H = n.8B
 #define SXTL_S(n, d)  WORD $(0x0f10a400 | (n)<<5 | (d))           // d.4S = n.4H
 #define SXTL2_S(n, d) WORD $(0x4f10a400 | (n)<<5 | (d))           // d.4S = the upper half of n.8H
-#define SCVTF(n, d)   WORD $(0x4e21d800 | (n)<<5 | (d))           // d.4S = float32(n.4S)
-#define FMUL(m, n, d) WORD $(0x6e20dc00 | (m)<<16 | (n)<<5 | (d)) // d.4S = n.4S · m.4S
 
 #define DST  R0
 #define SRC  R1
@@ -29,24 +27,35 @@ loop:
 	BNE    loop
 	RET
 
-// func scaleIntegersNEON(dst, factors *float32, src *int8, n int)
-TEXT ·scaleIntegersNEON(SB), NOSPLIT, $0-32
+// func widenIntegersNEON(dst *int32, src *int8, n int)
+TEXT ·widenIntegersNEON(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), DST
-	MOVD factors+8(FP), R3
-	MOVD src+16(FP), SRC
+	MOVD src+8(FP), SRC
+	MOVD n+16(FP), LEFT
+
+loop:
+	VLD1.P 8(SRC), [V0.B8]
+	SXTL_H(0, 0)
+	SXTL2_S(0, 1)
+	SXTL_S(0, 0)
+	VST1.P [V0.S4, V1.S4], 32(DST)
+	SUBS   $8, LEFT
+	BNE    loop
+	RET
+
+// func pairIntegersNEON(dst, a, b *int8, n int)
+TEXT ·pairIntegersNEON(SB), NOSPLIT, $0-32
+	MOVD dst+0(FP), DST
+	MOVD a+8(FP), SRC
+	MOVD b+16(FP), R3
 	MOVD n+24(FP), LEFT
 
 loop:
 	VLD1.P 8(SRC), [V0.B8]
-	VLD1.P 32(R3), [V2.S4, V3.S4]
+	VLD1.P 8(R3), [V1.B8]
 	SXTL_H(0, 0)
-	SXTL2_S(0, 1)
-	SXTL_S(0, 0)
-	SCVTF(0, 0)
-	SCVTF(1, 1)
-	FMUL(2, 0, 0)
-	FMUL(3, 1, 1)
-	VST1.P [V0.S4, V1.S4], 32(DST)
+	SXTL_H(1, 1)
+	VST2.P [V0.H8, V1.H8], 32(DST)
 	SUBS   $8, LEFT
 	BNE    loop
 	RET

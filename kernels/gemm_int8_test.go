@@ -257,9 +257,8 @@ func TestGemmBlocksExact(t *testing.T) {
 			k, size := 512, 32
 			if typ.BlockSize() == 32 {
 				k = 352
-			}
-			if typ == quant.Q6_K {
-				size = 16
+			} else {
+				size = 256
 			}
 			r := rand.New(rand.NewPCG(8, 9))
 			x, m := randomMatrix(r, 7, k, 0), randomMatrix(r, 45, k, 0)
@@ -280,10 +279,19 @@ func TestGemmBlocksExact(t *testing.T) {
 			multiplyAll(w, &in, y, x, &Epilogue{Bias: bias})
 			for i := range x.Rows {
 				rounded := make([]float64, k)
+				// What minimums are multiplied by beyond the sum of rounded.
+				offsets := make([]float64, k/size)
 				for l := 0; l < k; l += size {
 					inverse, scale := scaleOf(largestPortable(x.Row(i)[l:l+size]), 127)
 					q := make([]int8, size)
-					quantisePortable(q, x.Row(i)[l:l+size], inverse)
+					sum := quantisePortable(q, x.Row(i)[l:l+size], inverse)
+					if size == 256 {
+						scale = 1 / inverse
+					} else {
+						offset := roundToHalf(float32(sum) * scale)
+						scale = roundToHalf(scale)
+						offsets[l/size] = float64(offset) - float64(sum)*float64(scale)
+					}
 					for p, v := range q {
 						rounded[l+p] = float64(v) * float64(scale)
 					}
@@ -293,6 +301,12 @@ func TestGemmBlocksExact(t *testing.T) {
 					for l, v := range m.Row(j) {
 						want += rounded[l] * float64(v)
 						magnitude += math.Abs(rounded[l] * float64(v))
+					}
+					if typ == quant.Q4_1 || typ == quant.Q5_1 {
+						for l, o := range offsets {
+							block := data[(j*len(offsets)+l)*typ.BlockBytes():]
+							want += o * float64(quant.Half(binary.LittleEndian.Uint16(block[2:])))
+						}
 					}
 					// Blocks with minimums subtract what is larger than the sum.
 					if d := math.Abs(float64(y.Row(i)[j]) - want); d > 4e-6*magnitude {
