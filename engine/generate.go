@@ -119,6 +119,9 @@ type choice struct {
 	p  float64
 }
 
+// roomToGrow is for how many tokens of a completion memory is taken at once.
+const roomToGrow = 256
+
 // PromptTokens are the tokens of a prompt, with the special ones that the model
 // wants at the beginning.
 func (m *Model) PromptTokens(text string) []int32 { return m.Tokenize(text, true).IDs }
@@ -145,12 +148,18 @@ func (m *Model) Complete(ctx context.Context, prompt []int32, o CompleteOptions)
 	if err != nil {
 		return nil, err
 	}
-	g := &generator{reading: reading{model: m, ctx: ctx, ids: slices.Clone(prompt)}, o: o, head: head, cap: n.logitCap,
+	// Where the end is unknown, what is kept grows as it does.
+	room := min(m.maxLength-len(prompt), roomToGrow)
+	if o.MaxTokens >= 0 {
+		room = min(room, o.MaxTokens)
+	}
+	g := &generator{reading: reading{model: m, ctx: ctx, ids: slices.Clone(prompt), room: room}, o: o, head: head, cap: n.logitCap,
 		logits: make([]float32, head.Outputs()), random: rand.New(rand.NewPCG(o.Seed, 0))}
 	g.state = g.keepLogits
 	start := time.Now()
 	if o.NoCache {
 		g.past = g.begin(nil, 0)
+		defer func() { m.pasts.giveBack(g.past) }()
 	} else {
 		p, common := m.pasts.find(prompt[:len(prompt)-1])
 		g.past = g.begin(p, common)
@@ -203,11 +212,7 @@ func (g *generator) run(out *Completion) error {
 		sent = end
 		return g.o.Emit(part, t)
 	}
-	for out.Stop = StopLimit; g.o.MaxTokens < 0 || len(out.Tokens) < g.o.MaxTokens; {
-		if len(g.ids) >= m.maxLength {
-			out.Truncated = true
-			break
-		}
+	for out.Stop = StopLimit; (g.o.MaxTokens < 0 || len(out.Tokens) < g.o.MaxTokens) && len(g.ids) < m.maxLength; {
 		if len(out.Tokens) > 0 {
 			if err := g.step(); err != nil {
 				return err
@@ -242,6 +247,7 @@ func (g *generator) run(out *Completion) error {
 			break
 		}
 	}
+	out.Truncated = out.Stop == StopLimit && len(g.ids) >= m.maxLength
 	if sent < len(text) && out.Stop != StopWord && g.o.Emit != nil {
 		if err := g.o.Emit(tokenizer.Text(text[sent:]), CompletionToken{TokenProbability: TokenProbability{ID: -1}}); err != nil {
 			return err

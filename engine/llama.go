@@ -9,6 +9,16 @@ func newLlama(m *decoder, f *file) {
 	m.turn(f.ropeOf("full_attention", keyTheta, 10000, true, m.attention.dim, f.maxLength))
 }
 
+// Mistral (Jiang et al. 2023): Llama, each layer of which sees a window if the
+// configuration has one. ctxl-rerank-v2's largest is one without. In GGUF it is
+// called llama.
+func newMistral(m *decoder, f *file) {
+	newLlama(m, f)
+	if f.settings.has(keyWindow) {
+		f.slides(m.windows, f.settings.count(keyWindow, 1, maxPositions), func(int) bool { return false })
+	}
+}
+
 // unweave puts the rows of queries and keys in order. llama.cpp's converter
 // weaves the two halves of each head of Llama, row 2i the i-th of the first half and 2i+1 that
 // of the second, since its rotation turns neighbours.

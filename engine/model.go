@@ -58,6 +58,9 @@ var families = map[string]family{
 	"Gemma3ForCausalLM": {"Gemma 3", "gemma3_text", causal(causalGemma3, languageHead)},
 	"LlamaForCausalLM":  {"Llama", "llama", causal(causalLlama, languageHead)},
 
+	"MistralForCausalLM":               {"Mistral", "mistral", causal(causalMistral, languageHead)},
+	"MistralForSequenceClassification": {"Mistral", "mistral", causal(causalMistral, classifierHead)},
+
 	"Qwen2ForSequenceClassification":              {"Qwen 2", "qwen2", causal(causalQwen2, classifierHead)},
 	"Qwen3ForSequenceClassification":              {"Qwen 3", "qwen3", causal(causalQwen3, classifierHead)},
 	"GemmaForSequenceClassification":              {"Gemma", "gemma", causal(causalGemma, classifierHead)},

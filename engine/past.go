@@ -45,6 +45,12 @@ func (p *past) add(layer int, keys, values Matrix) {
 	}
 }
 
+// capacity is how much memory a past holds in its first layer, in bytes, times the
+// number of layers: all are alike.
+func (p *past) capacity() int64 {
+	return int64(len(p.layers)) * int64(cap(p.layers[0].keys)) * 8
+}
+
 func (p *past) bytes() int64 { return int64(len(p.layers)) * int64(len(p.ids)) * int64(p.width) * 8 }
 
 // pasts is a bounded store of pasts of the texts that prompts begin with. Those in
@@ -57,6 +63,7 @@ type pasts struct {
 	clock uint64
 	size  int64
 	list  []*past
+	spare *past // memory that nobody reads any more, or nil
 }
 
 // shortest is the number of tokens from which on it pays to keep and to look up.
@@ -64,7 +71,29 @@ const shortest = 8
 
 // empty is a past of no tokens with room for some.
 func (c *pasts) empty(room int) *past {
-	return (&past{width: c.width, layers: make([]kept, c.layers)}).from(0, room)
+	c.mu.Lock()
+	p := c.spare
+	c.spare = nil
+	c.mu.Unlock()
+	if p == nil || cap(p.layers[0].keys) < room*c.width {
+		return (&past{width: c.width, layers: make([]kept, c.layers)}).from(0, room)
+	}
+	p.ids = p.ids[:0]
+	for i := range p.layers {
+		l := &p.layers[i]
+		l.keys, l.values = l.keys[:0], l.values[:0]
+	}
+	return p
+}
+
+// giveBack takes the memory of a past that was never put, for the next one. At the
+// pace of the garbage collector a server would hold the memory of several.
+func (c *pasts) giveBack(p *past) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p.capacity() <= c.limit && (c.spare == nil || c.spare.capacity() < p.capacity()) {
+		c.spare = p
+	}
 }
 
 // find is the past that has the most tokens of the beginning of ids, and how many

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode"
 
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
@@ -18,6 +19,8 @@ type prompt struct {
 	yes, no     string  // answers
 	score       string  // yes-no, the softmax of both; yes, the sigmoid of one; or token:ID
 	divisor     float32 // of the logits
+	// write is how the caller's texts stand in their fields, where it is not as they are.
+	write func(v *fields)
 	// slack is how many tokens a pair may have beyond the limit: FlagEmbedding
 	// counts its question only after it has cut.
 	slack func(fixed int) int
@@ -62,7 +65,8 @@ var prompts = map[string]func() *prompt{
 	"nemotron-rerank":    nemotronPrompt,
 }
 
-// qwen3Prompt is Qwen3-Reranker's (Zhang et al. 2025).
+// qwen3Prompt is Qwen3-Reranker's (Zhang et al. 2025), as its model card has it;
+// llama.cpp's converter and vLLM's qwen3_reranker.jinja write the same.
 func qwen3Prompt() *prompt {
 	return &prompt{name: "qwen3-reranker", divisor: 1, yes: "yes", no: "no", score: "yes-no",
 		instruction: "Given a web search query, retrieve relevant passages that answer the query",
@@ -74,12 +78,20 @@ func qwen3Prompt() *prompt {
 		}}
 }
 
-// mxbaiPrompt is mxbai-rerank-v2's (Mixedbread 2025).
+// mxbaiPrompt is mxbai-rerank-v2's (Mixedbread 2025), as mxbai_rerank_v2.py of the
+// authors' package mxbai-rerank writes it: the score is the logit of "1" minus that
+// of "0", and the query has at most three quarters of the limit. The authors count
+// the limit, 8192 unless told otherwise, without the frame.
 func mxbaiPrompt() *prompt {
 	return &prompt{name: "mxbai-rerank-v2", divisor: 1, yes: "1", no: "0", score: "yes-no",
+		write: func(v *fields) {
+			if v.instruction != "" {
+				v.instruction = "instruction: " + v.instruction + "\n"
+			}
+		},
 		pieces: []piece{
 			{fixed: true, text: "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\n"},
-			{text: "{instruction}query: {query}"},
+			{text: "{instruction}query: {query}", most: threeQuarters},
 			{text: "\n"},
 			{text: "document: {document}"},
 			{fixed: true, text: "\n"},
@@ -88,6 +100,8 @@ func mxbaiPrompt() *prompt {
 			{fixed: true, text: "<|im_end|>\n<|im_start|>assistant\n"},
 		}}
 }
+
+func threeQuarters(limit int) int { return limit * 3 / 4 }
 
 // flagPrompt is that of bge-reranker-v2-gemma, as FlagEmbedding cuts it: the query
 // to three quarters of the limit, the document to what is left, and the question
@@ -98,7 +112,7 @@ func flagPrompt() *prompt {
 		slack:       func(fixed int) int { return 2 * fixed },
 		pieces: []piece{
 			{fixed: true, begin: true},
-			{text: "A: {query}", most: func(limit int) int { return limit * 3 / 4 }},
+			{text: "A: {query}", most: threeQuarters},
 			{text: "\n"},
 			{text: "B: {document}", most: func(limit int) int { return limit }},
 			{fixed: true, text: "\n"},
@@ -106,27 +120,47 @@ func flagPrompt() *prompt {
 		}}
 }
 
-// zerankPrompt is that of zerank-1 (ZeroEntropy 2025): the query speaks as the
-// system, the document as the user.
+// zerankPrompt is that of zerank-1 and zerank-2 (ZeroEntropy 2025): the query
+// speaks as the system, the document as the user, both without the blanks around
+// them, and the score is the sigmoid of a fifth of the logit of "Yes". So it is in
+// modeling_zeranker.py beside the weights; the card of zerank-2 says the same of the
+// fifth. An instruction stands behind the query as vLLM's zerank2.jinja puts it.
 func zerankPrompt() *prompt {
 	return &prompt{name: "zerank", divisor: 5, yes: "Yes", no: "No", score: "yes",
+		write: func(v *fields) {
+			v.query, v.document = strip(v.query), strip(v.document)
+			if v.instruction != "" {
+				v.query = "<query>" + v.query + "</query>\n<instruction>" + v.instruction + "</instruction>"
+			}
+		},
 		pieces: []piece{
 			{text: "<|im_start|>system\n{query}<|im_end|>\n<|im_start|>user\n{document}"},
 			{fixed: true, text: "<|im_end|>\n<|im_start|>assistant\n"},
 		}}
 }
 
-// ctxlPrompt is that of ctxl-rerank-v2 (Contextual AI 2025), whose score is the
-// logit of token 0.
+// strip is Python's str.strip.
+func strip(s string) string {
+	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1C && r <= 0x1F })
+}
+
+// ctxlPrompt is that of ctxl-rerank-v2 (Contextual AI 2025), as its model card has
+// it: the score is the logit of token 0, whatever that token is.
 func ctxlPrompt() *prompt {
 	return &prompt{name: "ctxl-rerank-v2", divisor: 1, yes: "yes", no: "no", score: "token:0",
+		write: func(v *fields) {
+			if v.instruction != "" {
+				v.instruction = " " + v.instruction
+			}
+		},
 		pieces: []piece{
 			{fixed: true, begin: true},
 			{text: "Check whether a given document contains information helpful to answer the query.\n<Document> {document}\n<Query> {query}{instruction} ??"},
 		}}
 }
 
-// nemotronPrompt is that of llama-nemotron-rerank (NVIDIA 2025).
+// nemotronPrompt is that of llama-nemotron-rerank (NVIDIA 2025), as its model card
+// and the collator of NVIDIA's NeMo Automodel write it.
 func nemotronPrompt() *prompt {
 	return &prompt{name: "nemotron-rerank", divisor: 1, yes: "Yes", no: "No", score: "yes",
 		pieces: []piece{
@@ -235,6 +269,9 @@ func choose(m *Model, f *file, n *reranker, template string) (*prompt, error) {
 		if text, ok := f.metadata.String("tokenizer.chat_template.rerank"); ok {
 			return f.ggufPrompt(m.tokenizer, text)
 		}
+		if named, ok := prompts[f.settings.text(keyPrompt, "")]; ok {
+			return named(), nil
+		}
 	}
 	name := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(f.name + " " + m.path))
 	for _, known := range []struct{ part, prompt string }{
@@ -256,6 +293,9 @@ func choose(m *Model, f *file, n *reranker, template string) (*prompt, error) {
 	}
 	return prompts[usual](), nil
 }
+
+// keyPrompt is the name of the prompt that a GGUF file is to be used with.
+var keyPrompt = key{"", ".rerank.prompt"}
 
 // ggufPrompt is the prompt that a GGUF file carries. llama.cpp's converter writes
 // the default instruction into Qwen3-Reranker's; it is made a field again.
@@ -292,6 +332,13 @@ type fields struct {
 	plain                        bool // what spells a special token stays text
 }
 
+// writeTo makes of the caller's texts what stands in the fields.
+func (p *prompt) writeTo(v *fields) {
+	if p.write != nil {
+		p.write(v)
+	}
+}
+
 func (v *fields) fill(text string) string {
 	if !strings.Contains(text, "{") {
 		return text
@@ -320,7 +367,8 @@ func (s *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) []int32 {
 // A promptEncoder makes the sequences of one query's documents.
 type promptEncoder struct {
 	*Model
-	fields
+	fields           // the caller's, without a document
+	written   fields // as the prompt has them
 	prompt    *prompt
 	documents []string
 	known     [][]int32 // tokens of the pieces without the document, cut to their own bounds
@@ -345,12 +393,8 @@ func (m *Model) encodePrompts(query string, documents []string, o Reading, limit
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
-	if p.name == "ctxl-rerank-v2" && e.instruction != "" {
-		e.instruction = " " + e.instruction
-	}
-	if p.name == "mxbai-rerank-v2" && e.instruction != "" {
-		e.instruction = "instruction: " + e.instruction + "\n"
-	}
+	e.written = e.fields
+	p.writeTo(&e.written)
 	e.known = make([][]int32, len(p.pieces))
 	tail := 0
 	for i := range p.pieces {
@@ -359,7 +403,7 @@ func (m *Model) encodePrompts(query string, documents []string, o Reading, limit
 			tail = 0
 			continue
 		}
-		e.known[i] = s.tokens(nil, m.tokenizer, &e.fields)
+		e.known[i] = s.tokens(nil, m.tokenizer, &e.written)
 		e.full += len(e.known[i])
 		if s.fixed {
 			e.fixed += len(e.known[i])
@@ -392,6 +436,7 @@ func (e *promptEncoder) tile(i, _ int) {
 	for d := i * encodePiece; d < min((i+1)*encodePiece, len(e.documents)); d++ {
 		v := e.fields
 		v.document = e.documents[d]
+		e.prompt.writeTo(&v)
 		ids, full := e.encode(&v)
 		e.pairs.Sequences[d], e.pairs.Full[d] = Sequence{IDs: ids}, full
 	}
@@ -451,8 +496,7 @@ func (e *promptEncoder) share() {
 	if e.pasts == nil || len(e.documents) == 0 {
 		return
 	}
-	v := e.fields
-	head, _ := e.encode(&v)
+	head, _ := e.encode(&e.written)
 	n := len(head)
 	for i := range e.pairs.Sequences {
 		s := &e.pairs.Sequences[i]

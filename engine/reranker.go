@@ -59,6 +59,8 @@ var (
 	causalGemma2 = causalKind{name: "Gemma 2", configure: newGemma2, finish: (*decoder).gains}
 	causalGemma3 = causalKind{name: "Gemma 3", configure: newGemma3, finish: (*decoder).gains}
 	causalLlama  = causalKind{name: "Llama", configure: newLlama}
+
+	causalMistral = causalKind{name: "Mistral", configure: newMistral}
 	// llama.cpp's converter weaves Llama's rows.
 	wovenLlama = causalKind{name: "Llama", configure: newLlama, finish: (*decoder).unweave}
 )
@@ -142,10 +144,40 @@ func (f *file) rowsOf(name string) int {
 	return t.Shape[0]
 }
 
-// completes says whether the file has a language model's head: converters leave
-// it out of rerankers whose head is not their embedding table.
-func (m *reranker) completes(f *file) bool {
-	return m.Score == nil && m.ProjectIn == nil || f.gguf && m.Score != nil && !m.mean && m.ProjectIn == nil && m.Head != nil
+// completes says whether the file has a language model's head. Converters leave it
+// out of rerankers whose head is not their embedding table, without a word of which
+// kind the file is; but the classifier is rows of that head.
+func (m *reranker) completes(f *file, t *tokenizer.Tokenizer) bool {
+	switch {
+	case m.ProjectIn != nil || m.mean:
+		return false
+	case m.Score == nil:
+		return true
+	}
+	return f.gguf && (m.Head != nil || m.classifiesByWords(f, t))
+}
+
+// classifiesByWords says whether the classifier's rows are those of its labels in
+// the embedding table, up to what the two lose in quantization.
+func (m *reranker) classifiesByWords(f *file, t *tokenizer.Tokenizer) bool {
+	score, _ := f.source.Tensor("cls.output.weight")
+	if len(f.labels) != 2 || !m.yesFirst || len(score.Shape) != 2 || score.Shape[0] != 2 || score.Shape[1] != m.Words.Cols || !score.Type.CanDequantize() {
+		return false
+	}
+	rows := Table{tensor: score, Rows: 2, Cols: m.Words.Cols, rowBytes: score.Type.Bytes(m.Words.Cols)}
+	a, b := make([]float32, m.Words.Cols), make([]float32, m.Words.Cols)
+	for i, label := range []string{f.labels[1], f.labels[0]} { // as in the file: yes, no
+		ids := t.Tokens(nil, label)
+		if len(ids) != 1 || int(ids[0]) >= m.Words.Rows {
+			return false
+		}
+		rows.Row(a, int32(i))
+		m.Words.Row(b, ids[0])
+		if cosine(doubles(a), doubles(b)) < 0.9 {
+			return false
+		}
+	}
+	return true
 }
 
 func (m *reranker) logits(c *Compute) Matrix {
@@ -227,7 +259,7 @@ var (
 // finish gives the model its way to make prompts and scores, once the tokenizer
 // is there.
 func (m *reranker) finish(model *Model, f *file, o Options) error {
-	if m.completes(f) {
+	if m.completes(f, model.tokenizer) {
 		m.vocabulary.table = m.head()
 		m.vocabulary.format, m.vocabulary.floats = f.packAs, f.floats
 		model.completes, model.ends = true, f.endTokens(model)

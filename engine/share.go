@@ -90,15 +90,16 @@ type reading struct {
 	ctx   context.Context
 	ids   []int32 // all, those that the past has already included
 	past  *past
+	room  int                        // for tokens that will come after ids
 	state func(c *Compute, x Matrix) // of the last token, or nil
 }
 
 // begin is a past with n tokens of p and room for the rest.
 func (r *reading) begin(p *past, n int) *past {
 	if p == nil {
-		return r.model.pasts.empty(len(r.ids))
+		return r.model.pasts.empty(len(r.ids) + r.room)
 	}
-	return p.from(n, len(r.ids)-n)
+	return p.from(n, len(r.ids)-n+r.room)
 }
 
 // read reads what the past does not have, on worker w.

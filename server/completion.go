@@ -258,7 +258,10 @@ func (a *completionAsk) readPrompts(raw json.RawMessage, f fields) error {
 			numbers++
 		}
 	}
-	if numbers > 0 || len(list) == 0 {
+	if len(list) == 0 {
+		return invalid("\"prompt\" is an empty array: expected tokens or prompts")
+	}
+	if numbers > 0 {
 		p, err := a.prompt(raw)
 		if err != nil {
 			return err
@@ -294,9 +297,7 @@ func (a *completionAsk) prompt(raw json.RawMessage) ([]int, error) {
 		return ids, nil
 	}
 	if s, ok := jsonString(raw); ok {
-		if s == "" {
-			return nil, nil
-		}
+		// Of an empty text there is what the model wants before any, if that is something.
 		return text(s, true)
 	}
 	var list []json.RawMessage

@@ -119,6 +119,10 @@ func TestCompletion(t *testing.T) {
 	if r := complete(t, s, map[string]any{"prompt": "", "n_predict": 4}); r.Content != "" || r.StopType != "none" || r.TokensEvaluated != 0 {
 		t.Errorf("empty prompt: %+v", r)
 	}
+	// A model whose texts begin with a token of its own has something to go on from.
+	if r := complete(t, decoderServer(t, "gemma3-lm"), map[string]any{"prompt": "", "n_predict": 4, "temperature": 0}); r.TokensEvaluated != 1 || r.TokensPredicted != 4 {
+		t.Errorf("empty prompt after <bos>: %+v", r)
+	}
 	// A stop text that spans tokens.
 	word := want.Text[strings.Index(want.Text, "suite")+2:][:6]
 	r := complete(t, s, map[string]any{"prompt": want.Prompt, "n_predict": len(want.Tokens), "temperature": 0, "stop": []string{"nothing", word}})
@@ -128,6 +132,10 @@ func TestCompletion(t *testing.T) {
 	// All of the window.
 	if r := complete(t, s, map[string]any{"prompt": "a", "n_predict": -1, "ignore_eos": true, "temperature": 0}); !r.Truncated || r.StopType != "limit" || r.TokensEvaluated+r.TokensPredicted != 512 {
 		t.Errorf("whole window: %+v", r)
+	}
+	last := slices.Repeat(want.PromptIDs, 512)[:511]
+	if r := complete(t, s, map[string]any{"prompt": last, "n_predict": 1, "ignore_eos": true}); !r.Truncated || r.StopType != "limit" || r.TokensPredicted != 1 {
+		t.Errorf("the last token of the window: %+v", r)
 	}
 }
 
@@ -246,6 +254,7 @@ func TestCompletionErrors(t *testing.T) {
 	}{
 		{`{}`, 400, `"prompt" is missing`},
 		{`{"prompt":7}`, 400, `"prompt" is 7`},
+		{`{"prompt":[]}`, 400, `"prompt" is an empty array`},
 		{`{"prompt":[1,99999]}`, 400, "expected a token id from 0 to"},
 		{`{"prompt":[1,true]}`, 400, "expected a token id from 0 to"},
 		{`{"prompt":"a","n_predict":-2}`, 400, `"n_predict" is -2`},

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -94,6 +95,11 @@ func (c *serveCommand) Run(env *environment) error {
 		return err
 	}
 	defer closeLog()
+	if os.Getenv("GOGC") == "" {
+		// The heap is weights, which stay; a server that waited until it had doubled would hold as
+		// much garbage as it has weights.
+		debug.SetGCPercent(20)
+	}
 	slices.Sort(c.idle)
 	for _, name := range slices.Compact(c.idle) {
 		log.Warn("flag has no effect", "flag", name)

@@ -3,5 +3,5 @@
 // WINNOW_PARITY_DIR names the full parity corpus and WINNOW_MODELS_DIR the real
 // trained models. A test that needs one of them is skipped where the variable is
 // unset; with WINNOW_REQUIRE_DATA=1, as continuous integration sets it, the test
-// fails instead.
+// fails instead. WINNOW_GEMMA names a language model that is fetched apart.
 package testenv

@@ -2,6 +2,7 @@ package testenv
 
 import (
 	"os"
+	"path/filepath"
 	"testing"
 )
 
@@ -15,6 +16,33 @@ func Parity(t testing.TB) string {
 func Models(t testing.TB) string {
 	t.Helper()
 	return dir(t, "WINNOW_MODELS_DIR")
+}
+
+// Gemma is the file of Gemma 3 270M in Q4_K_M, which testdata/gemma.sh fetches:
+// WINNOW_GEMMA names it, or it is in the user's cache. Where it is in neither the
+// test is skipped, since the file is large and its licence is not ours; where the
+// variable names a file that is missing, the test fails.
+func Gemma(t testing.TB) string {
+	t.Helper()
+	const name = "gemma-3-270m-q4_k_m.gguf"
+	if named := os.Getenv("WINNOW_GEMMA"); named != "" {
+		if _, err := os.Stat(named); err != nil {
+			t.Fatalf("WINNOW_GEMMA: %v", err)
+		}
+		return named
+	}
+	if cache, err := os.UserCacheDir(); err == nil {
+		if file := filepath.Join(cache, "winnow", name); exists(file) {
+			return file
+		}
+	}
+	t.Skipf("%s is not here: testdata/gemma.sh fetches it", name)
+	return ""
+}
+
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
 }
 
 func dir(t testing.TB, variable string) string {
