@@ -18,14 +18,14 @@ import (
 
 // bertTrunk is the part without the head, which XLM-RoBERTa shares. The second
 // names in safetensors files are those of checkpoints for flash attention
-// (jina-reranker-v2).
+// (jina-reranker-v2), the third ones DistilBERT's.
 type bertTrunk struct {
 	Words   Table       `st:"embeddings.word_embeddings" gguf:"token_embd" shape:"vocab embedding"`
 	Places  Table       `st:"embeddings.position_embeddings" gguf:"position_embd" shape:"positions embedding"`
-	Types   Table       `st:"embeddings.token_type_embeddings" gguf:"token_types" shape:"types embedding"`
+	Types   *Table      `st:"embeddings.token_type_embeddings" gguf:"token_types" shape:"types embedding" if:"types"`
 	Norm    Norm        `st:"embeddings.LayerNorm,emb_ln" gguf:"token_embd_norm" shape:"embedding"`
 	Project *Linear     `st:"embeddings_project" gguf:"token_embd_proj" shape:"hidden embedding" keep:"exact" if:"projected"` // ELECTRA's
-	Layers  []bertLayer `st:"encoder.layer.%d.,encoder.layers.%d." gguf:"blk.%d." each:"layers"`
+	Layers  []bertLayer `st:"encoder.layer.%d.,encoder.layers.%d.,transformer.layer.%d." gguf:"blk.%d." each:"layers"`
 
 	heads      int
 	activation kernels.Activation
@@ -33,13 +33,13 @@ type bertTrunk struct {
 }
 
 type bertLayer struct {
-	QKV     Linear `st:"attention.self.query attention.self.key attention.self.value,mixer.Wqkv" gguf:"attn_q attn_k attn_v,attn_qkv" shape:"hidden hidden"`
-	Out     Linear `st:"attention.output.dense,mixer.out_proj" gguf:"attn_output" shape:"hidden hidden"`
-	OutNorm Norm   `st:"attention.output.LayerNorm,norm1" gguf:"attn_output_norm" shape:"hidden"`
+	QKV     Linear `st:"attention.self.query attention.self.key attention.self.value,mixer.Wqkv,attention.q_lin attention.k_lin attention.v_lin" gguf:"attn_q attn_k attn_v,attn_qkv" shape:"hidden hidden"`
+	Out     Linear `st:"attention.output.dense,mixer.out_proj,attention.out_lin" gguf:"attn_output" shape:"hidden hidden"`
+	OutNorm Norm   `st:"attention.output.LayerNorm,norm1,sa_layer_norm" gguf:"attn_output_norm" shape:"hidden"`
 
-	Up       Linear `st:"intermediate.dense,mlp.fc1" gguf:"ffn_up" shape:"intermediate hidden"`
-	Down     Linear `st:"output.dense,mlp.fc2" gguf:"ffn_down" shape:"hidden intermediate"`
-	DownNorm Norm   `st:"output.LayerNorm,norm2" gguf:"layer_output_norm" shape:"hidden"`
+	Up       Linear `st:"intermediate.dense,mlp.fc1,ffn.lin1" gguf:"ffn_up" shape:"intermediate hidden"`
+	Down     Linear `st:"output.dense,mlp.fc2,ffn.lin2" gguf:"ffn_down" shape:"hidden intermediate"`
+	DownNorm Norm   `st:"output.LayerNorm,norm2,output_layer_norm" gguf:"layer_output_norm" shape:"hidden"`
 }
 
 func (m *bertTrunk) states(c *Compute, want rows) Matrix {
@@ -94,7 +94,9 @@ func (m *bertTrunk) embed(c *Compute) Matrix {
 	}
 	x := c.Embed(&m.Words, b.IDs)
 	c.AddRows(x, &m.Places, b.Positions)
-	c.AddRows(x, &m.Types, b.Types)
+	if m.Types != nil {
+		c.AddRows(x, m.Types, b.Types)
+	}
 	return x
 }
 
@@ -169,6 +171,9 @@ type bert struct {
 func newBERT(f *file) (network, error) {
 	if f.headless() {
 		return newBERTEmbedder(f)
+	}
+	if f.typeless() {
+		return newDistilBERT(f)
 	}
 	m := new(bert)
 	m.configure(f)

@@ -146,8 +146,75 @@ func (r *lateReader) texts(name string) []string {
 
 // finishLate sets the model up for late interaction.
 func (m *Model) finishLate(n embedder, f *file) error {
-	s := f.sentence
 	l := &late{chain: n.behind(), expand: true}
+	var err error
+	if f.gguf {
+		err = l.readGGUF(m, f)
+	} else {
+		err = l.read(m, f)
+	}
+	if err != nil {
+		return err
+	}
+	if e, ok := n.(*modernEmbedder); ok && l.expand && !l.attend {
+		for _, see := range e.sights {
+			if see.window > 0 && see.window < l.query.length {
+				return f.refuse(fmt.Sprintf("late interaction with queries of %d tokens and attention within %d", l.query.length, see.window), "")
+			}
+		}
+	}
+	m.late = l
+	f.labels = []string{"MaxSim"}
+	f.head = l.chain.String() + " → MaxSim"
+	return nil
+}
+
+// The keys of late interaction in GGUF files, whose marks and skipped tokens are
+// ids.
+type lateKeys struct{ length, mark, prefix key }
+
+var (
+	keyLateQuery    = lateKeysOf("query")
+	keyLateDocument = lateKeysOf("document")
+	keyLateExpand   = key{"", ".late_interaction.expand"}
+	keyLateAttend   = key{"", ".late_interaction.attend"}
+	keyLateSkip     = key{"", ".late_interaction.skip_tokens"}
+)
+
+func lateKeysOf(kind string) lateKeys {
+	stem := ".late_interaction." + kind
+	return lateKeys{key{"", stem + "_length"}, key{"", stem + "_token_id"}, key{"", stem + "_prefix"}}
+}
+
+func (l *late) readGGUF(m *Model, f *file) error {
+	s := &f.settings
+	for _, t := range []struct {
+		keys lateKeys
+		text *lateText
+	}{{keyLateQuery, &l.query}, {keyLateDocument, &l.document}} {
+		t.text.length = min(s.count(t.keys.length, 4, maxPositions), m.maxLength)
+		t.text.mark = -1
+		if s.has(t.keys.mark) {
+			t.text.mark = int32(s.count(t.keys.mark, 0, f.dims["vocab"]-1))
+		}
+		t.text.prefix = s.text(t.keys.prefix, "")
+		t.text.before = t.text.prefix != ""
+	}
+	l.expand, l.attend = s.truth(keyLateExpand, true), s.truth(keyLateAttend, false)
+	l.skip = make(map[int32]bool)
+	ids, _ := f.metadata.Ints(s.name(keyLateSkip))
+	for _, id := range ids {
+		l.skip[int32(id)] = true
+	}
+	if s.err != nil {
+		return s.err
+	}
+	return l.filling(m, f)
+}
+
+// read reads the settings of a directory.
+func (l *late) read(m *Model, f *file) error {
+	s := f.sentence
 	skip := strings.Split(punctuation, "")
 	var r lateReader
 	kind, _ := s.settings.String("model_type")
@@ -198,27 +265,11 @@ func (m *Model) finishLate(n embedder, f *file) error {
 	if r.err != nil {
 		return r.err
 	}
-	if err := l.marks(m, f, skip); err != nil {
-		return err
-	}
-	if e, ok := n.(*modernEmbedder); ok && l.expand && !l.attend {
-		for _, see := range e.sights {
-			if see.window > 0 && see.window < l.query.length {
-				return f.refuse(fmt.Sprintf("late interaction with queries of %d tokens and attention within %d", l.query.length, see.window), "")
-			}
-		}
-	}
-	m.late = l
-	f.labels = []string{"MaxSim"}
-	f.head = l.chain.String() + " → MaxSim"
-	return nil
+	return l.marks(m, f, skip)
 }
 
 // marks looks the special tokens up.
 func (l *late) marks(m *Model, f *file, skip []string) error {
-	missing := func(name string) error {
-		return &fault.FormatError{Path: f.settings.path, Field: "vocabulary", Offset: -1, Found: "no token " + name, Want: "the marks of late interaction"}
-	}
 	for _, t := range []*lateText{&l.query, &l.document} {
 		t.length = min(t.length, m.maxLength)
 		t.mark = -1
@@ -227,20 +278,9 @@ func (l *late) marks(m *Model, f *file, skip []string) error {
 		}
 		id, ok := m.tokenizer.ID(t.prefix)
 		if !ok {
-			return missing(strconv.Quote(t.prefix))
+			return f.markless(strconv.Quote(t.prefix))
 		}
 		t.mark = id
-	}
-	if l.expand {
-		var ok bool
-		for _, name := range []string{"[MASK]", "<mask>"} {
-			if l.mask, ok = m.tokenizer.ID(name); ok {
-				break
-			}
-		}
-		if !ok {
-			return missing("[MASK]")
-		}
 	}
 	l.skip = make(map[int32]bool)
 	for _, word := range skip {
@@ -248,7 +288,25 @@ func (l *late) marks(m *Model, f *file, skip []string) error {
 			l.skip[id] = true
 		}
 	}
-	return nil
+	return l.filling(m, f)
+}
+
+func (f *file) markless(name string) error {
+	return &fault.FormatError{Path: f.settings.path, Field: "vocabulary", Offset: -1, Found: "no token " + name, Want: "the marks of late interaction"}
+}
+
+// filling looks up what queries are filled up with.
+func (l *late) filling(m *Model, f *file) error {
+	if !l.expand {
+		return nil
+	}
+	for _, name := range []string{"[MASK]", "<mask>"} {
+		if id, ok := m.tokenizer.ID(name); ok {
+			l.mask = id
+			return nil
+		}
+	}
+	return f.markless("[MASK]")
 }
 
 // A lateQuery is a query whose vectors are computed once, when the first of its

@@ -14,6 +14,9 @@ type electra struct {
 }
 
 func newELECTRA(f *file) (network, error) {
+	if f.headless() {
+		return newELECTRAEmbedder(f)
+	}
 	m := new(electra)
 	m.configureELECTRA(f)
 	f.classifier("cls.output.weight")

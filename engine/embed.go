@@ -113,10 +113,10 @@ func Normalize(v []float32) {
 // ignorableBehind says whether a tensor of a checkpoint may be left over where only
 // the encoder is wanted: heads that pretraining left behind.
 func ignorableBehind(name string) bool {
-	for _, prefix := range []string{"bert.", "roberta.", "electra.", "model."} {
+	for _, prefix := range []string{"bert.", "roberta.", "electra.", "distilbert.", "model."} {
 		name = strings.TrimPrefix(name, prefix)
 	}
-	for _, prefix := range []string{"pooler.", "cls.", "lm_head.", "head.", "decoder.", "generator_"} {
+	for _, prefix := range []string{"pooler.", "cls.", "lm_head.", "head.", "decoder.", "generator_", "vocab_", "pre_classifier."} {
 		if strings.HasPrefix(name, prefix) {
 			return true
 		}
@@ -124,13 +124,47 @@ func ignorableBehind(name string) bool {
 	return ignorable(name)
 }
 
-// ggufPoolings are llama.cpp's numbers; 0 is none and 4 a classifier's.
+// The numbers that llama.cpp has for no pooling and for that of a classifier.
+const (
+	poolingNone = 0
+	poolingRank = 4
+)
+
+// ggufPoolings are its other numbers.
 var ggufPoolings = map[int]pooling{1: poolMean, 2: poolFirst, 3: poolLast}
 
 var (
 	keyPoolingType   = key{"", ".pooling_type"}
+	keyPoolingName   = key{"", ".pooling"} // of one that has no number
+	keyOutputLabels  = key{"", ".classifier.output_labels"}
 	keyEmbeddingSize = key{"embedding_size", ".embedding_length_input"}
 )
+
+// ggufPooling reads how a GGUF file pools, which is the mean where it does not
+// say. One that ranks (pooling type 4) without a classifier, and names the pooling
+// before that, has a chain whose vectors are logits.
+func (f *file) ggufPooling(c *chain) {
+	s := &f.settings
+	kind := s.countOr(keyPoolingType, poolingNone, poolingRank, poolingNone)
+	switch {
+	case s.has(keyLateQuery.length):
+		return
+	case kind == poolingRank && s.has(keyHeadPooling):
+		kind = s.count(keyHeadPooling, poolingNone+1, poolingRank-1)
+		f.labels, _ = f.metadata.Strings(s.name(keyOutputLabels))
+		if len(f.labels) != c.width {
+			s.fail(keyOutputLabels, fmt.Sprintf("%d labels", len(f.labels)), fmt.Sprintf("one for each of the chain's %d numbers", c.width))
+		}
+	}
+	p, ok := ggufPoolings[kind]
+	if !ok {
+		p = poolMean
+	}
+	if s.text(keyPoolingName, "") == poolMaxName {
+		p = poolMax
+	}
+	c.pooling = p
+}
 
 // headless says whether a GGUF file has no tensor of a classifier.
 func (f *file) headless() bool {
@@ -153,12 +187,7 @@ func (f *file) readChain(c *chain) error {
 	switch {
 	case f.gguf:
 		c.readGGUF(f)
-		kind := f.settings.countOr(keyPoolingType, 0, 4, 0)
-		p, ok := ggufPoolings[kind]
-		if !ok {
-			p = poolMean
-		}
-		c.pooling = p
+		f.ggufPooling(c)
 	case f.architecture == "HF_ColBERT":
 		if err := f.readColBERT(c); err != nil {
 			return err
@@ -226,9 +255,19 @@ func (c *chain) String() string {
 func newBERTEmbedder(f *file) (network, error) {
 	m := new(bertEmbedder)
 	m.configure(f)
+	if f.typeless() {
+		f.dims["types"], f.oneType = 0, true
+	}
 	f.prefix = "bert."
 	f.maxLength = f.dims["positions"]
 	return m, f.embedder(m, "BERT")
+}
+
+// typeless says whether a GGUF file has no token types: llama.cpp's converter calls
+// DistilBERT a BERT.
+func (f *file) typeless() bool {
+	_, ok := f.source.Tensor("token_types.weight")
+	return f.gguf && !ok
 }
 
 // newXLMREmbedder is an XLM-RoBERTa or RoBERTa without a head.
@@ -255,7 +294,7 @@ func newModernEmbedder(f *file) (network, error) {
 	if err := f.readChain(&m.chain); err != nil {
 		return nil, err
 	}
-	if f.labels != nil && m.isHead(f.dims["hidden"]) {
+	if !f.gguf && f.labels != nil && m.isHead(f.dims["hidden"]) {
 		return f.modernHead(&m.chain)
 	}
 	if err := f.loadEmbedder(m, "ModernBERT"); err != nil {
@@ -332,9 +371,41 @@ func (m *Model) embeds(n embedder, f *file) error {
 			return &fault.FormatError{Path: f.settings.path, Field: "default_prompt_name", Offset: -1, Found: strconv.Quote(abridge(e.defaultPrompt)), Want: "a name of \"prompts\""}
 		}
 		e.lower, _ = s.encoder.Bool("do_lower_case")
+	} else if err := e.readGGUF(f); err != nil {
+		return err
 	}
 	m.vectors = e
 	return nil
+}
+
+// The keys of GGUF files for what sentence-transformers keeps beside a model.
+var (
+	keyPromptNames   = key{"", ".prompts.names"}
+	keyPromptTexts   = key{"", ".prompts.texts"} // as many
+	keyPromptDefault = key{"", ".prompts.default"}
+	keyLower         = key{"", ".lowercase"}
+)
+
+func (e *embeddings) readGGUF(f *file) error {
+	s := &f.settings
+	names, _ := f.metadata.Strings(s.name(keyPromptNames))
+	texts, _ := f.metadata.Strings(s.name(keyPromptTexts))
+	if len(names) != len(texts) {
+		s.fail(keyPromptTexts, fmt.Sprintf("%d texts", len(texts)), fmt.Sprintf("one for each of the %d names", len(names)))
+		return s.err
+	}
+	if len(names) > 0 {
+		e.prompts = make(map[string]string, len(names))
+	}
+	for i, name := range names {
+		e.prompts[name] = texts[i]
+	}
+	e.defaultPrompt = s.text(keyPromptDefault, "")
+	if _, ok := e.prompts[e.defaultPrompt]; !ok && e.defaultPrompt != "" {
+		s.fail(keyPromptDefault, s.describe(keyPromptDefault), "a name of prompts.names")
+	}
+	e.lower = s.truth(keyLower, false)
+	return s.err
 }
 
 // prompts are what is put before texts, by name.

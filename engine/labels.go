@@ -23,7 +23,7 @@ type judgement struct {
 // number; or the only one; or the only one with a name that says so; or, of two
 // labels, the second.
 func (f *file) judge(asked string) (judgement, error) {
-	j := judgement{apart: len(f.labels) == 1 || f.config != nil && f.settings.text(keyProblem, "") == "multi_label_classification"}
+	j := judgement{apart: len(f.labels) == 1 || f.settings.values != nil && f.settings.text(keyProblem, "") == "multi_label_classification"}
 	if asked != "" {
 		n, err := f.label(asked)
 		j.relevant = n
@@ -71,7 +71,7 @@ func (f *file) labelNames() string {
 	return abridge(strings.Join(names, ", "))
 }
 
-var keyProblem = key{"problem_type", ""}
+var keyProblem = key{"problem_type", ".classifier.problem_type"}
 
 // activation is what makes a probability of the logits.
 func (j judgement) activation() string {

@@ -74,6 +74,10 @@ var families = map[string]family{
 	"CamembertForSequenceClassification": {"CamemBERT", "camembert", newXLMR},
 	"ElectraForSequenceClassification":   {"ELECTRA", "electra", newELECTRA},
 
+	"DistilBertForSequenceClassification": {"DistilBERT", "distilbert", newDistilBERT},
+	"DistilBertModel":                     {"DistilBERT", "distilbert", newDistilEmbedder},
+	"DistilBertForMaskedLM":               {"DistilBERT", "distilbert", newDistilEmbedder},
+
 	"BertModel":          {"BERT", "bert", newBERTEmbedder},
 	"BertForMaskedLM":    {"BERT", "bert", newBERTEmbedder},
 	"CamembertModel":     {"CamemBERT", "camembert", newXLMREmbedder},
@@ -97,6 +101,8 @@ var ggufFamilies = map[string]family{
 	"bert/gpt2": {"RoBERTa", "", newXLMR},
 
 	"deberta-v2": {"DeBERTa", "", newDeBERTa},
+	"distilbert": {"DistilBERT", "", newDistilBERT},
+	"electra":    {"ELECTRA", "", newELECTRA},
 
 	"jina-bert-v2": {"JinaBERT", "", newJinaBERT},
 	"modern-bert":  {"ModernBERT", "", newModernBERT},
@@ -299,10 +305,13 @@ func load(f *file, path string, o Options) (_ *Model, err error) {
 	m.oneType = f.oneType
 	m.plain = o.PlainText
 	m.maxLength = f.maxLength
-	for _, limit := range []int{m.tokenizer.MaxLength(), o.MaxLength} {
+	for _, limit := range []int{m.tokenizer.MaxLength(), f.settings.countOr(keySequence, 1, maxPositions, 0), o.MaxLength} {
 		if limit > 0 {
 			m.maxLength = min(m.maxLength, limit)
 		}
+	}
+	if f.settings.err != nil {
+		return nil, f.settings.err
 	}
 	if added := m.tokenizer.Added(true); m.maxLength <= added {
 		return nil, fmt.Errorf("%s: a maximum length of %d tokens has no room for a query and a document beside %d special tokens", path, m.maxLength, added)
@@ -339,6 +348,10 @@ func load(f *file, path string, o Options) (_ *Model, err error) {
 	m.info.WeightBytes = packed
 	return m, nil
 }
+
+// keySequence is how many tokens a GGUF file's sequences may have, where that is
+// fewer than its positions are enough for.
+var keySequence = key{"", ".sequence_length"}
 
 // defaultChunk is how many tokens a worker takes through the layers at a time:
 // enough for the weights, read once for all of them, to cost little, and few

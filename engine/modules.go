@@ -154,7 +154,9 @@ var poolingNames = [...]string{poolNone: "every token", poolFirst: "first token"
 func (p pooling) String() string { return poolingNames[p] }
 
 // poolings are sentence-transformers' names.
-var poolings = map[string]pooling{"cls": poolFirst, "mean": poolMean, "lasttoken": poolLast, "max": poolMax}
+var poolings = map[string]pooling{"cls": poolFirst, "mean": poolMean, "lasttoken": poolLast, poolMaxName: poolMax}
+
+const poolMaxName = "max"
 
 // A step is a module behind the pooling. Of its parts it has one, except that a
 // Dense may add what it was given, perhaps projected.
@@ -337,12 +339,17 @@ func (m *module) pooling(hidden int) (pooling, error) {
 	return poolNone, m.refuse("pooling by "+abridge(strings.Join(modes, " and ")), "winnow knows cls, mean, lasttoken and max")
 }
 
+// keyUnit says whether the vectors of a GGUF file are to be of length 1, as
+// llama.cpp makes all.
+var keyUnit = key{"", ".normalize"}
+
 // readGGUF makes the chain of a GGUF file: dense_2, dense_3 and so on, each of
-// which may be a norm, dense_2_norm.
+// which may be a norm, dense_2_norm, or a key that asks for length 1,
+// dense_2_normalize.
 func (c *chain) readGGUF(f *file) {
 	c.width = f.dims["hidden"]
 	c.Steps = make([]step, firstStep)
-	c.unit = true // as llama.cpp gives them
+	c.unit = f.settings.truth(keyUnit, true)
 	for n := firstStep; n < maxModules; n++ {
 		name := fmt.Sprintf("dense_%d", n)
 		s := step{inputs: c.width, outputs: c.width, path: f.settings.path}
@@ -350,10 +357,14 @@ func (c *chain) readGGUF(f *file) {
 			s.dense, s.outputs = true, f.rowsOf(t.Name)
 			_, s.bias = f.source.Tensor(name + ".bias")
 			s.activation = f.settings.activation(key{"", "." + name + "_activation"}, "linear")
+			s.add = f.settings.truth(key{"", "." + name + "_residual"}, false)
 			c.names = append(c.names, fmt.Sprintf("Dense %d", s.outputs))
 		} else if _, ok := f.source.Tensor(name + "_norm.weight"); ok {
 			s.norm = true
 			c.names = append(c.names, "norm")
+		} else if f.settings.truth(key{"", "." + name + "_normalize"}, false) {
+			s.normalize = true
+			c.names = append(c.names, "length 1")
 		} else {
 			return
 		}

@@ -14,6 +14,7 @@ import (
 type rope struct {
 	frequencies []float64
 	factor      float64 // of all sines and cosines
+	made        ropeSettings
 
 	mu    sync.Mutex
 	table atomic.Pointer[ropeTable]
@@ -70,6 +71,7 @@ type ropeSettings struct {
 // rope makes the frequencies.
 func (s *ropeSettings) rope(headDim int) *rope {
 	r := newRope(headDim, s.theta)
+	r.made = *s
 	switch s.kind {
 	case "linear":
 		// Positions are divided, which comes to the same.

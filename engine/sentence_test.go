@@ -43,6 +43,7 @@ var sentenceModels = []struct {
 }{
 	{"roberta-nli", "first token → dense → tanh → classifier", 1, "softmax"},
 	{"electra", "first token → dense → gelu → classifier", 0, "sigmoid"},
+	{"distilbert", "first token → dense → relu → classifier", 0, "sigmoid"},
 	{"ettin", "first token → Dense 32 → norm → Dense 1", 0, "sigmoid"},
 	{"chain-bert", "mean of all tokens → Dense 24 → norm → Dense 1", 0, "sigmoid"},
 	{"colbert-modernbert", "every token → Dense 16 → MaxSim", 0, "mean"},

@@ -1,6 +1,6 @@
 """Small models with random weights in the layouts of transformers and sentence-transformers, with
 references in float64: rerankers that are chains of modules, late interaction, embeddings with a Dense,
-a classifier of three labels (RoBERTa) and ELECTRA.
+a classifier of three labels (RoBERTa), ELECTRA and DistilBERT.
 
     python make_sentence_models.py          writes the folders beside itself
 
@@ -114,11 +114,14 @@ def classifier(out, model, limit):
     model.save_pretrained(out)
     model = model.double()
 
-    def score(ids, types):
-        with torch.no_grad():
-            return model(input_ids=torch.tensor([ids]), token_type_ids=torch.tensor([types or [0] * len(ids)])).logits[0]
+    kinds = getattr(model.config, "type_vocab_size", 0)
 
-    write(out, **pairs(out, limit, score, model.config.type_vocab_size > 1))
+    def score(ids, types):
+        more = {"token_type_ids": torch.tensor([types or [0] * len(ids)])} if kinds else {}
+        with torch.no_grad():
+            return model(input_ids=torch.tensor([ids]), **more).logits[0]
+
+    write(out, **pairs(out, limit, score, kinds > 1))
 
 
 def roberta():
@@ -137,6 +140,13 @@ def electra():
     tokenizer("bert-minilm", out, model_max_length=64)
     c = tf.ElectraConfig(vocab_size=vocabulary(out), embedding_size=16, **BERT)
     classifier(out, scatter(tf.ElectraForSequenceClassification(c), 12), 64)
+
+
+def distilbert():
+    out = HERE / "distilbert"
+    tokenizer("bert-minilm", out, model_max_length=64)
+    c = tf.DistilBertConfig(vocab_size=vocabulary(out), dim=32, n_layers=2, n_heads=4, hidden_dim=64, max_position_embeddings=66, num_labels=1)
+    classifier(out, scatter(tf.DistilBertForSequenceClassification(c), 13), 64)
 
 
 def cross(name, source, kind):
@@ -254,7 +264,7 @@ if __name__ == "__main__":
     import sys
 
     torch.set_num_threads(1)
-    makers = {"roberta": roberta, "electra": electra, "ettin": lambda: cross("ettin", "modernbert-granite", "modernbert"),
+    makers = {"roberta": roberta, "electra": electra, "distilbert": distilbert, "ettin": lambda: cross("ettin", "modernbert-granite", "modernbert"),
               "chain-bert": lambda: cross("chain-bert", "bert-minilm", "bert"), "embed": embed, "pylate": pylate, "stanford": stanford, "multi-vector": multi_vector}
     for name in sys.argv[1:] or makers:
         makers[name]()

@@ -47,6 +47,27 @@ func TestConvert(t *testing.T) {
 	}
 }
 
+// TestConvertKinds converts what is no encoder with a classifier, and inspects it.
+func TestConvertKinds(t *testing.T) {
+	for _, c := range []struct{ model, to, want string }{
+		{"qwen3-reranker", "q4_k_m", "rerank, complete"},
+		{"gemma3-lm", "q8_0", "gemma3, family Gemma 3"},
+		{"jina-v3", "bf16", "marked tokens → projector → cosine"},
+		{"embed-dense", "f16", "last token → Dense 24"},
+		{"colbert-modernbert", "q6_k", "every token → Dense 16 → MaxSim"},
+		{"distilbert", "q4_0", "first token → dense → relu → classifier"},
+	} {
+		out := filepath.Join(t.TempDir(), "m.gguf")
+		if status, _, stderr := runWith(t, "", "convert", filepath.Join("..", "..", "testdata", c.model), out, "--type", c.to); status != 0 {
+			t.Errorf("%s: status %d: %s", c.model, status, stderr)
+			continue
+		}
+		if status, said, stderr := runWith(t, "", "inspect", out); status != 0 || !strings.Contains(said, c.want) {
+			t.Errorf("%s: status %d: %s%s\nwant %q", c.model, status, said, stderr, c.want)
+		}
+	}
+}
+
 func TestBench(t *testing.T) {
 	status, said, stderr := runWith(t, "", "bench", "-m", filepath.Join("..", "..", "testdata", "bert-minilm"), "--time", "1ms", "--documents", "3", "--words", "12", "--json")
 	var r benchReport
