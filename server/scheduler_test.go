@@ -35,7 +35,7 @@ func checkOutputs(t *testing.T, outputs []Output, n int) {
 }
 
 // eventually waits for what another goroutine does.
-func eventually(t *testing.T, what string, ok func() bool) {
+func eventually(t testing.TB, what string, ok func() bool) {
 	t.Helper()
 	for end := time.Now().Add(10 * time.Second); !ok(); time.Sleep(time.Millisecond) {
 		if time.Now().After(end) {

@@ -675,7 +675,7 @@ func TestOpenAPI(t *testing.T) {
 }
 
 // serve runs a server on a free port.
-func serve(t *testing.T, s *Server) (url string, stop context.CancelFunc, done chan error) {
+func serve(t testing.TB, s *Server) (url string, stop context.CancelFunc, done chan error) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
