@@ -155,57 +155,66 @@ func TestGemmIntDefinition(t *testing.T) {
 		shapes = append(shapes, shape{5, 40, k}, shape{35, 7, k}, shape{1, 64, k})
 	}
 	shapes = append(shapes, shape{300, 20, 96}, shape{259, 100, 1536}, shape{5, 40, 5000})
-	everyRung(t, func(t *testing.T) {
-		for i, p := range intPackers {
-			for _, s := range shapes {
-				s.k = roundUp(s.k, p.block)
-				// The kernels of the types after the first three are those of q8_0.
-				coded := i >= 3
-				if coded && s.rows%12 != 1 && s.n != 7 || testing.Short() && s.rows > 100 {
+	for i, p := range intPackers {
+		for _, s := range shapes {
+			s.k = roundUp(s.k, p.block)
+			// The kernels of the types after the first three are those of q8_0.
+			coded := i >= 3
+			if coded && s.rows%12 != 1 && s.n != 7 || testing.Short() && s.rows > 100 {
+				continue
+			}
+			for _, f := range intFills {
+				if f.name != "normal" && (coded || s.rows%5 != 0) {
 					continue
 				}
-				for _, f := range intFills {
-					if f.name != "normal" && (coded || s.rows%5 != 0) {
-						continue
-					}
-					name := fmt.Sprintf("%s %d×%d×%d %s", p.name, s.rows, s.n, s.k, f.name)
+				t.Run(fmt.Sprintf("%s %d×%d×%d %s", p.name, s.rows, s.n, s.k, f.name), func(t *testing.T) {
 					r := rand.New(rand.NewPCG(uint64(s.rows), uint64(s.k)))
 					x, w := randomMatrix(r, s.rows, s.k, 3), randomMatrix(r, s.n, s.k, 0)
 					f.fill(r, x)
 					f.fill(r, w)
 					bias := randomMatrix(r, 1, s.n, 0).Data
 					residual := randomMatrix(r, s.rows, s.n, 2)
-					var plain Weights
-					atPortable(func() { plain = p.pack(w) })
-					packed := p.pack(w)
-					for _, e := range []Epilogue{
+					epilogues := []Epilogue{
 						{}, {Bias: bias}, {Bias: bias, Residual: residual},
 						{Residual: residual}, {Bias: bias, Act: ReLU}, {Act: ReLU, Residual: residual},
-					} {
-						want, got := randomMatrix(r, s.rows, s.n, 5), randomMatrix(r, s.rows, s.n, 5)
-						var in, plainIn Input
-						atPortable(func() { multiplyAll(plain, &plainIn, want, x, &e) })
-						multiplyAll(packed, &in, got, x, &e)
-						t.Log(name)
-						identical(t, got, want)
-						for i, v := range got.Data {
-							if i%got.Stride >= s.n && v == v {
-								t.Fatalf("%s: written beyond row %d", name, i/got.Stride)
-							}
-						}
-						if e.Residual.Rows > 0 {
-							for i := range s.rows {
-								copy(got.Row(i), residual.Row(i))
-							}
-							e.Residual = got
-							multiplyAll(packed, &in, got, x, &e)
-							identical(t, got, want)
-						}
 					}
-				}
+					// The definition is slow, and so is computed once for all rungs.
+					want := make([]Matrix, len(epilogues))
+					atPortable(func() {
+						plain := p.pack(w)
+						for i := range epilogues {
+							var in Input
+							want[i] = randomMatrix(r, s.rows, s.n, 5)
+							multiplyAll(plain, &in, want[i], x, &epilogues[i])
+						}
+					})
+					everyRung(t, func(t *testing.T) {
+						packed := p.pack(w)
+						for i, e := range epilogues {
+							var in Input
+							got := randomMatrix(r, s.rows, s.n, 5)
+							t.Logf("epilogue %d", i)
+							multiplyAll(packed, &in, got, x, &e)
+							identical(t, got, want[i])
+							for j, v := range got.Data {
+								if j%got.Stride >= s.n && v == v {
+									t.Fatalf("written beyond row %d", j/got.Stride)
+								}
+							}
+							if e.Residual.Rows > 0 {
+								for j := range s.rows {
+									copy(got.Row(j), residual.Row(j))
+								}
+								e.Residual = got
+								multiplyAll(packed, &in, got, x, &e)
+								identical(t, got, want[i])
+							}
+						}
+					})
+				})
 			}
 		}
-	})
+	}
 }
 
 // TestGemmInt8Exact checks all rungs against sums in float64.
