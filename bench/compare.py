@@ -7,14 +7,20 @@ Each engine is a process of its own that has loaded the model and waits. A round
 asks every engine once, in an order that turns round each time, so that a change of
 the machine's speed meets all of them alike. Printed are the median seconds, tokens
 and sequences per second, and the median over the rounds of the ratio to the first
-engine (above 1: the first engine is that many times faster).
+engine (above 1: the first engine is that many times faster), its range, and the ratio
+of the fastest rounds, which other work on the machine disturbs least. WINNOW_KERNELS is
+what winnow:PRECISION/KERNELS sets: the instructions that winnow may use.
+
+The two servers are given words in place of tokens, and are timed from request to reply.
 
 WORK is COUNTxTOKENS, or "mixed" (100 documents of 10 to 190 words, 1.3 tokens a
 word, with a query of 8 tokens), or "example" (the four short documents of the 4D
 example: 18 to 21 tokens each).
 """
 import argparse
+import atexit
 import json
+import os
 import pathlib
 import random
 import statistics
@@ -45,18 +51,28 @@ class Engine:
     def __init__(self, spec, args, work_file):
         self.spec = spec
         kind, _, what = spec.partition(":")
+        environment = dict(os.environ)
         model = pathlib.Path(args.models) / args.model
         threads = str(args.threads)
+        precision, _, other = what.partition("@")
+        precision, _, path = precision.partition("/")
+        if path:  # "winnow:int8/avx2"
+            environment["WINNOW_KERNELS"] = path
+        gguf = model / what
         command = {
-            "winnow": lambda: [args.winnow, "-m", what.partition("@")[2] or str(model), "-precision", what.partition("@")[0],
-                               "-work", work_file, "-threads", threads],
+            "winnow": lambda: [args.winnow, "-m", other or model, "-precision", precision, "-work", work_file, "-threads", threads],
             "ort": lambda: [sys.executable, HERE / "peers/ort_worker.py", model / what, work_file, threads],
             "ct2": lambda: [sys.executable, HERE / "peers/ct2_worker.py", str(model) + "-ct2", work_file, threads],
-            "torch": lambda: [sys.executable, HERE / "peers/torch_worker.py", model, work_file, threads],
+            "torch": lambda: [sys.executable, HERE / "peers/torch_worker.py", model, work_file, threads, what],
+            "winnow-http": lambda: [sys.executable, HERE / "peers/http_worker.py", work_file, args.winnow_server, "serve", "-m", gguf, "-t", threads,
+                                    "--cache-size", "0"],
+            "llama-server": lambda: [sys.executable, HERE / "peers/http_worker.py", work_file, args.llama_server, "-m", gguf, "-t", threads,
+                                     "-tb", threads, "--reranking", "--pooling", "rank", *args.llama_flags.split()],
             "hugot": lambda: [args.hugot, "-model", model, "-work", work_file, "-file", what],
         }[kind]()
         self.seconds = []
-        self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.process = subprocess.Popen([str(c) for c in command], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
+        atexit.register(self.process.terminate)
         first = self.process.stdout.readline().strip()
         if first != "ready":
             sys.exit(f"{spec} did not start: {first!r}")
@@ -76,11 +92,16 @@ def main():
     p.add_argument("--rounds", type=int, default=9)
     p.add_argument("--winnow", default=str(HERE / "worker/worker"), help="the built bench/worker")
     p.add_argument("--hugot", default=str(HERE / "peers/hugot/hugot"), help="the built bench/peers/hugot")
+    p.add_argument("--winnow-server", default="winnow", help="winnow, for winnow-http")
+    p.add_argument("--llama-server", default="llama-server")
+    p.add_argument("--llama-flags", default="-c 8192 -b 8192 -ub 8192 -np 1 --no-repack", help="--no-repack: the weights as they are in the file")
     p.add_argument("--json", help="append the result to this file, one JSON object a line")
-    p.add_argument("engines", nargs="+", help="winnow:PRECISION[@MODEL] ort:FILE ct2: torch: hugot:FILE")
+    p.add_argument("engines", nargs="+", help="winnow:PRECISION[/KERNELS][@MODEL] ort:FILE ct2: torch:f32|bf16|int8 hugot:FILE "
+                   "winnow-http:GGUF llama-server:GGUF (a file's path, from the model's folder)")
     args = p.parse_args()
 
-    work = workload(args.work, json.loads((pathlib.Path(args.models) / args.model / "config.json").read_text()).get("type_vocab_size", 1))
+    config = pathlib.Path(args.models) / args.model / "config.json"
+    work = workload(args.work, json.loads(config.read_text()).get("type_vocab_size", 1) if config.exists() else 1)
     tokens = sum(len(r["ids"]) for r in work)
     with tempfile.NamedTemporaryFile("w", suffix=".json") as f:
         json.dump(work, f)
@@ -100,10 +121,12 @@ def main():
         median = statistics.median(e.seconds)
         row = {"model": args.model, "work": args.work, "threads": args.threads, "engine": e.spec, "median_ms": median * 1e3,
                "tokens_per_s": tokens / median, "sequences_per_s": len(work) / median,
+               "best_ms": min(e.seconds) * 1e3, "ratio_best": min(e.seconds) / min(first.seconds),
                "ratio": statistics.median(ratios), "ratio_min": ratios[0], "ratio_max": ratios[-1]}
         rows.append(row)
         print(f"  {e.spec:24} {row['median_ms']:9.2f} ms  {row['tokens_per_s']:9.0f} tokens/s  {row['sequences_per_s']:7.1f} seq/s"
-              f"  {row['ratio']:6.2f} x ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})")
+              f"  {row['ratio']:6.2f} x ({row['ratio_min']:.2f} to {row['ratio_max']:.2f})"
+              f"  best {row['best_ms']:.2f} ms, {row['ratio_best']:.2f} x")
     if args.json:
         with open(args.json, "a") as out:
             for row in rows:

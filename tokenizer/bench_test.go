@@ -15,7 +15,7 @@ import (
 )
 
 // benchmarkText is the text that the benchmarks tokenize, cut to 100 KB as
-// bench/tokenizers.py cuts it:
+// bench/tokenizer_speed.py cuts it:
 //
 //	go test ./tokenizer -run '^$' -bench Encode -args -text FILE DIR/tokenizer.json…
 //

@@ -1,6 +1,6 @@
 // Command worker is winnow as a worker of compare.py: it loads a model, says
 // "ready", and for each line that it reads scores the workload once and prints
-// the seconds that took.
+// the seconds that took. With -logits it is a worker of accuracy.py.
 package main
 
 import (
@@ -26,6 +26,7 @@ func main() {
 	threads := flag.Int("threads", 0, "threads that compute")
 	chunk := flag.Int("batch-tokens", 0, "tokens that a thread takes through the model at a time")
 	rounds := flag.Int("rounds", 0, "score the workload so many times instead of reading lines")
+	logits := flag.Bool("logits", false, "print the logits of the workload, a JSON list, and end")
 	profile := flag.String("cpuprofile", "", "write a profile to this file")
 	flag.Parse()
 
@@ -41,6 +42,16 @@ func main() {
 	var sequences []engine.Sequence
 	for _, item := range items {
 		sequences = append(sequences, engine.Sequence{IDs: item.IDs, Types: item.Types})
+	}
+	if *logits {
+		outputs, err := m.Score(context.Background(), sequences)
+		check(err)
+		list := make([]float64, len(outputs))
+		for i, o := range outputs {
+			list[i] = o.Logit
+		}
+		check(json.NewEncoder(os.Stdout).Encode(list))
+		return
 	}
 	score := func() float64 {
 		start := time.Now()

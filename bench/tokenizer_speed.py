@@ -2,7 +2,7 @@
 """How fast Hugging Face's tokenizers library turns a text into ids, on one thread.
 
     pip install tokenizers
-    python bench/tokenizers.py TEXT TOKENIZER.json[.gz]...
+    python bench/tokenizer_speed.py TEXT TOKENIZER.json[.gz]...
 
 TEXT (UTF-8, .gz allowed) is cut to 100 KB, which are tokenized as one text and
 as texts of about 200 bytes. For each tokenizer the fastest of several rounds of

@@ -1,0 +1,134 @@
+"""What 8-bit products cost winnow and ONNX Runtime in accuracy, on the same weights.
+
+    python accuracy.py --winnow bench/worker/worker MODEL_DIR...
+
+MODEL_DIR is a folder in Hugging Face layout of a cross-encoder that transformers has
+the code of. Its pairs are those of reference.json, if it has that (a list "pairs" of
+ids, types and logits, or "cases" of several), else 96 sequences of 16 to 128 random tokens, whose float32
+logits PyTorch computes. ONNX Runtime gets the model as torch.onnx exports it, with all
+weights quantized by quantize_dynamic to signed bytes, once with a scale for each matrix
+and once for each of its channels; of both the better one counts, for each number of its
+own. Printed as a Markdown table: the root mean square error of a logit, the largest
+error of a score (the sigmoid of the logit), and ratios of the two engines' errors.
+"""
+import argparse
+import json
+import pathlib
+import random
+import shutil
+import subprocess
+import tempfile
+
+import numpy as np
+import onnxruntime as ort
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from transformers import AutoModelForSequenceClassification
+
+from make_models import Logits
+
+
+def token_types(ids, sep):
+    first = ids.index(sep) + 1
+    return [0] * first + [1] * (len(ids) - first)
+
+
+def pairs(folder, types, sep):
+    file = folder / "reference.json"
+    if file.exists():
+        known = json.loads(file.read_text())
+        if "cases" in known:
+            return [{"ids": ids, "types": token_types(ids, sep), "logits": [x]} for case in known["cases"] for ids, x in zip(case["ids"], case["logits"])]
+        return known["pairs"]
+    rng = random.Random(3)
+    work = []
+    for _ in range(96):
+        n = rng.randint(16, 128)
+        work.append({"ids": [rng.randint(1000, 20000) for _ in range(n)], "types": [0] * 10 + [int(types > 1)] * (n - 10)})
+    return work
+
+
+def logit(values):
+    """Of two labels, the difference."""
+    return float(values[0] if len(values) == 1 else values[1] - values[0])
+
+
+def feed(pair, names):
+    ids = np.array([pair["ids"]], np.int64)
+    every = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": np.array([pair.get("types") or [0] * ids.shape[1]], np.int64)}
+    return {n: every[n] for n in names}
+
+
+def errors(got, want):
+    def sigmoid(x):
+        return 1 / (1 + np.exp(-x))
+    return float(np.sqrt(((got - want) ** 2).mean())), float(np.abs(sigmoid(got) - sigmoid(want)).max())
+
+
+def shake(model):
+    """Moves the weights of the linear layers by up to half a step of an 8-bit grid."""
+    generator = torch.Generator().manual_seed(1)
+    for m in model.modules():
+        if isinstance(m, torch.nn.Linear):
+            step = m.weight.abs().amax(1, keepdim=True) / 127
+            m.weight += (torch.rand(m.weight.shape, generator=generator) - 0.5) * step
+
+
+def measure(folder, winnow, tmp, shaken):
+    model = AutoModelForSequenceClassification.from_pretrained(folder, attn_implementation="eager", dtype=torch.float32).eval()
+    where = folder
+    if shaken:
+        with torch.no_grad():
+            shake(model)
+        where = pathlib.Path(tmp) / "shaken"
+        shutil.copytree(folder, where, ignore=lambda _, names: [n for n in names if n.endswith((".safetensors", ".onnx", ".bin"))])
+        model.save_pretrained(where)
+    types = getattr(model.config, "type_vocab_size", 1) or 1
+    typed = types > 1
+    names = ["input_ids", "attention_mask"] + ["token_type_ids"] * typed
+    work = pairs(folder, types, model.config.sep_token_id if getattr(model.config, "sep_token_id", None) else 102)
+    with torch.inference_mode():
+        exact = np.array([logit(model(**{k: torch.tensor(v) for k, v in feed(p, names).items()}).logits[0]) for p in work])
+    want = np.array([logit(p["logits"]) for p in work]) if "logits" in work[0] and not shaken else exact
+
+    ids = torch.randint(5, 50, (2, 16))
+    args = (ids, torch.ones_like(ids)) + (torch.zeros_like(ids),) * typed
+    axes = {0: torch.export.Dim("b", min=1, max=512), 1: torch.export.Dim("l", min=2, max=512)}
+    with torch.no_grad():
+        torch.onnx.export(Logits(model).eval(), args, input_names=names, output_names=["logits"], dynamo=True, verbose=False,
+                          dynamic_shapes=tuple(axes for _ in names)).save(f"{tmp}/model.onnx")
+    theirs = []
+    for per_channel in (False, True):
+        quantize_dynamic(f"{tmp}/model.onnx", f"{tmp}/int8.onnx", weight_type=QuantType.QInt8, per_channel=per_channel)
+        session = ort.InferenceSession(f"{tmp}/int8.onnx", providers=["CPUExecutionProvider"])
+        takes = [i.name for i in session.get_inputs()]
+        theirs.append(errors(np.array([logit(session.run(None, feed(p, takes))[0][0]) for p in work]), want))
+    theirs = tuple(map(min, zip(*theirs)))
+
+    (pathlib.Path(tmp) / "work.json").write_text(json.dumps([{"ids": p["ids"], "types": p.get("types") or [0] * len(p["ids"])} for p in work]))
+    result = {}
+    for precision in ("f32", "f16", "int8"):
+        out = subprocess.run([winnow, "-m", where, "-precision", precision, "-work", f"{tmp}/work.json", "-logits"], check=True, capture_output=True, text=True).stdout
+        result[precision] = errors(np.array(json.loads(out)), want)
+    return len(work), model.config.model_type, model.config.hidden_size, result, theirs
+
+
+def main():
+    p = argparse.ArgumentParser(formatter_class=argparse.RawDescriptionHelpFormatter, description=__doc__)
+    p.add_argument("--winnow", required=True, help="the built bench/worker")
+    p.add_argument("--shake", action="store_true", help="move the weights off an 8-bit grid first, on which they may lie")
+    p.add_argument("models", nargs="+", type=pathlib.Path)
+    args = p.parse_args()
+    print("| model | width | pairs | winnow f32: rms logit, largest score error | f16 | int8 | ONNX Runtime int8 | int8, ONNX Runtime to winnow |")
+    print("|---|---|---|---|---|---|---|---|")
+    for folder in args.models:
+        with tempfile.TemporaryDirectory() as tmp:
+            n, _, width, ours, theirs = measure(folder, args.winnow, tmp, args.shake)
+        cell = {k: f"{v[0]:.2g}, {v[1]:.2g}" for k, v in ours.items()}
+        ratio = [t / max(o, 1e-12) for o, t in zip(ours["int8"], theirs)]
+        print(f"| {folder.name}{', shaken' * args.shake} | {width} | {n} | {cell['f32']} | {cell['f16']} | {cell['int8']} | {theirs[0]:.2g}, {theirs[1]:.2g} | "
+              f"{ratio[0]:.3g} ×, {ratio[1]:.3g} × |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
