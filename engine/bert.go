@@ -57,11 +57,15 @@ func (m *bertTrunk) states(c *Compute, want rows) Matrix {
 			return first
 		}
 		qkv := c.Linear(&l.QKV, x, kernels.Identity)
-		c.AddLinear(x, &l.Out, c.Attention(qkv, sight{heads: m.heads}))
-		c.Norm(x, &l.OutNorm)
+		a := c.Attention(qkv, sight{heads: m.heads})
+		for from, to := range c.blocks(x.Rows) {
+			x, a := x.Slice(from, to), a.Slice(from, to)
+			c.AddLinear(x, &l.Out, a)
+			c.Norm(x, &l.OutNorm)
 
-		c.AddFeedForward(x, &l.Up, m.activation, &l.Down)
-		c.Norm(x, &l.DownNorm)
+			c.AddFeedForward(x, &l.Up, m.activation, &l.Down)
+			c.Norm(x, &l.DownNorm)
+		}
 		c.trace(i, x)
 	}
 	if want == firstRows {

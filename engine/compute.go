@@ -142,6 +142,11 @@ func (c *Compute) Linear(l *Linear, x Matrix, act kernels.Activation) Matrix {
 	return y
 }
 
+// LinearTo writes x·Wᵀ + b to y.
+func (c *Compute) LinearTo(y Matrix, l *Linear, x Matrix) {
+	c.multiply(y, l, x, kernels.Identity, Matrix{}, 0, l.Outputs())
+}
+
 // LinearPart is x·Wᵀ + b for outputs from to to-1 only; the columns of the
 // result are numbered as in Linear, but only those are written.
 func (c *Compute) LinearPart(l *Linear, x Matrix, from, to int) Matrix {
@@ -187,6 +192,22 @@ const piecesPerWorker = 3
 // weights seldom, and few enough that what lies between two products of a long
 // sequence takes little memory.
 const blockRows = 512
+
+// blocks is a loop over rows from to to−1 of a long text, few enough to stay in the
+// cache from one operation to the next. Memory that is taken in one turn is given
+// back before the next.
+func (c *Compute) blocks(rows int) iter.Seq2[int, int] {
+	return func(yield func(from, to int) bool) {
+		mark, step := c.arena.mark(), blockRows
+		if rows > blockRows {
+			step /= 2
+		}
+		for from := 0; from < rows && yield(from, min(from+step, rows)); from += step {
+			c.arena.release(mark)
+		}
+		c.arena.release(mark)
+	}
+}
 
 func (c *Compute) multiply(y Matrix, l *Linear, x Matrix, act kernels.Activation, residual Matrix, from, to int) {
 	for r := 0; r < x.Rows; r += blockRows {

@@ -54,19 +54,25 @@ func (m *modernTrunk) states(c *Compute, want rows) Matrix {
 
 	first := c.New(b.Sequences(), x.Cols)
 	for i, l := range each(c, m.Layers) {
-		h := x
-		if l.InNorm != nil {
-			h = c.Normed(x, l.InNorm)
-		}
 		if want == firstRows && i == len(m.Layers)-1 && c.traced == nil {
-			l.first(c, m, i, x, h, first)
+			l.first(c, m, i, x, first)
 			break
 		}
-		qkv := c.Linear(&l.QKV, h, kernels.Identity)
-		c.Rotate(qkv.Columns(0, 2*x.Cols), m.ropes[i], b.Positions, m.headDim)
-		c.AddLinear(x, &l.Out, c.Attention(qkv, m.sights[i]))
-
-		c.AddGated(x, c.Normed(x, &l.MidNorm), &l.GateUp, m.activation, &l.Down)
+		qkv := c.New(x.Rows, l.QKV.Outputs())
+		for from, to := range c.blocks(x.Rows) {
+			h, y := x.Slice(from, to), qkv.Slice(from, to)
+			if l.InNorm != nil {
+				h = c.Normed(h, l.InNorm)
+			}
+			c.LinearTo(y, &l.QKV, h)
+			c.Rotate(y.Columns(0, 2*x.Cols), m.ropes[i], b.Positions[from:to], m.headDim)
+		}
+		a := c.Attention(qkv, m.sights[i])
+		for from, to := range c.blocks(x.Rows) {
+			x, a := x.Slice(from, to), a.Slice(from, to)
+			c.AddLinear(x, &l.Out, a)
+			c.AddGated(x, c.Normed(x, &l.MidNorm), &l.GateUp, m.activation, &l.Down)
+		}
 		c.trace(i, x)
 	}
 	if want == firstRows {
@@ -81,8 +87,12 @@ func (m *modernTrunk) states(c *Compute, want rows) Matrix {
 
 // first is layer i for the first token of each sequence only: keys and values of
 // all tokens, the rest of one token each.
-func (l *modernLayer) first(c *Compute, m *modernTrunk, i int, x, h, y Matrix) {
+func (l *modernLayer) first(c *Compute, m *modernTrunk, i int, x, y Matrix) {
 	b, hidden := &c.Batch, x.Cols
+	h := x
+	if l.InNorm != nil {
+		h = c.Normed(x, l.InNorm)
+	}
 	kv := c.LinearPart(&l.QKV, h, hidden, 3*hidden)
 	c.Rotate(kv.Columns(hidden, 2*hidden), m.ropes[i], b.Positions, m.headDim)
 	c.First(y, h)

@@ -61,7 +61,7 @@ const (
 	// two, which would crowd them into a few sets of the cache.
 	attentionStride = attentionBlock + softmaxLanes
 	// attentionRows are the most rows of a tile.
-	attentionRows = max(maxTileRows, pairTile)
+	attentionRows = max(maxTileRows, pairRows)
 	// Rows that lie so many bytes apart share one or two sets of the first-level
 	// cache.
 	crowdedStride = 2048
@@ -86,15 +86,16 @@ func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
 		}
 		return
 	}
-	first := lo / attentionBlock * attentionBlock
-	r.single = hi <= first+attentionBlock
+	size := r.shape.block()
+	first := lo / size * size
+	r.single = hi <= first+size
 	r.crowded = 4*q.Stride%crowdedStride == 0 && !r.shape.pairs
 	r.reserve()
 	if r.shape.pairs {
-		roundRows(r.pairRows(pairTile, q.Rows), q)
+		roundRows(r.rowsOfPairs(pairTile, q.Rows), q, r.queryScale())
 	}
-	for from := first; from < hi; from += attentionBlock {
-		r.block(from, max(lo, from), min(hi, from+attentionBlock))
+	for from := first; from < hi; from += size {
+		r.block(from, max(lo, from), min(hi, from+size))
 	}
 }
 
@@ -122,15 +123,15 @@ type attentionRun struct {
 
 func (r *attentionRun) reserve() {
 	s, cols := r.AttentionScratch, r.shape.cols
-	keys := min(attentionBlock, (r.total+cols-1)/cols*cols+cols)
+	keys := min(r.shape.block(), (r.total+cols-1)/cols*cols+cols)
 	width := (r.v.Cols + cols - 1) / cols * cols
 	s.keys = growAligned(s.keys, keys*r.depth)
 	s.values = growAligned(s.values, keys*width)
 	s.scores = growAligned(s.scores, attentionRows*attentionStride)
 	switch {
 	case r.shape.pairs:
-		s.queries = growAligned(s.queries, (pairTile+r.q.Rows)*r.depth/2)
-		s.sums = growAligned(s.sums, pairGroup*width)
+		s.queries = growAligned(s.queries, (pairTile+r.q.Rows+pairTile)*r.depth/2)
+		s.sums = growAligned(s.sums, pairRows*width)
 	case r.crowded:
 		s.queries = growAligned(s.queries, attentionRows*r.queryStride())
 	}
@@ -151,6 +152,9 @@ func (r *attentionRun) reserve() {
 		s.slopes = s.slopes[:2*far+1]
 		for d := range far + 1 {
 			x := -r.Slope * float32(d)
+			if r.shape.pairs {
+				x *= log2eHigh
+			}
 			s.slopes[far-d], s.slopes[far+d] = x, x
 		}
 	}
@@ -192,10 +196,13 @@ func (r *attentionRun) block(from, lo, hi int) {
 	if r.shape.pairs {
 		r.packPairKeys()
 		r.packPairValues()
-	} else {
-		r.packKeys()
-		r.packValues()
+		for i := 0; i < r.q.Rows; i += pairRows {
+			r.tilePairs(i, min(pairRows, r.q.Rows-i))
+		}
+		return
 	}
+	r.packKeys()
+	r.packValues()
 	// Tiles are of about the same height.
 	rows := r.q.Rows
 	tiles := (rows + r.shape.rows - 1) / r.shape.rows
@@ -238,23 +245,22 @@ func (r *attentionRun) packValues() {
 	}
 }
 
-// tile adds the packed keys to query rows i to i+height-1.
-func (r *attentionRun) tile(i, height int) {
-	lo, hi := r.seen(i, i+height)
-	first, last, empty := lo >= r.from, hi <= r.from+attentionBlock, lo >= hi
-	lo, hi = max(lo, r.lo), min(hi, r.hi)
+// clip is which of the packed keys, of a block of so many, query rows i to i+height-1
+// see, and whether these are their first and their last ones. It clears the outputs of
+// rows that see no key at all.
+func (r *attentionRun) clip(i, height, block int) (lo, hi int, first, last bool) {
+	lo, hi = r.seen(i, i+height)
 	if lo >= hi {
-		if empty {
-			for h := range height {
-				clear(r.out.Row(i + h))
-			}
+		for h := range height {
+			clear(r.out.Row(i + h))
 		}
-		return
 	}
-	cols, from := r.shape.cols, lo
-	lo = r.lo + (lo-r.lo)/cols*cols
-	end := lo + (hi-lo+cols-1)/cols*cols
-	// What is known of the rows is kept apart only if it is needed again.
+	return max(lo, r.lo), min(hi, r.hi), lo >= r.from, hi <= r.from+block
+}
+
+// states is what is known of query rows i to i+height-1. It is kept apart only if it
+// is needed again.
+func (r *attentionRun) states(i, height int, first, last bool) []softmaxState {
 	states := r.state[:height]
 	if !first || !last {
 		states = r.state[attentionRows+i:][:height]
@@ -264,26 +270,19 @@ func (r *attentionRun) tile(i, height int) {
 			states[h].reset()
 		}
 	}
+	return states
+}
 
-	if r.shape.pairs {
-		r.pairScores(i, height, lo, (end-lo)/cols)
-	} else {
-		r.products(i, height, lo, end)
-	}
-
-	// Weights.
-	plain := r.Scale > 0 && r.Slope == 0 && r.SoftCap == 0
-	c := float32(log2eHigh)
-	if plain {
-		c *= r.Scale
-	}
-	wide := lo + (hi-lo+softmaxLanes-1)/softmaxLanes*softmaxLanes
-	if r.shape.pairs {
-		wide = end
+// prepare changes the scores of height queries from row i on, and of n keys from lo
+// on, to what weights are computed from: keys that a query does not see, and those
+// from hi on, get none.
+func (r *attentionRun) prepare(i, height, stride, lo, n, hi int) {
+	if r.plain() && r.Window == 0 && !r.Causal && lo+n == hi {
+		return
 	}
 	for h := range height {
-		row := r.scores[h*attentionStride:][:wide-lo]
-		if !plain {
+		row := r.scores[h*stride:][:n]
+		if !r.plain() {
 			r.change(row, i+h, lo)
 		}
 		seen, end := r.seen(i+h, i+h+1)
@@ -295,18 +294,44 @@ func (r *attentionRun) tile(i, height int) {
 			row[j] = infinity
 		}
 	}
-	if r.shape.pairs {
-		weighPairs(states, r.scores, attentionStride, wide-lo, c)
-	} else {
-		weighRows(states, r.scores, attentionStride, wide-lo, c)
+}
+
+// plain says whether scores are products times a factor, and nothing else.
+func (r *attentionRun) plain() bool {
+	return (r.Scale > 0 || r.shape.pairs) && r.Slope == 0 && r.SoftCap == 0
+}
+
+// queryScale is what queries in pairs are multiplied by, so that weights are powers
+// of 2 by the scores, if nothing comes between.
+func (r *attentionRun) queryScale() float32 {
+	if r.SoftCap != 0 {
+		return r.Scale
 	}
+	return r.Scale * log2eHigh
+}
+
+// tile adds the packed keys to query rows i to i+height-1.
+func (r *attentionRun) tile(i, height int) {
+	lo, hi, first, last := r.clip(i, height, attentionBlock)
+	if lo >= hi {
+		return
+	}
+	cols, from := r.shape.cols, lo
+	lo = r.lo + (lo-r.lo)/cols*cols
+	end := lo + (hi-lo+cols-1)/cols*cols
+	states := r.states(i, height, first, last)
+	r.products(i, height, lo, end)
+
+	wide := (hi - lo + softmaxLanes - 1) / softmaxLanes * softmaxLanes
+	r.prepare(i, height, attentionStride, lo, wide, hi)
+	c := float32(log2eHigh)
+	if r.plain() {
+		c *= r.Scale
+	}
+	weighRows(states, r.scores, attentionStride, wide, c)
 
 	// Outputs.
 	if r.v.Cols == 0 {
-		return
-	}
-	if r.shape.pairs {
-		r.pairOutputs(states, i, lo, end-lo, first, last)
 		return
 	}
 	t := attentionTile{rows: height, k: hi - from, a: unsafe.Pointer(&r.scores[from-lo]), aRow: 4 * attentionStride,
@@ -346,12 +371,20 @@ func (r *attentionRun) products(i, height, from, to int) {
 // on, as SoftCap and Slope say.
 func (r *attentionRun) change(row []float32, i, lo int) {
 	scale := r.Scale
+	if r.shape.pairs {
+		scale = 1
+	}
 	if r.SoftCap != 0 {
 		scaleRow(row, scale/r.SoftCap)
 		vector(row, row, nil, vecTanh)
 		scale = r.SoftCap
+		if r.shape.pairs {
+			scale *= log2eHigh
+		}
 	}
-	scaleRow(row, scale)
+	if scale != 1 {
+		scaleRow(row, scale)
+	}
 	if r.Slope != 0 {
 		far := r.farthest()
 		n := min(len(row), r.total-lo)
@@ -366,6 +399,14 @@ type attentionShape struct {
 	rows, cols int
 	rung       uint8 // one of the float… constants
 	pairs      bool  // of bfloat16 numbers: see attention_pairs.go
+}
+
+// block is how many keys are packed at a time.
+func (s attentionShape) block() int {
+	if s.pairs {
+		return pairSpan
+	}
+	return attentionBlock
 }
 
 var portableAttention = attentionShape{rows: 4, cols: portablePanel, rung: floatPortable}

@@ -15,9 +15,19 @@ import (
 // values are packed in panels of pairGroup columns. Of a panel, each group of inputs
 // is two tiles of pairTile rows by pairTile columns, left and right: a tile's number
 // (i, j) is pair i of the group for column j. What is left of the last group is 0.
+//
+// Up to pairRows queries are taken through pairBlock keys at a time, whose scores then
+// stay in the first-level cache, and through all pairSpan keys that are packed before
+// the next ones are: those stay in the second-level cache, and what is known of the
+// queries in the first. Blocks and spans begin at multiples of their sizes.
 const (
 	pairGroup = 32
 	pairTile  = 16
+	pairRows  = 2 * pairTile
+	pairBlock = 256
+	pairSpan  = 4096
+	// pairStride is attentionStride for a block's scores.
+	pairStride = pairBlock + softmaxLanes
 )
 
 const nan = 0x7fc00000
@@ -36,15 +46,15 @@ func pair(x, y float32) float32 {
 }
 
 // roundRowsPortable is the definition of roundRows: it writes the pairs of the rows
-// of src, whole groups of them, to those of dst.
-func roundRowsPortable(dst, src Matrix) {
+// of src times factor, whole groups of them, to those of dst.
+func roundRowsPortable(dst, src Matrix, factor float32) {
 	for r := range src.Rows {
 		to, from := dst.Row(r), src.Row(r)
 		for g := 0; g < len(from); g += pairGroup {
 			var group [pairGroup]float32
 			copy(group[:], from[g:])
 			for i := range pairTile {
-				to[g/2+i] = pair(group[i], group[pairTile+i])
+				to[g/2+i] = pair(group[i]*factor, group[pairTile+i]*factor)
 			}
 		}
 	}
@@ -67,18 +77,24 @@ func roundPairsPortable(dst []float32, src Matrix) {
 	}
 }
 
-// weighPairsPortable is the definition of weighPairs: weighRows for n a multiple of
-// pairGroup, with weights that are cut off to bfloat16 numbers before they are
-// summed, and which are written in pairs to the first half of each row. The assembly
-// has weights that are off by up to 2⁻¹³ of their size before they are cut off.
-func weighPairsPortable(s []softmaxState, scores []float32, stride, n int, c float32) {
+// weighPairsPortable is the definition of weighPairs: weighRows for scores that are
+// binary logarithms, n of them, a multiple of pairGroup, with weights that are cut off
+// to bfloat16 numbers before they are summed, and which are written in pairs to the
+// first half of each row. The inverse of the sum is there after the last piece. The
+// assembly has weights that are off by up to 2⁻¹³ of their size before they are cut
+// off.
+func weighPairsPortable(s []softmaxState, scores []float32, stride, n int, last bool) {
 	for r := range s {
 		row := scores[r*stride:][:n]
-		s[r].weighSums(row, c, func(i int, w float32) float32 {
+		inverse := s[r].inverse
+		s[r].weighSums(row, 1, func(i int, w float32) float32 {
 			w = math.Float32frombits(math.Float32bits(w) &^ 0xffff)
 			row[i] = w
 			return w
 		})
+		if !last {
+			s[r].inverse = inverse
+		}
 		for g := 0; g < n; g += pairGroup {
 			for i := range pairTile {
 				x, y := math.Float32bits(row[g+i]), math.Float32bits(row[g+pairTile+i])
@@ -88,8 +104,9 @@ func weighPairsPortable(s []softmaxState, scores []float32, stride, n int, c flo
 	}
 }
 
-// A pairProduct says to a micro-kernel what to compute: pairTile rows by panels of
-// pairGroup columns, y = a·b. Strides are in bytes.
+// A pairProduct says to a micro-kernel what to compute: rows by panels of pairGroup
+// columns, y = a·b, or y += a·b. Strides are in bytes. Rows up to the next multiple of
+// pairTile are read and written, too.
 type pairProduct struct {
 	a      unsafe.Pointer // rows of pairs
 	aRow   uintptr
@@ -97,24 +114,30 @@ type pairProduct struct {
 	bPanel uintptr
 	y      unsafe.Pointer
 	yRow   uintptr
+	rows   int // 1 to pairRows
 	groups int // of inputs; above 0
 	panels int // above 0
+	add    bool
 }
 
 // multiplyPairsPortable is the definition of multiplyPairs.
 func multiplyPairsPortable(t *pairProduct) {
 	const tile = 4 * pairTile * pairTile // bytes
-	for r := range uintptr(pairTile) {
+	for r := range uintptr(t.rows) {
 		for c := range t.panels * pairGroup {
 			b := unsafe.Add(t.b, uintptr(c/pairGroup)*t.bPanel+uintptr(c%pairGroup/pairTile*tile+c%pairTile*4))
+			y := (*float32)(unsafe.Add(t.y, r*t.yRow+uintptr(4*c)))
 			sum := float32(0)
+			if t.add {
+				sum = *y
+			}
 			for g := range t.groups {
 				a, b := unsafe.Add(t.a, r*t.aRow+uintptr(2*pairGroup*g)), unsafe.Add(b, 2*tile*g)
 				for i := range pairGroup {
 					sum += float32(shortNumber(a, i) * shortNumber(unsafe.Add(b, i/2*4*pairTile), i%2))
 				}
 			}
-			*(*float32)(unsafe.Add(t.y, r*t.yRow+uintptr(4*c))) = sum
+			*y = sum
 		}
 	}
 }
@@ -124,20 +147,16 @@ func shortNumber(p unsafe.Pointer, i int) float32 {
 	return math.Float32frombits(uint32(*(*uint16)(unsafe.Add(p, 2*i))) << 16)
 }
 
-// addWeighedPortable is the definition of addWeighed: row by row,
-// y = (y·before + x)·after, with the factors of states; without before, y begins
-// at 0.
-func addWeighedPortable(y, x Matrix, states []softmaxState, before, after bool) {
-	for i := range y.Rows {
-		row := y.Row(i)
-		for j, v := range x.Row(i)[:len(row)] {
-			if before {
-				v += float32(row[j] * states[i].factor)
-			}
-			if after {
-				v *= states[i].inverse
-			}
-			row[j] = v
+// scaleRowsPortable is the definition of scaleRows: it writes the rows of src,
+// multiplied by their states' factor or inverse, to those of dst, which may be src.
+func scaleRowsPortable(dst, src Matrix, states []softmaxState, inverse bool) {
+	for i := range src.Rows {
+		factor := states[i].factor
+		if inverse {
+			factor = states[i].inverse
+		}
+		for j, v := range src.Row(i) {
+			dst.Row(i)[j] = v * factor
 		}
 	}
 }
@@ -146,8 +165,8 @@ func addWeighedPortable(y, x Matrix, states []softmaxState, before, after bool) 
 // high, so that pairs, made as those of queries are, only need to be transposed.
 func (r *attentionRun) packPairKeys() {
 	for j := r.lo; j < r.hi; j += pairTile {
-		r.rounded(r.pairRows(0, min(pairTile, r.hi-j)), r.KPrefix, r.k, j)
-		rows := r.pairRows(0, pairTile)
+		r.rounded(r.rowsOfPairs(0, min(pairTile, r.hi-j)), r.KPrefix, r.k, j)
+		rows := r.rowsOfPairs(0, pairTile)
 		tile := r.keys[((j-r.lo)/pairGroup*pairGroup*r.depth)/2+(j-r.lo)%pairGroup*pairTile:]
 		for g := 0; g < rows.Cols; g += pairTile {
 			transpose(tile[g*pairGroup:], pairTile, rows.Columns(g, g+pairTile))
@@ -155,9 +174,9 @@ func (r *attentionRun) packPairKeys() {
 	}
 }
 
-// pairRows are n of the rows of pairs in r.queries: pairTile for keys that are to be
+// rowsOfPairs are n of the rows of pairs in r.queries: pairTile for keys that are to be
 // packed, then the queries.
-func (r *attentionRun) pairRows(from, n int) Matrix {
+func (r *attentionRun) rowsOfPairs(from, n int) Matrix {
 	cols := r.depth / 2
 	return Matrix{Data: r.queries[from*cols:], Rows: n, Cols: cols, Stride: cols}
 }
@@ -166,7 +185,7 @@ func (r *attentionRun) pairRows(from, n int) Matrix {
 func (r *attentionRun) rounded(dst, prefix, rest Matrix, from int) {
 	for i := 0; i < dst.Rows; {
 		part := segment(prefix, rest, from+i, from+dst.Rows)
-		roundRows(dst.Slice(i, i+part.Rows), part)
+		roundRows(dst.Slice(i, i+part.Rows), part, 1)
 		i += part.Rows
 	}
 }
@@ -195,22 +214,55 @@ func (r *attentionRun) span() int {
 	return (r.hi - r.lo + pairGroup - 1) / pairGroup * pairGroup
 }
 
-// pairScores computes the products of height queries from row i on and the packed
-// keys from lo on, of so many panels.
-func (r *attentionRun) pairScores(i, height, lo, panels int) {
-	q := r.pairRows(pairTile+i, height)
-	multiplyPairs(&pairProduct{a: unsafe.Pointer(&q.Data[0]), aRow: uintptr(4 * q.Stride),
-		b: unsafe.Pointer(&r.keys[(lo-r.lo)*r.depth/2]), bPanel: uintptr(2 * pairGroup * r.depth),
-		y: unsafe.Pointer(&r.scores[0]), yRow: 4 * attentionStride, groups: r.depth / pairGroup, panels: panels})
+// tilePairs adds the packed keys to query rows i to i+height-1.
+func (r *attentionRun) tilePairs(i, height int) {
+	lo, hi, first, last := r.clip(i, height, pairSpan)
+	if lo >= hi {
+		return
+	}
+	states := r.states(i, height, first, last)
+	width := (r.v.Cols + pairGroup - 1) / pairGroup * pairGroup
+	sums := Matrix{Data: r.sums, Rows: height, Cols: r.v.Cols, Stride: width}
+	out := r.out.Slice(i, i+height)
+	if !first {
+		for h := range height {
+			copy(sums.Row(h), out.Row(h))
+		}
+	}
+	prefetchRows(out)
+	for from, begins := lo, first; from < hi; begins = false {
+		to := min(hi, from/pairBlock*pairBlock+pairBlock)
+		r.blockPairs(states, sums, i, from, to, begins, last && to == hi)
+		from = to
+	}
+	if last {
+		scaleRows(out, sums, states, true)
+		return
+	}
+	for h := range height {
+		copy(out.Row(h), sums.Row(h))
+	}
 }
 
-// pairOutputs adds to the outputs of the tile's rows, from row i on, the packed
-// values from lo on, weighed by n scores in pairs.
-func (r *attentionRun) pairOutputs(states []softmaxState, i, lo, n int, first, last bool) {
-	width := (r.v.Cols + pairGroup - 1) / pairGroup * pairGroup
-	sums := Matrix{Data: r.sums, Rows: len(states), Cols: width, Stride: width}
-	multiplyPairs(&pairProduct{a: unsafe.Pointer(&r.scores[0]), aRow: 4 * attentionStride,
-		b: unsafe.Pointer(&r.values[(lo-r.lo)*pairTile]), bPanel: uintptr(2 * pairGroup * r.span()),
-		y: unsafe.Pointer(&sums.Data[0]), yRow: uintptr(4 * width), groups: n / pairGroup, panels: width / pairGroup})
-	addWeighed(r.out.Slice(i, i+len(states)), sums, states, !first, last)
+// blockPairs adds packed keys from to to-1, of one block, to sums, which are those of
+// the tile that begins at query row i; or makes them the sums if they are the first.
+func (r *attentionRun) blockPairs(states []softmaxState, sums Matrix, i, from, to int, first, last bool) {
+	from = r.lo + (from-r.lo)/pairGroup*pairGroup
+	n := (to - from + pairGroup - 1) / pairGroup * pairGroup
+	q := r.rowsOfPairs(pairTile+i, len(states))
+	multiplyPairs(&pairProduct{a: unsafe.Pointer(&q.Data[0]), aRow: uintptr(4 * q.Stride),
+		b: unsafe.Pointer(&r.keys[(from-r.lo)*r.depth/2]), bPanel: uintptr(2 * pairGroup * r.depth),
+		y: unsafe.Pointer(&r.scores[0]), yRow: 4 * pairStride, rows: len(states), groups: r.depth / pairGroup, panels: n / pairGroup})
+	r.prepare(i, len(states), pairStride, from, n, to)
+	weighPairs(states, r.scores, pairStride, n, last)
+	if sums.Cols == 0 {
+		return
+	}
+	if !first {
+		scaleRows(sums, sums, states, false)
+	}
+	multiplyPairs(&pairProduct{a: unsafe.Pointer(&r.scores[0]), aRow: 4 * pairStride,
+		b: unsafe.Pointer(&r.values[(from-r.lo)*pairTile]), bPanel: uintptr(2 * pairGroup * r.span()),
+		y: unsafe.Pointer(&sums.Data[0]), yRow: uintptr(4 * sums.Stride), rows: len(states), groups: n / pairGroup,
+		panels: sums.Stride / pairGroup, add: !first})
 }

@@ -2,26 +2,22 @@
 
 package kernels
 
-import (
-	"unsafe"
-
-	"golang.org/x/sys/cpu"
-)
+import "golang.org/x/sys/cpu"
 
 // pairAttention is the shape of Coarse attention, if the machine has one.
 func pairAttention() (s attentionShape, ok bool) {
-	return attentionShape{rows: pairTile, cols: pairGroup, pairs: true}, hasPairs()
+	return attentionShape{rows: pairRows, cols: pairGroup, pairs: true}, hasPairs()
 }
 
 func hasPairs() bool { return features.amx && cpu.X86.HasAMXBF16 }
 
 // roundRows is roundRowsPortable, with the same bits.
-func roundRows(dst, src Matrix) {
+func roundRows(dst, src Matrix, factor float32) {
 	if !hasPairs() || src.Rows == 0 || src.Cols == 0 {
-		roundRowsPortable(dst, src)
+		roundRowsPortable(dst, src, factor)
 		return
 	}
-	roundRowsAVX512(&dst.Data[0], uintptr(4*dst.Stride), &src.Data[0], uintptr(4*src.Stride), src.Rows, src.Cols)
+	roundRowsAVX512(&dst.Data[0], uintptr(4*dst.Stride), &src.Data[0], uintptr(4*src.Stride), src.Rows, src.Cols, factor)
 }
 
 // roundPairs is roundPairsPortable, with the same bits.
@@ -34,12 +30,19 @@ func roundPairs(dst []float32, src Matrix) {
 }
 
 // weighPairs is weighPairsPortable.
-func weighPairs(s []softmaxState, scores []float32, stride, n int, c float32) {
+func weighPairs(s []softmaxState, scores []float32, stride, n int, last bool) {
 	if !hasPairs() || len(s) == 0 || n == 0 {
-		weighPairsPortable(s, scores, stride, n, c)
+		weighPairsPortable(s, scores, stride, n, last)
 		return
 	}
-	weighRowsAVX512(&s[0], len(s), &scores[0], uintptr(4*stride), n, c, true)
+	weighRowsAVX512(&s[0], len(s), &scores[0], uintptr(4*stride), n, 1, true, last)
+}
+
+// prefetchRows says that m will be written.
+func prefetchRows(m Matrix) {
+	if hasPairs() && m.Rows > 0 && m.Cols > 0 {
+		prefetchRowsAMD64(&m.Data[0], uintptr(4*m.Stride), m.Rows, 4*m.Cols)
+	}
 }
 
 // multiplyPairs is multiplyPairsPortable, but for the order of the sum within a
@@ -52,39 +55,24 @@ func multiplyPairs(t *pairProduct) {
 	}
 }
 
-// addWeighed is addWeighedPortable, with the same bits.
-func addWeighed(y, x Matrix, states []softmaxState, before, after bool) {
-	if !hasPairs() {
-		addWeighedPortable(y, x, states, before, after)
+// scaleRows is scaleRowsPortable, with the same bits.
+func scaleRows(dst, src Matrix, states []softmaxState, inverse bool) {
+	if !hasPairs() || src.Rows == 0 || src.Cols == 0 {
+		scaleRowsPortable(dst, src, states, inverse)
 		return
 	}
-	w := weighedSum{y: unsafe.Pointer(&y.Data[0]), yRow: uintptr(4 * y.Stride), x: unsafe.Pointer(&x.Data[0]),
-		xRow: uintptr(4 * x.Stride), rows: y.Rows, cols: y.Cols}
-	if before {
-		w.before = &states[0].factor
+	factor := &states[0].factor
+	if inverse {
+		factor = &states[0].inverse
 	}
-	if after {
-		w.after = &states[0].inverse
-	}
-	addWeighedAVX512(&w)
-}
-
-// weighedSum is the arguments of addWeighedAVX512: see addWeighedPortable. Strides
-// are in bytes; factors, one a row, lie a softmaxState apart, or are nil.
-type weighedSum struct {
-	y             unsafe.Pointer
-	yRow          uintptr
-	x             unsafe.Pointer
-	xRow          uintptr
-	before, after *float32
-	rows, cols    int // above 0
+	scaleRowsAVX512(&dst.Data[0], uintptr(4*dst.Stride), &src.Data[0], uintptr(4*src.Stride), factor, src.Rows, src.Cols)
 }
 
 // roundRowsAVX512 is roundRowsPortable for rows of cols numbers, both above 0;
 // strides are in bytes.
 //
 //go:noescape
-func roundRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr, rows, cols int)
+func roundRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr, rows, cols int, factor float32)
 
 // roundPairsAVX512 is roundPairsPortable for rows of cols numbers, both 1 to 32; the
 // stride is in bytes.
@@ -98,5 +86,14 @@ func roundPairsAVX512(dst, src *float32, row uintptr, rows, cols int)
 //go:noescape
 func multiplyPairsAMX(t *pairProduct)
 
+// scaleRowsAVX512 is scaleRowsPortable for rows of cols numbers, both above 0; the
+// strides are in bytes, the factors lie a softmaxState apart.
+//
 //go:noescape
-func addWeighedAVX512(w *weighedSum)
+func scaleRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr, factor *float32, rows, cols int)
+
+// prefetchRowsAMD64 asks for the cache lines of rows of so many bytes, both above 0,
+// to write to; the stride is in bytes.
+//
+//go:noescape
+func prefetchRowsAMD64(p *float32, row uintptr, rows, bytes int)

@@ -3,24 +3,21 @@
 #include "textflag.h"
 #include "go_asm.h"
 
-// The tile registers: T0 to T3 are the sums of 16 rows by 64 columns, T4 the rows'
-// pairs of a group, T6 and T7 tiles of b. The assembler does not know the
+// The tile registers: T0 to T3 are the sums of 32 rows by 32 columns, T4 and T5 the
+// rows' pairs of a group, T6 and T7 tiles of b. The assembler does not know the
 // instructions.
 #define LDTILECFG_AX BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0x00
 #define TILERELEASE  BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0xc0
 #define TILEZERO(t)  BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x49; BYTE $(0xc0+8*t)
 
-// LOAD_A loads Tt from offset(AX), rows CX bytes apart; offset is below 128.
-#define LOAD_A(t, offset) BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $(0x44+8*t); BYTE $0x08; BYTE $offset
-
-// LOAD_B loads Tt from offset(base), rows DX bytes apart, where sib is LEFT or
-// RIGHT.
-#define LOAD_B(t, sib, offset) BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $(0x84+8*t); BYTE $sib; LONG $offset
-#define LEFT  0x16 // (SI)(DX*1)
-#define RIGHT 0x13 // (BX)(DX*1)
-
-// STORE stores Tt at offset(DI), rows CX bytes apart.
-#define STORE(t, offset) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x84+8*t); BYTE $0x0f; LONG $offset
+// LOAD loads Tt from offset beyond where sib says, and STORE stores it there.
+#define LOAD(t, sib, offset)  BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $(0x84+8*t); BYTE $sib; LONG $offset
+#define STORE(t, sib, offset) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x84+8*t); BYTE $sib; LONG $offset
+#define UPPER_A 0x08 // (AX)(CX*1)
+#define LOWER_A 0x0b // (BX)(CX*1)
+#define B_TILE  0x16 // (SI)(DX*1)
+#define UPPER_Y 0x0f // (DI)(CX*1)
+#define LOWER_Y 0x08 // (AX)(CX*1)
 
 // TDPBF16PS is Tt += Ta·Tb.
 #define TDPBF16PS(t, a, b) BYTE $0xc4; BYTE $0xe2; BYTE $(0x7a-8*b); BYTE $0x5c; BYTE $(0xc0+8*t+a)
@@ -36,30 +33,24 @@ DATA pairConfig<>+48(SB)/8, $0x1010101010101010
 DATA pairConfig<>+56(SB)/8, $0
 GLOBL pairConfig<>(SB), RODATA|NOPTR, $64
 
-#define TERMS   R8  // the pairProduct
-#define PANELS  R9  // panels left
-#define GROUPS  R10 // groups left
-#define BPANEL  R11 // bytes from panel to panel of b
-#define PANEL   R12 // this panel of b
-#define A       AX
-#define ASTEP   CX  // bytes from row to row of a, later of y
-#define BSTEP   DX
-#define B0      SI  // this group of this panel
-#define B1      BX  // of the next one
-#define Y       DI
+#define TERMS  R8  // the pairProduct
+#define PANELS R9  // panels left
+#define GROUPS R10 // groups left
+#define BPANEL R11 // bytes from panel to panel of b
+#define PANEL  R12 // this panel of b
+#define A      AX  // this group of rows 0 to 15
+#define A16    BX  // and of rows 16 to 31
+#define STEP   CX  // bytes from row to row of a or y
+#define BSTEP  DX
+#define B      SI  // this group of this panel
+#define Y      DI  // this panel of rows 0 to 15
+#define Y16    AX  // and of rows 16 to 31
 
-// PANEL_PRODUCTS adds the group's products with the two tiles of b to Tt and Tu.
-#define PANEL_PRODUCTS(t, u, sib) \
-	LOAD_B(6, sib, 0)    \
-	TDPBF16PS(t, 4, 6)   \
-	LOAD_B(7, sib, 1024) \
-	TDPBF16PS(u, 4, 7)
-
-#define START \
-	MOVQ pairProduct_a(TERMS), A           \
-	MOVQ pairProduct_aRow(TERMS), ASTEP    \
-	MOVQ pairProduct_groups(TERMS), GROUPS \
-	MOVQ PANEL, B0
+// ROWS16 is lower = upper + 16 rows.
+#define ROWS16(upper, lower) \
+	MOVQ STEP, lower  \
+	SHLQ $4, lower    \
+	ADDQ upper, lower
 
 // func multiplyPairsAMX(t *pairProduct)
 TEXT ·multiplyPairsAMX(SB), NOSPLIT, $0-8
@@ -71,53 +62,94 @@ TEXT ·multiplyPairsAMX(SB), NOSPLIT, $0-8
 	MOVQ pairProduct_bPanel(TERMS), BPANEL
 	MOVQ pairProduct_y(TERMS), Y
 	MOVQ $64, BSTEP
-	SUBQ $2, PANELS
-	JLT  one
+	CMPQ pairProduct_rows(TERMS), $16
+	JLE  few
 
-two:
-	START
-	LEAQ (PANEL)(BPANEL*1), B1
+panel:
+	CMPB pairProduct_add(TERMS), $0
+	JNE  old
 	TILEZERO(0)
 	TILEZERO(1)
 	TILEZERO(2)
 	TILEZERO(3)
+	JMP  begin
 
-twoLoop:
-	LOAD_A(4, 0)
-	PANEL_PRODUCTS(0, 1, LEFT)
-	PANEL_PRODUCTS(2, 3, RIGHT)
+old:
+	MOVQ pairProduct_yRow(TERMS), STEP
+	ROWS16(Y, Y16)
+	LOAD(0, UPPER_Y, 0)
+	LOAD(1, UPPER_Y, 64)
+	LOAD(2, LOWER_Y, 0)
+	LOAD(3, LOWER_Y, 64)
+
+begin:
+	MOVQ pairProduct_a(TERMS), A
+	MOVQ pairProduct_aRow(TERMS), STEP
+	ROWS16(A, A16)
+	MOVQ pairProduct_groups(TERMS), GROUPS
+	MOVQ PANEL, B
+
+group:
+	LOAD(4, UPPER_A, 0)
+	LOAD(6, B_TILE, 0)
+	TDPBF16PS(0, 4, 6)
+	LOAD(7, B_TILE, 1024)
+	TDPBF16PS(1, 4, 7)
+	LOAD(5, LOWER_A, 0)
+	TDPBF16PS(2, 5, 6)
+	TDPBF16PS(3, 5, 7)
 	ADDQ $64, A
-	ADDQ $2048, B0
-	ADDQ $2048, B1
+	ADDQ $64, A16
+	ADDQ $2048, B
 	DECQ GROUPS
-	JNZ  twoLoop
-	MOVQ pairProduct_yRow(TERMS), ASTEP
-	STORE(0, 0)
-	STORE(1, 64)
-	STORE(2, 128)
-	STORE(3, 192)
-	ADDQ $256, Y
-	LEAQ (PANEL)(BPANEL*2), PANEL
-	SUBQ $2, PANELS
-	JGE  two
-	CMPQ PANELS, $-2
-	JEQ  done
+	JNZ  group
+	MOVQ pairProduct_yRow(TERMS), STEP
+	ROWS16(Y, Y16)
+	STORE(0, UPPER_Y, 0)
+	STORE(1, UPPER_Y, 64)
+	STORE(2, LOWER_Y, 0)
+	STORE(3, LOWER_Y, 64)
+	ADDQ $128, Y
+	ADDQ BPANEL, PANEL
+	DECQ PANELS
+	JNZ  panel
+	JMP  done
 
-one:
-	START
+few:
+	CMPB pairProduct_add(TERMS), $0
+	JNE  fewOld
 	TILEZERO(0)
 	TILEZERO(1)
+	JMP  fewBegin
 
-oneLoop:
-	LOAD_A(4, 0)
-	PANEL_PRODUCTS(0, 1, LEFT)
+fewOld:
+	MOVQ pairProduct_yRow(TERMS), STEP
+	LOAD(0, UPPER_Y, 0)
+	LOAD(1, UPPER_Y, 64)
+
+fewBegin:
+	MOVQ pairProduct_a(TERMS), A
+	MOVQ pairProduct_aRow(TERMS), STEP
+	MOVQ pairProduct_groups(TERMS), GROUPS
+	MOVQ PANEL, B
+
+fewGroup:
+	LOAD(4, UPPER_A, 0)
+	LOAD(6, B_TILE, 0)
+	TDPBF16PS(0, 4, 6)
+	LOAD(7, B_TILE, 1024)
+	TDPBF16PS(1, 4, 7)
 	ADDQ $64, A
-	ADDQ $2048, B0
+	ADDQ $2048, B
 	DECQ GROUPS
-	JNZ  oneLoop
-	MOVQ pairProduct_yRow(TERMS), ASTEP
-	STORE(0, 0)
-	STORE(1, 64)
+	JNZ  fewGroup
+	MOVQ pairProduct_yRow(TERMS), STEP
+	STORE(0, UPPER_Y, 0)
+	STORE(1, UPPER_Y, 64)
+	ADDQ $128, Y
+	ADDQ BPANEL, PANEL
+	DECQ PANELS
+	JNZ  few
 
 done:
 	TILERELEASE
@@ -157,16 +189,19 @@ done:
 	SHRQ  $16, AX \
 	KMOVW AX, K2
 
-// ROUND_GROUP is the pairs of Z0 and Z1 to (R10).
+// ROUND_GROUP is the pairs of Z0 and Z1, times the factor in Z28, to (R10).
 #define ROUND_GROUP \
+	VMULPS Z28, Z0, Z0 \
+	VMULPS Z28, Z1, Z1 \
 	ROUND(Z0)    \
 	ROUND(Z1)    \
 	PAIR(Z0, Z1) \
 	VMOVUPS Z1, (R10)
 
-// func roundRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr, rows, cols int)
-TEXT ·roundRowsAVX512(SB), NOSPLIT, $0-48
+// func roundRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr, rows, cols int, factor float32)
+TEXT ·roundRowsAVX512(SB), NOSPLIT, $0-52
 	CONSTANTS
+	VBROADCASTSS factor+48(FP), Z28
 	MOVQ dst+0(FP), DI
 	MOVQ dstRow+8(FP), R8
 	MOVQ src+16(FP), SI
@@ -185,6 +220,9 @@ row:
 	JLT  rest
 
 group:
+	// Rows of activations lie far apart: the machine does not see them coming.
+	PREFETCHT0 (R11)(R9*8)
+	PREFETCHT0 64(R11)(R9*8)
 	VMOVUPS (R11), Z0
 	VMOVUPS 64(R11), Z1
 	ROUND_GROUP
@@ -229,12 +267,16 @@ pair:
 	VPXORD Z3, Z3, Z3
 	CMPQ   R9, $0
 	JLE    write
+	PREFETCHT0 (SI)(R8*8)
+	PREFETCHT0 64(SI)(R8*8)
 	VMOVUPS.Z (SI), K1, Z0
 	VMOVUPS.Z 64(SI), K2, Z1
 	ROUND(Z0)
 	ROUND(Z1)
 	CMPQ   R9, $16
 	JLE    write
+	PREFETCHT0 (DX)(R8*8)
+	PREFETCHT0 64(DX)(R8*8)
 	VMOVUPS.Z (DX), K1, Z2
 	VMOVUPS.Z 64(DX), K2, Z3
 	ROUND(Z2)
@@ -254,49 +296,38 @@ write:
 	VZEROUPPER
 	RET
 
-// func addWeighedAVX512(w *weighedSum)
-TEXT ·addWeighedAVX512(SB), NOSPLIT, $0-8
-	MOVQ w+0(FP), R8
-	MOVQ weighedSum_y(R8), DI
-	MOVQ weighedSum_x(R8), SI
-	MOVQ weighedSum_before(R8), R9
-	MOVQ weighedSum_after(R8), R10
-	MOVQ weighedSum_rows(R8), R11
-	MOVQ weighedSum_cols(R8), CX
-	ANDQ $15, CX
-	MOVQ $-1, AX
-	SHLQ CX, AX
-	NOTQ AX
+// func scaleRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr, factor *float32, rows, cols int)
+TEXT ·scaleRowsAVX512(SB), NOSPLIT, $0-56
+	MOVQ  dst+0(FP), DI
+	MOVQ  dstRow+8(FP), R8
+	MOVQ  src+16(FP), SI
+	MOVQ  srcRow+24(FP), R9
+	MOVQ  factor+32(FP), R10
+	MOVQ  rows+40(FP), R11
+	MOVQ  cols+48(FP), R12
+	MOVQ  R12, CX
+	ANDQ  $15, CX
+	MOVQ  $-1, AX
+	SHLQ  CX, AX
+	NOTQ  AX
 	KMOVW AX, K1 // the columns after the last whole vector
 
 row:
-	VPXORD Z8, Z8, Z8
-	TESTQ  R9, R9
-	JZ     noBefore
-	VBROADCASTSS (R9), Z8
-	ADDQ   $softmaxState__size, R9
-noBefore:
-	MOVL   $0x3f800000, AX
-	VPBROADCASTD AX, Z9
-	TESTQ  R10, R10
-	JZ     noAfter
-	VBROADCASTSS (R10), Z9
-	ADDQ   $softmaxState__size, R10
-noAfter:
-	MOVQ weighedSum_cols(R8), CX
+	CMPL (R10), $0x3f800000 // 1, by which nothing changes in place
+	JNE  scale
+	CMPQ SI, DI
+	JEQ  next
+
+scale:
+	VBROADCASTSS (R10), Z8
 	MOVQ DI, BX
 	MOVQ SI, DX
+	MOVQ R12, CX
 	SUBQ $16, CX
 	JLT  tail
 
 vector:
-	VMOVUPS (DX), Z0
-	TESTQ   R9, R9
-	JZ      begin
-	VMULPS  (BX), Z8, Z1
-	VADDPS  Z1, Z0, Z0
-begin:
-	VMULPS  Z9, Z0, Z0
+	VMULPS  (DX), Z8, Z0
 	VMOVUPS Z0, (BX)
 	ADDQ    $64, DX
 	ADDQ    $64, BX
@@ -304,22 +335,42 @@ begin:
 	JGE     vector
 
 tail:
-	CMPQ    CX, $-16
-	JEQ     next
+	CMPQ      CX, $-16
+	JEQ       next
 	VMOVUPS.Z (DX), K1, Z0
-	TESTQ   R9, R9
-	JZ      beginTail
-	VMOVUPS.Z (BX), K1, Z1
-	VMULPS  Z1, Z8, Z1
-	VADDPS  Z1, Z0, Z0
-beginTail:
-	VMULPS  Z9, Z0, Z0
-	VMOVUPS Z0, K1, (BX)
+	VMULPS    Z8, Z0, Z0
+	VMOVUPS   Z0, K1, (BX)
 
 next:
-	ADDQ weighedSum_yRow(R8), DI
-	ADDQ weighedSum_xRow(R8), SI
+	ADDQ $softmaxState__size, R10
+	ADDQ R8, DI
+	ADDQ R9, SI
 	DECQ R11
 	JNZ  row
 	VZEROUPPER
+	RET
+
+// PREFETCHW asks for the cache line of (BX) to write to; the assembler does not know
+// it.
+#define PREFETCHW BYTE $0x0f; BYTE $0x0d; BYTE $0x0b
+
+// func prefetchRowsAMD64(p *float32, row uintptr, rows, bytes int)
+TEXT ·prefetchRowsAMD64(SB), NOSPLIT, $0-32
+	MOVQ p+0(FP), DI
+	MOVQ row+8(FP), R8
+	MOVQ rows+16(FP), R11
+	MOVQ bytes+24(FP), R12
+
+row:
+	MOVQ DI, BX
+	MOVQ R12, CX
+
+line:
+	PREFETCHW
+	ADDQ $64, BX
+	SUBQ $64, CX
+	JGT  line
+	ADDQ R8, DI
+	DECQ R11
+	JNZ  row
 	RET

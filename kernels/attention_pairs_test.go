@@ -48,8 +48,9 @@ func TestPairBits(t *testing.T) {
 		src := randomMatrix(r, rows, n, n%3)
 		odd(src)
 		got, want := randomMatrix(r, rows, size, 7), randomMatrix(r, rows, size, 2)
-		roundRows(got, src)
-		roundRowsPortable(want, src)
+		factor := []float32{1, 0.3, -2e-3}[n%3]
+		roundRows(got, src, factor)
+		roundRowsPortable(want, src, factor)
 		sameBits(t, "roundRows", got, want)
 	}
 	for n := 1; n <= pairGroup; n++ {
@@ -69,22 +70,27 @@ func TestPairBits(t *testing.T) {
 		for i := range states {
 			states[i].factor, states[i].inverse = r.Float32(), r.Float32()
 		}
-		x := randomMatrix(r, 5, (cols+31)/32*32, 0)
-		for _, factors := range [][2]bool{{false, false}, {false, true}, {true, false}, {true, true}} {
-			got := randomMatrix(r, 5, cols, 3)
-			want := copyMatrix(got)
-			addWeighed(got, x, states, factors[0], factors[1])
-			addWeighedPortable(want, x, states, factors[0], factors[1])
-			sameBits(t, "addWeighed", got, want)
+		states[2].factor, states[3].inverse = 1, 1
+		src := randomMatrix(r, 5, cols, 3)
+		for _, inverse := range []bool{false, true} {
+			for _, inPlace := range []bool{false, true} {
+				from, got := copyMatrix(src), randomMatrix(r, 5, cols, 1)
+				if inPlace {
+					got = from
+				}
+				want := copyMatrix(got)
+				scaleRowsPortable(want, src, states, inverse)
+				scaleRows(got, from, states, inverse)
+				sameBits(t, "scaleRows", got, want)
+			}
 		}
 	}
 }
 
-// TestWeighPairs compares weights with 2^(c·(score − max)) in float64.
+// TestWeighPairs compares weights with 2^(score − max) in float64.
 func TestWeighPairs(t *testing.T) {
-	const c = 0.7
 	r := rand.New(rand.NewPCG(5, 6))
-	for _, weigh := range []func([]softmaxState, []float32, int, int, float32){weighPairs, weighPairsPortable} {
+	for _, weigh := range []func([]softmaxState, []float32, int, int, bool){weighPairs, weighPairsPortable} {
 		for n := pairGroup; n <= 4*pairGroup; n += pairGroup {
 			scores := randomMatrix(r, 6, n, pairTile)
 			scores.Row(1)[n/3], scores.Row(2)[n-1] = infinity, 1e30
@@ -98,14 +104,14 @@ func TestWeighPairs(t *testing.T) {
 			for i := range states {
 				states[i].reset()
 			}
-			weigh(states, scores.Data, scores.Stride, n, c)
+			weigh(states, scores.Data, scores.Stride, n, true)
 			for i, s := range states {
 				if m := max(slices.Max(x.Row(i)), softmaxStart); s.max != m {
 					t.Fatalf("row %d: largest %v, want %v", i, s.max, m)
 				}
 				sum := 0.0
 				for j, score := range x.Row(i) {
-					want := math.Exp2(c * (float64(score) - float64(s.max)))
+					want := math.Exp2(float64(score) - float64(s.max))
 					group := scores.Row(i)[j/pairGroup*pairTile:]
 					got := float64(shortNumber(unsafe.Pointer(&group[j%pairTile]), j%pairGroup/pairTile))
 					if got-want > 0x1p-12*want || want-got > (0x1p-7+0x1p-12)*want+0x1p-126 {
@@ -122,7 +128,7 @@ func TestWeighPairs(t *testing.T) {
 		scores, state := randomMatrix(r, 1, pairGroup, 0), make([]softmaxState, 1)
 		scores.Row(0)[3] = float32(math.NaN())
 		state[0].reset()
-		weigh(state, scores.Data, scores.Stride, pairGroup, c)
+		weigh(state, scores.Data, scores.Stride, pairGroup, true)
 		if x := state[0].inverse; x == x {
 			t.Errorf("a row with NaN has 1/sum = %v", x)
 		}
@@ -133,11 +139,11 @@ func TestWeighPairs(t *testing.T) {
 func TestPairProduct(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
 	products := map[string]func(*pairProduct){"": multiplyPairs, "portable": multiplyPairsPortable}
-	for _, c := range []struct{ groups, panels int }{{1, 1}, {1, 2}, {2, 2}, {2, 3}, {3, 5}, {16, 2}} {
+	for _, c := range []struct{ rows, groups, panels int }{{16, 1, 1}, {3, 1, 2}, {32, 1, 1}, {17, 2, 2}, {32, 2, 3}, {31, 3, 5}, {7, 16, 2}, {32, 16, 2}} {
 		depth, width := c.groups*pairGroup, c.panels*pairGroup
-		a, b := randomMatrix(r, pairTile, depth, 0), randomMatrix(r, depth, width, 0)
-		rows := Matrix{Data: alignedFloats(pairTile * depth / 2), Rows: pairTile, Cols: depth / 2, Stride: depth / 2}
-		roundRows(rows, a)
+		a, b := randomMatrix(r, pairRows, depth, 0), randomMatrix(r, depth, width, 0)
+		rows := Matrix{Data: alignedFloats(pairRows * depth / 2), Rows: pairRows, Cols: depth / 2, Stride: depth / 2}
+		roundRows(rows, a, 1)
 		panels := alignedFloats(depth * width / 2)
 		for p := 0; p < width; p += pairGroup {
 			for g := 0; g < depth; g += pairGroup {
@@ -145,18 +151,30 @@ func TestPairProduct(t *testing.T) {
 			}
 		}
 		for name, multiply := range products {
-			y := alignedFloats(pairTile * width)
-			multiply(&pairProduct{a: unsafe.Pointer(&rows.Data[0]), aRow: uintptr(2 * depth), b: unsafe.Pointer(&panels[0]), bPanel: uintptr(2 * pairGroup * depth),
-				y: unsafe.Pointer(&y[0]), yRow: uintptr(4 * width), groups: c.groups, panels: c.panels})
-			for i := range pairTile {
-				for j := range width {
-					want, size := 0.0, 0.0
-					for l := range depth {
-						p := float64(short(a.Row(i)[l])) * float64(short(b.Row(l)[j]))
-						want, size = want+p, size+math.Abs(p)
+			for _, add := range []bool{false, true} {
+				old := randomMatrix(r, pairRows, width, 0)
+				y := copyMatrix(old)
+				multiply(&pairProduct{a: unsafe.Pointer(&rows.Data[0]), aRow: uintptr(2 * depth), b: unsafe.Pointer(&panels[0]), bPanel: uintptr(2 * pairGroup * depth),
+					y: unsafe.Pointer(&y.Data[0]), yRow: uintptr(4 * y.Stride), rows: c.rows, groups: c.groups, panels: c.panels, add: add})
+				for i := range c.rows {
+					for j := range width {
+						want, size := 0.0, 0.0
+						if add {
+							want = float64(old.Row(i)[j])
+							size = math.Abs(want)
+						}
+						for l := range depth {
+							p := float64(short(a.Row(i)[l])) * float64(short(b.Row(l)[j]))
+							want, size = want+p, size+math.Abs(p)
+						}
+						if got := float64(y.Row(i)[j]); math.Abs(got-want) > 0x1p-20*size {
+							t.Fatalf("%v %s: (%d, %d) is %v, want %v", c, name, i, j, got, want)
+						}
 					}
-					if got := float64(y[i*width+j]); math.Abs(got-want) > 0x1p-20*size {
-						t.Fatalf("%v %s: (%d, %d) is %v, want %v", c, name, i, j, got, want)
+				}
+				for i := (c.rows + pairTile - 1) / pairTile * pairTile; i < pairRows; i++ {
+					if !slices.Equal(y.Row(i), old.Row(i)) {
+						t.Fatalf("%v %s: row %d is written", c, name, i)
 					}
 				}
 			}

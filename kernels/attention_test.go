@@ -279,6 +279,7 @@ func BenchmarkAttention(b *testing.B) {
 		{"base-coarse/T=128", 128, 64, 12, Attention{Coarse: true}},
 		{"base-coarse/T=512", 512, 64, 12, Attention{Coarse: true}},
 		{"base-coarse/T=2048", 2048, 64, 12, Attention{Coarse: true}},
+		{"base-coarse/T=4096", 4096, 64, 12, Attention{Coarse: true}},
 		{"jina-alibi/T=128", 128, 32, 12, Attention{Slope: 0.1}},
 		{"qwen3/T=512", 512, 128, 16, Attention{Causal: true}},
 		{"decode/T=1024", 1024, 128, 16, Attention{Causal: true, Offset: 1023}},

@@ -7,7 +7,7 @@ func weighRows(s []softmaxState, scores []float32, stride, n int, c float32) {
 	switch {
 	case len(s) == 0 || n == 0:
 	case features.avx512:
-		weighRowsAVX512(&s[0], len(s), &scores[0], uintptr(4*stride), n, c, false)
+		weighRowsAVX512(&s[0], len(s), &scores[0], uintptr(4*stride), n, c, false, true)
 	case features.avx2:
 		weighRowsAVX2(&s[0], len(s), &scores[0], uintptr(4*stride), n, c)
 	default:
@@ -15,11 +15,11 @@ func weighRows(s []softmaxState, scores []float32, stride, n int, c float32) {
 	}
 }
 
-// weighRowsAVX512 is weighRows for rows > 0 and n > 0, or weighPairs; stride is in
-// bytes.
+// weighRowsAVX512 is weighRows for rows > 0 and n > 0, or weighPairs, where c is 1;
+// stride is in bytes. Inverses of sums are computed if last, or if not pairs.
 //
 //go:noescape
-func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32, pairs bool)
+func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32, pairs, last bool)
 
 // weighRowsAVX2 is weighRows for rows > 0 and n > 0, with the same results to the
 // bit; stride is in bytes.

@@ -44,13 +44,12 @@
 	VPADDD Z24, Z7, Z7 \
 	VMULPS.Z Z7, Z9, K1, Z9
 
-// SHORT_AVX512 is x = 2^(c·(score − max)) for 16 scores at at(P), cut off to bfloat16
+// SHORT_AVX512 is x = 2^(score − max) for 16 scores at at(P), cut off to bfloat16
 // numbers. 2^⌊t⌋·p(t − ⌊t⌋) with a p of degree 3, 1 at 0 and 2 at 1, is off by up to
 // 2⁻¹³ of its size (a minimax fit of the relative error). Z6 and Z7 are to use.
 #define SHORT_AVX512(at, x) \
 	VMOVUPS at(P), Z6         \
 	VSUBPS M, Z6, Z6          \
-	VMULPS C, Z6, Z6          \
 	VREDUCEPS $9, Z6, Z7      \
 	VMOVAPS Z27, x            \
 	VFMADD213PS Z26, Z7, x    \
@@ -65,8 +64,8 @@ DATA shortExp<>+8(SB)/4, $0xffff0000
 DATA shortExp<>+12(SB)/4, $0x3f31f213 // 0.6951
 GLOBL shortExp<>(SB), RODATA|NOPTR, $16
 
-// func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32, pairs bool)
-TEXT ·weighRowsAVX512(SB), NOSPLIT, $0-45
+// func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32, pairs, last bool)
+TEXT ·weighRowsAVX512(SB), NOSPLIT, $0-46
 	MOVQ s+0(FP), STATE
 	MOVQ rows+8(FP), ROWS
 	MOVQ scores+16(FP), ROW
@@ -212,7 +211,15 @@ pair:
 	SUBQ $32, LEFT
 	JGT  pair
 	VADDPS Z11, SUM, SUM
-	JMP  summed
+	CMPB last+45(FP), $0
+	JNE  summed
+	VMOVUPS SUM, (STATE)
+	ADDQ $SIZE, STATE
+	ADDQ STRIDE, ROW
+	DECQ ROWS
+	JNE  row
+	VZEROUPPER
+	RET
 
 #undef C
 #undef LOW
