@@ -60,6 +60,7 @@ func (s *Server) common(f fields) (a ask, raw bool, err error) {
 	if a.options.MaxDocument, err = f.integer("max_tokens_per_doc", 1, 0); err != nil {
 		return a, false, err
 	}
+	// Clients of Cohere v1 send it; documents are cut, not split into chunks.
 	if _, err = f.integer("max_chunks_per_doc", 1, 0); err != nil {
 		return a, false, err
 	}

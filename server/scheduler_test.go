@@ -247,22 +247,22 @@ func TestSchedulerLongIsNotStarved(t *testing.T) {
 	s.close()
 }
 
+// TestSchedulerDropsWork: of a request that is given up no batch is started any
+// more, and the one under way is given up with it.
 func TestSchedulerDropsWork(t *testing.T) {
 	m, s, step := gated(100)
 	ctx, hangUp := context.WithCancel(t.Context())
 	gone := submit(t, s, ctx, "a", pairsOf("gone", 1000, 10))
 	eventually(t, "a batch", func() bool { return len(m.batches()) == 1 })
-	start := time.Now()
 	hangUp()
 	if err := <-gone; !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v", err)
 	}
+	// The model is let through nothing: only what is given up ends. How long that
+	// takes, BenchmarkBeside measures.
 	eventually(t, "the batches given up", func() bool { jobs, _, batches := s.load(); return jobs == 0 && batches == 0 })
-	if took := time.Since(start); took > 50*time.Millisecond && !raceEnabled {
-		t.Errorf("work was dropped after %v", took)
-	}
 	if n := len(m.batches()); n != 1 {
-		t.Errorf("%d batches were started", n)
+		t.Errorf("%d batches of 100 were started, want the one that was under way", n)
 	}
 	// A batch that others are in goes on.
 	ctx, hangUp = context.WithCancel(t.Context())
