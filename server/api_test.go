@@ -147,6 +147,7 @@ func TestDialects(t *testing.T) {
 			if got := w.Header().Get("Content-Type"); got != "application/json; charset=utf-8" {
 				t.Errorf("Content-Type %q", got)
 			}
+			checkDescribed(t, "POST", c.path, c.body, w)
 		})
 	}
 }
@@ -166,6 +167,7 @@ func TestGet(t *testing.T) {
 		{"/info", `{"auto_truncate":true,"docker_label":null,"max_batch_requests":null,"max_batch_tokens":512,"max_client_batch_size":10000,"max_concurrent_requests":65536,"max_input_length":64,"model_dtype":"f32","model_id":"fake.gguf","model_sha":null,"model_type":{"reranker":{"id2label":{"0":"LABEL_0"},"label2id":{"LABEL_0":0}}},"served_model_name":"fake","sha":null,"tokenization_workers":2,"version":"1.2.3"}`},
 	} {
 		w := send(s, "GET", c.path, "")
+		checkDescribed(t, "GET", c.path, "", w)
 		if got := stable(w); w.Code != 200 || got != c.want {
 			t.Errorf("%s: status %d\n got %s\nwant %s", c.path, w.Code, got, c.want)
 		}
@@ -174,7 +176,9 @@ func TestGet(t *testing.T) {
 		t.Errorf("loaded at %d", loaded)
 	}
 	var props map[string]any
-	if err := json.Unmarshal(send(s, "GET", "/props", "").Body.Bytes(), &props); err != nil {
+	w := send(s, "GET", "/props", "")
+	checkDescribed(t, "GET", "/props", "", w)
+	if err := json.Unmarshal(w.Body.Bytes(), &props); err != nil {
 		t.Fatal(err)
 	}
 	for name, want := range map[string]any{"total_slots": 2.0, "model_alias": "fake", "model_path": "fake.gguf", "model_ftype": "f32", "endpoint_slots": true, "is_sleeping": false} {
@@ -188,7 +192,7 @@ func TestGet(t *testing.T) {
 	if !strings.HasPrefix(props["build_info"].(string), "winnow 1.2.3 go1.") {
 		t.Errorf("/props build_info: %v", props["build_info"])
 	}
-	w := send(s, "HEAD", "/health", "")
+	w = send(s, "HEAD", "/health", "")
 	if w.Code != 200 {
 		t.Errorf("HEAD: status %d", w.Code)
 	}
@@ -303,6 +307,7 @@ func TestErrors(t *testing.T) {
 			if w.Code != c.status || c.want != "" && strings.TrimSpace(w.Body.String()) != c.want {
 				t.Errorf("status %d, want %d\n got %s\nwant %s", w.Code, c.status, w.Body, c.want)
 			}
+			checkDescribed(t, c.method, c.path, c.body, w)
 		})
 	}
 	if got := send(s, "GET", "/v1/rerank", "").Header().Get("Allow"); got != "POST" {

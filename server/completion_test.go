@@ -85,6 +85,7 @@ type completionReply struct {
 func complete(t *testing.T, s *Server, request map[string]any) (r completionReply) {
 	t.Helper()
 	w := send(s, "POST", "/completion", toJSON(t, request))
+	checkDescribed(t, "POST", "/completion", toJSON(t, request), w)
 	if w.Code != 200 {
 		t.Fatalf("%v: status %d: %s", request, w.Code, w.Body)
 	}
@@ -171,6 +172,7 @@ func TestCompletionStream(t *testing.T) {
 	s, want := decoderServer(t, name), readGreedy(t, name).Greedy[1]
 	events := func(path string, request map[string]any) (list []map[string]any, done bool) {
 		w := send(s, "POST", path, toJSON(t, request))
+		checkDescribed(t, "POST", path, toJSON(t, request), w)
 		if w.Code != 200 || w.Header().Get("Content-Type") != "text/event-stream" {
 			t.Fatalf("status %d, %s", w.Code, w.Header().Get("Content-Type"))
 		}
@@ -223,8 +225,10 @@ func TestCompletionStream(t *testing.T) {
 func TestCompletionOpenAI(t *testing.T) {
 	const name = "qwen2-mxbai2"
 	s, want := decoderServer(t, name), readGreedy(t, name).Greedy
-	w := send(s, "POST", "/v1/completions", toJSON(t, map[string]any{"model": "gpt", "prompt": []string{want[0].Prompt, want[1].Prompt}, "max_tokens": 3,
-		"temperature": 0, "logprobs": 2}))
+	request := toJSON(t, map[string]any{"model": "gpt", "prompt": []string{want[0].Prompt, want[1].Prompt}, "max_tokens": 3,
+		"temperature": 0, "logprobs": 2})
+	w := send(s, "POST", "/v1/completions", request)
+	checkDescribed(t, "POST", "/v1/completions", request, w)
 	var r struct {
 		Object, Model string
 		Choices       []struct {
@@ -266,11 +270,14 @@ func TestCompletionErrors(t *testing.T) {
 		{`{"prompt":"` + strings.Repeat("a ", 600) + `"}`, 400, "leaves no room in the window of 512"},
 	} {
 		w := send(s, "POST", "/completion", c.request)
+		checkDescribed(t, "POST", "/completion", c.request, w)
 		if w.Code != c.status || !strings.Contains(w.Body.String(), strings.ReplaceAll(c.message, `"`, `\"`)) {
 			t.Errorf("%.80s: status %d: %s", c.request, w.Code, w.Body)
 		}
 	}
-	if w := send(s, "POST", "/v1/chat/completions", `{"messages":[]}`); w.Code != 501 {
+	w := send(s, "POST", "/v1/chat/completions", `{"messages":[]}`)
+	checkDescribed(t, "POST", "/v1/chat/completions", "", w)
+	if w.Code != 501 {
 		t.Errorf("chat: status %d: %s", w.Code, w.Body)
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"math"
 	"net/http"
 	"slices"
@@ -33,6 +35,7 @@ type TextOptions struct {
 // An embedAsk is a request for vectors.
 type embedAsk struct {
 	model      string
+	field      string // that holds the texts
 	texts      []string
 	options    TextOptions
 	dimensions int
@@ -168,6 +171,7 @@ func (s *Server) answerTEI(w http.ResponseWriter, r *http.Request, f fields, sta
 
 // embedAsk reads what the dialects have in common; input names the texts.
 func (s *Server) embedAsk(f fields, input string) (a embedAsk, err error) {
+	a.field = input
 	if a.model, err = f.str("model"); err != nil {
 		return a, err
 	}
@@ -276,10 +280,13 @@ func encodeTexts(ctx context.Context, m Embedder, a embedAsk) ([]Pair, error) {
 		}
 		encoded, err := m.EncodeTexts(part, a.options)
 		if err != nil {
-			if long, ok := err.(*TooLongError); ok {
-				return nil, &TooLongError{Index: len(texts) + long.Index, Tokens: long.Tokens, Limit: long.Limit}
+			var long *TooLongError
+			if !errors.As(err, &long) {
+				return nil, err
 			}
-			return nil, err
+			return nil, &apiError{Status: http.StatusBadRequest, Type: typeContextSize,
+				Message: fmt.Sprintf("%s[%d] has %d tokens; at most %d are taken, and truncation is off", a.field, len(texts)+long.Index, long.Tokens, long.Limit),
+				Extra:   map[string]any{"n_prompt_tokens": long.Tokens, "n_ctx": long.Limit}}
 		}
 		texts = append(texts, encoded...)
 	}

@@ -70,6 +70,7 @@ func TestEmbeddings(t *testing.T) {
 	ask := func(path, body string, reply any) *http.Header {
 		t.Helper()
 		w := send(s, "POST", path, body)
+		checkDescribed(t, "POST", path, body, w)
 		if w.Code != 200 {
 			t.Fatalf("%s %s: status %d: %s", path, body, w.Code, w.Body)
 		}
@@ -184,6 +185,7 @@ func TestEmbeddingErrors(t *testing.T) {
 		{"/v1/rerank", `{"query":"q","documents":["d"]}`, `cannot rerank`, 501},
 	} {
 		w := send(s, "POST", c.path, c.body)
+		checkDescribed(t, "POST", c.path, c.body, w)
 		if w.Code != c.status || !strings.Contains(strings.ReplaceAll(w.Body.String(), `\"`, `"`), c.want) {
 			t.Errorf("%s %.60s: status %d, want %d; %s does not say %q", c.path, c.body, w.Code, c.status, w.Body, c.want)
 		}
@@ -195,6 +197,7 @@ func TestEmbeddingErrors(t *testing.T) {
 		}
 	}
 	w := send(s, "GET", "/info", "")
+	checkDescribed(t, "GET", "/info", "", w)
 	if !strings.Contains(w.Body.String(), `"embedding":{"pooling":"first token"}`) {
 		t.Errorf("info: %s", w.Body)
 	}

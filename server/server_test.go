@@ -55,6 +55,9 @@ func TestKeys(t *testing.T) {
 		{"POST", "/nothing", nil, 401},
 	} {
 		w := send(s, c.method, c.path, ask1, c.header...)
+		if c.path != "/metrics" || w.Code != 200 {
+			checkDescribed(t, c.method, c.path, "", w)
+		}
 		if w.Code != c.status {
 			t.Errorf("%s %s %q: status %d, want %d", c.method, c.path, c.header, w.Code, c.status)
 		}
@@ -118,6 +121,7 @@ func TestCORS(t *testing.T) {
 	} {
 		s := start(t, Options{CORS: c.cors, APIKeys: []string{"k"}})
 		w := send(s, c.method, "/v1/rerank", ask1, append([]string{"Origin", c.origin, "X-Api-Key", "k"}, preflight...)...)
+		checkDescribed(t, c.method, "/v1/rerank", ask1, w)
 		if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != c.status || got != c.allowed {
 			t.Errorf("%s: status %d, origin %q; want %d, %q", c.name, w.Code, got, c.status, c.allowed)
 		}
@@ -197,6 +201,7 @@ func TestLoading(t *testing.T) {
 	go func() { started <- s.Start(t.Context()) }()
 	for _, c := range [][2]string{{"GET", "/health"}, {"POST", "/v1/rerank"}, {"GET", "/v1/models"}, {"GET", "/props"}, {"POST", "/tokenize"}} {
 		w := send(s, c[0], c[1], ask1)
+		checkDescribed(t, c[0], c[1], ask1, w)
 		want := `{"error":{"code":503,"message":"Loading model","type":"unavailable_error"}}`
 		if got := strings.TrimSpace(w.Body.String()); w.Code != 503 || got != want || w.Header().Get("Retry-After") != "1" {
 			t.Errorf("%s: status %d, Retry-After %q: %s", c[1], w.Code, w.Header().Get("Retry-After"), got)
@@ -261,7 +266,9 @@ func TestModels(t *testing.T) {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
 	var list modelList
-	if err := json.Unmarshal(send(s, "GET", "/v1/models", "").Body.Bytes(), &list); err != nil {
+	w = send(s, "GET", "/v1/models", "")
+	checkDescribed(t, "GET", "/v1/models", "", w)
+	if err := json.Unmarshal(w.Body.Bytes(), &list); err != nil {
 		t.Fatal(err)
 	}
 	var states []string
