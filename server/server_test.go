@@ -125,6 +125,9 @@ func TestCORS(t *testing.T) {
 		if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != c.status || got != c.allowed {
 			t.Errorf("%s: status %d, origin %q; want %d, %q", c.name, w.Code, got, c.status, c.allowed)
 		}
+		if want := apiError4("403", "pages of "+c.origin+" may not use this server (--cors-origins)", "invalid_request_error"); w.Code == 403 && strings.TrimSpace(w.Body.String()) != want {
+			t.Errorf("%s: %s, want %s", c.name, w.Body, want)
+		}
 	}
 	s := start(t, Options{CORS: CORS{Origins: []string{"*"}, Methods: "GET, POST, DELETE, OPTIONS", Credentials: true}, APIKeys: []string{"k"}})
 	// A preflight shows no key.

@@ -60,6 +60,70 @@ func TestTranslate(t *testing.T) {
 	}
 }
 
+// TestServerFlags: each of llama-server's names that users rely on is taken, alone
+// and where there is one by its variable; v stands for a value.
+func TestServerFlags(t *testing.T) {
+	for _, c := range []struct{ args, env, want string }{
+		{"-m v|--model v", "LLAMA_ARG_MODEL=v", "--model=v"},
+		{"-a v|--alias v", "LLAMA_ARG_ALIAS=v", "--alias=v"},
+		{"--host v", "LLAMA_ARG_HOST=v", "--host=v"},
+		{"--port v", "LLAMA_ARG_PORT=v", "--port=v"},
+		{"-t v|--threads v", "LLAMA_ARG_THREADS=v", "--threads=v"},
+		{"-c v|--ctx-size v", "LLAMA_ARG_CTX_SIZE=v", "--ctx-size=v"},
+		{"-b v|--batch-size v", "LLAMA_ARG_BATCH=v", "--batch-size=v"},
+		{"-ub v|--ubatch-size v", "LLAMA_ARG_UBATCH=v", "--ubatch-size=v"},
+		{"-np v|--parallel v", "LLAMA_ARG_N_PARALLEL=v", "--parallel=v"},
+		{"--rerank|--reranking", "LLAMA_ARG_RERANKING=1", "--rerank"},
+		{"--embedding|--embeddings", "LLAMA_ARG_EMBEDDINGS=true", "--embedding"},
+		{"--pooling v", "LLAMA_ARG_POOLING=v", "--pooling=v"},
+		{"--api-key v", "LLAMA_API_KEY=v", "--api-key=v"},
+		{"--api-key-file v", "LLAMA_ARG_API_KEY_FILE=v", "--api-key-file=v"},
+		{"--ssl-key-file v", "LLAMA_ARG_SSL_KEY_FILE=v", "--ssl-key-file=v"},
+		{"--ssl-cert-file v", "LLAMA_ARG_SSL_CERT_FILE=v", "--ssl-cert-file=v"},
+		{"-to v|--timeout v", "LLAMA_ARG_TIMEOUT=v", "--timeout=v"},
+		{"--metrics", "LLAMA_ARG_ENDPOINT_METRICS=on", "--metrics"},
+		{"--no-webui", "LLAMA_ARG_UI=0", "--no-ui"},
+		{"--log-disable", "", "--log-disable"},
+		{"--log-file v", "LLAMA_ARG_LOG_FILE=v", "--log-file=v"},
+		{"-v|--verbose", "", "--verbose"},
+		{"-hf v|--hf-repo v", "LLAMA_ARG_HF_REPO=v", "--hf-repo=v"},
+		{"-hff v|--hf-file v", "LLAMA_ARG_HF_FILE=v", "--hf-file=v"},
+		{"--hf-token v", "HF_TOKEN=v", "--hf-token=v"},
+		{"--offline", "LLAMA_ARG_OFFLINE=1", "--offline"},
+		{"--path v", "LLAMA_ARG_STATIC_PATH=v", "--path=v"},
+		{"--mlock", "LLAMA_ARG_MLOCK=1", "idle --mlock"},
+		{"--no-mmap", "LLAMA_ARG_MMAP=0", "idle --mmap"},
+		{"--chat-template v", "LLAMA_ARG_CHAT_TEMPLATE=v", "idle --chat-template"},
+		{"-ngl v|--gpu-layers v|--n-gpu-layers v", "LLAMA_ARG_N_GPU_LAYERS=v", "idle --gpu-layers"},
+		{"-fa|--flash-attn|-fa on|--flash-attn auto", "LLAMA_ARG_FLASH_ATTN=1", "idle --flash-attn"},
+		{"-nkvo|--no-kv-offload", "LLAMA_ARG_KV_OFFLOAD=0", "idle --kv-offload"},
+		{"-sm v|--split-mode v", "LLAMA_ARG_SPLIT_MODE=v", "idle --split-mode"},
+		{"-mg v|--main-gpu v", "LLAMA_ARG_MAIN_GPU=v", "idle --main-gpu"},
+	} {
+		check := func(by, args, variable, value string) {
+			out, idle, err := translate(strings.Fields(args), func(name string) string {
+				if name == variable {
+					return value
+				}
+				return ""
+			})
+			got := strings.Join(out, " ")
+			if len(idle) > 0 {
+				got = strings.TrimSpace("idle " + strings.Join(idle, " ") + " " + got)
+			}
+			if err != nil || got != c.want {
+				t.Errorf("%s becomes %q, %v; want %q", by, got, err, c.want)
+			}
+		}
+		for args := range strings.SplitSeq(c.args, "|") {
+			check(args, args, "", "")
+		}
+		if name, value, ok := strings.Cut(c.env, "="); ok {
+			check(c.env, "", name, value)
+		}
+	}
+}
+
 // TestFlagTable: no name is there twice, and each flag that has an effect is one
 // of serveCommand's.
 func TestFlagTable(t *testing.T) {
