@@ -168,7 +168,7 @@ func TestTerminate(t *testing.T) {
 	var all sync.WaitGroup
 	for i := range accepted {
 		all.Go(func() {
-			if _, _, err := p.ask(newClient(), i, 24); err != nil {
+			if _, _, err := p.ask(newClient(), i, 12); err != nil {
 				t.Errorf("a request that had been accepted: %v", err)
 			}
 		})
@@ -270,7 +270,7 @@ func TestKill(t *testing.T) {
 	var cut atomic.Int64
 	for i := range 16 {
 		all.Go(func() {
-			if _, _, err := p.ask(newClient(), i, 200); err != nil {
+			if _, _, err := p.ask(newClient(), i, 100); err != nil {
 				cut.Add(1)
 			}
 		})
