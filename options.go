@@ -39,6 +39,12 @@ func WithMaxLength(n int) Option { return func(o *engine.Options) { o.MaxLength 
 // changes no score.
 func WithBatchTokens(n int) Option { return func(o *engine.Options) { o.BatchTokens = n } }
 
+// WithPause has every worker call pause between two layers of a model, several at
+// the same time. Workers compute without a break otherwise, and Go interrupts them
+// every 10 ms only: a program that has no more threads (GOMAXPROCS) than workers can
+// do there what is to be done sooner. See server.Pause.
+func WithPause(pause func()) Option { return func(o *engine.Options) { o.Pause = pause } }
+
 // WithScore says what a causal model's score is: "yes-no", the softmax of two
 // answers' logits at the last token; "yes", the sigmoid of one's; or "token:ID",
 // the sigmoid of that token's. Without it, it is what the model's authors take.

@@ -27,6 +27,7 @@ type Compute struct {
 	input  kernels.Input
 	lanes  []lane                    // of all workers of the model, by worker
 	coarse bool                      // matrices are of 8 bits, and attention need not be more exact than 16
+	pause  func()                    // or nil: see Options
 	traced func(layer int, x Matrix) // for tests: sees the states after each layer
 
 	// The operations that can be divided are kept here so that none of them
@@ -86,6 +87,9 @@ func each[L any](c *Compute, layers []L) iter.Seq2[int, *L] {
 		for i := range layers {
 			if c.Cancelled() || !yield(i, &layers[i]) {
 				break
+			}
+			if c.pause != nil {
+				c.pause()
 			}
 			c.arena.release(mark)
 		}

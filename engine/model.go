@@ -164,6 +164,7 @@ type Options struct {
 	Precision   Precision
 	MaxLength   int
 	BatchTokens int
+	Pause       func() // or nil: what workers call between layers
 
 	// Label is the name or number of a classifier's label that says that a document
 	// is relevant; "": the only one, or the one whose name says so, or the second of
@@ -323,7 +324,7 @@ func load(f *file, path string, o Options) (_ *Model, err error) {
 	m.lanes = make([]lane, threads)
 	m.computes = make([]Compute, threads)
 	for w := range m.computes {
-		m.computes[w] = Compute{pool: m.pool, worker: w, lanes: m.lanes, coarse: precision == Int8}
+		m.computes[w] = Compute{pool: m.pool, worker: w, lanes: m.lanes, coarse: precision == Int8, pause: o.Pause}
 	}
 	if n, ok := m.network.(*reranker); ok {
 		if err := n.finish(m, f, o); err != nil {
@@ -356,7 +357,7 @@ var keySequence = key{"", ".sequence_length"}
 // defaultChunk is how many tokens a worker takes through the layers at a time:
 // enough for the weights, read once for all of them, to cost little, and few
 // enough for the activations to stay in the cache.
-const defaultChunk = 384
+const defaultChunk = 192
 
 // defaultThreads is one for each core that this process may use: the second
 // thread of a core has no multipliers of its own.

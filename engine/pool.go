@@ -226,7 +226,7 @@ func (j *job) do(p *pool, tile, w int) {
 // Idle workers look for work for a while before they sleep: waking one takes
 // longer than many an operation.
 const (
-	spinIdle    = 20 * time.Microsecond  // when nobody computes
+	spinIdle    = 100 * time.Microsecond // when nobody computes
 	spinRunning = 200 * time.Microsecond // while others do, who may open a split
 	spinChecks  = 32                     // looks between two readings of the clock
 )

@@ -22,7 +22,7 @@ import (
 // `winnow serve` does.
 func builtIn(b *testing.B, o Options) (s *Server, m *winnow.Model, url string) {
 	b.Helper()
-	m, err := winnow.OpenBytes(models.Name, models.Default())
+	m, err := winnow.OpenBytes(models.Name, models.Default(), winnow.WithPause(Pause()))
 	if err != nil {
 		b.Fatal(err)
 	}

@@ -354,6 +354,7 @@ func (c *serveCommand) specs(env *environment) ([]server.ModelSpec, error) {
 	if err != nil {
 		return nil, err
 	}
+	options = append(options, winnow.WithPause(server.Pause()))
 	if c.Pooling != "none" && c.Pooling != "rank" {
 		options = append(options, winnow.WithPooling(c.Pooling))
 	}
