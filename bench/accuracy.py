@@ -4,8 +4,8 @@
 
 MODEL_DIR is a folder in Hugging Face layout of a cross-encoder that transformers has
 the code of. Its pairs are those of reference.json, if it has that (a list "pairs" of
-ids, types and logits, or "cases" of several), else 96 sequences of 16 to 128 random tokens, whose float32
-logits PyTorch computes. ONNX Runtime gets the model as torch.onnx exports it, with all
+ids, types and logits, or "cases" of a query and documents), else 96 sequences of 16 to
+128 random tokens, whose float32 logits PyTorch computes. ONNX Runtime gets the model as torch.onnx exports it, with all
 weights quantized by quantize_dynamic to signed bytes, once with a scale for each matrix
 and once for each of its channels; of both the better one counts, for each number of its
 own. Printed as a Markdown table: the root mean square error of a logit, the largest
@@ -23,23 +23,23 @@ import numpy as np
 import onnxruntime as ort
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from make_models import Logits
 
 
-def token_types(ids, sep):
-    first = ids.index(sep) + 1
-    return [0] * first + [1] * (len(ids) - first)
-
-
-def pairs(folder, types, sep):
+def pairs(folder, types):
     file = folder / "reference.json"
     if file.exists():
         known = json.loads(file.read_text())
-        if "cases" in known:
-            return [{"ids": ids, "types": token_types(ids, sep), "logits": [x]} for case in known["cases"] for ids, x in zip(case["ids"], case["logits"])]
-        return known["pairs"]
+        if "pairs" in known:
+            return known["pairs"]
+        tokenizer = AutoTokenizer.from_pretrained(folder)
+        work = []
+        for case in known["cases"]:
+            tokens = tokenizer([case["query"]] * len(case["documents"]), case["documents"], truncation=True, return_token_type_ids=True)
+            work += [{"ids": i, "types": t, "logits": [x]} for i, t, x in zip(tokens["input_ids"], tokens["token_type_ids"], case["logits"])]
+        return work
     rng = random.Random(3)
     work = []
     for _ in range(96):
@@ -86,7 +86,7 @@ def measure(folder, winnow, tmp, shaken):
     types = getattr(model.config, "type_vocab_size", 1) or 1
     typed = types > 1
     names = ["input_ids", "attention_mask"] + ["token_type_ids"] * typed
-    work = pairs(folder, types, model.config.sep_token_id if getattr(model.config, "sep_token_id", None) else 102)
+    work = pairs(folder, types)
     with torch.inference_mode():
         exact = np.array([logit(model(**{k: torch.tensor(v) for k, v in feed(p, names).items()}).logits[0]) for p in work])
     want = np.array([logit(p["logits"]) for p in work]) if "logits" in work[0] and not shaken else exact
