@@ -7,7 +7,7 @@ import json
 import pathlib
 import sys
 
-NAMES = {"winnow": "winnow", "ort": "ONNX Runtime", "ct2": "CTranslate2", "hugot": "hugot", "torch": "PyTorch", "llama-server": "llama-server"}
+NAMES = {"winnow": "winnow", "winnow-http": "winnow serve", "ort": "ONNX Runtime", "ct2": "CTranslate2", "hugot": "hugot", "torch": "PyTorch", "llama-server": "llama-server"}
 rows = []
 for line in pathlib.Path(sys.argv[1]).read_text().splitlines():
     r = json.loads(line)
@@ -24,7 +24,7 @@ for title, engines in rows:
         kind, _, what = name.partition(":")
         width = 400 * ratio / most
         parts.append(f'<text x="10" y="{y + 13}">{html.escape(NAMES.get(kind, kind))} {html.escape(what)}</text>'
-                     f'<rect x="230" y="{y + 2}" width="{width:.1f}" height="14" class="{"w" if kind == "winnow" else "o"}"/>'
+                     f'<rect x="230" y="{y + 2}" width="{width:.1f}" height="14" class="{"w" if kind.startswith("winnow") else "o"}"/>'
                      f'<text x="{236 + width:.1f}" y="{y + 13}">{ms:.1f} ms, {ratio:.2f} ×</text>')
         y += 20
     y += 12
