@@ -2,13 +2,11 @@
 
 #include "textflag.h"
 #include "go_asm.h"
+#include "tiles_amd64.h"
 
 // The tile registers: T0 to T3 are the sums of 32 rows by 32 columns, T4 and T5 the
 // rows' pairs of a group, T6 and T7 tiles of b. The assembler does not know the
 // instructions.
-#define LDTILECFG_AX BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0x00
-#define TILERELEASE  BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0xc0
-#define TILEZERO(t)  BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x49; BYTE $(0xc0+8*t)
 
 // LOAD loads Tt from offset beyond where sib says, and STORE stores it there.
 #define LOAD(t, sib, offset)  BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $(0x84+8*t); BYTE $sib; LONG $offset
@@ -21,17 +19,6 @@
 
 // TDPBF16PS is Tt += Ta·Tb.
 #define TDPBF16PS(t, a, b) BYTE $0xc4; BYTE $0xe2; BYTE $(0x7a-8*b); BYTE $0x5c; BYTE $(0xc0+8*t+a)
-
-// palette 1; 16 rows of 64 bytes in each of the eight registers
-DATA pairConfig<>+0(SB)/8, $1
-DATA pairConfig<>+8(SB)/8, $0
-DATA pairConfig<>+16(SB)/8, $0x0040004000400040
-DATA pairConfig<>+24(SB)/8, $0x0040004000400040
-DATA pairConfig<>+32(SB)/8, $0
-DATA pairConfig<>+40(SB)/8, $0
-DATA pairConfig<>+48(SB)/8, $0x1010101010101010
-DATA pairConfig<>+56(SB)/8, $0
-GLOBL pairConfig<>(SB), RODATA|NOPTR, $64
 
 #define TERMS  R8  // the pairProduct
 #define PANELS R9  // panels left
@@ -54,7 +41,7 @@ GLOBL pairConfig<>(SB), RODATA|NOPTR, $64
 
 // func multiplyPairsAMX(t *pairProduct)
 TEXT ·multiplyPairsAMX(SB), NOSPLIT, $0-8
-	LEAQ pairConfig<>(SB), AX
+	LEAQ ·wholeTiles(SB), AX
 	LDTILECFG_AX
 	MOVQ t+0(FP), TERMS
 	MOVQ pairProduct_panels(TERMS), PANELS

@@ -2,13 +2,11 @@
 
 #include "textflag.h"
 #include "go_asm.h"
+#include "tiles_amd64.h"
 
 // The tile registers: T0 and T1 are the sums of the low plane, of 16 rows by 2 × 16
 // columns, T2 and T3 those of the high one; T4 is the rows of a, 64 inputs, T5 to
 // T7 are columns of b. The assembler does not know the instructions.
-#define LDTILECFG_AX    BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0x00
-#define TILERELEASE     BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0xc0
-#define TILEZERO(t)     BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x49; BYTE $(0xc0+8*t)
 #define TILELOADD_A     BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x24; BYTE $0x08             // (AX)(CX*1), T4
 #define TILELOADD_LOW0  BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x2c; BYTE $0x16             // (SI)(DX*1), T5
 #define TILELOADD_LOW1  BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x74; BYTE $0x16; BYTE $0x40 // 64(SI)(DX*1), T6
@@ -19,17 +17,6 @@
 #define TDPBSSD_T2      BYTE $0xc4; BYTE $0xe2; BYTE $0x43; BYTE $0x5e; BYTE $0xd4                         // T2 += s8(T4)·s8(T7)
 #define TDPBSSD_T3      BYTE $0xc4; BYTE $0xe2; BYTE $0x53; BYTE $0x5e; BYTE $0xdc                         // T3 += s8(T4)·s8(T5)
 #define TILESTORED(t)   BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x10       // Tt, (AX)(DX*1)
-
-// palette 1; 16 rows of 64 bytes in each of the eight registers
-DATA superConfig<>+0(SB)/8, $1
-DATA superConfig<>+8(SB)/8, $0
-DATA superConfig<>+16(SB)/8, $0x0040004000400040
-DATA superConfig<>+24(SB)/8, $0x0040004000400040
-DATA superConfig<>+32(SB)/8, $0
-DATA superConfig<>+40(SB)/8, $0
-DATA superConfig<>+48(SB)/8, $0x1010101010101010
-DATA superConfig<>+56(SB)/8, $0
-GLOBL superConfig<>(SB), RODATA|NOPTR, $64
 
 #define TA      AX  // a, these inputs of the rows that are begun; otherwise free
 #define HIGH    BX  // the high plane, these inputs
@@ -182,7 +169,7 @@ drain:                       \
 // BEGIN reads the tile; ZF says that nothing is added.
 #define BEGIN \
 	MOVQ    t+0(FP), DI              \
-	LEAQ    superConfig<>(SB), AX    \
+	LEAQ    ·wholeTiles(SB), AX    \
 	LDTILECFG_AX                     \
 	MOVQ    blockTile_b(DI), SI      \
 	VMOVUPS 16384(SI), Z16           \
@@ -243,17 +230,6 @@ add:
 #define TILELOADD_COLS1 BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x74; BYTE $0x13; BYTE $0x40 // 64(BX)(DX*1), T6
 #define TILESTORED0(t)  BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x17       // Tt, (DI)(DX*1)
 #define TILESTORED64(t) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x44+8*t); BYTE $0x17; BYTE $0x40 // Tt, 64(DI)(DX*1)
-
-// palette 1; 8 rows of 64 bytes, but of 32 in T4
-DATA blockConfig<>+0(SB)/8, $1
-DATA blockConfig<>+8(SB)/8, $0
-DATA blockConfig<>+16(SB)/8, $0x0040004000400040
-DATA blockConfig<>+24(SB)/8, $0x0040004000400020
-DATA blockConfig<>+32(SB)/8, $0
-DATA blockConfig<>+40(SB)/8, $0
-DATA blockConfig<>+48(SB)/8, $0x0808080808080808
-DATA blockConfig<>+56(SB)/8, $0
-GLOBL blockConfig<>(SB), RODATA|NOPTR, $64
 
 #define X0     AX  // a, row 0, the block that is begun
 #define NUMBERS BX // b, the numbers of the block that is begun
@@ -339,7 +315,7 @@ GLOBL blockConfig<>(SB), RODATA|NOPTR, $64
 // func blocks32AMX(t *blockTile)
 TEXT ·blocks32AMX(SB), 0, $1120-8
 	MOVQ t+0(FP), DI
-	LEAQ blockConfig<>(SB), AX
+	LEAQ ·blockTiles(SB), AX
 	LDTILECFG_AX
 	MOVQ blockTile_aRow(DI), AROW
 	LEAQ (AROW)(AROW*2), AROW3

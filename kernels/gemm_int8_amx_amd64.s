@@ -2,13 +2,11 @@
 
 #include "textflag.h"
 #include "go_asm.h"
+#include "tiles_amd64.h"
 
 // The tile registers: T0 to T3 are the sums of 2 × 2 pieces of 16 rows by 16
 // columns, T4 and T5 the rows of a, T6 and T7 the columns of b, 64 inputs each.
 // The assembler does not know the instructions.
-#define LDTILECFG_AX      BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0x00
-#define TILERELEASE       BYTE $0xc4; BYTE $0xe2; BYTE $0x78; BYTE $0x49; BYTE $0xc0
-#define TILEZERO(t)       BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x49; BYTE $(0xc0+8*t)
 #define TILELOADD_A0      BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x24; BYTE $0x08             // (AX)(CX*1), T4
 #define TILELOADD_A1      BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x2c; BYTE $0x0b             // (BX)(CX*1), T5
 #define TILELOADD_B0      BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x34; BYTE $0x16             // (SI)(DX*1), T6
@@ -18,17 +16,6 @@
 #define TDPBSUD_T2        BYTE $0xc4; BYTE $0xe2; BYTE $0x4a; BYTE $0x5e; BYTE $0xd5                         // T2 += s8(T5)·u8(T6)
 #define TDPBSUD_T3        BYTE $0xc4; BYTE $0xe2; BYTE $0x42; BYTE $0x5e; BYTE $0xdd                         // T3 += s8(T5)·u8(T7)
 #define TILESTORED(t, sib) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $sib       // Tt, (base)(DX*1)
-
-// palette 1; 16 rows of 64 bytes in each of the eight registers
-DATA amxConfig<>+0(SB)/8, $1
-DATA amxConfig<>+8(SB)/8, $0
-DATA amxConfig<>+16(SB)/8, $0x0040004000400040
-DATA amxConfig<>+24(SB)/8, $0x0040004000400040
-DATA amxConfig<>+32(SB)/8, $0
-DATA amxConfig<>+40(SB)/8, $0
-DATA amxConfig<>+48(SB)/8, $0x1010101010101010
-DATA amxConfig<>+56(SB)/8, $0
-GLOBL amxConfig<>(SB), RODATA|NOPTR, $64
 
 #define TILE    DI  // the intTile, where nothing is counted
 #define B       SI  // b, these inputs
@@ -166,7 +153,7 @@ end:
 // func tileAMX(t *intTile)
 TEXT ·tileAMX(SB), 0, $4152-8
 	MOVQ    t+0(FP), TILE
-	LEAQ    amxConfig<>(SB), AX
+	LEAQ    ·wholeTiles(SB), AX
 	LDTILECFG_AX
 	MOVQ    intTile_colScales(TILE), AX
 	VMOVUPS (AX), Z28

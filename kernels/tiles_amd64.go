@@ -1,0 +1,26 @@
+//go:build !purego
+
+package kernels
+
+// tileShapes is what LDTILECFG reads: palette 1 has eight registers of up to 16 rows
+// of 64 bytes.
+type tileShapes struct {
+	palette, startRow uint8
+	_                 [14]uint8
+	rowBytes          [16]uint16
+	rows              [16]uint8
+}
+
+var (
+	wholeTiles = tileShapes{
+		palette:  1,
+		rowBytes: [16]uint16{64, 64, 64, 64, 64, 64, 64, 64},
+		rows:     [16]uint8{16, 16, 16, 16, 16, 16, 16, 16},
+	}
+	// blockTiles has half registers, and in T4, of rows, blocks of 32 bytes.
+	blockTiles = tileShapes{
+		palette:  1,
+		rowBytes: [16]uint16{64, 64, 64, 64, 32, 64, 64, 64},
+		rows:     [16]uint8{8, 8, 8, 8, 8, 8, 8, 8},
+	}
+)
