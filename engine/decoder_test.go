@@ -419,8 +419,7 @@ func TestSharedBitsAtOnce(t *testing.T) {
 		if windows := m.network.(*reranker).windows; longest <= slices.Max(windows) {
 			t.Errorf("%d tokens do not fill a window of %d", longest, slices.Max(windows))
 		}
-		one := &past{width: m.pasts.width, layers: make([]kept, m.pasts.layers), ids: make([]int32, 2*longest)}
-		m.pasts.limit = 2 * one.bytes()
+		m.pasts.limit = 2 * m.pasts.begin(nil, 0, 2*longest).bytes()
 		var wait sync.WaitGroup
 		for g := range 6 {
 			wait.Go(func() {

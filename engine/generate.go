@@ -157,13 +157,15 @@ func (m *Model) Complete(ctx context.Context, prompt []int32, o CompleteOptions)
 		logits: make([]float32, head.Outputs()), random: rand.New(rand.NewPCG(o.Seed, 0))}
 	g.state = g.keepLogits
 	start := time.Now()
-	if o.NoCache {
-		g.past = g.begin(nil, 0)
-		defer func() { m.pasts.giveBack(g.past) }()
-	} else {
-		p, common := m.pasts.find(prompt[:len(prompt)-1])
-		g.past = g.begin(p, common)
-		out.CachedTokens = common
+	var known *past
+	if !o.NoCache {
+		known, out.CachedTokens = m.pasts.find(prompt[:len(prompt)-1])
+	}
+	g.begin(known, out.CachedTokens)
+	defer m.pasts.done(g.past)
+	if n.vocabulary.table == &n.Words {
+		// The head has the table's numbers in memory once already.
+		defer m.source.Release(n.Words.tensor.Name)
 	}
 	if err := g.step(); err != nil {
 		return nil, err

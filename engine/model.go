@@ -515,6 +515,7 @@ type call struct {
 	// rest.
 	rests  []Sequence
 	behind []behind
+	held   []*past // that the call uses
 }
 
 func (m *Model) call() *call {

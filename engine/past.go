@@ -13,21 +13,14 @@ type past struct {
 	layers []kept
 	width  int // numbers of a token's keys in a layer, and of its values
 
-	used uint64 // when it was used last, under pasts.mu
+	// Under pasts.mu:
+	used  uint64 // when it was used last
+	users int    // calls that read or write it
+	kept  bool   // in pasts.list
 }
 
 // kept is keys and values of one layer, a row a token.
 type kept struct{ keys, values []float32 }
-
-// from is a past that begins with the first n tokens of p, with room for more.
-func (p *past) from(n, more int) *past {
-	q := &past{width: p.width, ids: append(make([]int32, 0, n+more), p.ids[:n]...), layers: make([]kept, len(p.layers))}
-	for i, l := range p.layers {
-		q.layers[i].keys = append(make([]float32, 0, (n+more)*p.width), l.keys[:n*p.width]...)
-		q.layers[i].values = append(make([]float32, 0, (n+more)*p.width), l.values[:n*p.width]...)
-	}
-	return q
-}
 
 // rows are the keys and values of the first n tokens.
 func (p *past) rows(layer, n int) (keys, values Matrix) {
@@ -45,19 +38,16 @@ func (p *past) add(layer int, keys, values Matrix) {
 	}
 }
 
-// capacity is how much memory a past holds in its first layer, in bytes, times the
-// number of layers: all are alike.
-func (p *past) capacity() int64 {
-	return int64(len(p.layers)) * int64(cap(p.layers[0].keys)) * 8
+// bytes is how much memory a past holds: all layers are alike.
+func (p *past) bytes() int64 {
+	return int64(len(p.layers)) * int64(cap(p.layers[0].keys)+cap(p.layers[0].values)) * 4
 }
-
-func (p *past) bytes() int64 { return int64(len(p.layers)) * int64(len(p.ids)) * int64(p.width) * 8 }
 
 // pasts is a bounded store of pasts of the texts that prompts begin with. Those in
 // it do not change any more.
 type pasts struct {
 	layers, width int
-	limit         int64 // bytes
+	limit         int64 // bytes that are kept
 
 	mu    sync.Mutex
 	clock uint64
@@ -69,35 +59,70 @@ type pasts struct {
 // shortest is the number of tokens from which on it pays to keep and to look up.
 const shortest = 8
 
-// empty is a past of no tokens with room for some.
-func (c *pasts) empty(room int) *past {
+// begin is a past for the caller to write, and to be done with: the first n tokens
+// of p, which may be nil if n is 0, and room for more.
+func (c *pasts) begin(p *past, n, more int) *past {
+	room := (n + more) * c.width
 	c.mu.Lock()
-	p := c.spare
-	c.spare = nil
+	q := c.spare
+	if q != nil && cap(q.layers[0].keys) >= room && cap(q.layers[0].keys)/2 <= room {
+		c.spare = nil
+	} else {
+		q = nil
+	}
 	c.mu.Unlock()
-	if p == nil || cap(p.layers[0].keys) < room*c.width {
-		return (&past{width: c.width, layers: make([]kept, c.layers)}).from(0, room)
+	if q == nil {
+		q = &past{width: c.width, layers: make([]kept, c.layers)}
+		for i := range q.layers {
+			q.layers[i] = kept{make([]float32, 0, room), make([]float32, 0, room)}
+		}
 	}
-	p.ids = p.ids[:0]
-	for i := range p.layers {
-		l := &p.layers[i]
+	q.users = 1
+	q.ids = q.ids[:0]
+	if n > 0 {
+		q.ids = append(q.ids, p.ids[:n]...)
+	}
+	for i := range q.layers {
+		l := &q.layers[i]
 		l.keys, l.values = l.keys[:0], l.values[:0]
+		if n > 0 {
+			l.keys = append(l.keys, p.layers[i].keys[:n*c.width]...)
+			l.values = append(l.values, p.layers[i].values[:n*c.width]...)
+		}
 	}
-	return p
+	return q
 }
 
-// giveBack takes the memory of a past that was never put, for the next one. At the
-// pace of the garbage collector a server would hold the memory of several.
-func (c *pasts) giveBack(p *past) {
+// done says that a caller of begin or find uses p, which may be nil, no more.
+func (c *pasts) done(p *past) {
+	if p == nil {
+		return
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if p.capacity() <= c.limit && (c.spare == nil || c.spare.capacity() < p.capacity()) {
+	p.users--
+	c.free(p)
+}
+
+// free takes the memory of a past that nobody uses for the next one. At the pace of
+// the garbage collector a server would hold the memory of several.
+func (c *pasts) free(p *past) {
+	if p.users == 0 && !p.kept && p.bytes() <= c.limit && (c.spare == nil || c.spare.bytes() < p.bytes()) {
 		c.spare = p
 	}
 }
 
+// drop takes a past out of the list.
+func (c *pasts) drop(i int) {
+	p := c.list[i]
+	c.list = slices.Delete(c.list, i, i+1)
+	c.size -= p.bytes()
+	p.kept = false
+	c.free(p)
+}
+
 // find is the past that has the most tokens of the beginning of ids, and how many
-// these are.
+// these are. The caller says when it is done with it.
 func (c *pasts) find(ids []int32) (best *past, common int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -111,6 +136,7 @@ func (c *pasts) find(ids []int32) (best *past, common int) {
 	}
 	c.clock++
 	best.used = c.clock
+	best.users++
 	return best, common
 }
 
@@ -124,13 +150,11 @@ func (c *pasts) put(p *past) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	// What is wholly contained in the new one is of no more use.
-	c.list = slices.DeleteFunc(c.list, func(q *past) bool {
-		contained := len(q.ids) <= len(p.ids) && commonPrefix(q.ids, p.ids) == len(q.ids)
-		if contained {
-			c.size -= q.bytes()
+	for i := len(c.list) - 1; i >= 0; i-- {
+		if q := c.list[i]; len(q.ids) <= len(p.ids) && commonPrefix(q.ids, p.ids) == len(q.ids) {
+			c.drop(i)
 		}
-		return contained
-	})
+	}
 	for c.size+size > c.limit {
 		oldest := 0
 		for i, q := range c.list {
@@ -138,11 +162,10 @@ func (c *pasts) put(p *past) {
 				oldest = i
 			}
 		}
-		c.size -= c.list[oldest].bytes()
-		c.list = slices.Delete(c.list, oldest, oldest+1)
+		c.drop(oldest)
 	}
 	c.clock++
-	p.used = c.clock
+	p.used, p.kept = c.clock, true
 	c.list = append(c.list, p)
 	c.size += size
 }

@@ -123,8 +123,7 @@ func TestWovenLlama(t *testing.T) {
 // TestPastsAreBounded: what is kept of prompts stays below its limit.
 func TestPastsAreBounded(t *testing.T) {
 	m := openOwn(t, "qwen3-reranker", Options{})
-	one := &past{width: m.pasts.width, layers: make([]kept, m.pasts.layers), ids: make([]int32, 100)}
-	m.pasts.limit = 5 * one.bytes()
+	m.pasts.limit = 5 * m.pasts.begin(nil, 0, 100).bytes()
 	for i := range 40 {
 		pairs, err := m.EncodePairs(fmt.Sprint("query number ", i*i+7), []string{"a", "b"}, 0)
 		if err != nil {
@@ -294,5 +293,45 @@ func TestPastsAreUsedAgain(t *testing.T) {
 	}
 	if len(m.pasts.list) != 0 {
 		t.Errorf("%d are kept", len(m.pasts.list))
+	}
+}
+
+// TestDroppedPastsAreUsedAgain: pasts that others take the place of leave their
+// memory to later ones, but not before those that read them are done.
+func TestDroppedPastsAreUsedAgain(t *testing.T) {
+	m := openOwn(t, "qwen3-reranker", Options{})
+	c := m.pasts
+	begin := func(first int32) *past {
+		p := c.begin(nil, 0, 100)
+		for i := range p.layers {
+			p.layers[i].keys, p.layers[i].values = p.layers[i].keys[:100*c.width], p.layers[i].values[:100*c.width]
+		}
+		for i := range int32(100) {
+			p.ids = append(p.ids, first+i)
+		}
+		return p
+	}
+	a := begin(0)
+	c.limit = a.bytes()
+	c.put(a)
+	c.done(a)
+	if p, n := c.find(a.ids); p != a || n != 100 {
+		t.Fatalf("%d tokens are found", n)
+	}
+	b := begin(1000)
+	c.put(b) // in the place of a, which is read
+	c.done(b)
+	if c.size != b.bytes() || len(c.list) != 1 {
+		t.Fatalf("%d bytes in %d pasts", c.size, len(c.list))
+	}
+	if d := begin(2000); d == a || d == b {
+		t.Fatal("memory that is in use is used again")
+	}
+	c.done(a)
+	if d := begin(3000); d != a {
+		t.Error("memory is not used again")
+	}
+	if d := begin(4000); d == a || d == b {
+		t.Error("memory is used twice")
 	}
 }

@@ -29,11 +29,12 @@ func (r *call) share() error {
 		p, n := m.pasts.find(s.IDs[:s.shared])
 		if n < s.shared {
 			next := &reading{model: m, ctx: r.ctx, ids: s.IDs[:s.shared]}
-			next.past = next.begin(p, n)
+			next.begin(p, n)
 			missing = append(missing, next)
 			p = next.past
 		}
 		known[string(key)] = p
+		r.held = append(r.held, p)
 	}
 	if len(missing) > 0 {
 		m.pool.run(&r.job, readings(missing), len(missing))
@@ -73,6 +74,11 @@ func (r *call) attach(b *Batch) {
 func (r *call) forget() {
 	clear(r.rests)
 	clear(r.behind)
+	for _, p := range r.held {
+		r.model.pasts.done(p)
+	}
+	clear(r.held)
+	r.held = r.held[:0]
 }
 
 // bytesOf is ids as a key of a map.
@@ -94,12 +100,10 @@ type reading struct {
 	state func(c *Compute, x Matrix) // of the last token, or nil
 }
 
-// begin is a past with n tokens of p and room for the rest.
-func (r *reading) begin(p *past, n int) *past {
-	if p == nil {
-		return r.model.pasts.empty(len(r.ids) + r.room)
-	}
-	return p.from(n, len(r.ids)-n+r.room)
+// begin takes the first n tokens of p, which was found, and room for the rest.
+func (r *reading) begin(p *past, n int) {
+	r.past = r.model.pasts.begin(p, n, len(r.ids)-n+r.room)
+	r.model.pasts.done(p)
 }
 
 // read reads what the past does not have, on worker w.
