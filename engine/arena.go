@@ -49,7 +49,7 @@ func (a *arena) next(used, n int) {
 	}
 	b := &a.blocks[a.at]
 	if len(b.data) < n {
-		b.data = make([]float32, max(n, smallestBlock))
+		b.data = kernels.Floats(max(n, smallestBlock))
 	}
 	b.before = before
 }
@@ -70,7 +70,7 @@ func (a *arena) release(m arenaMark) { a.at, a.used = m.at, m.used }
 // a block for all of it is made in place of them.
 func (a *arena) reset() {
 	if len(a.blocks) > 1 {
-		a.blocks = append(a.blocks[:0:0], arenaBlock{data: make([]float32, a.need)})
+		a.blocks = append(a.blocks[:0:0], arenaBlock{data: kernels.Floats(a.need)})
 	}
 	a.at, a.used = 0, 0
 }

@@ -3,6 +3,8 @@ package engine
 import (
 	"slices"
 	"sync"
+
+	"github.com/winnow-rerank/winnow/kernels"
 )
 
 // A past is what a causal model keeps of the tokens that it has read: their keys
@@ -74,7 +76,7 @@ func (c *pasts) begin(p *past, n, more int) *past {
 	if q == nil {
 		q = &past{width: c.width, layers: make([]kept, c.layers)}
 		for i := range q.layers {
-			q.layers[i] = kept{make([]float32, 0, room), make([]float32, 0, room)}
+			q.layers[i] = kept{kernels.Floats(room)[:0], kernels.Floats(room)[:0]}
 		}
 	}
 	q.users = 1

@@ -168,7 +168,7 @@ func (r *attentionRun) farthest() int { return max(r.total, r.Offset+r.q.Rows) }
 
 func growAligned(s []float32, n int) []float32 {
 	if cap(s) < n {
-		return alignedFloats(n)
+		return aligned[float32](n)
 	}
 	return s[:n]
 }

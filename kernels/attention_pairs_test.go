@@ -57,7 +57,7 @@ func TestPairBits(t *testing.T) {
 		for _, rows := range []int{0, 1, 7, 15, 16, 17, 30, 31, 32} {
 			src := randomMatrix(r, rows, n, n%5)
 			odd(src)
-			got, want := alignedFloats(pairGroup*pairTile), make([]float32, pairGroup*pairTile)
+			got, want := aligned[float32](pairGroup*pairTile), make([]float32, pairGroup*pairTile)
 			roundPairs(got, src)
 			roundPairsPortable(want, src)
 			if !slices.Equal(bitsOf(got), bitsOf(want)) {
@@ -142,9 +142,9 @@ func TestPairProduct(t *testing.T) {
 	for _, c := range []struct{ rows, groups, panels int }{{16, 1, 1}, {3, 1, 2}, {32, 1, 1}, {17, 2, 2}, {32, 2, 3}, {31, 3, 5}, {7, 16, 2}, {32, 16, 2}} {
 		depth, width := c.groups*pairGroup, c.panels*pairGroup
 		a, b := randomMatrix(r, pairRows, depth, 0), randomMatrix(r, depth, width, 0)
-		rows := Matrix{Data: alignedFloats(pairRows * depth / 2), Rows: pairRows, Cols: depth / 2, Stride: depth / 2}
+		rows := Matrix{Data: aligned[float32](pairRows * depth / 2), Rows: pairRows, Cols: depth / 2, Stride: depth / 2}
 		roundRows(rows, a, 1)
-		panels := alignedFloats(depth * width / 2)
+		panels := aligned[float32](depth * width / 2)
 		for p := 0; p < width; p += pairGroup {
 			for g := 0; g < depth; g += pairGroup {
 				roundPairs(panels[(p*depth+g*pairGroup)/2:], b.Slice(g, g+pairGroup).Columns(p, p+pairGroup))

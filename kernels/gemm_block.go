@@ -179,7 +179,7 @@ func PackQ8_0(n, k int, data []byte) Weights {
 	w := &blockWeights{name: "q8_0", n: n, k: k, kind: blocks32, shape: chooseBlockShape()}
 	cols, panelBytes := w.shape.cols, w.shape.panelBytes(w.kind)
 	blocks := k / 32
-	w.q = alignedBytes((n + cols - 1) / cols * blocks * panelBytes)
+	w.q = aligned[int8]((n + cols - 1) / cols * blocks * panelBytes)
 	for i := range n {
 		for l := range blocks {
 			src := data[(i*blocks+l)*bytes:][:bytes]

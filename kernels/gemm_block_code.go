@@ -122,7 +122,7 @@ func PackBlocks(t quant.Type, n, k int, data []byte) Weights {
 	signed, _ := codeOf(t, portableIntShape)
 	w := &blockWeights{name: strings.ToLower(t.String()), n: n, k: k, kind: kind, shape: shape, code: c, signed: signed}
 	cols := shape.cols
-	w.q = alignedBytes((n + cols - 1) / cols * c.bytes(shape, kind, k))
+	w.q = aligned[int8]((n + cols - 1) / cols * c.bytes(shape, kind, k))
 	var p codePanel
 	for i := 0; i < n; i += cols {
 		for l := 0; l < k; l += windowInputs {

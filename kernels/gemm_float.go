@@ -82,9 +82,9 @@ func newFloatWeights(n, k int, format uint8) *floatWeights {
 	w := &floatWeights{n: n, k: k, format: format, shape: chooseFloatShape()}
 	numbers := w.panels() * w.shape.cols * k
 	if format == formatF32 {
-		w.f32 = alignedFloats(numbers)
+		w.f32 = aligned[float32](numbers)
 	} else {
-		w.u16 = alignedHalves(numbers)
+		w.u16 = aligned[uint16](numbers)
 	}
 	return w
 }
@@ -137,7 +137,7 @@ func (w *floatWeights) Kind() string {
 func (w *floatWeights) Reserve(in *Input, rows int) {
 	in.rows = rows
 	if need := rows * w.k; cap(in.floats) < need {
-		in.floats = alignedFloats(need)
+		in.floats = aligned[float32](need)
 	} else {
 		in.floats = in.floats[:need]
 	}

@@ -137,8 +137,8 @@ func packInt8(n, k int, row func(i int, dst []float32), terms int) Weights {
 	panels := (n + shape.cols - 1) / shape.cols
 	w := &int8Weights{
 		n: n, k: k, shape: shape, depth: depth, limit: 127, terms: terms,
-		q:      alignedBytes(panels * shape.cols * depth),
-		scales: alignedFloats(panels * shape.cols),
+		q:      aligned[int8](panels * shape.cols * depth),
+		scales: aligned[float32](panels * shape.cols),
 	}
 	if terms == 2 {
 		w.limit = float32(min(maxTerms, math.MaxInt32/(127*max(k, 1))))
@@ -252,7 +252,7 @@ func reserveInts(in *Input, rows, stride int) {
 	in.rows = rows
 	padded := (rows + intRows - 1) / intRows * intRows
 	if need := padded * stride; cap(in.bytes) < need {
-		in.bytes = alignedBytes(need)
+		in.bytes = aligned[int8](need)
 	} else {
 		in.bytes = in.bytes[:need]
 	}

@@ -73,12 +73,12 @@ func BenchmarkGemmRow(b *testing.B) {
 				switch w := first.(type) {
 				case *blockWeights:
 					c := *w
-					c.q = alignedBytes(len(w.q))
+					c.q = aligned[int8](len(w.q))
 					copy(c.q, w.q)
 					weights[i], q = &c, c.q
 				case *int8Weights:
 					c := *w
-					c.q = alignedBytes(len(w.q))
+					c.q = aligned[int8](len(w.q))
 					copy(c.q, w.q)
 					weights[i], q = &c, c.q
 				}

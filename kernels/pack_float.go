@@ -1,36 +1,8 @@
 package kernels
 
 import (
-	"unsafe"
-
 	"github.com/winnow-rerank/winnow/quant"
 )
-
-// cacheLine is the alignment of packed memory: a vector never straddles two
-// lines.
-const cacheLine = 64
-
-// alignedFloats makes n zeros that begin at a cache line.
-func alignedFloats(n int) []float32 {
-	const slack = cacheLine / 4
-	if n == 0 {
-		return nil
-	}
-	s := make([]float32, n+slack-1)
-	o := int(-uintptr(unsafe.Pointer(&s[0])) % cacheLine / 4)
-	return s[o : o+n : o+n]
-}
-
-// alignedHalves makes n 16-bit zeros that begin at a cache line.
-func alignedHalves(n int) []uint16 {
-	const slack = cacheLine / 2
-	if n == 0 {
-		return nil
-	}
-	s := make([]uint16, n+slack-1)
-	o := int(-uintptr(unsafe.Pointer(&s[0])) % cacheLine / 2)
-	return s[o : o+n : o+n]
-}
 
 // transpose writes the rows of src as columns: dst[l*stride+i] = src[i][l].
 func transpose(dst []float32, stride int, src Matrix) {

@@ -5,16 +5,6 @@ import (
 	"unsafe"
 )
 
-// alignedBytes makes n zeros that begin at a cache line.
-func alignedBytes(n int) []int8 {
-	if n == 0 {
-		return nil
-	}
-	s := make([]int8, n+cacheLine-1)
-	o := int(-uintptr(unsafe.Pointer(&s[0])) % cacheLine)
-	return s[o : o+n : o+n]
-}
-
 // wideOf is the same memory as 16-bit numbers.
 func wideOf(b []int8) []int16 {
 	return unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/2)
