@@ -279,7 +279,7 @@ func quantiseSuper(dst []int8, x []float32, kind blockKind, shape intShape) {
 }
 
 func (w *blockWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
-	if in.rows == 0 || from >= to || w.multiplyTiles(y, in, from, to, e) {
+	if in.rows == 0 || from >= to || w.multiplyRow(y, in, from, to, e) || w.multiplyTiles(y, in, from, to, e) {
 		return
 	}
 	cols, stride := w.shape.cols, w.stride()
@@ -327,6 +327,25 @@ func (w *blockWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) 
 			o.finish(&sums)
 		}
 	}
+}
+
+// multiplyRow is Multiply for a single row and codes that there is a kernel for.
+func (w *blockWeights) multiplyRow(y Matrix, in *Input, from, to int, e *Epilogue) bool {
+	if in.rows != 1 || w.k == 0 || !w.rowOfCodes() {
+		return false
+	}
+	cols, panel := w.shape.cols, w.code.bytes(w.shape, w.kind, w.k)
+	var sums slab
+	var lastBias [maxIntCols]float32
+	for j := from; j < to; j += cols {
+		o := output{y: y, e: e, r1: 1, j: j, width: min(cols, w.n-j), cols: cols}
+		t := blockTile{rows: 1, blocks: w.k / windowInputs, a: unsafe.Pointer(&in.bytes[0]),
+			b: unsafe.Pointer(&w.q[j/cols*panel]), c: o.bias(&lastBias)}
+		t.y, t.yRow, t.add, t.addRow = o.target(&sums)
+		w.multiplyCodes(&t)
+		o.finish(&sums)
+	}
+	return true
 }
 
 // fromCacheLine is the memory of room, one cache line longer than windowBytes, from

@@ -276,6 +276,11 @@ store:                    \
 	LOAD_OFFSETS_Z         \
 	OFFSET
 
+// Of a single row, the time goes by with waiting for weights from memory: those of
+// the next page are asked for in time.
+#define BEGIN_FETCH_Z1 BEGIN_Z1; PREFETCHT0 4096(B); PREFETCHT0 4160(B)
+#define ROW_FETCH_Z1(o) ROW_Z1(o); PREFETCHT0 (3968+32*o)(B); PREFETCHT0 (4032+32*o)(B)
+
 // Of a superblock, Z12 to Z23 are integers until FINISH; Z24 and Z25 are then the
 // offsets of the columns. B is at the pairs, and a at its trailer.
 
@@ -448,7 +453,7 @@ TEXT ·blocks32AVX512VNNI(SB), NOSPLIT, $0-8
 	HEIGHT(height4, loop4, out4, store4, 1152, 40, START_Z4, BLOCK32_Z(BEGIN_Z4, ROW_Z4, SCALE_Z4), PLUS_Z4, STORE_Z4)
 	HEIGHT(height3, loop3, out3, store3, 1152, 40, START_Z3, BLOCK32_Z(BEGIN_Z3, ROW_Z3, SCALE_Z3), PLUS_Z3, STORE_Z3)
 	HEIGHT(height2, loop2, out2, store2, 1152, 40, START_Z2, BLOCK32_Z(BEGIN_Z2, ROW_Z2, SCALE_Z2), PLUS_Z2, STORE_Z2)
-	HEIGHT(height1, loop1, out1, store1, 1152, 40, START_Z1, BLOCK32_Z(BEGIN_Z1, ROW_Z1, SCALE_Z1), PLUS_Z1, STORE_Z1)
+	HEIGHT(height1, loop1, out1, store1, 1152, 40, START_Z1, BLOCK32_Z(BEGIN_FETCH_Z1, ROW_FETCH_Z1, SCALE_Z1), PLUS_Z1, STORE_Z1)
 
 // func blocks32OffsetsAVX512VNNI(t *blockTile)
 TEXT ·blocks32OffsetsAVX512VNNI(SB), NOSPLIT, $0-8

@@ -134,6 +134,12 @@ done:
 #define ROWS_Z11(o) ROWS_Z10(o) ; ROW_Z10(o)
 #define ROWS_Z12(o) ROWS_Z11(o) ; ROW_Z11(o)
 
+// Of a single row, the time goes by with waiting for weights from memory: those of
+// the next page are asked for in time.
+#define FETCH_Z(o) PREFETCHT0 (4096+32*o)(B); PREFETCHT0 (4160+32*o)(B)
+#define ROWS_FETCH_Z1(o) ROWS_Z1(o); FETCH_Z(o)
+#define ROWS_FETCH_Z2(o) ROWS_Z2(o); FETCH_Z(o)
+
 #define SHIFT_Z0 VPSLLD $6, Z0, Z0; VPSLLD $6, Z1, Z1
 #define SHIFT_Z1 VPSLLD $6, Z2, Z2; VPSLLD $6, Z3, Z3
 #define SHIFT_Z2 VPSLLD $6, Z4, Z4; VPSLLD $6, Z5, Z5
@@ -262,7 +268,37 @@ TEXT ·tileAVX512VNNI(SB), NOSPLIT, $0-8
 	HEIGHT_Z(height4, loop4, done4, out4, add4, BEGINS_Z4, ROWS_Z4, SHIFTS_Z4)
 	HEIGHT_Z(height3, loop3, done3, out3, add3, BEGINS_Z3, ROWS_Z3, SHIFTS_Z3)
 	HEIGHT_Z(height2, loop2, done2, out2, add2, BEGINS_Z2, ROWS_Z2, SHIFTS_Z2)
-	HEIGHT_Z(height1, loop1, done1, out1, add1, BEGINS_Z1, ROWS_Z1, SHIFTS_Z1)
+
+height1:
+	BEGINS_Z1
+	CMPQ TERMS, $1
+	JNE  terms1
+	PCALIGN $32
+
+loop1:
+	FOUR_Z(ROWS_FETCH_Z1)
+	JNZ  loop1
+	JMP  done1
+
+	// Both terms at once, that the weights of a single row come from memory once.
+terms1:
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	MOVQ   DEPTH, AROW
+	PCALIGN $32
+
+both1:
+	FOUR_Z(ROWS_FETCH_Z2)
+	JNZ    both1
+	SHIFTS_Z1
+	VPADDD Z2, Z0, Z0
+	VPADDD Z3, Z1, Z1
+
+done1:
+	LOAD_OUT
+	LOAD_COLUMNS_Z
+	JZ  out1
+	JMP add1
 
 out12:
 	VALUE_Z(44, Z22, Z23)

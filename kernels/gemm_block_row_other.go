@@ -1,0 +1,7 @@
+//go:build !amd64 || purego
+
+package kernels
+
+func (w *blockWeights) rowOfCodes() bool { return false }
+
+func (w *blockWeights) multiplyCodes(*blockTile) {}
