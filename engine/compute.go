@@ -25,7 +25,9 @@ type Compute struct {
 	ctx    context.Context
 	arena  arena
 	input  kernels.Input
-	lanes  []lane                    // of all workers of the model, by worker
+	peers  []Compute                 // of all workers of the model, by worker
+	lanes  []lane                    // likewise
+	alone  bool                      // in a piece of another's operation: nothing is divided
 	coarse bool                      // matrices are of 8 bits, and attention need not be more exact than 16
 	pause  func()                    // or nil: see Options
 	traced func(layer int, x Matrix) // for tests: sees the states after each layer
@@ -39,6 +41,7 @@ type Compute struct {
 	glu       gluRows
 	causal    causalPieces
 	heads     headRows
+	rowwise   tiler
 
 	disentangled disentangledPieces
 }
@@ -67,7 +70,7 @@ const (
 
 // divides says whether an operation of that much work is to be divided.
 func (c *Compute) divides(work int) bool {
-	return work >= divideWork && c.pool.size > 1 && c.pool.helpers(work >= wakeWork)
+	return !c.alone && work >= divideWork && c.pool.size > 1 && c.pool.helpers(work >= wakeWork)
 }
 
 // divide has idle workers help with work.

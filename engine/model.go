@@ -324,7 +324,7 @@ func load(f *file, path string, o Options) (_ *Model, err error) {
 	m.lanes = make([]lane, threads)
 	m.computes = make([]Compute, threads)
 	for w := range m.computes {
-		m.computes[w] = Compute{pool: m.pool, worker: w, lanes: m.lanes, coarse: precision == Int8, pause: o.Pause}
+		m.computes[w] = Compute{pool: m.pool, worker: w, peers: m.computes, lanes: m.lanes, coarse: precision == Int8, pause: o.Pause}
 	}
 	if n, ok := m.network.(*reranker); ok {
 		if err := n.finish(m, f, o); err != nil {

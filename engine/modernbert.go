@@ -53,26 +53,17 @@ func (m *modernTrunk) states(c *Compute, want rows) Matrix {
 	c.trace(-1, x)
 
 	first := c.New(b.Sequences(), x.Cols)
+	rows := rowwiseOf[modernRows](c)
 	for i, l := range each(c, m.Layers) {
 		if want == firstRows && i == len(m.Layers)-1 && c.traced == nil {
 			l.first(c, m, i, x, first)
 			break
 		}
 		qkv := c.New(x.Rows, l.QKV.Outputs())
-		for from, to := range c.blocks(x.Rows) {
-			h, y := x.Slice(from, to), qkv.Slice(from, to)
-			if l.InNorm != nil {
-				h = c.Normed(h, l.InNorm)
-			}
-			c.LinearTo(y, &l.QKV, h)
-			c.Rotate(y.Columns(0, 2*x.Cols), m.ropes[i], b.Positions[from:to], m.headDim)
-		}
-		a := c.Attention(qkv, m.sights[i])
-		for from, to := range c.blocks(x.Rows) {
-			x, a := x.Slice(from, to), a.Slice(from, to)
-			c.AddLinear(x, &l.Out, a)
-			c.AddGated(x, c.Normed(x, &l.MidNorm), &l.GateUp, m.activation, &l.Down)
-		}
+		rows.layer = modernRows{m, i, b.Positions, x, qkv, Matrix{}}
+		rows.run(c, x.Rows, (*modernRows).before)
+		rows.layer.a = c.Attention(qkv, m.sights[i])
+		rows.run(c, x.Rows, (*modernRows).after)
 		c.trace(i, x)
 	}
 	if want == firstRows {
@@ -83,6 +74,30 @@ func (m *modernTrunk) states(c *Compute, want rows) Matrix {
 	}
 	c.Norm(x, &m.Norm)
 	return x
+}
+
+// modernRows is a layer's work on each token by itself, before attention gives a and
+// after it.
+type modernRows struct {
+	m         *modernTrunk
+	layer     int
+	positions []int32
+	x, qkv, a Matrix
+}
+
+func (r *modernRows) before(c *Compute, from, to int) {
+	l, x, y := &r.m.Layers[r.layer], r.x.Slice(from, to), r.qkv.Slice(from, to)
+	if l.InNorm != nil {
+		x = c.Normed(x, l.InNorm)
+	}
+	c.LinearTo(y, &l.QKV, x)
+	c.Rotate(y.Columns(0, 2*x.Cols), r.m.ropes[r.layer], r.positions[from:to], r.m.headDim)
+}
+
+func (r *modernRows) after(c *Compute, from, to int) {
+	l, x := &r.m.Layers[r.layer], r.x.Slice(from, to)
+	c.AddLinear(x, &l.Out, r.a.Slice(from, to))
+	c.AddGated(x, c.Normed(x, &l.MidNorm), &l.GateUp, r.m.activation, &l.Down)
 }
 
 // first is layer i for the first token of each sequence only: keys and values of
