@@ -45,9 +45,13 @@ func (r *rowwise[S]) run(c *Compute, rows int, part func(s *S, c *Compute, from,
 	r.part, r.owner = nil, nil
 }
 
-// tile does one block with the memory of worker w, which has no tile of its own.
+// tile does one block with the memory of worker w. If that is not the owner, it has no
+// tile of its own, and nothing in its memory.
 func (r *rowwise[S]) tile(i, w int) {
 	c := &r.owner.peers[w]
+	if c != r.owner {
+		c.arena.reset()
+	}
 	mark := c.arena.mark()
 	c.alone, c.ctx = true, r.owner.ctx
 	defer func() {
