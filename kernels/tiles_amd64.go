@@ -2,13 +2,15 @@
 
 package kernels
 
+import "unsafe"
+
 // tileShapes is what LDTILECFG reads: palette 1 has eight registers of up to 16 rows
 // of 64 bytes.
 type tileShapes struct {
-	palette, startRow uint8
-	_                 [14]uint8
-	rowBytes          [16]uint16
-	rows              [16]uint8
+	palette  uint8
+	_        [15]uint8 // the row to begin at, and nothing
+	rowBytes [16]uint16
+	rows     [16]uint8
 }
 
 var (
@@ -24,3 +26,6 @@ var (
 		rows:     [16]uint8{8, 8, 8, 8, 8, 8, 8, 8},
 	}
 )
+
+// The instruction reads 64 bytes of either.
+var _, _ [64]byte = [unsafe.Sizeof(wholeTiles)]byte{}, [unsafe.Sizeof(blockTiles)]byte{}
