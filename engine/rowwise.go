@@ -1,5 +1,7 @@
 package engine
 
+import "context"
+
 // rowwise runs those parts of a layer in which every token is by itself, block of
 // rows by block of rows: on idle workers, too, where there are enough rows. What a
 // block needs then stays in its worker's cache from one operation to the next, and
@@ -9,6 +11,7 @@ type rowwise[S any] struct {
 	layer S
 	part  func(s *S, c *Compute, from, to int)
 	owner *Compute
+	ctx   context.Context // the owner's
 	rows  int
 	size  int // rows of a block
 }
@@ -40,9 +43,9 @@ func (r *rowwise[S]) run(c *Compute, rows int, part func(s *S, c *Compute, from,
 	const most, tile = blockRows / 2, 32 // rows of a block, and that kernels take at a time
 	blocks := (rows + workers*most - 1) / (workers * most) * workers
 	size := ((rows+blocks-1)/blocks + tile - 1) / tile * tile
-	r.part, r.owner, r.rows, r.size = part, c, rows, size
+	r.part, r.owner, r.ctx, r.rows, r.size = part, c, c.ctx, rows, size
 	c.divide(r, (rows+r.size-1)/r.size, wakeWork)
-	r.part, r.owner = nil, nil
+	r.part, r.owner, r.ctx = nil, nil, nil
 }
 
 // tile does one block with the memory of worker w. If that is not the owner, it has no
@@ -51,15 +54,14 @@ func (r *rowwise[S]) tile(i, w int) {
 	c := &r.owner.peers[w]
 	if c != r.owner {
 		c.arena.reset()
+		c.ctx = r.ctx
+		defer func() { c.ctx = nil }()
 	}
 	mark := c.arena.mark()
-	c.alone, c.ctx = true, r.owner.ctx
+	c.alone = true
 	defer func() {
 		c.arena.release(mark)
 		c.alone = false
-		if c != r.owner {
-			c.ctx = nil
-		}
 	}()
 	r.part(&r.layer, c, i*r.size, min((i+1)*r.size, r.rows))
 }

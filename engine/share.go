@@ -9,7 +9,7 @@ import (
 const pastBytes = 256 << 20
 
 // readBlock is how many tokens of one text are read at a time.
-const readBlock = 512
+const readBlock = 256
 
 // share has the beginnings that sequences share read once, and makes rests of the
 // sequences. No score changes by that.
