@@ -53,17 +53,17 @@ func (m *modernTrunk) states(c *Compute, want rows) Matrix {
 	c.trace(-1, x)
 
 	first := c.New(b.Sequences(), x.Cols)
-	rows := rowwiseOf[modernRows](c)
+	steps := rowwiseOf[modernRows](c)
 	for i, l := range each(c, m.Layers) {
 		if want == firstRows && i == len(m.Layers)-1 && c.traced == nil {
 			l.first(c, m, i, x, first)
 			break
 		}
 		qkv := c.New(x.Rows, l.QKV.Outputs())
-		rows.layer = modernRows{m, i, b.Positions, x, qkv, Matrix{}}
-		rows.run(c, x.Rows, (*modernRows).before)
-		rows.layer.a = c.Attention(qkv, m.sights[i])
-		rows.run(c, x.Rows, (*modernRows).after)
+		steps.layer = modernRows{m, i, b.Positions, x, qkv, Matrix{}}
+		steps.run(c, x.Rows, (*modernRows).before)
+		steps.layer.a = c.Attention(qkv, m.sights[i])
+		steps.run(c, x.Rows, (*modernRows).after)
 		c.trace(i, x)
 	}
 	if want == firstRows {

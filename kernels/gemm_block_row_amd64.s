@@ -190,28 +190,18 @@ TEXT ·row4AVX512VNNI(SB), NOSPLIT, $0-8
 	BEGIN
 	SUPER32(RUN4, 512)
 
-// Of the 16 bytes of a run's fifth bits, bits 0 to 3 and 4 to 7.
-DATA fifthLow<>+0(SB)/8, $0x0101010101010101
-DATA fifthLow<>+8(SB)/8, $0x0101010101010101
-DATA fifthLow<>+16(SB)/8, $0x0202020202020202
-DATA fifthLow<>+24(SB)/8, $0x0202020202020202
-DATA fifthLow<>+32(SB)/8, $0x0404040404040404
-DATA fifthLow<>+40(SB)/8, $0x0404040404040404
-DATA fifthLow<>+48(SB)/8, $0x0808080808080808
-DATA fifthLow<>+56(SB)/8, $0x0808080808080808
-GLOBL fifthLow<>(SB), RODATA|NOPTR, $64
-
 // func row5AVX512VNNI(t *blockTile)
 TEXT ·row5AVX512VNNI(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), TILE
 	BEGIN
-	VMOVDQU64 fifthLow<>(SB), Z17
-	VPSLLW $4, Z17, Z18
+	VMOVDQU64 ·fifths+0(SB), Z17
+	VMOVDQU64 ·fifths+64(SB), Z18
 	MOVL $0x10101010, R12
 	VPBROADCASTD R12, Z19
 	SUPER32(RUN5, 640)
 
-// How far the highest bits of 6-bit codes are shifted, in words of 32 bytes each.
+// How far the highest bits of 6-bit codes are shifted to the left, of words of 32
+// bytes each: those of codes 0 to 63, and 4 more than those of the others.
 DATA highLeft<>+0(SB)/8, $0x0004000400040004
 DATA highLeft<>+8(SB)/8, $0x0004000400040004
 DATA highLeft<>+16(SB)/8, $0x0004000400040004
@@ -220,23 +210,16 @@ DATA highLeft<>+32(SB)/8, $0x0002000200020002
 DATA highLeft<>+40(SB)/8, $0x0002000200020002
 DATA highLeft<>+48(SB)/8, $0x0002000200020002
 DATA highLeft<>+56(SB)/8, $0x0002000200020002
-DATA highRight<>+0(SB)/8, $0
-DATA highRight<>+8(SB)/8, $0
-DATA highRight<>+16(SB)/8, $0
-DATA highRight<>+24(SB)/8, $0
-DATA highRight<>+32(SB)/8, $0x0002000200020002
-DATA highRight<>+40(SB)/8, $0x0002000200020002
-DATA highRight<>+48(SB)/8, $0x0002000200020002
-DATA highRight<>+56(SB)/8, $0x0002000200020002
 GLOBL highLeft<>(SB), RODATA|NOPTR, $64
-GLOBL highRight<>(SB), RODATA|NOPTR, $64
 
 // func row6AVX512VNNI(t *blockTile)
 TEXT ·row6AVX512VNNI(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), TILE
 	BEGIN
 	VMOVDQU64 highLeft<>(SB), Z17
-	VMOVDQU64 highRight<>(SB), Z18
+	MOVL $0x00040004, R12
+	VPBROADCASTD R12, Z18
+	VPSUBW Z17, Z18, Z18 // the others go to the right
 	MOVL $0x30303030, R12
 	VPBROADCASTD R12, Z20
 
