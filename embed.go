@@ -60,7 +60,7 @@ func collectEmbed(options []EmbedOption) embedOptions {
 // where the model is none that embeds. A text's vector does not depend on the texts
 // beside it.
 func (m *Model) Embed(ctx context.Context, texts []string, options ...EmbedOption) ([]Embedding, error) {
-	encoded, err := m.EncodeTexts(texts, options...)
+	encoded, err := m.EncodeTexts(ctx, texts, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -84,13 +84,13 @@ func (t Text) Tokens() int { return t.sequence.Len() }
 func (t Text) Truncated() bool { return t.truncated }
 
 // EncodeTexts turns texts into tokens. With EmbedEncoded it is Embed in two steps.
-func (m *Model) EncodeTexts(texts []string, options ...EmbedOption) ([]Text, error) {
+func (m *Model) EncodeTexts(ctx context.Context, texts []string, options ...EmbedOption) ([]Text, error) {
 	if err := m.enter(); err != nil {
 		return nil, err
 	}
 	defer m.leave()
 	o := collectEmbed(options)
-	encoded, err := m.engine.EncodeTexts(texts, engine.TextReading{MaxLength: o.maxLength, Prompt: o.prompt, Plain: o.plain})
+	encoded, err := m.engine.EncodeTexts(ctx, texts, engine.TextOptions{MaxLength: o.maxLength, Prompt: o.prompt, Plain: o.plain})
 	if err != nil {
 		return nil, err
 	}

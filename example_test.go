@@ -56,7 +56,7 @@ func ExampleModel_Encode() {
 	defer m.Close()
 	// A scheduler encodes first, and then decides by the number of tokens what to
 	// score together.
-	pairs, err := m.Encode("deep learning", []string{"neural networks", "apples"})
+	pairs, err := m.Encode(context.Background(), "deep learning", []string{"neural networks", "apples"})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -107,7 +107,7 @@ func (m *Model) Score(ctx context.Context, query string, documents []string, opt
 }
 
 func (m *Model) score(ctx context.Context, query string, documents []string, options []RerankOption) ([]Result, error) {
-	pairs, err := m.Encode(query, documents, options...)
+	pairs, err := m.Encode(ctx, query, documents, options...)
 	if err != nil {
 		return nil, err
 	}
@@ -144,13 +144,13 @@ func (p Pair) Truncated() bool { return p.truncated }
 // Encode turns the query with each of the documents into tokens. With
 // ScoreEncoded it is Score in two steps, for callers that schedule the work by
 // the number of tokens: a pair's score does not depend on the pairs beside it.
-func (m *Model) Encode(query string, documents []string, options ...RerankOption) ([]Pair, error) {
+func (m *Model) Encode(ctx context.Context, query string, documents []string, options ...RerankOption) ([]Pair, error) {
 	if err := m.enter(); err != nil {
 		return nil, err
 	}
 	defer m.leave()
 	o := collect(options)
-	encoded, err := m.engine.EncodePairsAs(query, documents, engine.Reading{MaxLength: o.maxLength, Instruction: o.instruction, Plain: o.plain})
+	encoded, err := m.engine.Encode(ctx, query, documents, engine.EncodeOptions{MaxLength: o.maxLength, Instruction: o.instruction, Plain: o.plain})
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +231,7 @@ func (m *Model) Tokenize(text string, special bool) ([]Token, error) {
 // TokenizePair gives the tokens of a query and a document, cut as Rerank cuts
 // them.
 func (m *Model) TokenizePair(query, document string) ([]Token, error) {
-	pairs, err := m.Encode(query, []string{document})
+	pairs, err := m.Encode(context.Background(), query, []string{document})
 	if err != nil {
 		return nil, err
 	}

@@ -107,7 +107,7 @@ func testParity(t *testing.T, dir string) {
 			continue
 		}
 		query, document := r.Queries[p.Query], r.Documents[p.Document]
-		pairs, err := m.Encode(query, []string{document})
+		pairs, err := m.Encode(context.Background(), query, []string{document})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -162,7 +162,7 @@ func TestGGUF(t *testing.T) {
 				if p.Truncation != "longest_first" || lost {
 					continue
 				}
-				pairs, err := m.Encode(r.Queries[p.Query], []string{r.Documents[p.Document]})
+				pairs, err := m.Encode(context.Background(), r.Queries[p.Query], []string{r.Documents[p.Document]})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -394,7 +394,7 @@ func TestTooLong(t *testing.T) {
 	ctx := context.Background()
 	m := open(t, filepath.Join("testdata", "bert-minilm"), WithMaxLength(40))
 	long := strings.Repeat("word ", 100)
-	pairs, err := m.Encode(query, []string{"short", long})
+	pairs, err := m.Encode(context.Background(), query, []string{"short", long})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -316,25 +316,23 @@ type lateQuery struct {
 	vectors  atomic.Pointer[Matrix] // nil: not yet
 }
 
-// tokens encodes a text of a kind within limit tokens; full is how many they would
-// be uncut.
-func (l *late) tokens(t *tokenizer.Tokenizer, kind *lateText, text string, limit int, plain bool) (ids []int32, full int) {
+// tokens encodes a text of a kind within limit tokens, of which at most most (0: all) are
+// the text's own; full is how many they would be uncut.
+func (l *late) tokens(t *tokenizer.Tokenizer, kind *lateText, text string, limit, most int, o *EncodeOptions) (ids []int32, full int) {
 	if kind.before {
 		text = kind.prefix + text
 	}
-	var tokens []int32
-	if plain {
-		tokens = t.PlainTokens(nil, text)
-	} else {
-		tokens = t.Tokens(nil, text)
-	}
+	tokens := o.tokens(t, nil, text)
 	full = len(tokens) + t.Added(false)
 	if kind.mark >= 0 {
 		full++
 		limit--
 	}
+	if room := max(limit-t.Added(false), 1); most <= 0 || room < most {
+		most = room
+	}
 	var e tokenizer.Encoding
-	t.Single(&e, tokens, limit)
+	t.Single(&e, o.truncate(tokens, most), limit)
 	ids = append(make([]int32, 0, limit+1), e.IDs[:1]...)
 	if kind.mark >= 0 {
 		ids = append(ids, kind.mark)
@@ -342,18 +340,18 @@ func (l *late) tokens(t *tokenizer.Tokenizer, kind *lateText, text string, limit
 	return append(ids, e.IDs[1:]...), full
 }
 
-// encodeLate is EncodePairs for late interaction: each document is a sequence that
+// encodeLate is Encode for late interaction: each document is a sequence that
 // knows its query.
-func (m *Model) encodeLate(query string, documents []string, o Reading, limit int) (Pairs, error) {
-	l, plain := m.late, o.Plain || m.plain
+func (m *Model) encodeLate(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
+	l := m.late
 	// The first and the last token, the mark and one of the text.
 	if limit < m.tokenizer.Added(false)+2 {
-		return Pairs{}, fmt.Errorf("at most %d tokens: no room for a text beside the special tokens", limit)
+		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a text beside the special tokens", limit)
 	}
 	q := &lateQuery{}
 	q.sequence.late = q
 	length := min(l.query.length, m.maxLength)
-	q.sequence.IDs, _ = l.tokens(m.tokenizer, &l.query, query, length, plain)
+	q.sequence.IDs, _ = l.tokens(m.tokenizer, &l.query, query, length, o.MaxQuery, &o)
 	if n := len(q.sequence.IDs); l.expand && n < length {
 		if !l.attend {
 			q.sequence.seen = int32(n)
@@ -363,29 +361,16 @@ func (m *Model) encodeLate(query string, documents []string, o Reading, limit in
 		}
 	}
 	limit = min(limit, l.document.length)
-	pairs := Pairs{Sequences: make([]Sequence, len(documents)), Full: make([]int, len(documents)), Limit: limit}
-	w := &lateEncoder{model: m, query: q, documents: documents, pairs: pairs, plain: plain}
-	m.pool.run(&w.job, w, (len(documents)+encodePiece-1)/encodePiece)
-	return pairs, nil
-}
-
-// A lateEncoder encodes documents in pieces.
-type lateEncoder struct {
-	model     *Model
-	job       job
-	query     *lateQuery
-	documents []string
-	pairs     Pairs
-	plain     bool
-}
-
-func (e *lateEncoder) tile(i, _ int) {
-	l := e.model.late
-	for d := i * encodePiece; d < min((i+1)*encodePiece, len(e.documents)); d++ {
-		s := Sequence{late: e.query}
-		s.IDs, e.pairs.Full[d] = l.tokens(e.model.tokenizer, &l.document, e.documents[d], e.pairs.Limit, e.plain)
-		e.pairs.Sequences[d] = s
-	}
+	encoded := newEncoded(len(documents), limit)
+	err := m.encodePieces(ctx, len(documents), func(from, to int) error {
+		for d := from; d < to; d++ {
+			s := Sequence{late: q}
+			s.IDs, encoded.Full[d] = l.tokens(m.tokenizer, &l.document, documents[d], limit, o.MaxDocument, &o)
+			encoded.Sequences[d] = s
+		}
+		return nil
+	})
+	return encoded, err
 }
 
 // scoreLate scores documents against their queries, whose vectors are computed

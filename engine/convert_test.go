@@ -344,7 +344,7 @@ func produce(t *testing.T, m *Model) yield {
 	for _, task := range m.Info().Tasks {
 		switch task {
 		case "rerank":
-			pairs, err := m.EncodePairs(query, texts, 0)
+			pairs, err := m.Encode(context.Background(), query, texts, EncodeOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -358,7 +358,7 @@ func produce(t *testing.T, m *Model) yield {
 			}
 		case "embed":
 			for _, prompt := range append(slices.Sorted(maps.Keys(m.Info().Prompts)), "") {
-				pairs, err := m.EncodeTexts(texts, TextReading{Prompt: prompt})
+				pairs, err := m.EncodeTexts(context.Background(), texts, TextOptions{Prompt: prompt})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -392,7 +392,7 @@ func produce(t *testing.T, m *Model) yield {
 	return p
 }
 
-func (p *yield) take(pairs Pairs) {
+func (p *yield) take(pairs Encoded) {
 	for _, s := range pairs.Sequences {
 		p.ids = append(append(p.ids, s.IDs...), s.Types...)
 		if s.late != nil {

@@ -65,7 +65,7 @@ func BenchmarkRerankDecoder(b *testing.B) {
 			documents = append(documents, strings.Join(d, " "))
 		}
 		query := "which " + words[r.IntN(len(words))] + " " + words[r.IntN(len(words))] + " is " + words[r.IntN(len(words))]
-		pairs, err := m.EncodePairs(query, documents, 0)
+		pairs, err := m.Encode(context.Background(), query, documents, EncodeOptions{})
 		if err != nil {
 			b.Fatal(err)
 		}

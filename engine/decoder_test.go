@@ -57,7 +57,7 @@ func TestDecoderIDs(t *testing.T) {
 		readJSON(t, filepath.Join(dir, "reference.json"), &r)
 		m := open(t, dir, o)
 		for i, p := range r.Pairs {
-			pairs, err := m.EncodePairs(r.Queries[p.Query], []string{r.Documents[p.Document]}, 0)
+			pairs, err := m.Encode(context.Background(), r.Queries[p.Query], []string{r.Documents[p.Document]}, EncodeOptions{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -79,7 +79,7 @@ func TestDecoderLogits(t *testing.T) {
 			if shared {
 				sequences = nil
 				for _, p := range r.Pairs {
-					pairs, err := m.EncodePairs(r.Queries[p.Query], []string{r.Documents[p.Document]}, 0)
+					pairs, err := m.Encode(context.Background(), r.Queries[p.Query], []string{r.Documents[p.Document]}, EncodeOptions{})
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -124,8 +124,8 @@ func TestListwise(t *testing.T) {
 	}
 	readJSON(t, filepath.Join(dir, "reference.json"), &r)
 	m := open(t, dir, Options{Precision: F32})
-	score := func(query string, documents []string, want []float64) Pairs {
-		pairs, err := m.EncodePairs(query, documents, 0)
+	score := func(query string, documents []string, want []float64) Encoded {
+		pairs, err := m.Encode(context.Background(), query, documents, EncodeOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -291,7 +291,7 @@ func TestDecoderGGUF(t *testing.T) {
 			}
 			worst := 0.0
 			for _, p := range f.Reference {
-				pairs, err := m.EncodePairs(model.Queries[p.Query], []string{model.Documents[p.Document]}, 0)
+				pairs, err := m.Encode(context.Background(), model.Queries[p.Query], []string{model.Documents[p.Document]}, EncodeOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -346,7 +346,7 @@ func TestSharedBits(t *testing.T) {
 								documents, numbers = append(documents, r.Documents[p.Document]), append(numbers, i)
 							}
 						}
-						pairs, err := m.EncodePairs(r.Queries[query], documents, 0)
+						pairs, err := m.Encode(context.Background(), r.Queries[query], documents, EncodeOptions{})
 						if err != nil {
 							t.Fatal(err)
 						}
@@ -380,7 +380,7 @@ func TestSharedBitsAtOnce(t *testing.T) {
 		queries := []string{"what is it", words, words + "and bread", words + "and the sea", "deep " + words[:60]}
 		documents := []string{"bread", "", "the sea is deep, and apples are not", words}
 		score := func(query string, alone bool) []Output {
-			pairs, err := m.EncodePairs(query, documents, 0)
+			pairs, err := m.Encode(context.Background(), query, documents, EncodeOptions{})
 			if err != nil {
 				t.Error(err)
 				return nil

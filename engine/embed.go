@@ -421,26 +421,30 @@ func (s *sentenceModel) prompts(path string) (map[string]string, error) {
 	return prompts, nil
 }
 
-// A TextReading says how texts are read that vectors are made of.
-type TextReading struct {
-	MaxLength int    // tokens of a text; 0: what the model takes
-	Prompt    string // the name of the prompt that is put before them; "": the model's default one
-	Plain     bool   // what spells a special token stays text
+// TextOptions says how EncodeTexts reads texts. The zero value truncates at the end
+// what is longer than the model takes.
+type TextOptions struct {
+	MaxLength    int    // tokens of a text, special ones included; 0: what the model takes
+	Prompt       string // the name of the prompt that is put before them; "": the model's default one
+	Plain        bool   // the spelling of a special token stays text
+	TruncateLeft bool   // drop the beginning of what is too long, not the end
 }
 
-// EncodeTexts turns texts into tokens, cut to the length that the model takes.
-func (m *Model) EncodeTexts(texts []string, o TextReading) (Pairs, error) {
+// EncodeTexts turns texts into tokens, truncated to the length that the model takes.
+// It returns early when ctx is done.
+func (m *Model) EncodeTexts(ctx context.Context, texts []string, o TextOptions) (Encoded, error) {
 	e := m.vectors
 	if e == nil {
-		return Pairs{}, fmt.Errorf("%s: %w", m.path, ErrCannotEmbed)
+		return Encoded{}, fmt.Errorf("%s: %w", m.path, ErrCannotEmbed)
 	}
 	limit := m.maxLength
 	if o.MaxLength > 0 {
 		limit = min(limit, o.MaxLength)
 	}
-	added := m.tokenizer.Added(false)
+	t := m.tokenizer
+	added := t.Added(false)
 	if limit < added {
-		return Pairs{}, fmt.Errorf("at most %d tokens: no room for a text beside %d special tokens", limit, added)
+		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a text beside %d special tokens", limit, added)
 	}
 	name := o.Prompt
 	if name == "" {
@@ -448,16 +452,33 @@ func (m *Model) EncodeTexts(texts []string, o TextReading) (Pairs, error) {
 	}
 	prompt, ok := e.prompts[name]
 	if !ok && name != "" {
-		return Pairs{}, &UnknownPromptError{Name: name, Known: slices.Sorted(maps.Keys(e.prompts))}
+		return Encoded{}, &UnknownPromptError{Name: name, Known: slices.Sorted(maps.Keys(e.prompts))}
 	}
-	w := &textEncoder{model: m, texts: texts, prompt: prompt, plain: o.Plain || m.plain,
-		pairs: Pairs{Sequences: make([]Sequence, len(texts)), Full: make([]int, len(texts)), Limit: limit}}
-	if len(texts) <= encodePiece {
-		w.tile(0, 0)
-	} else {
-		m.pool.run(&w.job, w, (len(texts)+encodePiece-1)/encodePiece)
-	}
-	return w.pairs, nil
+	read := EncodeOptions{Plain: o.Plain || m.plain, TruncateLeft: o.TruncateLeft}
+	encoded := newEncoded(len(texts), limit)
+	err := m.encodePieces(ctx, len(texts), func(from, to int) error {
+		var tokens []int32
+		var out tokenizer.Encoding
+		for n := from; n < to; n++ {
+			text := prompt + texts[n]
+			if e.lower {
+				text = strings.ToLower(text)
+			}
+			tokens = read.tokens(t, tokens[:0], text)
+			encoded.Full[n] = len(tokens) + added
+			kept := tokens
+			if room := limit - added; len(kept) > room {
+				kept = kept[:0]
+				if room > 0 {
+					kept = read.truncate(tokens, room)
+				}
+			}
+			t.Single(&out, kept, limit)
+			encoded.Sequences[n] = m.sequence(&out)
+		}
+		return nil
+	})
+	return encoded, err
 }
 
 // An UnknownPromptError names a prompt that the model does not have.
@@ -471,36 +492,6 @@ func (e *UnknownPromptError) Error() string {
 		return fmt.Sprintf("prompt %q: the model has no prompts", e.Name)
 	}
 	return fmt.Sprintf("prompt %q: the model has %s", e.Name, strings.Join(e.Known, ", "))
-}
-
-// A textEncoder encodes texts in pieces.
-type textEncoder struct {
-	model  *Model
-	job    job
-	texts  []string
-	prompt string
-	plain  bool
-	pairs  Pairs
-}
-
-func (e *textEncoder) tile(i, _ int) {
-	var tokens []int32
-	var out tokenizer.Encoding
-	t := e.model.tokenizer
-	for n := i * encodePiece; n < min((i+1)*encodePiece, len(e.texts)); n++ {
-		text := e.prompt + e.texts[n]
-		if e.model.vectors.lower {
-			text = strings.ToLower(text)
-		}
-		if e.plain {
-			tokens = t.PlainTokens(tokens[:0], text)
-		} else {
-			tokens = t.Tokens(tokens[:0], text)
-		}
-		e.pairs.Full[n] = len(tokens) + t.Added(false)
-		t.Single(&out, tokens, e.pairs.Limit)
-		e.pairs.Sequences[n] = e.model.sequence(&out)
-	}
 }
 
 // Embed makes a vector of each sequence, in their order. They are as the model's

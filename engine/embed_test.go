@@ -29,7 +29,7 @@ func (r *embeddingReference) check(t *testing.T, m *Model, tolerance float64) {
 	for _, x := range r.Texts {
 		texts = append(texts, x.Text)
 	}
-	encoded, err := m.EncodeTexts(texts, TextReading{})
+	encoded, err := m.EncodeTexts(context.Background(), texts, TextOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,97 +1,159 @@
 package engine
 
 import (
+	"context"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// A Pairs is a query with documents, as tokens.
-type Pairs struct {
+// Encoded is what Encode or EncodeTexts made of documents or texts.
+type Encoded struct {
 	Sequences []Sequence
-	Full      []int // their lengths before anything was cut
-	Limit     int   // the length that they were cut to
+	Full      []int // their lengths before anything was truncated
+	Limit     int   // the length that they were truncated to
 }
 
-// encodePiece is how many documents a worker encodes at a time.
+// EncodeOptions says how Encode reads a query and its documents. The zero value
+// truncates at the end what is longer than the model takes.
+type EncodeOptions struct {
+	MaxLength    int    // tokens of a pair, special ones included; 0: what the model takes
+	MaxQuery     int    // tokens of the query, before it is paired; 0: no bound of its own
+	MaxDocument  int    // tokens of a document, before it is paired; 0: no bound of its own
+	Instruction  string // replaces that of a causal model's prompt
+	Plain        bool   // the spelling of a special token stays text
+	TruncateLeft bool   // drop the beginning of what is too long, not the end
+}
+
+// encodePiece is how many documents a worker encodes between two looks at the context.
 const encodePiece = 16
 
-// EncodePairs turns the query with each of the documents into tokens, cut to
-// the length that the model takes, or to maxLength if that is lower and not 0.
-func (m *Model) EncodePairs(query string, documents []string, maxLength int) (Pairs, error) {
-	return m.EncodePairsAs(query, documents, Reading{MaxLength: maxLength})
-}
-
-// A Reading says how the texts of a call are read.
-type Reading struct {
-	MaxLength   int    // of a pair in tokens; 0: what the model takes
-	Instruction string // to a causal model, in place of its own
-	Plain       bool   // what spells a special token stays text
-}
-
-// EncodePairsAs is EncodePairs in a certain reading.
-func (m *Model) EncodePairsAs(query string, documents []string, o Reading) (Pairs, error) {
+// Encode turns the query with each of the documents into tokens, truncated to the
+// length that the model takes. It returns early when ctx is done.
+func (m *Model) Encode(ctx context.Context, query string, documents []string, o EncodeOptions) (Encoded, error) {
 	limit := m.maxLength
 	if o.MaxLength > 0 {
 		limit = min(limit, o.MaxLength)
 	}
+	o.Plain = o.Plain || m.plain
 	switch {
 	case m.vectors != nil:
-		return Pairs{}, fmt.Errorf("%s: %w", m.path, ErrCannotRerank)
+		return Encoded{}, fmt.Errorf("%s: %w", m.path, ErrCannotRerank)
 	case m.late != nil:
-		return m.encodeLate(query, documents, o, limit)
+		return m.encodeLate(ctx, query, documents, o, limit)
 	case m.listwise != nil:
-		return m.encodeList(query, documents, o, limit)
+		return m.encodeList(ctx, query, documents, o, limit)
 	case m.pasts != nil || m.prompt != nil:
-		return m.encodePrompts(query, documents, o, limit)
+		return m.encodePrompts(ctx, query, documents, o, limit)
 	}
-	if added := m.tokenizer.Added(true); limit <= added {
-		return Pairs{}, fmt.Errorf("at most %d tokens: no room for a query and a document beside %d special tokens", limit, added)
+	t := m.tokenizer
+	if added := t.Added(true); limit <= added {
+		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a query and a document beside %d special tokens", limit, added)
 	}
-	e := &encoder{model: m, documents: documents,
-		pairs: Pairs{Sequences: make([]Sequence, len(documents)), Full: make([]int, len(documents)), Limit: limit},
-		plain: o.Plain || m.plain}
-	e.query = e.tokens(nil, query)
-	if len(documents) <= encodePiece {
-		e.tile(0, 0)
-	} else {
-		m.pool.run(&e.job, e, (len(documents)+encodePiece-1)/encodePiece)
-	}
-	return e.pairs, e.err
-}
-
-// An encoder encodes documents in pieces.
-type encoder struct {
-	model     *Model
-	job       job
-	query     []int32
-	documents []string
-	plain     bool
-	pairs     Pairs
-	err       error
-}
-
-func (e *encoder) tokens(dst []int32, text string) []int32 {
-	if e.plain {
-		return e.model.tokenizer.PlainTokens(dst, text)
-	}
-	return e.model.tokenizer.Tokens(dst, text)
-}
-
-func (e *encoder) tile(i, _ int) {
-	var document []int32
-	var out tokenizer.Encoding
-	t := e.model.tokenizer
-	for d := i * encodePiece; d < min((i+1)*encodePiece, len(e.documents)); d++ {
-		document = e.tokens(document[:0], e.documents[d])
-		e.pairs.Full[d] = len(e.query) + len(document) + t.Added(true)
-		if err := t.Pair(&out, e.query, document, e.pairs.Limit, tokenizer.LongestFirst); err != nil {
-			e.model.mu.Lock()
-			e.err = err
-			e.model.mu.Unlock()
-			return
+	whole := o.tokens(t, nil, query)
+	head := o.truncate(whole, o.MaxQuery)
+	encoded := newEncoded(len(documents), limit)
+	err := m.encodePieces(ctx, len(documents), func(from, to int) error {
+		var tokens []int32
+		var out tokenizer.Encoding
+		for d := from; d < to; d++ {
+			tokens = o.tokens(t, tokens[:0], documents[d])
+			encoded.Full[d] = len(whole) + len(tokens) + t.Added(true)
+			document := o.truncate(tokens, o.MaxDocument)
+			if err := o.pair(t, &out, head, document, limit); err != nil {
+				return err
+			}
+			encoded.Sequences[d] = m.sequence(&out)
 		}
-		e.pairs.Sequences[d] = e.model.sequence(&out)
+		return nil
+	})
+	return encoded, err
+}
+
+func newEncoded(n, limit int) Encoded {
+	return Encoded{Sequences: make([]Sequence, n), Full: make([]int, n), Limit: limit}
+}
+
+// tokens appends those of a text, uncut.
+func (o *EncodeOptions) tokens(t *tokenizer.Tokenizer, dst []int32, text string) []int32 {
+	if o.Plain {
+		return t.PlainTokens(dst, text)
+	}
+	return t.Tokens(dst, text)
+}
+
+// truncate keeps most tokens (0: all) of the side that o keeps.
+func (o *EncodeOptions) truncate(tokens []int32, most int) []int32 {
+	switch {
+	case most <= 0 || len(tokens) <= most:
+		return tokens
+	case o.TruncateLeft:
+		return tokens[len(tokens)-most:]
+	}
+	return tokens[:most]
+}
+
+// pair joins two token lists, truncating the longer one first.
+func (o *EncodeOptions) pair(t *tokenizer.Tokenizer, out *tokenizer.Encoding, a, b []int32, limit int) error {
+	if o.TruncateLeft {
+		room := limit - t.Added(true)
+		na, nb := longestFirst(len(a), len(b), room)
+		a, b = a[len(a)-na:], b[len(b)-nb:]
+	}
+	return t.Pair(out, a, b, limit, tokenizer.LongestFirst)
+}
+
+// longestFirst gives the lengths to which two lists are truncated so that both
+// together have at most room.
+func longestFirst(a, b, room int) (int, int) {
+	switch half := room / 2; {
+	case a+b <= room:
+		return a, b
+	case a <= half:
+		return a, room - a
+	case b <= half:
+		return room - b, b
+	case a > b:
+		return room - half, half
+	default:
+		return half, room - half
+	}
+}
+
+// encodePieces calls encode with ranges of 0 … n-1, on the workers if there are several,
+// until one fails or ctx is done.
+func (m *Model) encodePieces(ctx context.Context, n int, encode func(from, to int) error) error {
+	w := &pieceEncoder{ctx: ctx, n: n, encode: encode}
+	pieces := (n + encodePiece - 1) / encodePiece
+	if pieces == 1 {
+		w.tile(0, 0)
+	} else {
+		m.pool.run(new(job), w, pieces)
+	}
+	if err := w.err.Load(); err != nil {
+		return *err
+	}
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return nil
+}
+
+// A pieceEncoder is the work of encodePieces.
+type pieceEncoder struct {
+	ctx    context.Context
+	n      int
+	encode func(from, to int) error
+	err    atomic.Pointer[error]
+}
+
+func (e *pieceEncoder) tile(i, _ int) {
+	if e.ctx.Err() != nil || e.err.Load() != nil {
+		return
+	}
+	if err := e.encode(i*encodePiece, min((i+1)*encodePiece, e.n)); err != nil {
+		e.err.CompareAndSwap(nil, &err)
 	}
 }
 

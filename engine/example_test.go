@@ -17,10 +17,10 @@ func Example() {
 	defer m.Close()
 
 	// Documents are encoded with the query, but tokenized once each.
-	pairs, err := m.EncodePairs("What is deep learning?", []string{
+	pairs, err := m.Encode(context.Background(), "What is deep learning?", []string{
 		"Deep learning is a subset of machine learning based on artificial neural networks.",
 		"Apples are red and sweet fruits that grow on trees.",
-	}, 0)
+	}, engine.EncodeOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}

@@ -168,7 +168,7 @@ func TestInt8RealModel(t *testing.T) {
 	var got, want, onnx []float64
 	kept, pairs, onnxKept := 0, 0, 0
 	for _, c := range r.Cases {
-		p, err := m.EncodePairs(c.Query, c.Documents, 0)
+		p, err := m.Encode(context.Background(), c.Query, c.Documents, EncodeOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -205,7 +205,7 @@ func TestJinaBERTFromGGUF(t *testing.T) {
 				if p.Truncation != "longest_first" || strings.Contains(r.Documents[p.Document], "<mask>") {
 					continue
 				}
-				pairs, err := m.EncodePairs(r.Queries[p.Query], []string{r.Documents[p.Document]}, 0)
+				pairs, err := m.Encode(context.Background(), r.Queries[p.Query], []string{r.Documents[p.Document]}, EncodeOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}

@@ -105,37 +105,36 @@ func (l *listwise) text(query string, documents []string, instruction string) st
 	return b.String()
 }
 
-// encodeList is EncodePairs for a listwise model: each document's sequence is its
+// encodeList is Encode for a listwise model: each document's sequence is its
 // share of the prompt, and knows the list.
-func (m *Model) encodeList(query string, texts []string, o Reading, limit int) (Pairs, error) {
+func (m *Model) encodeList(ctx context.Context, query string, texts []string, o EncodeOptions, limit int) (Encoded, error) {
 	l, t := m.listwise, m.tokenizer
-	pairs := Pairs{Sequences: make([]Sequence, len(texts)), Full: make([]int, len(texts)), Limit: limit}
+	encoded := newEncoded(len(texts), limit)
 	if len(texts) == 0 {
-		return pairs, nil
+		return encoded, nil
 	}
-	plain := o.Plain || m.plain
 	instruction := l.instruction
 	if o.Instruction != "" {
 		instruction = o.Instruction
 	}
-	clean := func(text string, most int) (out string, tokens, dropped int) {
-		text = withoutMarks.Replace(text)
-		ids := t.Tokens(nil, text)
-		if plain {
-			ids = t.PlainTokens(nil, text)
+	clean := func(text string, most, bound int) (out string, tokens, dropped int) {
+		if bound > 0 {
+			most = min(most, bound)
 		}
+		text = withoutMarks.Replace(text)
+		ids := o.tokens(t, nil, text)
 		if len(ids) <= most {
 			return text, len(ids), 0
 		}
-		return t.Decode(ids[:most], false), most, len(ids) - most
+		return t.Decode(o.truncate(ids, most), false), most, len(ids) - most
 	}
-	query, queryTokens, _ := clean(query, min(listQuery, limit/4))
+	query, queryTokens, _ := clean(query, min(listQuery, limit/4), o.MaxQuery)
 	list := &documents{total: len(texts)}
 	room := limit - 2*queryTokens
 	var block []string
 	dropped := make([]int, len(texts))
 	flush := func(end int) error {
-		p, err := l.prompt(t, query, block, instruction, plain)
+		p, err := l.prompt(t, query, block, instruction, o.Plain)
 		if err != nil {
 			return err
 		}
@@ -146,19 +145,22 @@ func (m *Model) encodeList(query string, texts []string, o Reading, limit int) (
 	}
 	most := min(listDocument, limit/2)
 	for i, d := range texts {
-		d, tokens, cut := clean(d, most)
+		if ctx.Err() != nil {
+			return Encoded{}, context.Cause(ctx)
+		}
+		d, tokens, cut := clean(d, most, o.MaxDocument)
 		dropped[i] = cut
 		block = append(block, d)
 		room -= tokens
 		if len(block) >= listBlock || room <= most {
 			if err := flush(i + 1); err != nil {
-				return Pairs{}, err
+				return Encoded{}, err
 			}
 		}
 	}
 	if len(block) > 0 {
 		if err := flush(len(texts)); err != nil {
-			return Pairs{}, err
+			return Encoded{}, err
 		}
 	}
 	for _, p := range list.blocks {
@@ -169,12 +171,12 @@ func (m *Model) encodeList(query string, texts []string, o Reading, limit int) (
 				to = len(p.ids)
 			}
 			n := p.first + i
-			pairs.Sequences[n] = Sequence{IDs: p.ids[from:to:to], list: list, member: n}
-			pairs.Full[n] = to - from + dropped[n]
+			encoded.Sequences[n] = Sequence{IDs: p.ids[from:to:to], list: list, member: n}
+			encoded.Full[n] = to - from + dropped[n]
 			from = to
 		}
 	}
-	return pairs, nil
+	return encoded, nil
 }
 
 // prompt is the tokens of a block and where the marks are.
@@ -236,7 +238,7 @@ func (l *listwise) plainTokens(t *tokenizer.Tokenizer, query string, block []str
 func (m *Model) scoreLists(ctx context.Context, sequences []Sequence, outputs []Output) error {
 	for i, s := range sequences {
 		if s.list == nil {
-			return fmt.Errorf("sequence %d: a listwise model scores only what EncodePairs made", i)
+			return fmt.Errorf("sequence %d: a listwise model scores only what Encode made", i)
 		}
 		out, err := m.scoreList(ctx, s.list)
 		if err != nil {

@@ -116,7 +116,7 @@ func TestModuleLayouts(t *testing.T) {
 	vectors := func(dir string, o Options) [][]float32 {
 		t.Helper()
 		m := open(t, dir, o)
-		p, err := m.EncodeTexts(texts, TextReading{})
+		p, err := m.EncodeTexts(context.Background(), texts, TextOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}

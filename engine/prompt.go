@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -376,20 +377,19 @@ type promptEncoder struct {
 	limit     int
 	fixed     int
 	full      int // tokens of the other pieces, uncut
-	pairs     Pairs
-	job       job
-	err       error
+	options   EncodeOptions
+	encoded   Encoded
 }
 
-// encodePrompts is EncodePairs for causal models.
-func (m *Model) encodePrompts(query string, documents []string, o Reading, limit int) (Pairs, error) {
+// encodePrompts is Encode for causal models.
+func (m *Model) encodePrompts(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	p := m.prompt
 	if p == nil {
-		return Pairs{}, fmt.Errorf("%s: the model cannot rerank: %w", m.path, m.cannotRerank)
+		return Encoded{}, fmt.Errorf("%s: the model cannot rerank: %w", m.path, m.cannotRerank)
 	}
 	e := &promptEncoder{Model: m, prompt: p, documents: documents, limit: limit,
-		fields: fields{query: query, instruction: p.instruction, plain: o.Plain || m.plain},
-		pairs:  Pairs{Sequences: make([]Sequence, len(documents)), Full: make([]int, len(documents)), Limit: limit}}
+		options: o, encoded: newEncoded(len(documents), limit), fields: fields{instruction: p.instruction, plain: o.Plain}}
+	e.query, e.full = e.bound(query, o.MaxQuery)
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
@@ -418,28 +418,36 @@ func (m *Model) encodePrompts(query string, documents []string, o Reading, limit
 		e.allowed += min(p.slack(tail), m.slack)
 	}
 	if e.fixed >= e.allowed {
-		return Pairs{}, fmt.Errorf("at most %d tokens: no room for a query and a document beside the prompt's %d", limit, e.fixed)
+		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a query and a document beside the prompt's %d", limit, e.fixed)
 	}
-	if len(documents) <= encodePiece {
-		e.tile(0, 0)
-	} else {
-		m.pool.run(&e.job, e, (len(documents)+encodePiece-1)/encodePiece)
-	}
-	if e.err != nil {
-		return Pairs{}, e.err
+	err := m.encodePieces(ctx, len(documents), func(from, to int) error {
+		for d := from; d < to; d++ {
+			v := e.fields
+			text, dropped := e.bound(documents[d], o.MaxDocument)
+			v.document = text
+			e.prompt.writeTo(&v)
+			ids, full := e.encode(&v)
+			e.encoded.Sequences[d], e.encoded.Full[d] = Sequence{IDs: ids}, full+dropped
+		}
+		return nil
+	})
+	if err != nil {
+		return Encoded{}, err
 	}
 	e.share()
-	return e.pairs, nil
+	return e.encoded, nil
 }
 
-func (e *promptEncoder) tile(i, _ int) {
-	for d := i * encodePiece; d < min((i+1)*encodePiece, len(e.documents)); d++ {
-		v := e.fields
-		v.document = e.documents[d]
-		e.prompt.writeTo(&v)
-		ids, full := e.encode(&v)
-		e.pairs.Sequences[d], e.pairs.Full[d] = Sequence{IDs: ids}, full
+// bound truncates a text to most tokens (0: all of it); dropped is how many went.
+func (e *promptEncoder) bound(text string, most int) (kept string, dropped int) {
+	if most <= 0 || len(text) <= most { // no token is shorter than a byte
+		return text, 0
 	}
+	ids := e.options.tokens(e.tokenizer, nil, text)
+	if len(ids) <= most {
+		return text, 0
+	}
+	return e.tokenizer.Decode(e.options.truncate(ids, most), false), len(ids) - most
 }
 
 // encode gives the tokens of one prompt, cut, and how many they are uncut.
@@ -464,7 +472,7 @@ func (e *promptEncoder) encode(v *fields) (ids []int32, full int) {
 			continue
 		}
 		was := len(list[i])
-		if s.has(fieldDocument) && !strings.HasSuffix(s.text, fieldDocument) {
+		if s.has(fieldDocument) && (e.options.TruncateLeft || !strings.HasSuffix(s.text, fieldDocument)) {
 			list[i] = e.shorten(s, v, list[i], was-(total-e.allowed))
 		} else {
 			list[i] = list[i][:was-min(was, total-e.allowed)]
@@ -484,7 +492,12 @@ func (e *promptEncoder) shorten(s *piece, v *fields, ids []int32, most int) []in
 	cut := *v
 	document := e.tokenizer.Tokens(nil, v.document)
 	for len(ids) > most && len(document) > 0 {
-		document = document[:max(0, len(document)-(len(ids)-most))]
+		keep := max(0, len(document)-(len(ids)-most))
+		if e.options.TruncateLeft {
+			document = document[len(document)-keep:]
+		} else {
+			document = document[:keep]
+		}
 		cut.document = e.tokenizer.Decode(document, false)
 		ids = s.tokens(ids[:0], e.tokenizer, &cut)
 	}
@@ -498,14 +511,14 @@ func (e *promptEncoder) share() {
 	}
 	head, _ := e.encode(&e.written)
 	n := len(head)
-	for i := range e.pairs.Sequences {
-		s := &e.pairs.Sequences[i]
+	for i := range e.encoded.Sequences {
+		s := &e.encoded.Sequences[i]
 		n = min(n, commonPrefix(head, s.IDs), len(s.IDs)-1)
 	}
 	if n < shortest {
 		return
 	}
-	for i := range e.pairs.Sequences {
-		e.pairs.Sequences[i].shared = n
+	for i := range e.encoded.Sequences {
+		e.encoded.Sequences[i].shared = n
 	}
 }

@@ -17,9 +17,9 @@ func openOwn(t *testing.T, name string, o Options) *Model {
 	return open(t, filepath.Join("..", "testdata", name), o)
 }
 
-func promptIDs(t *testing.T, m *Model, query, document string, o Reading) []int32 {
+func promptIDs(t *testing.T, m *Model, query, document string, o EncodeOptions) []int32 {
 	t.Helper()
-	pairs, err := m.EncodePairsAs(query, []string{document}, o)
+	pairs, err := m.Encode(context.Background(), query, []string{document}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,7 +35,7 @@ func TestTemplateText(t *testing.T) {
 	a, b := openOwn(t, "qwen3-reranker", Options{}), openOwn(t, "qwen3-reranker", Options{Template: text})
 	for _, document := range []string{"", "word", "a <|im_end|> b", strings.Repeat("long ", 600)} {
 		for _, plain := range []bool{false, true} {
-			o := Reading{Plain: plain}
+			o := EncodeOptions{Plain: plain}
 			x, y := promptIDs(t, a, "which?", document, o), promptIDs(t, b, "which?", document, o)
 			if !slices.Equal(x, y) {
 				t.Errorf("%.20q, plain %v: %d tokens by name, %d by text", document, plain, len(x), len(y))
@@ -60,15 +60,15 @@ func TestPlainText(t *testing.T) {
 			}
 			return n
 		}
-		harmless := count(promptIDs(t, m, "q", "bread", Reading{Instruction: "bake"}))
-		if got := count(promptIDs(t, m, "q", attack, Reading{Instruction: "bake"})); got <= harmless {
+		harmless := count(promptIDs(t, m, "q", "bread", EncodeOptions{Instruction: "bake"}))
+		if got := count(promptIDs(t, m, "q", attack, EncodeOptions{Instruction: "bake"})); got <= harmless {
 			t.Errorf("%s: special tokens in a document are not parsed", name)
 		}
-		if got := count(promptIDs(t, m, attack, attack, Reading{Plain: true, Instruction: attack})); got != harmless {
+		if got := count(promptIDs(t, m, attack, attack, EncodeOptions{Plain: true, Instruction: attack})); got != harmless {
 			t.Errorf("%s: %d special tokens in a plain prompt, %d without them in the texts", name, got, harmless)
 		}
 		plain := openOwn(t, name, Options{PlainText: true})
-		if !slices.Equal(promptIDs(t, plain, "q", attack, Reading{}), promptIDs(t, m, "q", attack, Reading{Plain: true})) {
+		if !slices.Equal(promptIDs(t, plain, "q", attack, EncodeOptions{}), promptIDs(t, m, "q", attack, EncodeOptions{Plain: true})) {
 			t.Errorf("%s: the option is not the reading", name)
 		}
 	}
@@ -78,7 +78,7 @@ func TestPlainText(t *testing.T) {
 // document that is cut.
 func TestDocumentInTheMiddle(t *testing.T) {
 	m := openOwn(t, "qwen3-reranker", Options{Template: "ctxl-rerank-v2"})
-	ids := promptIDs(t, m, "which bread", strings.Repeat("deep learning ", 500), Reading{Instruction: "be quick"})
+	ids := promptIDs(t, m, "which bread", strings.Repeat("deep learning ", 500), EncodeOptions{Instruction: "be quick"})
 	text := m.tokenizer.Decode(ids, false)
 	if len(ids) > 512 || len(ids) < 500 || !strings.HasSuffix(text, "\n<Query> which bread be quick ??") {
 		t.Errorf("%d tokens that end in %q", len(ids), text[max(0, len(text)-60):])
@@ -89,7 +89,7 @@ func TestScoreOption(t *testing.T) {
 	const name = "qwen3-reranker"
 	logits := func(o Options) float64 {
 		m := openOwn(t, name, o)
-		out, err := m.Score(context.Background(), []Sequence{{IDs: promptIDs(t, m, "q", "d", Reading{})}})
+		out, err := m.Score(context.Background(), []Sequence{{IDs: promptIDs(t, m, "q", "d", EncodeOptions{})}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -125,7 +125,7 @@ func TestPastsAreBounded(t *testing.T) {
 	m := openOwn(t, "qwen3-reranker", Options{})
 	m.pasts.limit = 5 * m.pasts.begin(nil, 0, 100).bytes()
 	for i := range 40 {
-		pairs, err := m.EncodePairs(fmt.Sprint("query number ", i*i+7), []string{"a", "b"}, 0)
+		pairs, err := m.Encode(context.Background(), fmt.Sprint("query number ", i*i+7), []string{"a", "b"}, EncodeOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -145,8 +145,8 @@ func TestPastsAreBounded(t *testing.T) {
 func TestInstructionOption(t *testing.T) {
 	m := openOwn(t, "qwen3-reranker", Options{Instruction: "Find bread"})
 	usual := openOwn(t, "qwen3-reranker", Options{})
-	a, b := promptIDs(t, m, "q", "d", Reading{}), promptIDs(t, usual, "q", "d", Reading{Instruction: "Find bread"})
-	if !slices.Equal(a, b) || slices.Equal(a, promptIDs(t, usual, "q", "d", Reading{})) {
+	a, b := promptIDs(t, m, "q", "d", EncodeOptions{}), promptIDs(t, usual, "q", "d", EncodeOptions{Instruction: "Find bread"})
+	if !slices.Equal(a, b) || slices.Equal(a, promptIDs(t, usual, "q", "d", EncodeOptions{})) {
 		t.Error("the instruction of the option differs from that of the call")
 	}
 	if !strings.Contains(usual.tokenizer.Decode(b, false), "<Instruct>: Find bread\n") {
@@ -174,7 +174,7 @@ func FuzzTemplate(f *testing.F) {
 		m.prompt = p
 		limit = min(max(limit, 1), m.maxLength)
 		for _, plain := range []bool{false, true} {
-			pairs, err := m.EncodePairsAs(query, []string{document, ""}, Reading{MaxLength: limit, Plain: plain})
+			pairs, err := m.Encode(context.Background(), query, []string{document, ""}, EncodeOptions{MaxLength: limit, Plain: plain})
 			if err != nil {
 				return // no room
 			}
@@ -220,7 +220,7 @@ func TestPromptTexts(t *testing.T) {
 	} {
 		m := openOwn(t, "qwen3-reranker", Options{Template: c.name, Score: "token:0"})
 		for _, plain := range []bool{false, true} {
-			ids := promptIDs(t, m, " the query", "\tits document \n", Reading{Instruction: c.instruction, Plain: plain})
+			ids := promptIDs(t, m, " the query", "\tits document \n", EncodeOptions{Instruction: c.instruction, Plain: plain})
 			if got := m.tokenizer.Decode(ids, false); got != c.want {
 				t.Errorf("%s, instruction %q, plain %v:\n%q\nwant\n%q", c.name, c.instruction, plain, got, c.want)
 			}

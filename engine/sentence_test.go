@@ -18,7 +18,7 @@ func (r *reference) encode(t testing.TB, m *Model) []Sequence {
 	t.Helper()
 	var sequences []Sequence
 	for i, q := range r.Queries {
-		pairs, err := m.EncodePairs(q, r.Documents, 0)
+		pairs, err := m.Encode(context.Background(), q, r.Documents, EncodeOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -146,7 +146,7 @@ func TestEmbedDense(t *testing.T) {
 			if name == "query" {
 				name = "" // it is the default one
 			}
-			p, err := m.EncodeTexts([]string{x.Text}, TextReading{Prompt: name})
+			p, err := m.EncodeTexts(context.Background(), []string{x.Text}, TextOptions{Prompt: name})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -171,10 +171,10 @@ func TestEmbedDense(t *testing.T) {
 			}
 		}
 		var unknown *UnknownPromptError
-		if _, err := m.EncodeTexts([]string{"x"}, TextReading{Prompt: "passage"}); !errors.As(err, &unknown) || !slices.Equal(unknown.Known, []string{"document", "query"}) {
+		if _, err := m.EncodeTexts(context.Background(), []string{"x"}, TextOptions{Prompt: "passage"}); !errors.As(err, &unknown) || !slices.Equal(unknown.Known, []string{"document", "query"}) {
 			t.Errorf("an unknown prompt gives %v", err)
 		}
-		if _, err := m.EncodePairs("q", []string{"d"}, 0); !errors.Is(err, ErrCannotRerank) {
+		if _, err := m.Encode(context.Background(), "q", []string{"d"}, EncodeOptions{}); !errors.Is(err, ErrCannotRerank) {
 			t.Errorf("pairs give %v, want %v", err, ErrCannotRerank)
 		}
 		if _, err := m.Score(context.Background(), []Sequence{{IDs: []int32{1}}}); !errors.Is(err, ErrCannotRerank) {
@@ -188,7 +188,7 @@ func TestRerankersDoNotEmbed(t *testing.T) {
 	if _, err := m.Embed(context.Background(), []Sequence{{IDs: []int32{1}}}); !errors.Is(err, ErrCannotEmbed) {
 		t.Errorf("Embed gives %v", err)
 	}
-	if _, err := m.EncodeTexts([]string{"x"}, TextReading{}); !errors.Is(err, ErrCannotEmbed) {
+	if _, err := m.EncodeTexts(context.Background(), []string{"x"}, TextOptions{}); !errors.Is(err, ErrCannotEmbed) {
 		t.Errorf("EncodeTexts gives %v", err)
 	}
 }

@@ -27,7 +27,7 @@ func (w wrapped) Encode(query string, documents []string, o EncodeOptions) ([]Pa
 	if o.Plain {
 		options = append(options, winnow.PlainText())
 	}
-	encoded, err := w.m.Encode(query, cut, options...)
+	encoded, err := w.m.Encode(context.TODO(), query, cut, options...)
 	if err != nil {
 		var long *winnow.TooLongError
 		if errors.As(err, &long) {
@@ -87,7 +87,7 @@ func (w wrapped) room(query string, limit int) (int, error) {
 	if most := w.m.Info().MaxLength; limit == 0 || limit > most {
 		limit = most
 	}
-	pair, err := w.m.Encode(query, []string{""}, winnow.Truncate(true))
+	pair, err := w.m.Encode(context.TODO(), query, []string{""}, winnow.Truncate(true))
 	if err != nil {
 		return 0, err
 	}
@@ -143,7 +143,7 @@ func (w wrapped) EncodeTexts(texts []string, o TextOptions) ([]Pair, error) {
 			}
 		}
 	}
-	encoded, err := w.m.EncodeTexts(cut, winnow.Prompt(o.Prompt), winnow.TruncateText(!o.Refuse))
+	encoded, err := w.m.EncodeTexts(context.TODO(), cut, winnow.Prompt(o.Prompt), winnow.TruncateText(!o.Refuse))
 	if err != nil {
 		var long *winnow.TooLongError
 		if errors.As(err, &long) {

@@ -76,7 +76,7 @@ func (c *benchCommand) Run(env *environment) error {
 		documents[i] = words(n)
 	}
 	query := words(8)
-	pairs, err := m.Encode(query, documents)
+	pairs, err := m.Encode(env.ctx, query, documents)
 	if err != nil {
 		return err
 	}

@@ -48,7 +48,7 @@ func (c *rankCommand) Run(env *environment) error {
 	if c.RawScores {
 		options = append(options, winnow.RawScores())
 	}
-	pairs, err := model.Encode(c.Query, documents)
+	pairs, err := model.Encode(env.ctx, c.Query, documents)
 	if err != nil {
 		return err
 	}

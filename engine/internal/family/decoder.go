@@ -1,0 +1,212 @@
+package family
+
+import (
+	"fmt"
+	"math"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+// A decoder is the trunk that the causal models share:
+//
+//	x = word[id]·scale
+//	for each layer:
+//		h = RMS(x)
+//		x = x + P(O·attention(R(N(Q·h)), R(N(K·h)), V·h))
+//		h = RMS(x)
+//		x = x + P(Down·(act(Gate·h) ⊙ Up·h))
+//	x = RMS(x)
+//
+// R turns each head by its position (RoPE). N, RMS norms of each head of queries
+// and keys (Qwen 3, Gemma 3), and P, RMS norms of what a block adds (Gemma 2 and
+// 3), are left out where a family has none. Fewer keys than queries have heads:
+// several query heads share a key head (grouped-query attention). Attention is
+// causal, unless a checkpoint says that its tokens see both ways.
+type decoder struct {
+	Words  compute.Embedding `hf:"embed_tokens" gguf:"token_embd" shape:"vocab hidden"`
+	Layers []decoderLayer    `hf:"layers.%d." gguf:"blk.%d." each:"layers"`
+	Norm   compute.Norm      `hf:"norm" gguf:"output_norm" shape:"hidden" bias:"none"`
+
+	wordScale float32
+	stack     []compute.Layer
+}
+
+type decoderLayer struct {
+	compute.Attention
+	InNorm compute.Norm   `hf:"input_layernorm" gguf:"attn_norm" shape:"hidden" bias:"none"`
+	Q      compute.Linear `hf:"self_attn.q_proj" gguf:"attn_q" shape:"queries hidden" bias:"optional" interleaved:"queryheads"`
+	K      compute.Linear `hf:"self_attn.k_proj" gguf:"attn_k" shape:"keys hidden" bias:"optional" interleaved:"keyheads"`
+	V      compute.Linear `hf:"self_attn.v_proj" gguf:"attn_v" shape:"keys hidden" bias:"optional"`
+	QNorm  *compute.Norm  `hf:"self_attn.q_norm" gguf:"attn_q_norm" shape:"headdim" bias:"none" if:"headnorms"`
+	KNorm  *compute.Norm  `hf:"self_attn.k_norm" gguf:"attn_k_norm" shape:"headdim" bias:"none" if:"headnorms"`
+	O      compute.Linear `hf:"self_attn.o_proj" gguf:"attn_output" shape:"hidden queries" bias:"optional"`
+	PostO  *compute.Norm  `hf:"post_attention_layernorm" gguf:"post_attention_norm" shape:"hidden" bias:"none" if:"postnorms"`
+
+	MidNorm  compute.Norm   `hf:"pre_feedforward_layernorm,post_attention_layernorm" gguf:"ffn_norm" shape:"hidden" bias:"none"`
+	GateUp   compute.Linear `hf:"mlp.gate_proj mlp.up_proj" gguf:"ffn_gate ffn_up" shape:"intermediate hidden" bias:"optional"`
+	Down     compute.Linear `hf:"mlp.down_proj" gguf:"ffn_down" shape:"hidden intermediate" bias:"optional"`
+	PostDown *compute.Norm  `hf:"post_feedforward_layernorm" gguf:"post_ffw_norm" shape:"hidden" bias:"none" if:"postnorms"`
+
+	rope       *compute.RoPE
+	activation kernels.Activation
+}
+
+func (m *decoder) Hidden(c *compute.Context, want compute.Want) compute.Matrix {
+	x := c.Embed(&m.Words, c.Batch.IDs)
+	c.Scale(x, m.wordScale)
+	x = c.Layers(x, m.stack, want)
+	c.RMSInPlace(x, &m.Norm)
+	return x
+}
+
+func (l *decoderLayer) Project(c *compute.Context, x compute.Matrix, to compute.QKV) {
+	h := c.RMS(x, &l.InNorm)
+	c.ProjectTo(to.Q, &l.Q, h)
+	c.ProjectTo(to.K, &l.K, h)
+	c.ProjectTo(to.V, &l.V, h)
+	c.RotateNormed(to.Q, l.QNorm, l.rope, to.Positions, l.HeadDim)
+	c.RotateNormed(to.K, l.KNorm, l.rope, to.Positions, l.HeadDim)
+}
+
+func (l *decoderLayer) Finish(c *compute.Context, x, a compute.Matrix) {
+	if l.PostO != nil {
+		c.AddRMS(x, c.Linear(&l.O, a, kernels.Identity), l.PostO)
+	} else {
+		c.AddLinear(x, &l.O, a)
+	}
+	h := c.RMS(x, &l.MidNorm)
+	if l.PostDown != nil {
+		c.AddRMS(x, c.Gated(h, &l.GateUp, l.activation, &l.Down), l.PostDown)
+	} else {
+		c.AddGated(x, h, &l.GateUp, l.activation, &l.Down)
+	}
+}
+
+// decoderSettings are those that the families of decoders share.
+type decoderSettings struct {
+	Spec
+	MaxPositions int                `hf:"max_position_embeddings" gguf:".context_length" default:"preset"`
+	Eps          float32            `hf:"rms_norm_eps" gguf:".attention.layer_norm_rms_epsilon" default:"1e-6"`
+	KVHeads      int                `hf:"num_key_value_heads" gguf:".attention.head_count_kv" default:"preset" ggufdefault:"preset" dim:"keyheads"`
+	HeadDim      int                `hf:"head_dim" gguf:".attention.key_length" default:"preset" ggufdefault:"preset" min:"2" dim:"headdim"`
+	ValueDim     int                `gguf:".attention.value_length" ggufdefault:"preset"`
+	Activation   kernels.Activation `hf:"hidden_act" gguf:".hidden_activation" default:"preset" ggufdefault:"preset"`
+
+	// Tokens see what comes after them, too: three names that libraries and
+	// checkpoints have had for it.
+	IsCausal      bool `hf:"is_causal" gguf:".attention.causal" default:"true"`
+	Bidirectional bool `hf:"use_bidirectional_attention" default:"false"`
+
+	QueryHeads int  `dim:"queryheads"`
+	Queries    int  `dim:"queries"`
+	Keys       int  `dim:"keys"`
+	HeadNorms  bool `dim:"headnorms"`
+	PostNorms  bool `dim:"postnorms"`
+}
+
+// decoderDefaults are what a class takes where config.json says nothing.
+type decoderDefaults struct {
+	spec       Spec
+	positions  int
+	keyHeads   int // 0: as many as heads
+	headDim    int // 0: the hidden size by the heads
+	activation kernels.Activation
+}
+
+var (
+	keyKVHeads  = checkpoint.Key{HF: "num_key_value_heads", GGUF: ".attention.head_count_kv"}
+	keyHeadDim  = checkpoint.Key{HF: "head_dim", GGUF: ".attention.key_length"}
+	keyWindow   = checkpoint.Key{HF: "sliding_window", GGUF: ".attention.sliding_window"}
+	keyScoreCap = checkpoint.Key{HF: "attn_logit_softcapping", GGUF: ".attn_logit_softcapping"}
+)
+
+// read reads the shared settings and checks how they go together.
+func (s *decoderSettings) read(f *checkpoint.File, d decoderDefaults) {
+	s.Spec, s.MaxPositions, s.Activation = d.spec, d.positions, d.activation
+	s.Spec.read(f)
+	s.KVHeads, s.HeadDim = s.Heads, s.HiddenSize/s.Heads
+	if !f.IsGGUF() && !f.IsNull(keyKVHeads) && d.keyHeads > 0 {
+		s.KVHeads = d.keyHeads
+	}
+	if !f.IsGGUF() && !f.IsNull(keyHeadDim) && d.headDim > 0 {
+		s.HeadDim = d.headDim
+	}
+	s.ValueDim = 0
+	f.Read(s)
+	if s.Heads%s.KVHeads != 0 {
+		f.Fail(keyKVHeads, fmt.Sprint(s.KVHeads), fmt.Sprintf("a divisor of the %d heads", s.Heads))
+		s.KVHeads = s.Heads
+	}
+	if s.HeadDim%2 != 0 || s.HeadDim == 0 {
+		f.Fail(keyHeadDim, fmt.Sprint(s.HeadDim), "an even number")
+		s.HeadDim = 2
+	}
+	if s.Heads*s.HeadDim > checkpoint.MaxWidth {
+		f.Fail(keyHeadDim, fmt.Sprint(s.HeadDim), fmt.Sprintf("at most %d with %d heads", checkpoint.MaxWidth/s.Heads, s.Heads))
+		s.HeadDim = 2
+	}
+	if s.ValueDim != 0 && s.ValueDim != s.HeadDim {
+		f.Unsupported(fmt.Sprintf("values of %d numbers a head where keys have %d", s.ValueDim, s.HeadDim), "")
+	}
+	s.ValueDim = s.HeadDim
+	s.QueryHeads, s.Queries, s.Keys = s.Heads, s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
+}
+
+// bothWays says whether tokens see what comes after them.
+func (s *decoderSettings) bothWays() bool { return !s.IsCausal || s.Bidirectional }
+
+// build makes the layers, all alike: one rope, no windows. attention and rope of a
+// layer may be changed before the model is loaded.
+func (m *decoder) build(s *decoderSettings, rope *compute.RoPE) {
+	m.wordScale = 1
+	m.Layers = make([]decoderLayer, s.Layers)
+	for i := range m.Layers {
+		l := &m.Layers[i]
+		l.activation, l.rope = s.Activation, rope
+		l.Attention = compute.Attention{Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Scale: float32(1 / math.Sqrt(float64(s.HeadDim))),
+			Mask: compute.AttentionMask{Causal: !s.bothWays()}}
+	}
+	m.stack = compute.Stack(m.Layers)
+}
+
+// slide gives the layers that do not see everything a window of tokens, the token
+// itself among them.
+func (m *decoder) slide(everything []bool, window int) {
+	for i := range m.Layers {
+		if l := &m.Layers[i]; !everything[i] {
+			l.Mask = compute.Sliding(window, l.Mask.Causal)
+		}
+	}
+}
+
+// windowless refuses to write layers that see a window where llama.cpp knows none.
+func windowless(e *checkpoint.Export) error {
+	return e.Refuse("layers that see a window", "GGUF has no such "+e.Architecture())
+}
+
+// network is what the families of decoders have in common.
+func (m *decoder) network(s *decoderSettings, settings any, task Task) *Network {
+	n := &Network{Trunk: m, Spec: &s.Spec, Settings: settings, MaxLength: s.MaxPositions, TokenTypes: 1, OneType: true, Pooling: compute.PoolLast,
+		Load:    checkpoint.LoadOptions{Prefixes: []string{"model."}, Eps: s.Eps},
+		Decoder: Decoder{Causal: !s.bothWays(), Words: &m.Words, Layers: s.Layers, KeyWidth: s.Keys},
+	}
+	if task == Classify {
+		n.Classifier = new(scoreClassifier)
+	}
+	return n
+}
+
+// scoreClassifier is the head of decoders that classify, on the last token's state:
+//
+//	logits = score·x
+type scoreClassifier struct {
+	Score compute.Linear `hf:"score,classifier" gguf:"cls.output" shape:"labels hidden" bias:"none" keep:"exact"`
+}
+
+func (h *scoreClassifier) Logits(c *compute.Context, x compute.Matrix) compute.Matrix {
+	return c.Linear(&h.Score, x, kernels.Identity)
+}
+
+func (h *scoreClassifier) String() string { return "classifier" }

@@ -1,0 +1,179 @@
+package family
+
+import (
+	"math"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+func init() {
+	register(&Family{
+		Name: "Gemma", ModelTypes: []string{"gemma"}, GGUF: []string{"gemma"},
+		Classes: map[string]Task{"GemmaForCausalLM": Generate, "GemmaForSequenceClassification": Classify, "GemmaModel": Embed},
+		New:     newGemma,
+	})
+	register(&Family{
+		Name: "Gemma 2", ModelTypes: []string{"gemma2"}, GGUF: []string{"gemma2"},
+		Classes: map[string]Task{"Gemma2ForCausalLM": Generate, "Gemma2ForSequenceClassification": Classify, "Gemma2Model": Embed},
+		New:     newGemma2,
+	})
+	register(&Family{
+		Name: "Gemma 3", ModelTypes: []string{"gemma3_text"}, GGUF: []string{"gemma3"},
+		Classes: map[string]Task{"Gemma3ForCausalLM": Generate, "Gemma3TextForSequenceClassification": Classify, "Gemma3TextModel": Embed},
+		New:     newGemma3,
+	})
+}
+
+// Gemma (Gemma Team 2024): the trunk of decoder.go with words scaled by √hidden,
+// gains of norms stored as g−1 (in GGUF as g), and GeGLU, with the tanh form
+// whatever hidden_act calls it.
+//
+// Gemma 2: norms of what blocks add; scores and logits capped, cap·tanh(x/cap);
+// every second layer, from the first on, sees a window only.
+//
+// Gemma 3: norms of heads in the place of the caps; five layers see a window, the
+// sixth everything; the former turn by a θ of their own.
+type gemmaSettings struct {
+	decoderSettings
+	HiddenActivation kernels.Activation `hf:"hidden_activation" default:"preset" ggufdefault:"preset"`
+	SlidingWindow    int                `hf:"sliding_window" gguf:".attention.sliding_window" default:"4096"`
+	QueryScalar      float64            `hf:"query_pre_attn_scalar" default:"preset" min:"1e-3" max:"1e6"`
+}
+
+// gemmaBase reads what the three have in common.
+func (s *gemmaSettings) gemmaBase(f *checkpoint.File, spec Spec, positions, keyHeads int) {
+	s.read(f, decoderDefaults{spec: spec, positions: positions, keyHeads: keyHeads, headDim: 256, activation: kernels.GELUTanh})
+}
+
+// start makes the layers and scales the words.
+func (m *decoder) start(s *gemmaSettings, rope *compute.RoPE) {
+	m.build(&s.decoderSettings, rope)
+	m.wordScale = float32(math.Sqrt(float64(s.HiddenSize)))
+}
+
+// gemmaNetwork is network, with gains that lack 1 in safetensors files.
+func (m *decoder) gemmaNetwork(f *checkpoint.File, s *gemmaSettings, task Task) *Network {
+	n := m.network(&s.decoderSettings, s, task)
+	if !f.IsGGUF() {
+		n.Load.NormOffset = 1
+	}
+	return n
+}
+
+func newGemma(f *checkpoint.File, task Task) *Network {
+	m, s := new(decoder), new(gemmaSettings)
+	s.gemmaBase(f, Spec{HiddenSize: 3072, IntermediateSize: 24576, Layers: 28, Heads: 16, VocabSize: 256000}, 8192, 16)
+	if s.Activation == kernels.GELU {
+		s.Activation = kernels.GELUTanh // what the first configurations meant by "gelu"
+	}
+	m.start(s, f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions}))
+	return m.gemmaNetwork(f, s, task)
+}
+
+type gemma2Settings struct {
+	gemmaSettings
+	ScoreCap float32 `hf:"attn_logit_softcapping" gguf:".attn_logit_softcapping" default:"preset" ggufdefault:"50" min:"0" max:"1e6"`
+	LogitCap float32 `hf:"final_logit_softcapping" gguf:".final_logit_softcapping" default:"preset" ggufdefault:"30" min:"0" max:"1e6"`
+}
+
+func newGemma2(f *checkpoint.File, task Task) *Network {
+	m, s := new(decoder), new(gemma2Settings)
+	s.PostNorms = true
+	s.gemmaBase(f, Spec{HiddenSize: 2304, IntermediateSize: 9216, Layers: 26, Heads: 8, VocabSize: 256000}, 8192, 4)
+	// null is no cap, and not the class's.
+	if !f.IsNull(keyScoreCap) {
+		s.ScoreCap = 50
+	}
+	if !f.IsNull(keyLogitCap) {
+		s.LogitCap = 30
+	}
+	s.queryScale(f, 46)
+	f.Read(s)
+	s.Activation = s.HiddenActivation
+	m.start(&s.gemmaSettings, f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions}))
+	for i := range m.Layers {
+		m.Layers[i].SoftCap, m.Layers[i].Scale = s.ScoreCap, s.scale()
+	}
+	everything := f.LayerTypes(s.Layers, func(layer int) bool { return layer%2 == 1 })
+	m.slide(everything, s.SlidingWindow)
+	n := m.gemmaNetwork(f, &s.gemmaSettings, task)
+	n.Settings, n.Decoder.LogitCap = s, s.LogitCap
+	n.Export = func(e *checkpoint.Export) error {
+		e.LayerTypes(everything, 2)
+		return s.exportScale(e, 46, "attn_q.weight", "attn_q.bias")
+	}
+	return n
+}
+
+type gemma3Settings struct {
+	gemmaSettings
+	LogitCap       float32 `hf:"final_logit_softcapping" gguf:".final_logit_softcapping" default:"0" min:"0" max:"1e6"`
+	WindowPattern  int     `hf:"sliding_window_pattern _sliding_window_pattern" default:"6"`
+}
+
+func newGemma3(f *checkpoint.File, task Task) *Network {
+	m, s := new(decoder), new(gemma3Settings)
+	s.PostNorms, s.HeadNorms = true, true
+	s.gemmaBase(f, Spec{HiddenSize: 2304, IntermediateSize: 9216, Layers: 26, Heads: 8, VocabSize: 262208}, 131072, 4)
+	s.queryScale(f, 62)
+	f.Read(s)
+	s.Activation = s.HiddenActivation
+	global := f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 1e6, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions})
+	local := f.RoPE("sliding_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "rope_local_base_freq", GGUF: ".rope.freq_base_swa"}, Theta: 10000, Dim: s.HeadDim, Positions: s.MaxPositions})
+	everything := f.LayerTypes(s.Layers, func(layer int) bool { return (layer+1)%max(1, s.WindowPattern) == 0 })
+	m.start(&s.gemmaSettings, global)
+	window := s.SlidingWindow
+	if s.bothWays() {
+		window = window/2 + 1 // half of it on each side, and the token itself
+	}
+	m.slide(everything, window)
+	for i := range m.Layers {
+		m.Layers[i].Scale = s.scale()
+		if !everything[i] {
+			m.Layers[i].rope = local
+		}
+	}
+	n := m.gemmaNetwork(f, &s.gemmaSettings, task)
+	n.Settings, n.Decoder.LogitCap = s, s.LogitCap
+	n.Export = func(e *checkpoint.Export) error {
+		e.LayerTypes(everything, 6)
+		return s.exportScale(e, 62, "attn_q_norm.weight")
+	}
+	return n
+}
+
+var keyLogitCap = checkpoint.Key{HF: "final_logit_softcapping", GGUF: ".final_logit_softcapping"}
+
+// queryScale sets the number whose root scores are divided by. GGUF has no key for
+// it: as in llama.cpp it is the size of a head, save in the largest model, which
+// is known by its number of layers.
+func (s *gemmaSettings) queryScale(f *checkpoint.File, largest int) {
+	s.HiddenActivation = kernels.GELUTanh
+	s.QueryScalar = 256
+	if f.IsGGUF() {
+		s.QueryScalar = s.ggufScalar(largest)
+	}
+}
+
+func (s *gemmaSettings) ggufScalar(largest int) float64 {
+	if s.Layers == largest {
+		return float64(s.HiddenSize / s.Heads)
+	}
+	return float64(s.HeadDim)
+}
+
+func (s *gemmaSettings) scale() float32 { return float32(1 / math.Sqrt(s.QueryScalar)) }
+
+// exportScale puts a scale of scores that GGUF has no key for into what makes the
+// queries: their norm or their matrix.
+func (s *gemmaSettings) exportScale(e *checkpoint.Export, largest int, tensors ...string) error {
+	ratio := float64(s.scale()) * math.Sqrt(s.ggufScalar(largest))
+	if math.Abs(ratio-1) >= 1e-6 {
+		for _, name := range tensors {
+			e.Scale(name, float32(ratio))
+		}
+	}
+	return nil
+}

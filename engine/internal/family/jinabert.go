@@ -1,0 +1,133 @@
+package family
+
+import (
+	"fmt"
+	"math"
+	"math/bits"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+func init() {
+	register(&Family{
+		Name: "JinaBERT", ModelTypes: []string{"bert", "jina_bert"}, GGUF: []string{"jina-bert-v2"}, OwnClasses: true,
+		Classes: map[string]Task{"JinaBertForSequenceClassification": Classify, "JinaBertModel": Embed, "JinaBertForMaskedLM": Embed},
+		New:     newJinaBERT,
+	})
+}
+
+// JinaBERT (Günther et al. 2023), as the authors' JinaBertForSequenceClassification:
+// BERT without positions, whose attention is weaker the farther (ALiBi), and with a
+// gated feed-forward block:
+//
+//	x = LN(word[id] + type[0])
+//	for each layer:
+//		x = LN(x + Out·attention(QKV·x))
+//		u, g = GateUp·x
+//		x = LN(x + Down·(act(u) ⊙ g))
+//	logits = classifier·tanh(pooler·x[first token])
+type jinaBERT struct {
+	Words  compute.Embedding `hf:"embeddings.word_embeddings" gguf:"token_embd" shape:"vocab hidden"`
+	Types  compute.Embedding `hf:"embeddings.token_type_embeddings" gguf:"token_types" shape:"types hidden"`
+	Norm   compute.Norm      `hf:"embeddings.LayerNorm" gguf:"token_embd_norm" shape:"hidden"`
+	Layers []jinaLayer       `hf:"encoder.layer.%d." gguf:"blk.%d." each:"layers"`
+
+	stack []compute.Layer
+}
+
+type jinaLayer struct {
+	compute.Attention
+	QKV     compute.Linear `hf:"attention.self.query attention.self.key attention.self.value" gguf:"attn_q attn_k attn_v,attn_qkv" shape:"hidden hidden"`
+	Out     compute.Linear `hf:"attention.output.dense" gguf:"attn_output" shape:"hidden hidden"`
+	OutNorm compute.Norm   `hf:"attention.output.LayerNorm" gguf:"attn_output_norm" shape:"hidden"`
+
+	// The two halves are one tensor, except in older GGUF files.
+	GateUp   compute.Linear `hf:"mlp.gated_layers" gguf:"ffn_gate ffn_up,ffn_up" shape:"gated hidden" bias:"none"`
+	Down     compute.Linear `hf:"mlp.wo" gguf:"ffn_down" shape:"hidden intermediate"`
+	DownNorm compute.Norm   `hf:"mlp.layernorm" gguf:"layer_output_norm" shape:"hidden"`
+
+	activation kernels.Activation
+}
+
+func (m *jinaBERT) Hidden(c *compute.Context, want compute.Want) compute.Matrix {
+	x := c.Embed(&m.Words, c.Batch.IDs)
+	c.AddEmbedding(x, &m.Types, c.Batch.Types)
+	c.Norm(x, &m.Norm)
+	return c.Layers(x, m.stack, want)
+}
+
+func (l *jinaLayer) Project(c *compute.Context, x compute.Matrix, to compute.QKV) {
+	c.Project(to, &l.QKV, x)
+}
+
+func (l *jinaLayer) Finish(c *compute.Context, x, a compute.Matrix) {
+	c.AddLinear(x, &l.Out, a)
+	c.Norm(x, &l.OutNorm)
+	c.AddGated(x, x, &l.GateUp, l.activation, &l.Down)
+	c.Norm(x, &l.DownNorm)
+}
+
+// alibi are the slopes of n heads (Press et al. 2021): 2^(−8/n), its square, its
+// cube and so on for n a power of two. Otherwise those of the power m below, and
+// then every second one of 2m heads.
+func alibi(n int) []float32 {
+	m := 1 << (bits.Len(uint(n)) - 1)
+	slopes := make([]float32, 0, n)
+	for h := range m {
+		slopes = append(slopes, float32(math.Exp2(-8*float64(h+1)/float64(m))))
+	}
+	for h := range n - m {
+		slopes = append(slopes, float32(math.Exp2(-8*float64(2*h+1)/float64(2*m))))
+	}
+	return slopes
+}
+
+type jinaSettings struct {
+	Spec
+	MaxPositions  int     `hf:"max_position_embeddings" gguf:".context_length" default:"512"`
+	TypeVocabSize int     `hf:"type_vocab_size" gguf:"tokenizer.ggml.token_type_count" default:"2" dim:"types"`
+	Eps           float32 `hf:"layer_norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-12"`
+	PositionKind  string  `hf:"position_embedding_type" default:"alibi"`
+	FeedForward   string  `hf:"feed_forward_type" default:"geglu"`
+
+	Gated int `dim:"gated"`
+}
+
+func newJinaBERT(f *checkpoint.File, task Task) *Network {
+	m, s := new(jinaBERT), &jinaSettings{Spec: bertSpec(30522)}
+	s.Spec.read(f)
+	f.Read(s)
+	if s.PositionKind != "alibi" {
+		f.Unsupported(fmt.Sprintf("JinaBERT with position_embedding_type %q", checkpoint.Abridge(s.PositionKind)), "winnow knows alibi")
+	}
+	activation := kernels.GELU
+	switch s.FeedForward {
+	case "geglu":
+	case "reglu":
+		activation = kernels.ReLU
+	default:
+		f.Unsupported(fmt.Sprintf("JinaBERT with feed_forward_type %q", checkpoint.Abridge(s.FeedForward)), "winnow knows geglu and reglu")
+	}
+	s.Gated = 2 * s.IntermediateSize
+	if f.IsGGUF() {
+		s.Gated = s.IntermediateSize // of each half
+	}
+	dim := s.headDim(f)
+	m.Layers = make([]jinaLayer, s.Layers)
+	for i := range m.Layers {
+		l := &m.Layers[i]
+		l.activation = activation
+		l.Attention = compute.Attention{Heads: s.Heads, KVHeads: s.Heads, HeadDim: dim, Scale: float32(1 / math.Sqrt(float64(dim))),
+			Mask: compute.AttentionMask{Slopes: alibi(s.Heads)}, Coarse: true}
+	}
+	m.stack = compute.Stack(m.Layers)
+	n := &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: s.MaxPositions, TokenTypes: s.TypeVocabSize, OneType: true, Pooling: compute.PoolFirst,
+		Load: checkpoint.LoadOptions{Prefixes: []string{"bert."}, Eps: s.Eps}}
+	if task == Classify {
+		n.Classifier = new(bertClassifier)
+		poolerLost(f)
+	}
+	return n
+}

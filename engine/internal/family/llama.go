@@ -1,0 +1,88 @@
+package family
+
+import (
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+func init() {
+	register(&Family{
+		Name: "Llama", ModelTypes: []string{"llama", "llama_bidirec"}, GGUF: []string{"llama"},
+		Classes: map[string]Task{"LlamaForCausalLM": Generate, "LlamaForSequenceClassification": Classify, "LlamaModel": Embed,
+			"LlamaBidirectionalForSequenceClassification": Classify, "LlamaBidirectionalModel": Embed},
+		New: newLlama,
+	})
+	register(&Family{
+		Name: "Mistral", ModelTypes: []string{"mistral"},
+		Classes: map[string]Task{"MistralForCausalLM": Generate, "MistralForSequenceClassification": Classify, "MistralModel": Embed},
+		New:     newMistral,
+	})
+}
+
+// Llama (Touvron et al. 2023; Grattafiori et al. 2024): the trunk of decoder.go
+// without head norms and post norms. NVIDIA's bidirectional Llama sees both ways,
+// and its classifier reads the mean of all states and divides by a temperature.
+//
+// llama.cpp's converter interleaves the two halves of each head of queries and keys,
+// since its rotation turns neighbours.
+type llamaSettings struct {
+	decoderSettings
+	Pooling     string  `hf:"pooling" default:"avg"`
+	Temperature float32 `hf:"temperature" default:"1" min:"1e-6" max:"1e6"`
+}
+
+func newLlama(f *checkpoint.File, task Task) *Network {
+	m, s := new(decoder), new(llamaSettings)
+	s.read(f, decoderDefaults{spec: Spec{HiddenSize: 4096, IntermediateSize: 11008, Layers: 32, Heads: 32, VocabSize: 32000}, positions: 2048, activation: kernels.SiLU})
+	bidirectional := f.ModelType == "llama_bidirec" || f.Architecture == "LlamaBidirectionalForSequenceClassification"
+	if bidirectional {
+		f.Read(s)
+		s.IsCausal = false
+		if s.Pooling != "avg" {
+			f.Unsupported("pooling \""+checkpoint.Abridge(s.Pooling)+"\"", "winnow knows avg")
+		}
+	}
+	m.build(&s.decoderSettings, f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions}))
+	n := m.network(&s.decoderSettings, s, task)
+	n.Load.Interleaved = f.IsGGUF()
+	n.Export = func(e *checkpoint.Export) error {
+		e.Interleave()
+		return nil
+	}
+	if task == Classify && s.bothWays() {
+		n.Pooling, n.Temperature = compute.PoolMean, s.Temperature
+	}
+	return n
+}
+
+// Mistral (Jiang et al. 2023): Llama, each layer of which sees a window if the
+// configuration has one. ctxl-rerank-v2's largest is one without. In GGUF it is
+// called llama.
+type mistralSettings struct {
+	decoderSettings
+	SlidingWindow int `hf:"sliding_window" default:"preset"`
+}
+
+func newMistral(f *checkpoint.File, task Task) *Network {
+	m, s := new(decoder), new(mistralSettings)
+	s.read(f, decoderDefaults{spec: Spec{HiddenSize: 4096, IntermediateSize: 14336, Layers: 32, Heads: 32, VocabSize: 32000},
+		positions: 131072, keyHeads: 8, activation: kernels.SiLU})
+	if !f.IsNull(keyWindow) {
+		s.SlidingWindow = 4096
+	}
+	f.Read(s)
+	m.build(&s.decoderSettings, f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions}))
+	if s.SlidingWindow > 0 {
+		m.slide(make([]bool, s.Layers), s.SlidingWindow)
+	}
+	n := m.network(&s.decoderSettings, s, task)
+	n.Export = func(e *checkpoint.Export) error {
+		e.Interleave()
+		if s.SlidingWindow > 0 {
+			return windowless(e)
+		}
+		return nil
+	}
+	return n
+}

@@ -1,0 +1,51 @@
+package family
+
+import (
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+func init() {
+	register(&Family{
+		Name: "Qwen 2", ModelTypes: []string{"qwen2"}, GGUF: []string{"qwen2"},
+		Classes: map[string]Task{"Qwen2ForCausalLM": Generate, "Qwen2ForSequenceClassification": Classify, "Qwen2Model": Embed},
+		New:     func(f *checkpoint.File, task Task) *Network { return newQwen(f, task, false) },
+	})
+	register(&Family{
+		Name: "Qwen 3", ModelTypes: []string{"qwen3"}, GGUF: []string{"qwen3"},
+		Classes: map[string]Task{"Qwen3ForCausalLM": Generate, "Qwen3ForSequenceClassification": Classify, "Qwen3Model": Embed, "JinaForRanking": Rank},
+		New:     func(f *checkpoint.File, task Task) *Network { return newQwen(f, task, true) },
+	})
+}
+
+// Qwen 2 (Yang et al. 2024): the trunk of decoder.go with biases on queries, keys
+// and values.
+//
+// Qwen 3 (Yang et al. 2025): no biases, but RMS norms of each head of queries and
+// keys before they are turned.
+type qwenSettings struct {
+	decoderSettings
+	SlidingWindow    int  `hf:"sliding_window" default:"4096"`
+	UseSlidingWindow bool `hf:"use_sliding_window" default:"false"`
+	MaxWindowLayers  int  `hf:"max_window_layers" default:"28" min:"0"`
+}
+
+func newQwen(f *checkpoint.File, task Task, headNorms bool) *Network {
+	m, s := new(decoder), new(qwenSettings)
+	d := decoderDefaults{spec: Spec{HiddenSize: 4096, IntermediateSize: 22016, Layers: 32, Heads: 32, VocabSize: 151936},
+		positions: 32768, keyHeads: 32, activation: kernels.SiLU}
+	if headNorms {
+		d.headDim = 128
+	}
+	s.HeadNorms = headNorms
+	s.read(f, d)
+	f.Read(s)
+	m.build(&s.decoderSettings, f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions}))
+	everything := f.LayerTypes(s.Layers, func(layer int) bool { return !s.UseSlidingWindow || layer < s.MaxWindowLayers })
+	n := m.network(&s.decoderSettings, s, task)
+	if s.UseSlidingWindow {
+		m.slide(everything, s.SlidingWindow)
+		n.Export = windowless
+	}
+	return n
+}

@@ -1,0 +1,211 @@
+package family
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+)
+
+// A Trunk is a transformer without a head.
+type Trunk interface {
+	// Hidden takes the batch of c through the model: the hidden states after the last
+	// norm, a row for each of the tokens that want asks for.
+	Hidden(c *compute.Context, want compute.Want) compute.Matrix
+}
+
+// A Classifier is the head that a family's classification checkpoints have.
+type Classifier interface {
+	// Logits makes of pooled states, a row a sequence, a row of logits each.
+	Logits(c *compute.Context, x compute.Matrix) compute.Matrix
+	// String is the head in words.
+	String() string
+}
+
+// A Task is what a checkpoint's class says that it was trained for.
+type Task uint8
+
+// The tasks.
+const (
+	Classify Task = iota // a classifier scores a pair
+	Embed                // the bare encoder; what follows it makes a vector
+	Generate             // a language model
+	Rank                 // jina-reranker-v3: a list of documents in one prompt
+)
+
+// A Family is a kind of transformer and the names that files have for it.
+type Family struct {
+	Name       string
+	ModelTypes []string // config.json's model_type; the first is the usual one
+
+	// Classes are those of config.json's architectures, by task.
+	Classes map[string]Task
+	// OwnClasses says that other classes of the model type are another family's.
+	OwnClasses bool
+	// GGUF are values of general.architecture. Where several families share one, a
+	// slash and the tokenizer's model follow.
+	GGUF []string
+
+	// New reads the settings of f and says what there is to load for the task.
+	New func(f *checkpoint.File, task Task) *Network
+}
+
+// A Network is a family's model before and after its weights are loaded.
+type Network struct {
+	Trunk      Trunk
+	Classifier Classifier      // of Classify
+	Pooling    compute.Pooling // of the states that Classifier reads
+	// Temperature is what the classifier's logits are divided by; 0: 1.
+	Temperature float32
+	Spec       *Spec
+	Settings   any // the family's settings struct: dimensions for Load, keys for Export
+
+	MaxLength  int  // tokens that the positions are enough for
+	TokenTypes int  // that the model tells apart
+	OneType    bool // token types are 0 whatever the tokenizer says
+	Decoder    Decoder
+
+	// How tensors are named and stored.
+	Load checkpoint.LoadOptions
+	// Loaded checks what the file has; nil: nothing.
+	Loaded func(f *checkpoint.File) error
+	// Prepare computes once what depends on nothing but the weights, and gives its
+	// size in bytes; nil: nothing.
+	Prepare func(r *compute.Runner) (int64, error)
+	// Export adds to a GGUF file what the tables cannot say; nil: nothing.
+	Export func(e *checkpoint.Export) error
+}
+
+// A Decoder is what a trunk that sees only what lies before has besides. The zero
+// value is that of an encoder.
+type Decoder struct {
+	Causal   bool               // no token sees a later one: prefixes can be shared
+	Words    *compute.Embedding // that a language model's head is tied to
+	Layers   int
+	KeyWidth int     // numbers of a token's keys in a layer
+	LogitCap float32 // of the language model's logits; 0: none
+}
+
+var families []*Family
+
+func register(f *Family) { families = append(families, f) }
+
+// Find is the family of a file and the task of its class. As in transformers, the
+// model type says what a model is; the class, which may be missing or of another
+// library, what it was trained for.
+func Find(f *checkpoint.File) (*Family, Task, error) {
+	if f.IsGGUF() {
+		return findGGUF(f)
+	}
+	if f.Architecture == "" && f.ModelType == "" {
+		return nil, 0, f.Missing("architectures", `a list that begins with the model's class, such as ["BertForSequenceClassification"]`)
+	}
+	for _, fam := range families {
+		if _, ok := fam.Classes[f.Architecture]; ok && (f.ModelType == "" || slices.Contains(fam.ModelTypes, f.ModelType)) {
+			return fam.task(f)
+		}
+	}
+	for _, fam := range families {
+		if slices.Contains(fam.ModelTypes, f.ModelType) && !fam.OwnClasses {
+			return fam.task(f)
+		}
+	}
+	if f.ModelType == "" {
+		return nil, 0, f.Refuse(fmt.Sprintf("architecture %q", checkpoint.Abridge(f.Architecture)), "winnow reads "+known(func(fam *Family) []string {
+			return slices.Collect(maps.Keys(fam.Classes))
+		}))
+	}
+	return nil, 0, f.Refuse(fmt.Sprintf("architecture %q of model_type %q", checkpoint.Abridge(f.Architecture), checkpoint.Abridge(f.ModelType)),
+		"winnow reads the model types "+known(func(fam *Family) []string { return fam.ModelTypes }))
+}
+
+// task is what a checkpoint of the family in Hugging Face layout is for: by its
+// class, by the end of a class's name that is not the family's, or by its tensors.
+func (fam *Family) task(f *checkpoint.File) (*Family, Task, error) {
+	task, ok := fam.Classes[f.Architecture]
+	if !ok {
+		switch class := f.Architecture; {
+		case strings.HasSuffix(class, "ForSequenceClassification"):
+			task, ok = Classify, true
+		case strings.HasSuffix(class, "ForCausalLM") && fam.generates():
+			task, ok = Generate, true
+		case class != "" && !strings.HasSuffix(class, "Model") && !strings.HasSuffix(class, "ForMaskedLM"):
+			return nil, 0, f.Refuse(fmt.Sprintf("architecture %q", checkpoint.Abridge(class)), "of this model type winnow reads "+
+				strings.Join(slices.Sorted(maps.Keys(fam.Classes)), ", "))
+		case fam.generates():
+			task = Generate
+		default:
+			task = Embed
+		}
+	}
+	if f.Sentence.Modules() > 0 {
+		return fam, task, nil
+	}
+	for _, name := range []string{"classifier.weight", "classifier.out_proj.weight", "score.weight"} {
+		if _, found := f.Tensor(name); found && (task == Embed || !ok) {
+			return fam, Classify, nil
+		}
+	}
+	if strings.HasSuffix(f.Architecture, "ForMaskedLM") {
+		return nil, 0, f.Refuse(fmt.Sprintf("architecture %q", f.Architecture), "a bare language model neither ranks nor embeds; beside a modules.json it would embed")
+	}
+	return fam, task, nil
+}
+
+// ggufTask is what a GGUF file has the tensors for.
+func (fam *Family) ggufTask(f *checkpoint.File) Task {
+	has := func(name string) bool { _, ok := f.Tensor(name); return ok }
+	switch {
+	case has("projector.0.weight"):
+		return Rank
+	case has("cls.output.weight") || has("cls.weight"):
+		return Classify
+	case fam.generates():
+		return Generate
+	}
+	return Embed
+}
+
+// generates says whether the family has a language model's class.
+func (fam *Family) generates() bool {
+	for _, task := range fam.Classes {
+		if task == Generate {
+			return true
+		}
+	}
+	return false
+}
+
+func findGGUF(f *checkpoint.File) (*Family, Task, error) {
+	if f.Architecture == "" {
+		return nil, 0, f.Missing("general.architecture", "a string")
+	}
+	kind, _ := f.Metadata.String("tokenizer.ggml.model")
+	for _, name := range []string{f.Architecture + "/" + kind, f.Architecture} {
+		for _, fam := range families {
+			if slices.Contains(fam.GGUF, name) {
+				return fam, fam.ggufTask(f), nil
+			}
+		}
+	}
+	return nil, 0, f.Refuse(fmt.Sprintf("general.architecture %q", checkpoint.Abridge(f.Architecture)), "winnow reads "+known(func(fam *Family) []string {
+		var names []string
+		for _, name := range fam.GGUF {
+			name, _, _ = strings.Cut(name, "/")
+			names = append(names, name)
+		}
+		return names
+	}))
+}
+
+func known(names func(fam *Family) []string) string {
+	var list []string
+	for _, fam := range families {
+		list = append(list, names(fam)...)
+	}
+	slices.Sort(list)
+	return strings.Join(slices.Compact(list), ", ")
+}
