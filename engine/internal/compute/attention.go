@@ -1,0 +1,173 @@
+package compute
+
+import (
+	"math"
+	"math/bits"
+	"slices"
+
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+// AttentionMask says which keys a query sees, and how their scores fall with the
+// distance.
+type AttentionMask struct {
+	Causal bool      // only the query's own token and those before it
+	Window int       // only tokens no further away, or, if causal, the last so many; 0: all
+	Slopes []float32 // ALiBi (Press et al. 2021): head h's score of a token at distance d is less by Slopes[h]·d; or nil
+}
+
+// ALiBi is the slopes of so many heads: 2^(−8/n), its square, its cube and so on for a
+// power of two n. Otherwise those of the power m below, and then every second one of 2m
+// heads.
+func ALiBi(heads int) []float32 {
+	m := 1 << (bits.Len(uint(heads)) - 1)
+	slopes := make([]float32, 0, heads)
+	for h := range m {
+		slopes = append(slopes, float32(math.Exp2(-8*float64(h+1)/float64(m))))
+	}
+	for h := range heads - m {
+		slopes = append(slopes, float32(math.Exp2(-8*float64(2*h+1)/float64(2*m))))
+	}
+	return slopes
+}
+
+// Attention is multi-head attention within each sequence and its prefix, or, if there
+// are fewer heads of keys than of queries, grouped-query attention. Embedded in a
+// layer, it is the layer's attention.
+type Attention struct {
+	Heads, KVHeads, HeadDim int // KVHeads divides Heads
+
+	Scale   float32
+	SoftCap float32 // of scores; 0: none
+	Mask    AttentionMask
+
+	// Coarse allows 16-bit products where matrices are of 8 bits and all rows are asked
+	// for: for few queries they cost more than they save.
+	Coarse bool
+}
+
+// NewAttention is multi-head attention of so many heads, its scores divided by the root
+// of a head's width.
+func NewAttention(heads, headDim int, mask AttentionMask) Attention {
+	return Attention{Heads: heads, KVHeads: heads, HeadDim: headDim, Scale: float32(1 / math.Sqrt(float64(headDim))), Mask: mask}
+}
+
+// Widths are the columns of queries and of keys or values.
+func (a *Attention) Widths() (q, kv int) { return a.Heads * a.HeadDim, a.KVHeads * a.HeadDim }
+
+// coarseTokens is the length from which on 16-bit products pay.
+const coarseTokens = 128
+
+// attentionPairs is attention of all sequences and heads of keys, in that order.
+type attentionPairs struct {
+	*Attention
+	out    Matrix
+	qkv    QKV
+	rows   Rows
+	layer  int
+	coarse bool
+	owner  *Context
+}
+
+// Attend is attention of the queries of some tokens, a row a token, to keys and values
+// of all.
+func (a *Attention) Attend(c *Context, qkv QKV, rows Rows) Matrix {
+	b := &c.Batch
+	p := &c.attends
+	*p = attentionPairs{Attention: a, out: c.New(qkv.Q.Rows, qkv.Q.Cols), qkv: qkv, rows: rows, layer: c.layer, owner: c,
+		coarse: a.Coarse && c.runner.options.Coarse && rows.All}
+	work := 0
+	for s := range b.Sequences() {
+		first, last := b.Range(s)
+		from, to := rows.within(first, last)
+		keys, reach := b.Prefix[s].Tokens+last-first, a.Mask.Window
+		if a.Mask.Causal {
+			keys = b.Prefix[s].Tokens + (last-first+1)/2
+		} else {
+			reach = 2*reach + 1
+		}
+		if a.Mask.Window > 0 {
+			keys = min(keys, reach)
+		}
+		work += (to - from) * keys * a.Heads * (2*a.HeadDim*floatWork + expWork)
+	}
+	c.spread(p, b.Sequences()*a.KVHeads, 1, work)
+	return p.out
+}
+
+// within is the range, among the rows, of those from first to last-1 of the batch.
+func (r Rows) within(first, last int) (from, to int) {
+	if r.All {
+		return first, last
+	}
+	from, _ = slices.BinarySearch(r.Numbers, int32(first))
+	to, _ = slices.BinarySearch(r.Numbers, int32(last))
+	return from, to
+}
+
+func (p *attentionPairs) part(from, to, w int) {
+	scratch := &p.owner.runner.contexts[w].attention
+	for i := from; i < to; i++ {
+		p.group(i/p.KVHeads, i%p.KVHeads, scratch)
+	}
+}
+
+// group is attention of the query heads of sequence s that share head h of the keys.
+func (p *attentionPairs) group(s, h int, scratch *kernels.AttentionScratch) {
+	b, d := &p.owner.Batch, p.HeadDim
+	first, last := b.Range(s)
+	seen := first + int(b.Visible[s])
+	k, v := p.qkv.K.Slice(first, seen).Columns(h*d, (h+1)*d), p.qkv.V.Slice(first, seen).Columns(h*d, (h+1)*d)
+	kernel := kernels.Attention{HeadDim: d, Scale: p.Scale, SoftCap: p.SoftCap, Window: p.Mask.Window, Causal: p.Mask.Causal}
+	before := 0
+	if prefix := b.Prefix[s]; prefix.Tokens > 0 {
+		before = prefix.Tokens
+		kp, vp := prefix.Cache.rows(p.layer, before)
+		kernel.KPrefix, kernel.VPrefix = kp.Columns(h*d, (h+1)*d), vp.Columns(h*d, (h+1)*d)
+	}
+	group := p.Heads / p.KVHeads
+	if p.rows.All && last-first > 1 {
+		kernel.Offset = before
+		kernel.Coarse = p.coarse && k.Rows >= coarseTokens
+		for j := h * group; j < (h+1)*group; j++ {
+			kernel.Slope = p.slope(j)
+			kernel.Run(p.out.Slice(first, last).Columns(j*d, (j+1)*d), p.qkv.Q.Slice(first, last).Columns(j*d, (j+1)*d), k, v, scratch)
+		}
+		return
+	}
+	// One token at a time: the query heads of a group are as many rows.
+	from, to := p.rows.within(first, last)
+	for r := from; r < to; r++ {
+		at := r - first // the token's place in its sequence
+		if !p.rows.All {
+			at = int(p.rows.Numbers[r]) - first
+		}
+		q, out := headRowsOf(p.qkv.Q.Row(r)[h*group*d:], group, d), headRowsOf(p.out.Row(r)[h*group*d:], group, d)
+		if p.Mask.Window == 0 && p.Mask.Slopes == nil {
+			n := k.Rows
+			if p.Mask.Causal {
+				n = min(n, at+1)
+			}
+			kernel.Causal = false
+			kernel.Run(out, q, k.Slice(0, n), v.Slice(0, n), scratch)
+			continue
+		}
+		kernel.Offset = before + at
+		for j := range group {
+			kernel.Slope = p.slope(h*group + j)
+			kernel.Run(out.Slice(j, j+1), q.Slice(j, j+1), k, v, scratch)
+		}
+	}
+}
+
+func (p *attentionPairs) slope(head int) float32 {
+	if p.Mask.Slopes == nil {
+		return 0
+	}
+	return p.Mask.Slopes[head]
+}
+
+// headRowsOf is the heads at the beginning of a row as rows of their own.
+func headRowsOf(row []float32, heads, dim int) Matrix {
+	return Matrix{Data: row[:heads*dim], Rows: heads, Cols: dim, Stride: dim}
+}

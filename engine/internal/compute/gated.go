@@ -1,0 +1,46 @@
+package compute
+
+import "github.com/winnow-rerank/winnow/kernels"
+
+// gluRows is act(gate)·up of rows that hold both.
+type gluRows struct {
+	x   Matrix
+	act kernels.Activation
+}
+
+func (g *gluRows) part(from, to, _ int) {
+	x := g.x.Slice(from, to)
+	kernels.GLU(x.Columns(0, x.Cols/2), x, g.act)
+}
+
+// AddGated is x += Down·(act(Gate·h) ⊙ Up·h). The first half of gateUp's outputs is the
+// gate. h may be x.
+func (c *Context) AddGated(x, h Matrix, gateUp *Linear, act kernels.Activation, down *Linear) {
+	c.gated(x, x, h, gateUp, act, down)
+}
+
+// Gated is Down·(act(Gate·h) ⊙ Up·h). The first half of gateUp's outputs is the gate.
+func (c *Context) Gated(h Matrix, gateUp *Linear, act kernels.Activation, down *Linear) Matrix {
+	y := c.New(h.Rows, down.Outputs())
+	c.gated(y, Matrix{}, h, gateUp, act, down)
+	return y
+}
+
+// gated goes a block of rows at a time.
+func (c *Context) gated(y, residual, h Matrix, gateUp *Linear, act kernels.Activation, down *Linear) {
+	mark := c.arena.mark()
+	hidden := c.New(min(blockRows, h.Rows), gateUp.Outputs())
+	for r := 0; r < h.Rows; r += blockRows {
+		end := min(r+blockRows, h.Rows)
+		u := hidden.Slice(0, end-r)
+		c.multiply(u, gateUp, h.Slice(r, end), kernels.Identity, Matrix{}, 0, gateUp.Outputs())
+		c.glu = gluRows{x: u, act: act}
+		c.spread(&c.glu, u.Rows, 1, u.Rows*u.Cols/2*gatedWork)
+		part := residual
+		if residual.Rows > 0 {
+			part = residual.Slice(r, end)
+		}
+		c.multiply(y.Slice(r, end), down, u.Columns(0, u.Cols/2), kernels.Identity, part, 0, down.Outputs())
+	}
+	c.arena.release(mark)
+}

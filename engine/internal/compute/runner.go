@@ -1,0 +1,130 @@
+package compute
+
+import (
+	"context"
+	"runtime"
+	"sync"
+
+	"github.com/klauspost/cpuid/v2"
+)
+
+// RunnerOptions changes how a Runner computes.
+type RunnerOptions struct {
+	// Coarse says that the model's matrices are of 8 bits, so that attention need not
+	// be more exact than 16 where a layer allows it.
+	Coarse bool
+	// Pause, if it is set, is what workers call between two layers.
+	Pause func()
+}
+
+// A Runner is the workers that compute a model. Models of one number of threads share
+// them; each has memory of its own on every worker.
+type Runner struct {
+	pool     *pool
+	options  RunnerOptions
+	contexts []Context // by worker
+	trace    func(layer int, x Matrix)
+
+	mu   sync.Mutex
+	idle []*call
+}
+
+// NewRunner starts the workers, as many as threads says; 0: as many as there are
+// cores.
+func NewRunner(threads int, o RunnerOptions) *Runner {
+	if threads <= 0 {
+		threads = cores()
+	}
+	r := &Runner{pool: acquirePool(threads), options: o, contexts: make([]Context, threads)}
+	for w := range r.contexts {
+		r.contexts[w].runner, r.contexts[w].worker = r, w
+	}
+	return r
+}
+
+// cores is how many this process may use. The second thread of a core has no
+// multipliers of its own.
+func cores() int {
+	n := runtime.GOMAXPROCS(0)
+	if physical := cpuid.CPU.PhysicalCores; physical > 0 {
+		n = min(n, physical)
+	}
+	return max(1, n)
+}
+
+// Close lets go of the workers. Nothing may run.
+func (r *Runner) Close() { r.pool.release() }
+
+// Size is the number of workers.
+func (r *Runner) Size() int { return r.pool.size }
+
+// Trace has f see the states of every batch: after the embeddings (layer -1) and after
+// each layer. The last layer then computes all rows as well. It is for tests: nothing
+// may run meanwhile.
+func (r *Runner) Trace(f func(layer int, x Matrix)) { r.trace = f }
+
+// Work is something in independent tiles.
+type Work interface {
+	// Tile does tile i on the worker whose Context is c: its batch is empty, and none
+	// of its memory is in use.
+	Tile(c *Context, i int)
+}
+
+// Run has the workers do tiles 0 to n-1 of work and returns when all are done. It
+// gives the cause if ctx has ended, and a *PanicError if a tile panicked. It must not
+// be called from within a tile.
+func (r *Runner) Run(ctx context.Context, work Work, n int) error {
+	if ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	k := r.call()
+	k.ctx, k.work = ctx, work
+	err := r.pool.run(&k.job, k, n)
+	k.ctx, k.work = nil, nil
+	r.mu.Lock()
+	r.idle = append(r.idle, k)
+	r.mu.Unlock()
+	if err == nil && ctx.Err() != nil {
+		err = context.Cause(ctx)
+	}
+	return err
+}
+
+// A call is one Run; it is kept for the next.
+type call struct {
+	runner *Runner
+	job    job
+	ctx    context.Context
+	work   Work
+}
+
+func (r *Runner) call() *call {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if n := len(r.idle); n > 0 {
+		k := r.idle[n-1]
+		r.idle = r.idle[:n-1]
+		return k
+	}
+	return &call{runner: r}
+}
+
+// tile does a tile on worker w, unless the caller has gone away.
+func (k *call) tile(i, w int) {
+	if k.ctx.Err() != nil {
+		return
+	}
+	c := &k.runner.contexts[w]
+	c.ctx = k.ctx
+	c.Reset()
+	defer c.leave()
+	k.work.Tile(c, i)
+}
+
+// ActivationBytes is about how much memory the workers need for chunks of so many
+// tokens: each keeps the states, queries, keys, values and attention's output of all
+// tokens of its chunk, and the hidden layer and a product's input of a block.
+func (r *Runner) ActivationBytes(tokens, hidden, intermediate int) int64 {
+	floats := 5*tokens*hidden + min(tokens, blockRows)*2*max(intermediate, hidden)
+	return int64(r.Size()) * int64(floats) * 4
+}

@@ -1,0 +1,118 @@
+package compute
+
+import (
+	"runtime"
+	"sync/atomic"
+	"time"
+)
+
+// A split is an operation in pieces that any worker may take. Its owner uses it
+// again for each operation; state tells them apart.
+type split struct {
+	work    tiler
+	state   atomic.Uint64 // number of the operation, its pieces, the next piece to take
+	left    atomic.Int64  // pieces not done
+	waiting atomic.Bool   // the owner sleeps until left is 0
+	done    chan struct{}
+	failure failure
+	_       [64]byte // splits of two workers do not share a cache line
+}
+
+const (
+	pieceBits = 20
+	pieceMask = 1<<pieceBits - 1
+	maxPieces = pieceMask
+)
+
+// help takes pieces of the first split that has any, all that it can get.
+func (p *pool) help(w int) bool {
+	for i := range p.open {
+		if s := &p.open[i]; i != w && s.take(w) {
+			for s.take(w) {
+			}
+			return true
+		}
+	}
+	return false
+}
+
+// take does one piece of the split, if there is one to take.
+func (s *split) take(w int) bool {
+	for {
+		v := s.state.Load()
+		next, pieces := v&pieceMask, v>>pieceBits&pieceMask
+		if next >= pieces {
+			return false
+		}
+		if !s.state.CompareAndSwap(v, v+1) {
+			continue
+		}
+		// The piece is this worker's: the owner leaves work alone until it is done.
+		func() {
+			defer s.failure.catch()
+			s.work.tile(int(next), w)
+		}()
+		if s.left.Add(-1) == 0 && s.waiting.CompareAndSwap(true, false) {
+			s.done <- struct{}{}
+		}
+		return true
+	}
+}
+
+// helpers says whether opening a split could find another worker: one that is
+// awake, or, if the work is large enough to be worth waking for, any.
+func (p *pool) helpers(large bool) bool {
+	return p.spin.Load() > 0 || large && p.parked.Load() > 0
+}
+
+// divide does pieces 0 … pieces-1 of work, together with idle workers. w is the
+// worker that calls, from within a tile; it must not be called from within a
+// piece. Sleeping workers are woken if it is large. The first panic of a piece is
+// raised again here.
+func (p *pool) divide(w int, work tiler, pieces int, large bool) {
+	if pieces > maxPieces {
+		panic("compute: an operation in too many pieces")
+	}
+	s := &p.open[w]
+	s.work = work
+	s.left.Store(int64(pieces))
+	number := s.state.Load()>>(2*pieceBits) + 1
+	s.state.Store(number<<(2*pieceBits) | uint64(pieces)<<pieceBits)
+	if large && p.parked.Load() > 0 {
+		p.mu.Lock()
+		p.wakeLocked(pieces - 1)
+		p.mu.Unlock()
+	}
+	for s.take(w) {
+	}
+	s.wait()
+	s.work = nil
+	if e := s.failure.take(); e != nil {
+		panic(e)
+	}
+}
+
+// wait returns when all pieces are done.
+func (s *split) wait() {
+	if s.left.Load() == 0 {
+		return
+	}
+	start := time.Now()
+	for time.Since(start) < spinRunning {
+		for range spinChecks {
+			if s.left.Load() == 0 {
+				return
+			}
+		}
+		runtime.Gosched()
+	}
+	for s.left.Load() != 0 {
+		s.waiting.Store(true)
+		if s.left.Load() == 0 && s.waiting.CompareAndSwap(true, false) {
+			return
+		}
+		// A worker that ended the split before this one may be so late that it
+		// takes this waiting for its own: so left is looked at again.
+		<-s.done
+	}
+}
