@@ -2,9 +2,9 @@ package engine
 
 import (
 	"context"
-	"fmt"
 	"sync/atomic"
 
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
@@ -16,7 +16,7 @@ type Encoded struct {
 }
 
 // EncodeOptions says how Encode reads a query and its documents. The zero value
-// truncates at the end what is longer than the model takes.
+// truncates as the model's tokenizer does what is longer than the model takes.
 type EncodeOptions struct {
 	MaxLength    int    // tokens of a pair, special ones included; 0: what the model takes
 	MaxQuery     int    // tokens of the query, before it is paired; 0: no bound of its own
@@ -26,49 +26,13 @@ type EncodeOptions struct {
 	TruncateLeft bool   // drop the beginning of what is too long, not the end
 }
 
-// encodePiece is how many documents a worker encodes between two looks at the context.
-const encodePiece = 16
-
-// Encode turns the query with each of the documents into tokens, truncated to the
-// length that the model takes. It returns early when ctx is done.
-func (m *Model) Encode(ctx context.Context, query string, documents []string, o EncodeOptions) (Encoded, error) {
-	limit := m.maxLength
-	if o.MaxLength > 0 {
-		limit = min(limit, o.MaxLength)
-	}
-	o.Plain = o.Plain || m.plain
-	switch {
-	case m.vectors != nil:
-		return Encoded{}, fmt.Errorf("%s: %w", m.path, ErrCannotRerank)
-	case m.late != nil:
-		return m.encodeLate(ctx, query, documents, o, limit)
-	case m.listwise != nil:
-		return m.encodeList(ctx, query, documents, o, limit)
-	case m.pasts != nil || m.prompt != nil:
-		return m.encodePrompts(ctx, query, documents, o, limit)
-	}
-	t := m.tokenizer
-	if added := t.Added(true); limit <= added {
-		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a query and a document beside %d special tokens", limit, added)
-	}
-	whole := o.tokens(t, nil, query)
-	head := o.truncate(whole, o.MaxQuery)
-	encoded := newEncoded(len(documents), limit)
-	err := m.encodePieces(ctx, len(documents), func(from, to int) error {
-		var tokens []int32
-		var out tokenizer.Encoding
-		for d := from; d < to; d++ {
-			tokens = o.tokens(t, tokens[:0], documents[d])
-			encoded.Full[d] = len(whole) + len(tokens) + t.Added(true)
-			document := o.truncate(tokens, o.MaxDocument)
-			if err := o.pair(t, &out, head, document, limit); err != nil {
-				return err
-			}
-			encoded.Sequences[d] = m.sequence(&out)
-		}
-		return nil
-	})
-	return encoded, err
+// TextOptions says how EncodeTexts reads texts. The zero value truncates at the end
+// what is longer than the model takes.
+type TextOptions struct {
+	MaxLength    int    // tokens of a text, special ones included; 0: what the model takes
+	Prompt       string // the name of the prompt that is put before them; "": the model's default one
+	Plain        bool   // the spelling of a special token stays text
+	TruncateLeft bool   // drop the beginning of what is too long, not the end
 }
 
 func newEncoded(n, limit int) Encoded {
@@ -94,62 +58,37 @@ func (o *EncodeOptions) truncate(tokens []int32, most int) []int32 {
 	return tokens[:most]
 }
 
-// pair joins two token lists, truncating the longer one first.
-func (o *EncodeOptions) pair(t *tokenizer.Tokenizer, out *tokenizer.Encoding, a, b []int32, limit int) error {
-	if o.TruncateLeft {
-		room := limit - t.Added(true)
-		na, nb := longestFirst(len(a), len(b), room)
-		a, b = a[len(a)-na:], b[len(b)-nb:]
-	}
-	return t.Pair(out, a, b, limit, tokenizer.LongestFirst)
-}
-
-// longestFirst gives the lengths to which two lists are truncated so that both
-// together have at most room.
-func longestFirst(a, b, room int) (int, int) {
-	switch half := room / 2; {
-	case a+b <= room:
-		return a, b
-	case a <= half:
-		return a, room - a
-	case b <= half:
-		return room - b, b
-	case a > b:
-		return room - half, half
-	default:
-		return half, room - half
-	}
-}
+// encodePiece is how many documents a worker encodes between two looks at the context.
+const encodePiece = 16
 
 // encodePieces calls encode with ranges of 0 … n-1, on the workers if there are several,
 // until one fails or ctx is done.
 func (m *Model) encodePieces(ctx context.Context, n int, encode func(from, to int) error) error {
-	w := &pieceEncoder{ctx: ctx, n: n, encode: encode}
-	pieces := (n + encodePiece - 1) / encodePiece
-	if pieces == 1 {
-		w.tile(0, 0)
-	} else {
-		m.pool.run(new(job), w, pieces)
+	w := &pieceEncoder{n: n, encode: encode}
+	if n <= encodePiece {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		return encode(0, n)
+	}
+	if err := m.runner.Run(ctx, w, (n+encodePiece-1)/encodePiece); err != nil {
+		return err
 	}
 	if err := w.err.Load(); err != nil {
 		return *err
-	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
 	}
 	return nil
 }
 
 // A pieceEncoder is the work of encodePieces.
 type pieceEncoder struct {
-	ctx    context.Context
 	n      int
 	encode func(from, to int) error
 	err    atomic.Pointer[error]
 }
 
-func (e *pieceEncoder) tile(i, _ int) {
-	if e.ctx.Err() != nil || e.err.Load() != nil {
+func (e *pieceEncoder) Tile(_ *compute.Context, i int) {
+	if e.err.Load() != nil {
 		return
 	}
 	if err := e.encode(i*encodePiece, min((i+1)*encodePiece, e.n)); err != nil {
@@ -160,7 +99,7 @@ func (e *pieceEncoder) tile(i, _ int) {
 // sequence copies an encoding.
 func (m *Model) sequence(e *tokenizer.Encoding) Sequence {
 	s := Sequence{IDs: append([]int32(nil), e.IDs...)}
-	if m.oneType {
+	if m.network.OneType {
 		return s
 	}
 	for _, t := range e.Types {
@@ -182,6 +121,10 @@ func (m *Model) Tokenize(text string, special bool) Sequence {
 	return m.sequence(&e)
 }
 
+// PromptTokens are the tokens of a prompt, with the special ones that the model
+// wants at the beginning.
+func (m *Model) PromptTokens(text string) []int32 { return m.Tokenize(text, true).IDs }
+
 // Piece is the spelling of a token in the vocabulary, "" if there is none.
 func (m *Model) Piece(id int32) string {
 	return m.tokenizer.Piece(id)
@@ -191,7 +134,7 @@ func (m *Model) Piece(id int32) string {
 func (m *Model) Detokenize(ids []int) string {
 	list := make([]int32, 0, len(ids))
 	for _, id := range ids {
-		if id >= 0 && id < m.vocab {
+		if id >= 0 && id < m.network.Spec.VocabSize {
 			list = append(list, int32(id))
 		}
 	}

@@ -1,5 +1,15 @@
 package engine
 
+import (
+	"path/filepath"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/engine/internal/family"
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
 // Info describes a loaded model: what the file holds and how it is computed.
 type Info struct {
 	Name         string   `json:"name"`         // the file's own name for it, or its path's last part
@@ -15,6 +25,13 @@ type Info struct {
 	Relevant     string   `json:"relevant"`     // the label that says that a document is relevant
 	Listwise     bool     `json:"listwise"`     // a document's score depends on the documents beside it
 	MaxLength    int      `json:"max_length"`   // tokens of one sequence, special ones included
+
+	Prompt       string `json:"prompt,omitempty"`        // of models that are asked in words: its name
+	PromptReason string `json:"prompt_reason,omitempty"` // why it is this one
+
+	// Unread are settings that the model's files have and nobody has read, and that
+	// are not known to be harmless.
+	Unread []string `json:"unread,omitempty"`
 
 	// Of models that embed:
 	Dimensions    int               `json:"dimensions,omitempty"`     // of a vector
@@ -44,9 +61,26 @@ type Info struct {
 }
 
 // TensorInfo describes one tensor of a model file.
-type TensorInfo struct {
-	Name  string `json:"name"`
-	Type  string `json:"type"`
-	Shape []int  `json:"shape"` // row-major
-	Bytes int64  `json:"bytes"`
+type TensorInfo = checkpoint.TensorInfo
+
+func (m *Model) describe(fam *family.Family) {
+	f, n, info := m.file, m.network, &m.info
+	info.Name, info.Path, info.Format = f.Name, m.path, f.Format
+	if info.Name == "" {
+		info.Name = strings.TrimSuffix(filepath.Base(m.path), ".gguf")
+	}
+	info.Architecture, info.Family = f.Architecture, fam.Name
+	m.ranker.describe(info)
+	m.embedder.describe(info)
+	m.completer.describe(info)
+	info.Unread = f.Unread()
+	info.MaxLength = m.maxLength
+	info.Layers, info.Hidden, info.Intermediate = n.Spec.Layers, n.Spec.HiddenSize, n.Spec.IntermediateSize
+	info.Vocabulary, info.Heads = n.Spec.VocabSize, n.Spec.Heads
+	info.Tokenizer = m.tokenizer.Kind()
+	info.Tensors, info.Parameters, info.FileBytes = f.TensorInfos()
+	info.EmbeddingBytes = f.EmbeddingBytes()
+	info.Kernels = kernels.Rung()
+	info.Threads = m.runner.Size()
+	info.ActivationBytes = compute.ActivationBytes(m.runner.Size(), max(m.chunk, m.maxLength), info.Hidden, info.Intermediate)
 }

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 )
 
 // affirmative are names of the label that says that a document is relevant: those
@@ -19,21 +21,23 @@ type judgement struct {
 	apart    bool // labels do not exclude each other: its logit stands alone
 }
 
+var keyProblem = checkpoint.Key{HF: "problem_type", GGUF: ".classifier.problem_type"}
+
 // judge decides which label means relevant: the one that is asked for, by name or
 // number; or the only one; or the only one with a name that says so; or, of two
 // labels, the second.
-func (f *file) judge(asked string) (judgement, error) {
-	j := judgement{apart: len(f.labels) == 1 || f.settings.values != nil && f.settings.text(keyProblem, "") == "multi_label_classification"}
+func judge(f *checkpoint.File, labels []string, asked string) (judgement, error) {
+	j := judgement{apart: f.String(keyProblem, "") == "multi_label_classification" || len(labels) == 1}
 	if asked != "" {
-		n, err := f.label(asked)
+		n, err := label(f, labels, asked)
 		j.relevant = n
 		return j, err
 	}
 	found := -1
-	for i, name := range f.labels {
+	for i, name := range labels {
 		if slices.Contains(affirmative, strings.ToLower(strings.TrimSpace(name))) {
 			if found >= 0 {
-				return j, f.refuse("a classifier of the labels "+f.labelNames(), "say which one means that a document is relevant: --label NAME, or the option WithLabel")
+				return j, f.Refuse("a classifier of the labels "+listed(labels), "say which one means that a document is relevant: --label NAME, or the option WithLabel")
 			}
 			found = i
 		}
@@ -41,37 +45,35 @@ func (f *file) judge(asked string) (judgement, error) {
 	switch {
 	case found >= 0:
 		j.relevant = found
-	case len(f.labels) <= 2:
-		j.relevant = max(0, len(f.labels)-1)
+	case len(labels) <= 2:
+		j.relevant = max(0, len(labels)-1)
 	default:
-		return j, f.refuse(fmt.Sprintf("a classifier of %d labels, none of which is known to mean that a document is relevant (%s),", len(f.labels), f.labelNames()),
+		return j, f.Refuse(fmt.Sprintf("a classifier of %d labels, none of which is known to mean that a document is relevant (%s),", len(labels), listed(labels)),
 			"say which one does: --label NAME, or the option WithLabel")
 	}
 	return j, nil
 }
 
 // label is the number of a label by its name or number.
-func (f *file) label(asked string) (int, error) {
-	for i, name := range f.labels {
+func label(f *checkpoint.File, labels []string, asked string) (int, error) {
+	for i, name := range labels {
 		if strings.EqualFold(name, asked) {
 			return i, nil
 		}
 	}
-	if n, err := strconv.Atoi(asked); err == nil && n >= 0 && n < len(f.labels) {
+	if n, err := strconv.Atoi(asked); err == nil && n >= 0 && n < len(labels) {
 		return n, nil
 	}
-	return 0, fmt.Errorf("%s: label %q: the model has %s", f.settings.path, asked, f.labelNames())
+	return 0, fmt.Errorf("%s: label %q: the model has %s", f.SettingsPath(), asked, listed(labels))
 }
 
-func (f *file) labelNames() string {
-	names := make([]string, len(f.labels))
-	for i, name := range f.labels {
+func listed(labels []string) string {
+	names := make([]string, len(labels))
+	for i, name := range labels {
 		names[i] = strconv.Itoa(i) + " " + name
 	}
-	return abridge(strings.Join(names, ", "))
+	return checkpoint.Abridge(strings.Join(names, ", "))
 }
-
-var keyProblem = key{"problem_type", ".classifier.problem_type"}
 
 // activation is what makes a probability of the logits.
 func (j judgement) activation() string {
@@ -90,8 +92,10 @@ func (j judgement) output(logits []float32) (out Output, ok bool) {
 	if !j.apart {
 		z -= logSumExpBut(logits, j.relevant)
 	}
-	return Output{Logit: z, Probability: 1 / (1 + math.Exp(-z))}, !math.IsNaN(z) && !math.IsInf(z, 0)
+	return Output{Logit: z, Probability: sigmoid(z)}, !math.IsNaN(z) && !math.IsInf(z, 0)
 }
+
+func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
 
 // logSumExpBut is log Σ exp(x) of all but one of the numbers.
 func logSumExpBut(x []float32, but int) float64 {

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"sync"
 
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/internal/fault"
 	"github.com/winnow-rerank/winnow/kernels"
 	"github.com/winnow-rerank/winnow/tokenizer"
@@ -22,12 +23,22 @@ import (
 // and the score of a document is the cosine of its e and the query's. A list that
 // is too long is cut in blocks; the query's e is then the mean of the blocks', each
 // weighted by its best document.
-
-// listwise is what the prompt of such a model needs.
 type listwise struct {
+	*Model
+	projector               projector
 	documentMark, queryMark int32
-	window                  int // tokens of a prompt
 	instruction             string
+}
+
+// projector is the head at the marks.
+type projector struct {
+	In compute.Linear `hf:"projector.0" gguf:"projector.0" shape:"middle hidden" bias:"none" keep:"exact"`
+	To compute.Linear `hf:"projector.2" gguf:"projector.2" shape:"projected middle" bias:"none" keep:"exact"`
+}
+
+type projectorSettings struct {
+	Middle    int `dim:"middle"`
+	Projected int `dim:"projected"`
 }
 
 // The bounds that the authors' code has.
@@ -42,29 +53,45 @@ const (
 	queryMark    = "<|rerank_token|>"
 )
 
-func (m *reranker) finishList(model *Model, f *file, o Options) error {
-	l := &listwise{window: model.maxLength, instruction: o.Instruction}
+func (m *Model) planListwise() *taskPlan {
+	l := &listwise{Model: m}
+	sizes := &projectorSettings{Middle: max(1, m.file.Rows("projector.0.weight")), Projected: max(1, m.file.Rows("projector.2.weight"))}
+	return &taskPlan{parts: []any{&l.projector}, settings: []any{sizes}, finish: func(o Options) error {
+		if o.Score != "" || o.Template != "" {
+			return fmt.Errorf("%s: a listwise reranker has a prompt and a score of its own", m.file.SettingsPath())
+		}
+		if err := noLabel(m.file, o); err != nil {
+			return err
+		}
+		l.instruction = o.Instruction
+		m.ranker = l
+		return l.findMarks()
+	}}
+}
+
+func (l *listwise) findMarks() error {
 	for _, mark := range []struct {
 		name string
 		id   *int32
 	}{{documentMark, &l.documentMark}, {queryMark, &l.queryMark}} {
-		id, ok := model.tokenizer.ID(mark.name)
+		id, ok := l.tokenizer.ID(mark.name)
 		if !ok {
-			return &fault.FormatError{Path: f.settings.path, Field: "vocabulary", Offset: -1, Found: "no token " + mark.name, Want: "the marks of a listwise reranker"}
+			return &fault.FormatError{Path: l.file.SettingsPath(), Field: "vocabulary", Offset: -1, Found: "no token " + mark.name, Want: "the marks of a listwise reranker"}
 		}
 		*mark.id = id
 	}
-	if o.Score != "" || o.Template != "" {
-		return fmt.Errorf("%s: a listwise reranker has a prompt and a score of its own", f.settings.path)
-	}
-	f.labels = []string{"cosine"}
-	model.listwise = l
 	return nil
 }
 
-// documents is a list that is scored as a whole, once, whichever of its documents is asked for
-// first.
-type documents struct {
+func (l *listwise) describe(info *Info) {
+	info.Tasks = append(info.Tasks, "rerank")
+	info.Head, info.Labels, info.Activation, info.Listwise = "marked tokens → projector → cosine", []string{"cosine"}, "none", true
+	info.Relevant = "cosine"
+}
+
+// A list is documents that are scored as a whole, once, whichever of them is asked
+// for first.
+type list struct {
 	blocks []listPrompt
 	total  int
 
@@ -75,14 +102,28 @@ type documents struct {
 // A listPrompt is a prompt of some documents.
 type listPrompt struct {
 	ids   []int32
-	first int // number of its first document
-	marks []int32
-	query int32 // row of the query's mark
+	first int     // number of its first document
+	marks []int32 // behind the documents; then that behind the query
 
-	documents, queryState Matrix // e of the documents and of the query
+	states compute.Matrix // e at the marks
 }
 
-var withoutMarks = strings.NewReplacer(documentMark, "", queryMark, "")
+// withoutMarks is a text without what spells a mark, or would once that is gone.
+func withoutMarks(text string) string {
+	if !strings.Contains(text, "_token|>") {
+		return text
+	}
+	kept := make([]byte, 0, len(text))
+	for i := range len(text) {
+		kept = append(kept, text[i])
+		for _, mark := range []string{documentMark, queryMark} {
+			if n := len(kept) - len(mark); n >= 0 && text[i] == '>' && string(kept[n:]) == mark {
+				kept = kept[:n]
+			}
+		}
+	}
+	return string(kept)
+}
 
 // text writes the prompt.
 func (l *listwise) text(query string, documents []string, instruction string) string {
@@ -105,120 +146,151 @@ func (l *listwise) text(query string, documents []string, instruction string) st
 	return b.String()
 }
 
-// encodeList is Encode for a listwise model: each document's sequence is its
-// share of the prompt, and knows the list.
-func (m *Model) encodeList(ctx context.Context, query string, texts []string, o EncodeOptions, limit int) (Encoded, error) {
-	l, t := m.listwise, m.tokenizer
+// A listEncoder makes the prompts of one query's documents.
+type listEncoder struct {
+	*listwise
+	options            EncodeOptions
+	query, instruction string
+	documents          []string
+	list               *list
+	dropped            []int // tokens of each document
+}
+
+// clean is a text without marks, of at most so many tokens.
+func (e *listEncoder) clean(text string, most, bound int) (out string, tokens, dropped int) {
+	if bound > 0 {
+		most = min(most, bound)
+	}
+	text = withoutMarks(text)
+	ids := e.options.tokens(e.tokenizer, nil, text)
+	if len(ids) <= most {
+		return text, len(ids), 0
+	}
+	return e.tokenizer.Decode(e.options.truncate(ids, most), false), most, len(ids) - most
+}
+
+// encode makes of each document a sequence that is its share of the prompt, and
+// knows the list.
+func (l *listwise) encode(ctx context.Context, query string, texts []string, o EncodeOptions, limit int) (Encoded, error) {
 	encoded := newEncoded(len(texts), limit)
 	if len(texts) == 0 {
 		return encoded, nil
 	}
-	instruction := l.instruction
+	e := &listEncoder{listwise: l, options: o, instruction: l.instruction, documents: make([]string, len(texts)),
+		list: &list{total: len(texts)}, dropped: make([]int, len(texts))}
 	if o.Instruction != "" {
-		instruction = o.Instruction
-	}
-	clean := func(text string, most, bound int) (out string, tokens, dropped int) {
-		if bound > 0 {
-			most = min(most, bound)
-		}
-		text = withoutMarks.Replace(text)
-		ids := o.tokens(t, nil, text)
-		if len(ids) <= most {
-			return text, len(ids), 0
-		}
-		return t.Decode(o.truncate(ids, most), false), most, len(ids) - most
-	}
-	query, queryTokens, _ := clean(query, min(listQuery, limit/4), o.MaxQuery)
-	list := &documents{total: len(texts)}
-	room := limit - 2*queryTokens
-	var block []string
-	dropped := make([]int, len(texts))
-	flush := func(end int) error {
-		p, err := l.prompt(t, query, block, instruction, o.Plain)
-		if err != nil {
-			return err
-		}
-		p.first = end - len(block)
-		list.blocks = append(list.blocks, p)
-		block, room = nil, limit-2*queryTokens
-		return nil
+		e.instruction = o.Instruction
 	}
 	most := min(listDocument, limit/2)
-	for i, d := range texts {
+	var instructionTokens, queryTokens int
+	var cut int
+	if e.instruction, instructionTokens, cut = e.clean(e.instruction, limit/4, 0); cut > 0 {
+		return Encoded{}, fmt.Errorf("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+cut, limit/4, limit)
+	}
+	e.query, queryTokens, _ = e.clean(query, min(listQuery, limit/4), o.MaxQuery)
+	full := limit - 2*queryTokens - instructionTokens
+	room, first := full, 0
+	for i, text := range texts {
 		if ctx.Err() != nil {
 			return Encoded{}, context.Cause(ctx)
 		}
-		d, tokens, cut := clean(d, most, o.MaxDocument)
-		dropped[i] = cut
-		block = append(block, d)
+		var tokens int
+		e.documents[i], tokens, e.dropped[i] = e.clean(text, most, o.MaxDocument)
 		room -= tokens
-		if len(block) >= listBlock || room <= most {
-			if err := flush(i + 1); err != nil {
+		if i+1-first >= listBlock || room <= most || i == len(texts)-1 {
+			if err := e.block(first, i+1); err != nil {
 				return Encoded{}, err
 			}
+			first, room = i+1, full
 		}
 	}
-	if len(block) > 0 {
-		if err := flush(len(texts)); err != nil {
-			return Encoded{}, err
-		}
-	}
-	for _, p := range list.blocks {
+	for _, p := range e.list.blocks {
 		from := 0
-		for i, mark := range p.marks {
+		last := len(p.marks) - 2 // the last document's
+		for i, mark := range p.marks[:last+1] {
 			to := int(mark) + 1
-			if i == len(p.marks)-1 {
+			if i == last {
 				to = len(p.ids)
 			}
 			n := p.first + i
-			encoded.Sequences[n] = Sequence{IDs: p.ids[from:to:to], list: list, member: n}
-			encoded.Full[n] = to - from + dropped[n]
+			encoded.Sequences[n] = Sequence{IDs: p.ids[from:to:to], group: e.list, member: n}
+			encoded.Full[n] = to - from + e.dropped[n]
 			from = to
 		}
 	}
 	return encoded, nil
 }
 
-// prompt is the tokens of a block and where the marks are.
-func (l *listwise) prompt(t *tokenizer.Tokenizer, query string, block []string, instruction string, plain bool) (listPrompt, error) {
-	text := l.text(query, block, instruction)
-	p := listPrompt{query: -1}
-	if plain {
-		p.ids = l.plainTokens(t, query, block, instruction)
-	} else {
-		p.ids = t.Tokens(nil, text)
+// block makes the prompt of documents from to to-1, or two where one would be longer
+// than the model's window: the frames around documents are tokens, too.
+func (e *listEncoder) block(from, to int) error {
+	p, err := e.prompt(e.documents[from:to])
+	if err != nil {
+		return err
 	}
+	p.first = from
+	if over := len(p.ids) - e.maxLength; over > 0 {
+		if to-from > 1 {
+			middle := (from + to) / 2
+			if err := e.block(from, middle); err != nil {
+				return err
+			}
+			return e.block(middle, to)
+		}
+		ids := e.options.tokens(e.tokenizer, nil, e.documents[from])
+		if over >= len(ids) {
+			return fmt.Errorf("at most %d tokens: no room for a document beside the query and the prompt's %d", e.maxLength, len(p.ids)-len(ids))
+		}
+		e.documents[from] = e.tokenizer.Decode(e.options.truncate(ids, len(ids)-over), false)
+		e.dropped[from] += over
+		return e.block(from, to)
+	}
+	e.list.blocks = append(e.list.blocks, p)
+	return nil
+}
+
+// prompt is the tokens of a block and where the marks are.
+func (e *listEncoder) prompt(block []string) (listPrompt, error) {
+	var p listPrompt
+	if e.options.Plain {
+		p.ids = e.plainTokens(block)
+	} else {
+		p.ids = e.tokenizer.Tokens(nil, e.text(e.query, block, e.instruction))
+	}
+	query := int32(-1)
 	for i, id := range p.ids {
 		switch id {
-		case l.documentMark:
+		case e.documentMark:
 			p.marks = append(p.marks, int32(i))
-		case l.queryMark:
-			p.query = int32(i)
+		case e.queryMark:
+			query = int32(i)
 		}
 	}
-	if len(p.marks) != len(block) || p.query < 0 {
+	if len(p.marks) != len(block) || query < 0 {
 		return p, fmt.Errorf("a prompt of %d documents has %d marks", len(block), len(p.marks))
 	}
+	p.marks = append(p.marks, query)
 	return p, nil
 }
 
 // plainTokens are the tokens of the prompt with the special tokens of its own
 // only.
-func (l *listwise) plainTokens(t *tokenizer.Tokenizer, query string, block []string, instruction string) []int32 {
-	// The texts' places are held by characters that no text has.
+func (e *listEncoder) plainTokens(block []string) []int32 {
+	instruction := e.instruction
+	// The places of the texts are held by characters that no text has.
 	const hole = "\x00"
 	holes := make([]string, len(block))
 	for i := range holes {
 		holes[i] = hole
 	}
-	values := []string{query}
+	values := []string{e.query}
 	if instruction != "" {
 		values = append(values, instruction)
 		instruction = hole
 	}
-	values = append(append(values, block...), query)
+	values = append(append(values, block...), e.query)
 	var ids []int32
-	for _, s := range segmentsOf(t, l.text(hole, holes, instruction)) {
+	for _, s := range segmentsOf(e.tokenizer, e.text(hole, holes, instruction)) {
 		if s.id >= 0 {
 			ids = append(ids, s.id)
 			continue
@@ -229,18 +301,19 @@ func (l *listwise) plainTokens(t *tokenizer.Tokenizer, query string, block []str
 			text = text[:at] + strings.ReplaceAll(values[0], hole, " ") + text[at+1:]
 			values = values[1:]
 		}
-		ids = t.PlainTokens(ids, text)
+		ids = e.tokenizer.PlainTokens(ids, text)
 	}
 	return ids
 }
 
-// scoreLists is Score for a listwise model.
-func (m *Model) scoreLists(ctx context.Context, sequences []Sequence, outputs []Output) error {
+// score scores the lists that the sequences belong to.
+func (l *listwise) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
 	for i, s := range sequences {
-		if s.list == nil {
+		list, ok := s.group.(*list)
+		if !ok {
 			return fmt.Errorf("sequence %d: a listwise model scores only what Encode made", i)
 		}
-		out, err := m.scoreList(ctx, s.list)
+		out, err := l.scoreList(ctx, list)
 		if err != nil {
 			return err
 		}
@@ -249,29 +322,34 @@ func (m *Model) scoreLists(ctx context.Context, sequences []Sequence, outputs []
 	return nil
 }
 
-func (m *Model) scoreList(ctx context.Context, l *documents) ([]Output, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.scores != nil {
-		return l.scores, nil
+func (l *listwise) scoreList(ctx context.Context, docs *list) ([]Output, error) {
+	docs.mu.Lock()
+	defer docs.mu.Unlock()
+	if docs.scores != nil {
+		return docs.scores, nil
 	}
-	if err := ctx.Err(); err != nil {
-		return nil, context.Cause(ctx)
+	if err := l.runner.Run(ctx, &listCall{l, docs}, len(docs.blocks)); err != nil {
+		return nil, err
 	}
-	m.pool.run(new(job), &listCall{m, ctx, l}, len(l.blocks))
-	if ctx.Err() != nil {
-		return nil, context.Cause(ctx)
+	scores, err := docs.compare()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", l.path, err)
 	}
+	docs.scores = scores
+	return scores, nil
+}
+
+// compare makes the scores of the states.
+func (l *list) compare() ([]Output, error) {
 	// The query's vector over all blocks.
-	width := l.blocks[0].queryState.Cols
-	query := make([]float64, width)
+	query := make([]float64, l.blocks[0].states.Cols)
 	sum := 0.0
 	for i := range l.blocks {
-		b := &l.blocks[i]
-		q := doubles(b.queryState.Row(0))
+		x := l.blocks[i].states
+		documents, q := x.Rows-1, doubles(x.Row(x.Rows-1))
 		best := math.Inf(-1)
-		for d := range b.documents.Rows {
-			best = max(best, (1+cosine(doubles(b.documents.Row(d)), q))/2)
+		for d := range documents {
+			best = max(best, (1+cosine(doubles(x.Row(d)), q))/2)
 		}
 		for j, v := range q {
 			query[j] += best * v
@@ -284,16 +362,15 @@ func (m *Model) scoreList(ctx context.Context, l *documents) ([]Output, error) {
 	scores := make([]Output, l.total)
 	for i := range l.blocks {
 		b := &l.blocks[i]
-		for d := range b.documents.Rows {
-			c := cosine(doubles(b.documents.Row(d)), query)
+		for d := range b.states.Rows - 1 {
+			c := cosine(doubles(b.states.Row(d)), query)
 			if math.IsNaN(c) || math.IsInf(c, 0) {
-				return nil, fmt.Errorf("%s: document %d: %w", m.path, b.first+d, ErrNotFinite)
+				return nil, fmt.Errorf("document %d: %w", b.first+d, ErrNotFinite)
 			}
 			scores[b.first+d] = Output{Logit: c, Probability: c}
 		}
-		b.documents, b.queryState, b.ids = Matrix{}, Matrix{}, nil
+		b.states, b.ids = compute.Matrix{}, nil
 	}
-	l.scores = scores
 	return scores, nil
 }
 
@@ -317,37 +394,26 @@ func cosine(a, b []float64) float64 {
 	return ab / (max(math.Sqrt(aa), least) * max(math.Sqrt(bb), least))
 }
 
-// A listCall computes the states of a list's marks.
+// A listCall computes the states at a list's marks.
 type listCall struct {
-	m    *Model
-	ctx  context.Context
-	list *documents
+	*listwise
+	list *list
 }
 
-func (r *listCall) tile(i, w int) {
+func (r *listCall) Tile(c *compute.Context, i int) {
 	p := &r.list.blocks[i]
-	c := &r.m.computes[w]
-	c.ctx = r.ctx
-	c.arena.reset()
-	b := &c.Batch
-	b.reset()
-	b.add(0, Sequence{IDs: p.ids})
-	b.Past = nil
-	b.Want = append(append(b.Want[:0], p.marks...), p.query)
-	x := r.m.network.(*reranker).project(c)
-	if !c.Cancelled() {
-		p.documents, p.queryState = copied(x.Slice(0, len(p.marks))), copied(x.Slice(len(p.marks), x.Rows))
+	c.Batch.Add(0, compute.Sequence{IDs: p.ids}, compute.Prefix{})
+	c.Batch.Marks = append(c.Batch.Marks, p.marks...)
+	x := r.network.Trunk.Hidden(c, compute.MarkedTokens)
+	if c.Cancelled() {
+		return
 	}
-	c.ctx = nil
+	p.states = clone(c.Linear(&r.projector.To, c.Linear(&r.projector.In, x, kernels.ReLU), kernels.Identity))
 }
 
-// project is e of the tokens that the batch wants.
-func (m *reranker) project(c *Compute) Matrix {
-	return c.Linear(m.ProjectTo, c.Linear(m.ProjectIn, m.states(c), kernels.ReLU), kernels.Identity)
-}
-
-func copied(x Matrix) Matrix {
-	y := Matrix{Data: make([]float32, x.Rows*x.Cols), Rows: x.Rows, Cols: x.Cols, Stride: x.Cols}
+// clone is a copy of a matrix that nobody else writes to.
+func clone(x compute.Matrix) compute.Matrix {
+	y := compute.Matrix{Data: make([]float32, x.Rows*x.Cols), Rows: x.Rows, Cols: x.Cols, Stride: x.Cols}
 	for i := range x.Rows {
 		copy(y.Row(i), x.Row(i))
 	}

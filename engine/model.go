@@ -1,169 +1,48 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
-	"runtime"
-	"slices"
-	"strings"
 	"sync"
-	"sync/atomic"
 
-	"github.com/klauspost/cpuid/v2"
-
-	"github.com/winnow-rerank/winnow/gguf"
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/engine/internal/family"
 	"github.com/winnow-rerank/winnow/internal/fault"
-	"github.com/winnow-rerank/winnow/kernels"
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// ErrNotFinite says that a model computed a number that is not finite.
-var ErrNotFinite = errors.New("the model computed a number that is not finite")
+// Errors of a model that is asked for something that it was not made for, or that
+// went wrong in the computation.
+var (
+	ErrNotFinite      = errors.New("the model computed a number that is not finite")
+	ErrCannotRerank   = errors.New("the model has no classification head and cannot rerank")
+	ErrCannotEmbed    = errors.New("the model has neither an embedding head nor pooling and cannot embed")
+	ErrCannotComplete = errors.New("the model has no language model's head and cannot complete text")
+)
 
-// A network is a family's model: it takes the batch of c to one row of logits
-// for each sequence.
-type network interface {
-	logits(c *Compute) Matrix
-}
+// Precision is the number format in which a model's matrices are multiplied.
+type Precision = checkpoint.Precision
 
-// A preparer computes something of its weights when they are packed, and tells how
-// many bytes that takes.
-type preparer interface {
-	prepare(f *file, p *pool) (bytes int64, err error)
-}
+// The precisions that a user can ask for.
+const (
+	Auto = checkpoint.Auto
+	F32  = checkpoint.F32
+	F16  = checkpoint.F16
+	Int8 = checkpoint.Int8
+)
 
-// A family makes networks.
-type family struct {
-	name      string
-	modelType string // that config.json must name; "" for GGUF
-	build     func(*file) (network, error)
-}
-
-// families are the architectures that winnow computes, by the names that
-// config.json and GGUF files have for them.
-var families = map[string]family{
-	"BertForSequenceClassification":       {"BERT", "bert", newBERT},
-	"RobertaForSequenceClassification":    {"RoBERTa", "roberta", newXLMR},
-	"XLMRobertaForSequenceClassification": {"XLM-RoBERTa", "xlm-roberta", newXLMR},
-	"DebertaV2ForSequenceClassification":  {"DeBERTa", "deberta-v2", newDeBERTa},
-	"JinaBertForSequenceClassification":   {"JinaBERT", "bert", newJinaBERT},
-	"ModernBertForSequenceClassification": {"ModernBERT", "modernbert", newModernBERT},
-
-	"Qwen2ForCausalLM":  {"Qwen 2", "qwen2", causal(causalQwen2, languageHead)},
-	"Qwen3ForCausalLM":  {"Qwen 3", "qwen3", causal(causalQwen3, languageHead)},
-	"GemmaForCausalLM":  {"Gemma", "gemma", causal(causalGemma, languageHead)},
-	"Gemma2ForCausalLM": {"Gemma 2", "gemma2", causal(causalGemma2, languageHead)},
-	"Gemma3ForCausalLM": {"Gemma 3", "gemma3_text", causal(causalGemma3, languageHead)},
-	"LlamaForCausalLM":  {"Llama", "llama", causal(causalLlama, languageHead)},
-
-	"MistralForCausalLM":               {"Mistral", "mistral", causal(causalMistral, languageHead)},
-	"MistralForSequenceClassification": {"Mistral", "mistral", causal(causalMistral, classifierHead)},
-
-	"Qwen2ForSequenceClassification":              {"Qwen 2", "qwen2", causal(causalQwen2, classifierHead)},
-	"Qwen3ForSequenceClassification":              {"Qwen 3", "qwen3", causal(causalQwen3, classifierHead)},
-	"GemmaForSequenceClassification":              {"Gemma", "gemma", causal(causalGemma, classifierHead)},
-	"Gemma2ForSequenceClassification":             {"Gemma 2", "gemma2", causal(causalGemma2, classifierHead)},
-	"Gemma3TextForSequenceClassification":         {"Gemma 3", "gemma3_text", causal(causalGemma3, classifierHead)},
-	"LlamaForSequenceClassification":              {"Llama", "llama", causal(causalLlama, classifierHead)},
-	"LlamaBidirectionalForSequenceClassification": {"Llama", "llama_bidirec", causal(causalLlama, meanHead)},
-
-	"JinaForRanking": {"Qwen 3", "qwen3", causal(causalQwen3, listHead)},
-
-	"CamembertForSequenceClassification": {"CamemBERT", "camembert", newXLMR},
-	"ElectraForSequenceClassification":   {"ELECTRA", "electra", newELECTRA},
-
-	"DistilBertForSequenceClassification": {"DistilBERT", "distilbert", newDistilBERT},
-	"DistilBertModel":                     {"DistilBERT", "distilbert", newDistilEmbedder},
-	"DistilBertForMaskedLM":               {"DistilBERT", "distilbert", newDistilEmbedder},
-
-	"BertModel":          {"BERT", "bert", newBERTEmbedder},
-	"BertForMaskedLM":    {"BERT", "bert", newBERTEmbedder},
-	"CamembertModel":     {"CamemBERT", "camembert", newXLMREmbedder},
-	"ElectraModel":       {"ELECTRA", "electra", newELECTRAEmbedder},
-	"HF_ColBERT":         {"BERT", "bert", newBERTEmbedder},
-	"ModernBertModel":    {"ModernBERT", "modernbert", newModernEmbedder},
-	"RobertaModel":       {"RoBERTa", "roberta", newXLMREmbedder},
-	"XLMRobertaModel":    {"XLM-RoBERTa", "xlm-roberta", newXLMREmbedder},
-	"RobertaForMaskedLM": {"RoBERTa", "roberta", newXLMREmbedder},
-
-	"ModernBertForMaskedLM": {"ModernBERT", "modernbert", newModernEmbedder},
-	"XLMRobertaForMaskedLM": {"XLM-RoBERTa", "xlm-roberta", newXLMREmbedder},
-}
-
-// ggufFamilies are GGUF architectures. llama.cpp calls BERT and XLM-RoBERTa by
-// one name; their tokenizers tell them apart.
-var ggufFamilies = map[string]family{
-	"bert":      {"BERT", "", newBERT},
-	"bert/bert": {"BERT", "", newBERT},
-	"bert/t5":   {"XLM-RoBERTa", "", newXLMR},
-	"bert/gpt2": {"RoBERTa", "", newXLMR},
-
-	"deberta-v2": {"DeBERTa", "", newDeBERTa},
-	"distilbert": {"DistilBERT", "", newDistilBERT},
-	"electra":    {"ELECTRA", "", newELECTRA},
-
-	"jina-bert-v2": {"JinaBERT", "", newJinaBERT},
-	"modern-bert":  {"ModernBERT", "", newModernBERT},
-
-	"qwen2":  {"Qwen 2", "", causalQwen2.build},
-	"qwen3":  {"Qwen 3", "", causalQwen3.build},
-	"gemma":  {"Gemma", "", causalGemma.build},
-	"gemma2": {"Gemma 2", "", causalGemma2.build},
-	"gemma3": {"Gemma 3", "", causalGemma3.build},
-	"llama":  {"Llama", "", wovenLlama.build},
-}
-
-func (f *file) family() (family, error) {
-	if f.gguf {
-		if f.architecture == "" {
-			return family{}, &fault.FormatError{Path: f.settings.path, Field: "general.architecture", Offset: -1, Found: "nothing", Want: "a string"}
-		}
-		kind, _ := f.metadata.String("tokenizer.ggml.model")
-		if fam, ok := ggufFamilies[f.architecture+"/"+kind]; ok {
-			return fam, nil
-		}
-		if fam, ok := ggufFamilies[f.architecture]; ok {
-			return fam, nil
-		}
-		return family{}, f.refuse(fmt.Sprintf("general.architecture %q", abridge(f.architecture)), "winnow reads "+known(ggufFamilies))
-	}
-	modelType := f.settings.text(key{"model_type", ""}, "")
-	if f.architecture == "" {
-		return family{}, &fault.FormatError{Path: f.settings.path, Field: "architectures", Offset: -1,
-			Found: f.settings.describe(key{"architectures", ""}), Want: `a list that begins with the model's class, such as ["BertForSequenceClassification"]`}
-	}
-	fam, ok := families[f.architecture]
-	if strings.HasSuffix(f.architecture, "ForMaskedLM") && len(f.sentence.modules) == 0 {
-		ok = false // a bare language model; with modules it makes vectors
-	}
-	if !ok {
-		return family{}, f.refuse(fmt.Sprintf("architecture %q", abridge(f.architecture)), "winnow reads "+known(families))
-	}
-	if modelType != "" && modelType != fam.modelType {
-		return family{}, f.refuse(fmt.Sprintf("model_type %q with architecture %s", abridge(modelType), f.architecture), "that class has model_type "+fam.modelType)
-	}
-	return fam, nil
-}
-
-func known(families map[string]family) string {
-	var names []string
-	for name := range families {
-		if !strings.Contains(name, "/") {
-			names = append(names, name)
-		}
-	}
-	slices.Sort(names)
-	return strings.Join(names, ", ")
-}
+// ParsePrecision reads the name of a precision.
+func ParsePrecision(s string) (Precision, error) { return checkpoint.ParsePrecision(s) }
 
 // Options changes how a model is loaded; the zero value is the default.
 type Options struct {
 	Threads     int
 	Precision   Precision
-	MaxLength   int
-	BatchTokens int
+	MaxLength   int    // tokens of a sequence, if that is fewer than the model takes
+	BatchTokens int    // that a worker takes through the layers at a time
 	Pause       func() // or nil: what workers call between layers
 
 	// Label is the name or number of a classifier's label that says that a document
@@ -172,46 +51,40 @@ type Options struct {
 	Label string
 	// Pooling is "mean", "cls" or "last" in place of an embedding model's own.
 	Pooling string
-
-	roundAll bool // narrow matrices too are rounded to 8 bits: for tests
+	// Score is how a score is made where the model leaves a choice: of causal models
+	// "yes-no", "yes" or "token:ID"; of embedding models "cosine"; "": as the model's
+	// authors do.
+	Score string
 
 	// Of causal models:
-	Score       string // "yes-no", "yes" or "token:ID"; "": as the model's authors do
-	Template    string // the prompt: a name or text; "": as the model's authors do
+	Template    string // the prompt: a name or text, or "none" for the bare pair; "": as the model's files say
 	Instruction string // in place of the prompt's own
 	PlainText   bool   // what spells a special token in queries and documents stays text
+
+	roundAll bool // narrow matrices too are rounded to 8 bits: for tests
 }
 
-// A Model is a loaded model. Its methods may be called at the same time; Close
-// only when none of them runs.
+// A Model is a loaded model. Its methods may be called at the same time; Close only
+// when none of them runs.
 type Model struct {
-	source    source
-	network   network
-	tokenizer *tokenizer.Tokenizer
-	info      Info
 	path      string
-	vocab     int  // rows of the embedding table
-	types     int  // token types
-	oneType   bool // all token types are 0
-	maxLength int
-	chunk     int // tokens that a worker takes through the layers at a time
-	judgement judgement
-	vectors   *embeddings // of models that embed
-	late      *late       // of models of late interaction
+	file      *checkpoint.File
+	network   *family.Network
+	tokenizer *tokenizer.Tokenizer
+	runner    *compute.Runner
+	parts     []any // structs of tensors beside the trunk's
+	info      Info
 
-	// Of causal models:
-	prompt       *prompt // or nil
-	cannotRerank error   // why not, if prompt is nil
-	pasts        *pasts
-	slack        int            // tokens that a prompt may have beyond maxLength
-	plain        bool           // texts are plain whatever the call says
-	completes    bool           // it has a language model's head
-	ends         map[int32]bool // tokens that end a text
-	listwise     *listwise
+	maxLength int  // tokens of a sequence
+	slack     int  // that a prompt may have beyond it
+	chunk     int  // that a worker takes through the layers at a time
+	plain     bool // texts are plain whatever the call says
 
-	pool     *pool
-	computes []Compute
-	lanes    []lane
+	ranker    ranker
+	embedder  embedder
+	completer completer
+
+	prefixes *compute.PrefixCache // of causal models; nil: none needed yet
 
 	mu    sync.Mutex
 	calls []*call // not in use
@@ -219,7 +92,7 @@ type Model struct {
 
 // Open loads the model at path.
 func Open(path string, o Options) (*Model, error) {
-	f, err := openFile(path)
+	f, err := checkpoint.Open(path)
 	if err != nil {
 		return nil, err
 	}
@@ -228,194 +101,146 @@ func Open(path string, o Options) (*Model, error) {
 
 // OpenBytes loads a GGUF file from memory.
 func OpenBytes(name string, data []byte, o Options) (*Model, error) {
-	g, err := gguf.OpenBytes(name, data)
+	f, err := checkpoint.OpenBytes(name, data)
 	if err != nil {
 		return nil, err
 	}
-	return load(ggufFile(g), name, o)
+	return load(f, name, o)
 }
-
-func load(f *file, path string, o Options) (_ *Model, err error) {
-	m := &Model{source: f.source, path: path}
-	defer func() {
-		if err != nil {
-			m.Close()
-		}
-	}()
-	if o.Threads < 0 || o.MaxLength < 0 || o.BatchTokens < 0 {
-		return nil, fmt.Errorf("%d threads, maximum length %d, %d tokens a batch: expected numbers of at least 0", o.Threads, o.MaxLength, o.BatchTokens)
-	}
-	fam, err := f.family()
-	if err != nil {
-		return nil, err
-	}
-	// The vocabulary is read while the weights are packed.
-	type vocabulary struct {
-		*tokenizer.Tokenizer
-		error
-	}
-	words := make(chan vocabulary, 1)
-	go func() {
-		t, err := f.tokenizer()
-		words <- vocabulary{t, err}
-	}()
-	defer func() {
-		if words != nil {
-			<-words // it reads the file, which Close unmaps
-		}
-	}()
-	f.ignore = ignorable
-	precision, reason := f.choosePrecision(o.Precision)
-	if o.roundAll {
-		f.narrow = 0
-	}
-	f.pooling = o.Pooling
-	m.network, err = fam.build(f)
-	m.source = f.source // which the family may have joined others to
-	if err != nil {
-		return nil, err
-	}
-	if f.err != nil {
-		return nil, f.err
-	}
-	threads := o.Threads
-	if threads == 0 {
-		threads = defaultThreads()
-	}
-	m.pool = acquirePool(threads)
-	packed, err := f.pack(m.pool)
-	if err != nil {
-		return nil, err
-	}
-	if n, ok := m.network.(preparer); ok {
-		bytes, err := n.prepare(f, m.pool)
-		if err != nil {
-			return nil, err
-		}
-		packed += bytes
-	}
-	v := <-words
-	words = nil
-	if v.error != nil {
-		return nil, v.error
-	}
-	m.tokenizer = v.Tokenizer
-	if err := m.checkVocabulary(f); err != nil {
-		return nil, err
-	}
-	m.oneType = f.oneType
-	m.plain = o.PlainText
-	m.maxLength = f.maxLength
-	for _, limit := range []int{m.tokenizer.MaxLength(), f.settings.countOr(keySequence, 1, maxPositions, 0), o.MaxLength} {
-		if limit > 0 {
-			m.maxLength = min(m.maxLength, limit)
-		}
-	}
-	if f.settings.err != nil {
-		return nil, f.settings.err
-	}
-	if added := m.tokenizer.Added(true); m.maxLength <= added {
-		return nil, fmt.Errorf("%s: a maximum length of %d tokens has no room for a query and a document beside %d special tokens", path, m.maxLength, added)
-	}
-	m.chunk = o.BatchTokens
-	if m.chunk == 0 {
-		m.chunk = defaultChunk
-	}
-	m.lanes = make([]lane, threads)
-	m.computes = make([]Compute, threads)
-	for w := range m.computes {
-		m.computes[w] = Compute{pool: m.pool, worker: w, peers: m.computes, lanes: m.lanes, coarse: precision == Int8, pause: o.Pause}
-	}
-	if n, ok := m.network.(*reranker); ok {
-		if err := n.finish(m, f, o); err != nil {
-			return nil, err
-		}
-	}
-	if n, ok := m.network.(embedder); ok {
-		if err := m.embeds(n, f); err != nil {
-			return nil, err
-		}
-	}
-	if o.Label != "" && (m.vectors != nil || m.late != nil || m.listwise != nil || m.completes) {
-		return nil, fmt.Errorf("%s: the label %q was asked for, but the model has no classifier", path, o.Label)
-	}
-	if m.vectors == nil && m.late == nil && m.listwise == nil {
-		if m.judgement, err = f.judge(o.Label); err != nil {
-			return nil, err
-		}
-	}
-	m.describe(f, fam)
-	m.info.Precision, m.info.PrecisionReason = precision, reason
-	m.info.WeightBytes = packed
-	return m, nil
-}
-
-// keySequence is how many tokens a GGUF file's sequences may have, where that is
-// fewer than its positions are enough for.
-var keySequence = key{"", ".sequence_length"}
 
 // defaultChunk is how many tokens a worker takes through the layers at a time:
 // enough for the weights, read once for all of them, to cost little, and few
 // enough for the activations to stay in the cache.
 const defaultChunk = 192
 
-// defaultThreads is one for each core that this process may use: the second
-// thread of a core has no multipliers of its own.
-func defaultThreads() int {
-	n := runtime.GOMAXPROCS(0)
-	if cores := cpuid.CPU.PhysicalCores; cores > 0 {
-		n = min(n, cores)
-	}
-	return max(1, n)
+// load makes a model of f, which it closes if it cannot.
+func load(f *checkpoint.File, path string, o Options) (*Model, error) {
+	m, _, err := open(f, path, o, true)
+	return m, err
 }
 
-// ignorable says whether a tensor that no family asks for may be left over:
-// buffers that are computed anyway, and heads that pretraining left behind.
-func ignorable(name string) bool {
-	for _, prefix := range []string{"cls.predictions.", "cls.seq_relationship.", "lm_head.", "roberta.pooler."} {
-		if strings.HasPrefix(name, prefix) {
-			return true
+// open is load, and says of which family the model is. Without weights it is not
+// made ready to compute.
+func open(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, _ *family.Family, err error) {
+	m := &Model{path: path, file: f, plain: o.PlainText, chunk: cmp.Or(o.BatchTokens, defaultChunk)}
+	defer func() {
+		if err != nil {
+			m.Close()
+		}
+	}()
+	if o.Threads < 0 || o.MaxLength < 0 || o.BatchTokens < 0 {
+		return nil, nil, fmt.Errorf("%d threads, maximum length %d, %d tokens a batch: expected numbers of at least 0", o.Threads, o.MaxLength, o.BatchTokens)
+	}
+	fam, task, err := family.Find(f)
+	if err != nil {
+		return nil, nil, err
+	}
+	// The vocabulary is read while the weights are packed.
+	words := make(chan func() (*tokenizer.Tokenizer, error), 1)
+	go func() {
+		t, err := f.Tokenizer()
+		words <- func() (*tokenizer.Tokenizer, error) { return t, err }
+	}()
+	defer func() {
+		if words != nil {
+			<-words // it reads the file, which Close unmaps
+		}
+	}()
+	f.RoundAll = o.roundAll
+	precision, reason := f.ChoosePrecision(o.Precision, Auto)
+	m.network = fam.New(f, task)
+	plan, err := m.plan(task, o)
+	if err != nil {
+		return nil, nil, err
+	}
+	m.parts = plan.parts
+	if err := f.Load(m.network.LoadOptions(fam, plan.settings...), append([]any{m.network.Trunk}, m.parts...)...); err != nil {
+		return nil, nil, err
+	}
+	m.runner = compute.NewRunner(o.Threads, compute.RunnerOptions{Coarse: precision == Int8, Pause: o.Pause})
+	if weights {
+		if err := m.pack(); err != nil {
+			return nil, nil, err
 		}
 	}
-	return strings.HasSuffix(name, "embeddings.position_ids") || strings.HasSuffix(name, "embeddings.token_type_ids")
+	vocabulary := <-words
+	words = nil
+	if m.tokenizer, err = vocabulary(); err != nil {
+		return nil, nil, err
+	}
+	if err := m.limit(o); err != nil {
+		return nil, nil, err
+	}
+	if err := plan.finish(o); err != nil {
+		return nil, nil, err
+	}
+	m.describe(fam)
+	m.info.Precision, m.info.PrecisionReason = precision, reason
+	return m, fam, nil
 }
 
-// checkVocabulary compares the tokenizer with the embedding tables.
-func (m *Model) checkVocabulary(f *file) error {
-	m.vocab, m.types = f.dims["vocab"], f.dims["types"]
-	size := m.tokenizer.Size()
-	if f.gguf {
-		// There is a piece for each row, if only a placeholder.
-		if pieces, ok := f.metadata.Strings("tokenizer.ggml.tokens"); ok {
-			size = max(size, len(pieces))
+// pack makes the weights ready to compute.
+func (m *Model) pack() error {
+	bytes, err := m.file.Pack(m.runner)
+	if err != nil {
+		return err
+	}
+	m.info.WeightBytes = bytes
+	if m.network.Prepare == nil {
+		return nil
+	}
+	bytes, err = m.network.Prepare(m.runner)
+	m.info.WeightBytes += bytes
+	return err
+}
+
+// limit finds out how long a sequence may be, and checks that the tokenizer and
+// the embedding table go together.
+func (m *Model) limit(o Options) error {
+	f, t := m.file, m.tokenizer
+	if size, rows := t.Size(), m.network.Spec.VocabSize; size > rows {
+		return &fault.FormatError{Path: f.SettingsPath(), Field: "vocabulary", Offset: -1,
+			Found: fmt.Sprintf("token ids up to %d", size-1), Want: fmt.Sprintf("at most %d, the last row of the embedding table", rows-1)}
+	}
+	m.maxLength = m.network.MaxLength
+	own := 0
+	if f.IsGGUF() {
+		own, _ = f.SequenceLimit()
+	}
+	for _, limit := range []int{t.MaxLength(), own, o.MaxLength} {
+		if limit > 0 {
+			m.maxLength = min(m.maxLength, limit)
 		}
 	}
-	if size > m.vocab || f.gguf && size != m.vocab {
-		return &fault.FormatError{Path: f.settings.path, Field: "vocabulary", Offset: -1,
-			Found: fmt.Sprintf("token ids up to %d", size-1), Want: fmt.Sprintf("at most %d, the last row of the embedding table", m.vocab-1)}
+	if err := f.Err(); err != nil {
+		return err
+	}
+	if added := t.Added(true); m.maxLength <= added {
+		return fmt.Errorf("%s: a maximum length of %d tokens has no room for a query and a document beside %d special tokens", m.path, m.maxLength, added)
 	}
 	return nil
 }
 
 // Close ends the model's share of the workers and unmaps its file.
 func (m *Model) Close() error {
-	if m.pool != nil {
-		m.pool.release()
+	if m.runner != nil {
+		m.runner.Close()
 	}
-	return m.source.Close()
+	return m.file.Close()
 }
 
-// A Sequence is one input of a model as token ids. Types, the token types, is
-// nil where all are 0.
+// A Sequence is one input of a model as token ids. Types, the token types, is nil
+// where all are 0.
 type Sequence struct {
 	IDs   []int32
 	Types []int32
 
-	shared int        // tokens that it begins with like others of its call
-	list   *documents // of a listwise model: the documents that it is scored with
-	member int        // which of them it is
-	late   *lateQuery // of late interaction: the query, or that which it is
-	seen   int32      // how many of its tokens attention sees; 0: all
+	visible int // how many of its tokens, from the first, attention sees; 0: all
+	shared  int // tokens that it begins with like others of its call
+	// group is what it is scored with: the query of late interaction, or the list of
+	// a listwise model, in which it is member.
+	group  any
+	member int
 }
 
 // Len is the number of tokens.
@@ -427,55 +252,60 @@ type Output struct {
 	Probability float64
 }
 
-// Score scores sequences. The result is in their order.
-func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, error) {
-	outputs := make([]Output, len(sequences))
-	switch {
-	case m.listwise != nil:
-		return outputs, m.scoreLists(ctx, sequences, outputs)
-	case m.late != nil:
-		return outputs, m.scoreLate(ctx, sequences, outputs)
-	case m.vectors != nil:
-		return nil, fmt.Errorf("%s: %w", m.path, ErrCannotRerank)
+// Encode turns the query with each of the documents into tokens, truncated to the
+// length that the model takes. It returns early when ctx is done.
+func (m *Model) Encode(ctx context.Context, query string, documents []string, o EncodeOptions) (Encoded, error) {
+	o.Plain = o.Plain || m.plain
+	return m.ranker.encode(ctx, query, documents, o, m.length(o.MaxLength))
+}
+
+// length is the tokens of a sequence, at most as many as are asked for.
+func (m *Model) length(asked int) int {
+	if asked > 0 {
+		return min(m.maxLength, asked)
 	}
-	if err := m.score(ctx, sequences, outputs); err != nil {
+	return m.maxLength
+}
+
+// Score scores sequences that Encode has made. The result is in their order.
+func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, error) {
+	if err := m.checkAll(sequences); err != nil {
+		return nil, err
+	}
+	outputs := make([]Output, len(sequences))
+	if err := m.ranker.score(ctx, sequences, outputs); err != nil {
 		return nil, err
 	}
 	return outputs, nil
 }
 
-// score allocates nothing once as large a call has been made before.
-func (m *Model) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
-	return m.compute(ctx, sequences, outputs, nil)
+// EncodeTexts turns texts into tokens, truncated to the length that the model takes.
+// It returns early when ctx is done.
+func (m *Model) EncodeTexts(ctx context.Context, texts []string, o TextOptions) (Encoded, error) {
+	o.Plain = o.Plain || m.plain
+	return m.embedder.encodeTexts(ctx, texts, o, m.length(o.MaxLength))
 }
 
-// compute fills outputs or vectors, whichever is not nil.
-func (m *Model) compute(ctx context.Context, sequences []Sequence, outputs []Output, vectors [][]float32) error {
+// Embed makes a vector of each sequence that EncodeTexts has made, in their order.
+// They are as the model's chain gives them, but for a last Normalize: see Info.Unit
+// and Normalize.
+func (m *Model) Embed(ctx context.Context, sequences []Sequence) ([][]float32, error) {
+	if err := m.checkAll(sequences); err != nil {
+		return nil, err
+	}
+	return m.embedder.embed(ctx, sequences)
+}
+
+// Complete continues a prompt.
+func (m *Model) Complete(ctx context.Context, prompt []int32, o CompleteOptions) (*Completion, error) {
+	return m.completer.complete(ctx, prompt, o)
+}
+
+func (m *Model) checkAll(sequences []Sequence) error {
 	for i, s := range sequences {
 		if err := m.check(s); err != nil {
 			return fmt.Errorf("sequence %d: %w", i, err)
 		}
-	}
-	if err := ctx.Err(); err != nil {
-		return context.Cause(ctx)
-	}
-	r := m.call()
-	defer m.done(r)
-	r.ctx, r.sequences, r.outputs, r.vectors = ctx, sequences, outputs, vectors
-	r.bad.Store(-1)
-	if m.pasts != nil {
-		if err := r.share(); err != nil {
-			return err
-		}
-		sequences = r.sequences
-	}
-	r.plan.divide(sequences, m.chunk, m.pool.size, 4*max(1, m.info.Hidden))
-	m.pool.run(&r.job, r, len(r.plan.chunks))
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if i := r.bad.Load(); i >= 0 {
-		return fmt.Errorf("%s: sequence %d: %w", m.path, i, ErrNotFinite)
 	}
 	return nil
 }
@@ -485,135 +315,20 @@ func (m *Model) check(s Sequence) error {
 		return fmt.Errorf("%d tokens: expected 1 to %d", s.Len(), m.maxLength+m.slack)
 	}
 	for _, id := range s.IDs {
-		if uint(id) >= uint(m.vocab) {
-			return fmt.Errorf("token %d: the vocabulary has %d", id, m.vocab)
+		if vocab := m.network.Spec.VocabSize; uint(id) >= uint(vocab) {
+			return fmt.Errorf("token %d: the vocabulary has %d", id, vocab)
 		}
 	}
 	if s.Types != nil && len(s.Types) != s.Len() {
 		return fmt.Errorf("%d token types for %d tokens", len(s.Types), s.Len())
 	}
 	for _, t := range s.Types {
-		if uint(t) >= uint(m.types) {
-			return fmt.Errorf("token type %d: the model has %d", t, m.types)
+		if uint(t) >= uint(m.network.TokenTypes) {
+			return fmt.Errorf("token type %d: the model has %d", t, m.network.TokenTypes)
 		}
 	}
 	return nil
 }
 
-// A call is what one Score needs; it is kept for the next.
-type call struct {
-	model     *Model
-	job       job
-	plan      plan
-	ctx       context.Context
-	sequences []Sequence
-	outputs   []Output
-	vectors   [][]float32
-	bad       atomic.Int64 // a sequence whose logits are not finite, or -1
-
-	// Of causal models: what lies before each sequence, which is then a prompt's
-	// rest.
-	rests  []Sequence
-	behind []behind
-	held   []*past // that the call uses
-}
-
-func (m *Model) call() *call {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if n := len(m.calls); n > 0 {
-		r := m.calls[n-1]
-		m.calls = m.calls[:n-1]
-		return r
-	}
-	return &call{model: m}
-}
-
-func (m *Model) done(r *call) {
-	r.ctx, r.sequences, r.outputs, r.vectors = nil, nil, nil, nil
-	r.forget()
-	m.mu.Lock()
-	m.calls = append(m.calls, r)
-	m.mu.Unlock()
-}
-
-// tile scores one chunk.
-func (r *call) tile(i, w int) {
-	if r.ctx.Err() != nil {
-		return
-	}
-	c := &r.model.computes[w]
-	c.ctx = r.ctx
-	c.arena.reset()
-	r.plan.fill(&c.Batch, i, r.sequences)
-	r.attach(&c.Batch)
-	logits := r.model.network.logits(c)
-	if !c.Cancelled() {
-		r.take(c, logits)
-	}
-	c.ctx = nil
-}
-
-// take makes of a chunk's rows what is wanted.
-func (r *call) take(c *Compute, x Matrix) {
-	if r.model.late != nil {
-		r.takeLate(c, x)
-		return
-	}
-	for s, n := range c.Batch.Numbers {
-		ok := true
-		if r.vectors != nil {
-			r.vectors[n] = append([]float32(nil), x.Row(s)...)
-			ok = finite(x.Row(s))
-		} else {
-			r.outputs[n], ok = r.model.judgement.output(x.Row(s))
-		}
-		if !ok {
-			r.bad.Store(int64(n))
-		}
-	}
-}
-
 // Info describes the model.
 func (m *Model) Info() Info { return m.info }
-
-func (m *Model) describe(f *file, fam family) {
-	info := &m.info
-	info.Name, info.Path, info.Format = f.name, m.path, f.kind
-	if info.Name == "" {
-		info.Name = strings.TrimSuffix(filepath.Base(m.path), ".gguf")
-	}
-	info.Architecture, info.Family = f.architecture, fam.name
-	info.Tasks = m.tasks()
-	info.Labels, info.Configured = f.labels, f.configured
-	info.Activation = m.judgement.activation()
-	if n := m.judgement.relevant; n < len(f.labels) {
-		info.Relevant = f.labels[n]
-	}
-	switch {
-	case m.listwise != nil:
-		info.Activation, info.Listwise = "none", true
-	case m.late != nil:
-		info.Activation = "mean"
-	case m.vectors != nil:
-		info.Activation, info.Labels = "", nil
-		info.Dimensions, info.Pooling, info.Unit = m.vectors.chain.width, m.vectors.chain.pooling.String(), m.vectors.chain.unit
-		info.Prompts, info.DefaultPrompt = m.vectors.prompts, m.vectors.defaultPrompt
-	}
-	info.MaxLength = m.maxLength
-	info.Layers, info.Hidden = f.dims["layers"], f.dims["hidden"]
-	info.Intermediate, info.Vocabulary = f.dims["intermediate"], f.dims["vocab"]
-	info.Heads = f.heads
-	info.Head = f.head
-	info.Tokenizer = m.tokenizer.Kind()
-	info.Tensors, info.Parameters, info.FileBytes = f.tensorInfos()
-	info.EmbeddingBytes = f.tables
-	info.Kernels = kernels.Rung()
-	info.Threads = m.pool.size
-	// A worker keeps the states, queries, keys, values and attention's output of
-	// all tokens of its chunk, and the hidden layer and a product's input of a
-	// block.
-	tokens := max(m.chunk, m.maxLength)
-	floats := 5*tokens*info.Hidden + min(tokens, blockRows)*2*max(info.Intermediate, info.Hidden)
-	info.ActivationBytes = int64(m.pool.size) * int64(floats) * 4
-}

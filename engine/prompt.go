@@ -4,395 +4,235 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
-	"unicode"
 
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/kernels"
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// A prompt is the text that a causal model reads of a query and a document, as
-// its authors write it. It is a list of pieces, each of which becomes tokens
-// apart from the others.
-type prompt struct {
-	name        string
-	pieces      []piece
-	instruction string  // where the caller gives none
-	yes, no     string  // answers
-	score       string  // yes-no, the softmax of both; yes, the sigmoid of one; or token:ID
-	divisor     float32 // of the logits
-	// write is how the caller's texts stand in their fields, where it is not as they are.
-	write func(v *fields)
-	// slack is how many tokens a pair may have beyond the limit: FlagEmbedding
-	// counts its question only after it has cut.
-	slack func(fixed int) int
+// A prompted model reads query and document in a prompt. Its score is made of the
+// logits of answers ("yes" and "no", say), which are rows of the language model's
+// head, at the last token; or of a classifier.
+type prompted struct {
+	*scorer
+	prompt   *prompt
+	prefixes *compute.PrefixCache // nil where tokens see both ways
 }
 
-// A piece is text with the fields {query}, {document} and {instruction}.
-type piece struct {
-	text  string
-	fixed bool                // it is never cut
-	begin bool                // the tokenizer's own tokens before a text, in place of text
-	most  func(limit int) int // tokens that it may have; nil: no bound of its own
-
-	ids      []int32 // of a piece without fields
-	segments []segment
+// answerHead is the rows of a language model's head that belong to the answers.
+type answerHead struct {
+	rows    *compute.Linear
+	cap     float32
+	divisor float32
 }
 
-// A segment is a special token of the template or text between two of them.
-type segment struct {
-	id   int32 // -1: text
-	text string
-}
-
-const (
-	fieldQuery       = "{query}"
-	fieldDocument    = "{document}"
-	fieldInstruction = "{instruction}"
-)
-
-func (p *piece) has(field string) bool { return strings.Contains(p.text, field) }
-
-func (p *piece) constant() bool {
-	return !p.has(fieldQuery) && !p.has(fieldDocument) && !p.has(fieldInstruction)
-}
-
-// The prompts that winnow knows by name.
-var prompts = map[string]func() *prompt{
-	"qwen3-reranker":     qwen3Prompt,
-	"mxbai-rerank-v2":    mxbaiPrompt,
-	"bge-reranker-gemma": flagPrompt,
-	"zerank":             zerankPrompt,
-	"ctxl-rerank-v2":     ctxlPrompt,
-	"nemotron-rerank":    nemotronPrompt,
-}
-
-// qwen3Prompt is Qwen3-Reranker's (Zhang et al. 2025), as its model card has it;
-// llama.cpp's converter and vLLM's qwen3_reranker.jinja write the same.
-func qwen3Prompt() *prompt {
-	return &prompt{name: "qwen3-reranker", divisor: 1, yes: "yes", no: "no", score: "yes-no",
-		instruction: "Given a web search query, retrieve relevant passages that answer the query",
-		pieces: []piece{
-			{fixed: true, text: "<|im_start|>system\nJudge whether the Document meets the requirements based on the Query and the Instruct provided. " +
-				"Note that the answer can only be \"yes\" or \"no\".<|im_end|>\n<|im_start|>user\n"},
-			{text: "<Instruct>: {instruction}\n<Query>: {query}\n<Document>: {document}"},
-			{fixed: true, text: "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"},
-		}}
-}
-
-// mxbaiPrompt is mxbai-rerank-v2's (Mixedbread 2025), as mxbai_rerank_v2.py of the
-// authors' package mxbai-rerank writes it: the score is the logit of "1" minus that
-// of "0", and the query has at most three quarters of the limit. The authors count
-// the limit, 8192 unless told otherwise, without the frame.
-func mxbaiPrompt() *prompt {
-	return &prompt{name: "mxbai-rerank-v2", divisor: 1, yes: "1", no: "0", score: "yes-no",
-		write: func(v *fields) {
-			if v.instruction != "" {
-				v.instruction = "instruction: " + v.instruction + "\n"
-			}
-		},
-		pieces: []piece{
-			{fixed: true, text: "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\n"},
-			{text: "{instruction}query: {query}", most: threeQuarters},
-			{text: "\n"},
-			{text: "document: {document}"},
-			{fixed: true, text: "\n"},
-			{fixed: true, text: "You are a search relevance expert who evaluates how well documents match search queries. For each query-document pair, " +
-				"carefully analyze the semantic relationship between them, then provide your binary relevance judgment (0 for not relevant, 1 for relevant).\nRelevance:"},
-			{fixed: true, text: "<|im_end|>\n<|im_start|>assistant\n"},
-		}}
-}
-
-func threeQuarters(limit int) int { return limit * 3 / 4 }
-
-// flagPrompt is that of bge-reranker-v2-gemma, as FlagEmbedding cuts it: the query
-// to three quarters of the limit, the document to what is left, and the question
-// comes on top.
-func flagPrompt() *prompt {
-	return &prompt{name: "bge-reranker-gemma", divisor: 1, yes: "Yes", no: "No", score: "yes",
-		instruction: "Given a query A and a passage B, determine whether the passage contains an answer to the query by providing a prediction of either 'Yes' or 'No'.",
-		slack:       func(fixed int) int { return 2 * fixed },
-		pieces: []piece{
-			{fixed: true, begin: true},
-			{text: "A: {query}", most: threeQuarters},
-			{text: "\n"},
-			{text: "B: {document}", most: func(limit int) int { return limit }},
-			{fixed: true, text: "\n"},
-			{fixed: true, text: "{instruction}"},
-		}}
-}
-
-// zerankPrompt is that of zerank-1 and zerank-2 (ZeroEntropy 2025): the query
-// speaks as the system, the document as the user, both without the blanks around
-// them, and the score is the sigmoid of a fifth of the logit of "Yes". So it is in
-// modeling_zeranker.py beside the weights; the card of zerank-2 says the same of the
-// fifth. An instruction stands behind the query as vLLM's zerank2.jinja puts it.
-func zerankPrompt() *prompt {
-	return &prompt{name: "zerank", divisor: 5, yes: "Yes", no: "No", score: "yes",
-		write: func(v *fields) {
-			v.query, v.document = strip(v.query), strip(v.document)
-			if v.instruction != "" {
-				v.query = "<query>" + v.query + "</query>\n<instruction>" + v.instruction + "</instruction>"
-			}
-		},
-		pieces: []piece{
-			{text: "<|im_start|>system\n{query}<|im_end|>\n<|im_start|>user\n{document}"},
-			{fixed: true, text: "<|im_end|>\n<|im_start|>assistant\n"},
-		}}
-}
-
-// strip is Python's str.strip.
-func strip(s string) string {
-	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1C && r <= 0x1F })
-}
-
-// ctxlPrompt is that of ctxl-rerank-v2 (Contextual AI 2025), as its model card has
-// it: the score is the logit of token 0, whatever that token is.
-func ctxlPrompt() *prompt {
-	return &prompt{name: "ctxl-rerank-v2", divisor: 1, yes: "yes", no: "no", score: "token:0",
-		write: func(v *fields) {
-			if v.instruction != "" {
-				v.instruction = " " + v.instruction
-			}
-		},
-		pieces: []piece{
-			{fixed: true, begin: true},
-			{text: "Check whether a given document contains information helpful to answer the query.\n<Document> {document}\n<Query> {query}{instruction} ??"},
-		}}
-}
-
-// nemotronPrompt is that of llama-nemotron-rerank (NVIDIA 2025), as its model card
-// and the collator of NVIDIA's NeMo Automodel write it.
-func nemotronPrompt() *prompt {
-	return &prompt{name: "nemotron-rerank", divisor: 1, yes: "Yes", no: "No", score: "yes",
-		pieces: []piece{
-			{fixed: true, begin: true},
-			{text: "question:{query} \n \n passage:{document}"},
-		}}
-}
-
-// promptOf reads a template: text with {query} and {document}, and {instruction}
-// if it takes one. What stands before the last special token before the fields,
-// and from the first one after them, is never cut.
-func promptOf(t *tokenizer.Tokenizer, template string) (*prompt, error) {
-	if !strings.Contains(template, fieldQuery) || !strings.Contains(template, fieldDocument) {
-		return nil, fmt.Errorf("a template without %s or %s", fieldQuery, fieldDocument)
-	}
-	p := &prompt{name: "template", divisor: 1, yes: "yes", no: "no", score: "yes-no"}
-	first, last := len(template), 0
-	for _, field := range []string{fieldQuery, fieldDocument, fieldInstruction} {
-		if i := strings.Index(template, field); i >= 0 {
-			first = min(first, i)
-		}
-		if i := strings.LastIndex(template, field); i >= 0 {
-			last = max(last, i+len(field))
-		}
-	}
-	before, after, at := 0, last, 0
-	found := false
-	for _, s := range segmentsOf(t, template) {
-		end := at + len(s.text)
-		if s.id >= 0 {
-			if end <= first {
-				before = end
-			} else if at >= last && !found {
-				after, found = at, true
+func (h *answerHead) Logits(c *compute.Context, x compute.Matrix) compute.Matrix {
+	y := c.Linear(h.rows, x, kernels.Identity)
+	for i := range y.Rows {
+		softCap(y.Row(i), h.cap)
+		if h.divisor != 1 {
+			for j, v := range y.Row(i) {
+				y.Row(i)[j] = v / h.divisor
 			}
 		}
-		at = end
 	}
-	p.pieces = []piece{{fixed: true, text: template[:before]}, {text: template[before:after]}, {fixed: true, text: template[after:]}}
-	return p, nil
+	return y
 }
 
-// segmentsOf cuts a template at its special tokens.
-func segmentsOf(t *tokenizer.Tokenizer, text string) []segment {
-	var list []segment
-	done := 0
-	for i := 0; i < len(text); i++ {
-		if text[i] != '<' && text[i] != '[' {
-			continue
-		}
-		length := strings.IndexAny(text[i:], ">]")
-		if length < 0 {
-			break
-		}
-		token := text[i : i+length+1]
-		id, ok := t.ID(token)
-		if !ok {
-			continue
-		}
-		if ids := t.Tokens(nil, token); len(ids) != 1 || ids[0] != id || len(t.PlainTokens(nil, token)) == 1 {
-			continue
-		}
-		if done < i {
-			list = append(list, segment{-1, text[done:i]})
-		}
-		list = append(list, segment{id, token})
-		done = i + len(token)
-		i = done - 1
+// planPrompted is for causal models with a classifier. GGUF files of llama.cpp's
+// may have a language model's head besides.
+func (m *Model) planPrompted(p *taskPlan, s *scorer) *taskPlan {
+	s.temperature = m.network.Temperature
+	head := &languageHead{}
+	if m.file.IsGGUF() {
+		p.parts = append(p.parts, head)
 	}
-	if done < len(text) {
-		list = append(list, segment{-1, text[done:]})
+	p.finish = func(o Options) error {
+		if o.Score != "" {
+			return fmt.Errorf("%s: the scoring %q was asked for, but the model has a classifier", m.file.SettingsPath(), o.Score)
+		}
+		if m.file.IsGGUF() && (head.Output != nil || m.classifiesByWords(s.labels)) {
+			m.completer = m.newLanguageModel(head)
+		}
+		if err := s.judge(o); err != nil {
+			return err
+		}
+		prompt, err := m.choosePrompt(o)
+		if err != nil {
+			return err
+		}
+		m.ranker = m.newPrompted(s, prompt)
+		return nil
 	}
-	return list
+	return p
 }
 
-// choosePrompt is the prompt that was asked for, or the one that the file or its
-// name tell of, or that of the family's usual reranker.
-func choosePrompt(m *Model, f *file, n *reranker, o Options) (*prompt, error) {
-	p, err := choose(m, f, n, o.Template)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", f.settings.path, err)
-	}
-	if o.Instruction != "" {
-		p.instruction = o.Instruction
-	}
-	p.prepare(m.tokenizer)
-	return p, nil
-}
-
-func choose(m *Model, f *file, n *reranker, template string) (*prompt, error) {
-	if template != "" {
-		if named, ok := prompts[template]; ok {
-			return named(), nil
+// planLanguageModel is for a language model, which completes, and ranks by its
+// answers if they are single tokens.
+func (m *Model) planLanguageModel() *taskPlan {
+	head := &languageHead{}
+	return &taskPlan{parts: []any{head}, finish: func(o Options) error {
+		if err := noLabel(m.file, o); err != nil {
+			return err
 		}
-		if !strings.Contains(template, "{") {
-			names := make([]string, 0, len(prompts))
-			for name := range prompts {
-				names = append(names, name)
+		l := m.newLanguageModel(head)
+		m.completer = l
+		prompt, err := m.choosePrompt(o)
+		if err != nil {
+			return err
+		}
+		ids, labels, err := prompt.answers(m.tokenizer, o.Score)
+		if err != nil && o.Score == "" && o.Template == "" {
+			m.ranker = unable{fmt.Errorf("%s: the model cannot rerank: %w", m.path, err)}
+			return nil // it still completes
+		}
+		if err != nil {
+			return &fault.UnsupportedError{Path: m.file.SettingsPath(), What: err.Error(), Hint: "choose a token with the score option, token:ID"}
+		}
+		for _, id := range ids {
+			if int(id) >= l.table.Rows {
+				return &fault.FormatError{Path: m.file.SettingsPath(), Field: "score", Offset: -1, Found: fmt.Sprintf("token %d", id), Want: fmt.Sprintf("less than %d, the rows of the vocabulary", l.table.Rows)}
 			}
-			slices.Sort(names)
-			return nil, fmt.Errorf("there is no template %q: expected text with %s and %s, or one of %s", abridge(template), fieldQuery, fieldDocument, strings.Join(names, ", "))
 		}
-		return promptOf(m.tokenizer, template)
+		s := &scorer{Model: m, pooling: compute.PoolLast, labels: labels, words: "last token → logits of answers",
+			head: &answerHead{rows: l.table.Linear(ids), cap: m.network.Decoder.LogitCap, divisor: prompt.divisor}}
+		if err := s.judge(Options{}); err != nil {
+			return err
+		}
+		m.ranker = m.newPrompted(s, prompt)
+		return nil
+	}}
+}
+
+func (m *Model) newPrompted(s *scorer, p *prompt) *prompted {
+	if p.slack != nil {
+		m.slack = 2 * m.maxLength
 	}
-	if f.gguf {
-		if text, ok := f.metadata.String("tokenizer.chat_template.rerank"); ok {
-			return f.ggufPrompt(m.tokenizer, text)
+	r := &prompted{scorer: s, prompt: p}
+	if d := m.network.Decoder; d.Causal {
+		r.prefixes = m.prefixCache()
+	}
+	return r
+}
+
+// classifiesByWords says whether a GGUF file's classifier is rows of the embedding
+// table, up to what the two lose in quantization. Converters leave the language
+// model's head out where it is that table, without a word of which kind the file
+// is.
+func (m *Model) classifiesByWords(labels []string) bool {
+	words := m.network.Decoder.Words
+	score, _ := m.file.Tensor("cls.output.weight")
+	if len(labels) != 2 || !strings.EqualFold(labels[0], "yes") || len(score.Shape) != 2 || score.Shape[0] != 2 || score.Shape[1] != words.Cols || !score.Type.CanDequantize() {
+		return false
+	}
+	rows := compute.NewEmbedding(score)
+	a, b := make([]float32, words.Cols), make([]float32, words.Cols)
+	for i, label := range labels {
+		ids := m.tokenizer.Tokens(nil, label)
+		if len(ids) != 1 || int(ids[0]) >= words.Rows {
+			return false
 		}
-		if named, ok := prompts[f.settings.text(keyPrompt, "")]; ok {
-			return named(), nil
+		rows.Row(a, int32(i))
+		words.Row(b, ids[0])
+		if cosine(doubles(a), doubles(b)) < 0.9 {
+			return false
 		}
 	}
-	name := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(f.name + " " + m.path))
-	for _, known := range []struct{ part, prompt string }{
-		{"zerank", "zerank"}, {"ctxlrerank", "ctxl-rerank-v2"}, {"mxbairerank", "mxbai-rerank-v2"}, {"qwen3reranker", "qwen3-reranker"},
-		{"bgererankerv2gemma", "bge-reranker-gemma"}, {"nemotronrerank", "nemotron-rerank"}, {"nvrerankqa", "nemotron-rerank"},
-	} {
-		if strings.Contains(name, known.part) {
-			return prompts[known.prompt](), nil
+	return true
+}
+
+func (p *prompted) describe(info *Info) {
+	p.scorer.describe(info)
+	info.Prompt, info.PromptReason = p.prompt.name, p.prompt.reason
+}
+
+// answers are the tokens whose logits make the score: of "no" and "yes", in this
+// order, or of one alone.
+func (p *prompt) answers(t *tokenizer.Tokenizer, score string) (ids []int32, labels []string, err error) {
+	word := func(w string) int32 {
+		list := t.Tokens(nil, w)
+		if len(list) != 1 {
+			err = fmt.Errorf("scores by the answer %q, which is %d tokens", w, len(list))
+			return 0
 		}
+		return list[0]
 	}
-	usual := "bge-reranker-gemma"
+	if score == "" {
+		score = p.score
+	}
 	switch {
-	case n.mean:
-		usual = "nemotron-rerank"
-	case strings.HasPrefix(f.architecture, "Qwen3") || f.architecture == "qwen3":
-		usual = "qwen3-reranker"
-	case strings.HasPrefix(f.architecture, "Qwen2") || f.architecture == "qwen2":
-		usual = "mxbai-rerank-v2"
-	}
-	return prompts[usual](), nil
-}
-
-// keyPrompt is the name of the prompt that a GGUF file is to be used with.
-var keyPrompt = key{"", ".rerank.prompt"}
-
-// ggufPrompt is the prompt that a GGUF file carries. llama.cpp's converter writes
-// the default instruction into Qwen3-Reranker's; it is made a field again.
-func (f *file) ggufPrompt(t *tokenizer.Tokenizer, text string) (*prompt, error) {
-	usual := qwen3Prompt()
-	p, err := promptOf(t, strings.Replace(text, usual.instruction, fieldInstruction, 1))
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer.chat_template.rerank: %w", err)
-	}
-	p.instruction = usual.instruction
-	return p, nil
-}
-
-// prepare turns what does not depend on the caller's texts into tokens.
-func (p *prompt) prepare(t *tokenizer.Tokenizer) {
-	for i := range p.pieces {
-		s := &p.pieces[i]
-		switch {
-		case s.begin:
-			var e tokenizer.Encoding
-			t.Encode(&e, "", 0)
-			s.ids = e.IDs
-		case s.constant():
-			s.ids = t.Tokens(nil, s.text)
-		default:
-			s.segments = segmentsOf(t, s.text)
+	case score == "yes-no":
+		ids, labels = []int32{word(p.no), word(p.yes)}, []string{p.no, p.yes}
+	case score == "yes":
+		ids, labels = []int32{word(p.yes)}, []string{p.yes}
+	case strings.HasPrefix(score, "token:"):
+		n, bad := strconv.ParseUint(score[len("token:"):], 10, 31)
+		if bad != nil {
+			return nil, nil, fmt.Errorf("score %q: expected a token's number after the colon", score)
 		}
+		ids, labels = []int32{int32(n)}, []string{"token " + strconv.FormatUint(n, 10)}
+	default:
+		return nil, nil, fmt.Errorf("score %q: expected yes-no, yes or token:ID", score)
 	}
+	return ids, slices.Clip(labels), err
 }
 
-// fields are what a caller puts into a prompt.
-type fields struct {
-	query, document, instruction string
-	plain                        bool // what spells a special token stays text
+func (p *prompted) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	if p.prefixes == nil {
+		return p.scorer.score(ctx, sequences, outputs)
+	}
+	return p.scoreShared(ctx, p.prefixes, p.scorer, sequences, outputs)
 }
 
-// writeTo makes of the caller's texts what stands in the fields.
-func (p *prompt) writeTo(v *fields) {
-	if p.write != nil {
-		p.write(v)
-	}
-}
-
-func (v *fields) fill(text string) string {
-	if !strings.Contains(text, "{") {
-		return text
-	}
-	return strings.NewReplacer(fieldQuery, v.query, fieldDocument, v.document, fieldInstruction, v.instruction).Replace(text)
-}
-
-// tokens are the piece's, uncut.
-func (s *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) []int32 {
-	if s.segments == nil {
-		return append(dst, s.ids...)
-	}
-	if !v.plain {
-		return t.Tokens(dst, v.fill(s.text))
-	}
-	for _, g := range s.segments {
-		if g.id >= 0 {
-			dst = append(dst, g.id)
-		} else {
-			dst = t.PlainTokens(dst, v.fill(g.text))
-		}
-	}
-	return dst
-}
-
-// A promptEncoder makes the sequences of one query's documents.
-type promptEncoder struct {
-	*Model
-	fields           // the caller's, without a document
-	written   fields // as the prompt has them
-	prompt    *prompt
-	documents []string
-	known     [][]int32 // tokens of the pieces without the document, cut to their own bounds
-	allowed   int       // tokens in all
-	limit     int
-	fixed     int
-	full      int // tokens of the other pieces, uncut
-	options   EncodeOptions
-	encoded   Encoded
-}
-
-// encodePrompts is Encode for causal models.
-func (m *Model) encodePrompts(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
-	p := m.prompt
-	if p == nil {
-		return Encoded{}, fmt.Errorf("%s: the model cannot rerank: %w", m.path, m.cannotRerank)
-	}
-	e := &promptEncoder{Model: m, prompt: p, documents: documents, limit: limit,
-		options: o, encoded: newEncoded(len(documents), limit), fields: fields{instruction: p.instruction, plain: o.Plain}}
+func (p *prompted) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
+	e := &promptEncoder{prompted: p, limit: limit, options: o, fields: fields{instruction: p.prompt.instruction, plain: o.Plain}}
 	e.query, e.full = e.bound(query, o.MaxQuery)
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
+	if err := e.begin(); err != nil {
+		return Encoded{}, err
+	}
+	encoded := newEncoded(len(documents), limit)
+	err := p.encodePieces(ctx, len(documents), func(from, to int) error {
+		for d := from; d < to; d++ {
+			v := e.fields
+			text, dropped := e.bound(documents[d], o.MaxDocument)
+			v.document = text
+			p.prompt.writeTo(&v)
+			ids, full := e.encode(&v)
+			encoded.Sequences[d], encoded.Full[d] = Sequence{IDs: ids}, full+dropped
+		}
+		return nil
+	})
+	if err != nil {
+		return Encoded{}, err
+	}
+	if p.prefixes != nil && len(documents) > 0 {
+		e.share(encoded.Sequences)
+	}
+	return encoded, nil
+}
+
+// A promptEncoder makes the sequences of one query's documents.
+type promptEncoder struct {
+	*prompted
+	fields            // the caller's, without a document
+	written fields    // as the prompt has them
+	known   [][]int32 // tokens of the pieces without the document, cut to their own bounds
+	allowed int       // tokens in all
+	limit   int
+	fixed   int
+	full    int // tokens of the other pieces, uncut
+	options EncodeOptions
+}
+
+// begin makes the tokens of the pieces without the document.
+func (e *promptEncoder) begin() error {
+	p := e.prompt
 	e.written = e.fields
 	p.writeTo(&e.written)
 	e.known = make([][]int32, len(p.pieces))
@@ -403,39 +243,24 @@ func (m *Model) encodePrompts(ctx context.Context, query string, documents []str
 			tail = 0
 			continue
 		}
-		e.known[i] = s.tokens(nil, m.tokenizer, &e.written)
+		e.known[i] = s.tokens(nil, e.tokenizer, &e.written)
 		e.full += len(e.known[i])
 		if s.fixed {
 			e.fixed += len(e.known[i])
 			tail += len(e.known[i])
 		}
 		if s.most != nil {
-			e.known[i] = e.known[i][:min(len(e.known[i]), s.most(limit))]
+			e.known[i] = e.known[i][:min(len(e.known[i]), s.most(e.limit))]
 		}
 	}
-	e.allowed = limit
+	e.allowed = e.limit
 	if p.slack != nil {
-		e.allowed += min(p.slack(tail), m.slack)
+		e.allowed += min(p.slack(tail), e.slack)
 	}
 	if e.fixed >= e.allowed {
-		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a query and a document beside the prompt's %d", limit, e.fixed)
+		return fmt.Errorf("at most %d tokens: no room for a query and a document beside the prompt's %d", e.limit, e.fixed)
 	}
-	err := m.encodePieces(ctx, len(documents), func(from, to int) error {
-		for d := from; d < to; d++ {
-			v := e.fields
-			text, dropped := e.bound(documents[d], o.MaxDocument)
-			v.document = text
-			e.prompt.writeTo(&v)
-			ids, full := e.encode(&v)
-			e.encoded.Sequences[d], e.encoded.Full[d] = Sequence{IDs: ids}, full+dropped
-		}
-		return nil
-	})
-	if err != nil {
-		return Encoded{}, err
-	}
-	e.share()
-	return e.encoded, nil
+	return nil
 }
 
 // bound truncates a text to most tokens (0: all of it); dropped is how many went.
@@ -505,20 +330,16 @@ func (e *promptEncoder) shorten(s *piece, v *fields, ids []int32, most int) []in
 }
 
 // share finds the tokens that all prompts begin with.
-func (e *promptEncoder) share() {
-	if e.pasts == nil || len(e.documents) == 0 {
-		return
-	}
+func (e *promptEncoder) share(sequences []Sequence) {
 	head, _ := e.encode(&e.written)
 	n := len(head)
-	for i := range e.encoded.Sequences {
-		s := &e.encoded.Sequences[i]
-		n = min(n, commonPrefix(head, s.IDs), len(s.IDs)-1)
+	for _, s := range sequences {
+		n = min(n, compute.CommonPrefix(head, s.IDs), len(s.IDs)-1)
 	}
-	if n < shortest {
+	if n < compute.ShortestPrefix {
 		return
 	}
-	for i := range e.encoded.Sequences {
-		e.encoded.Sequences[i].shared = n
+	for i := range sequences {
+		sequences[i].shared = n
 	}
 }

@@ -2,7 +2,6 @@ package family
 
 import (
 	"fmt"
-	"math"
 	"path/filepath"
 	"strings"
 
@@ -75,7 +74,7 @@ func (l *bertLayer) Project(c *compute.Context, x compute.Matrix, to compute.QKV
 func (l *bertLayer) Finish(c *compute.Context, x, a compute.Matrix) {
 	c.AddLinear(x, &l.Out, a)
 	c.Norm(x, &l.OutNorm)
-	c.AddFeedForward(x, &l.Up, l.activation, &l.Down)
+	c.AddFeedForward(x, x, &l.Up, l.activation, &l.Down)
 	c.Norm(x, &l.DownNorm)
 }
 
@@ -111,11 +110,11 @@ func (p *positions) rows(c *compute.Context) []int32 {
 // bertSettings are BERT's and, with other defaults, those of its kin.
 type bertSettings struct {
 	Spec
-	MaxPositions  int                `hf:"max_position_embeddings" gguf:".context_length" default:"512" dim:"positions"`
-	TypeVocabSize int                `hf:"type_vocab_size" gguf:"tokenizer.ggml.token_type_count" default:"2" min:"0" dim:"types"`
-	Eps           float32            `hf:"layer_norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-12"`
+	MaxPositions  int                `hf:"max_position_embeddings" gguf:".context_length" default:"512" dim:"positions" max:"positions"`
+	TypeVocabSize int                `hf:"type_vocab_size" gguf:"tokenizer.ggml.token_type_count" default:"2" min:"0" max:"vocab" dim:"types"`
+	Eps           float32            `hf:"layer_norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-12" min:"1e-30" max:"1"`
 	HiddenAct     kernels.Activation `hf:"hidden_act activation" gguf:".hidden_activation" default:"gelu"`
-	PositionKind  string             `hf:"position_embedding_type" default:"absolute"`
+	PositionKind  string             `hf:"position_embedding_type" gguf:"-" default:"absolute"`
 	// A decoder's layers see what lies before a token only.
 	IsDecoder bool `hf:"is_decoder" gguf:".attention.causal" default:"false"`
 
@@ -131,7 +130,7 @@ func bertSpec(vocab int) Spec {
 
 // configure reads the settings of the trunk.
 func (m *bert) configure(f *checkpoint.File, s *bertSettings) *Network {
-	s.Spec.read(f)
+	f.Read(&s.Spec)
 	f.Read(s)
 	if s.PositionKind != "absolute" {
 		f.Unsupported(fmt.Sprintf("position_embedding_type %q", s.PositionKind), "")
@@ -142,8 +141,8 @@ func (m *bert) configure(f *checkpoint.File, s *bertSettings) *Network {
 	for i := range m.Layers {
 		l := &m.Layers[i]
 		l.activation = s.HiddenAct
-		l.Attention = compute.Attention{Heads: s.Heads, KVHeads: s.Heads, HeadDim: dim, Scale: float32(1 / math.Sqrt(float64(dim))),
-			Mask: compute.AttentionMask{Causal: s.IsDecoder}, Coarse: true}
+		l.Attention = compute.NewAttention(s.Heads, dim, compute.AttentionMask{Causal: s.IsDecoder})
+		l.Coarse = true
 	}
 	m.stack = compute.Stack(m.Layers)
 	return &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: s.MaxPositions, TokenTypes: s.TypeVocabSize, Pooling: compute.PoolFirst,

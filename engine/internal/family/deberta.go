@@ -2,8 +2,6 @@ package family
 
 import (
 	"fmt"
-	"math"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -116,7 +114,7 @@ func (l *debertaLayer) Project(c *compute.Context, x compute.Matrix, to compute.
 func (l *debertaLayer) Finish(c *compute.Context, x, a compute.Matrix) {
 	c.AddLinear(x, &l.Out, a)
 	c.Norm(x, &l.OutNorm)
-	c.AddFeedForward(x, &l.Up, l.activation, &l.Down)
+	c.AddFeedForward(x, x, &l.Up, l.activation, &l.Down)
 	c.Norm(x, &l.DownNorm)
 }
 
@@ -138,9 +136,9 @@ func (h *debertaClassifier) String() string {
 
 type debertaSettings struct {
 	Spec
-	MaxPositions  int                `hf:"max_position_embeddings" gguf:".context_length" default:"512" dim:"positions"`
-	TypeVocabSize int                `hf:"type_vocab_size" gguf:"tokenizer.ggml.token_type_count" default:"0" min:"0" dim:"types"`
-	Eps           float32            `hf:"layer_norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-7"`
+	MaxPositions  int                `hf:"max_position_embeddings" gguf:".context_length" default:"512" dim:"positions" max:"positions"`
+	TypeVocabSize int                `hf:"type_vocab_size" gguf:"tokenizer.ggml.token_type_count" default:"0" min:"0" dim:"types" max:"vocab"`
+	Eps           float32            `hf:"layer_norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-7" min:"1e-30" max:"1"`
 	HiddenAct     kernels.Activation `hf:"hidden_act" gguf:".hidden_activation" default:"gelu"`
 	EmbeddingSize int                `hf:"embedding_size" gguf:".embedding_length_in" default:"preset" ggufdefault:"preset" dim:"embedding"`
 	HeadSize      int                `hf:"attention_head_size" gguf:".attention.key_length" default:"preset" ggufdefault:"preset"`
@@ -152,12 +150,12 @@ type debertaSettings struct {
 	PoolerSize     int                `hf:"pooler_hidden_size" gguf:".classifier.embedding_length" default:"preset" ggufdefault:"preset"`
 	PoolerAct      kernels.Activation `hf:"pooler_hidden_act" gguf:".classifier.hidden_activation" default:"gelu"`
 
-	Relative       bool   `hf:"relative_attention" gguf:".attention.relative" default:"false"`
-	MaxRelative    int    `hf:"max_relative_positions" gguf:".attention.relative_max_distance" default:"-1" min:"-1" max:"268435456"`
-	BucketCount    int    `hf:"position_buckets" gguf:".attention.relative_buckets_count" default:"-1" min:"-1" max:"268435456"`
-	ShareKeys      bool   `hf:"share_att_key" gguf:".attention.relative_shared" default:"false"`
-	NormBuckets    string `hf:"norm_rel_ebd" gguf:".attention.relative_norm" default:"none"`
-	RelativeTerms  []string `hf:"pos_att_type" gguf:".attention.relative_terms"`
+	Relative      bool     `hf:"relative_attention" gguf:".attention.relative" default:"false"`
+	MaxRelative   int      `hf:"max_relative_positions" gguf:".attention.relative_max_distance" default:"-1" min:"-1" max:"268435456"`
+	BucketCount   int      `hf:"position_buckets" gguf:".attention.relative_buckets_count" default:"-1" min:"-1" max:"268435456"`
+	ShareKeys     bool     `hf:"share_att_key" gguf:".attention.relative_shared" default:"false"`
+	NormBuckets   string   `hf:"norm_rel_ebd" gguf:".attention.relative_norm" default:"none"`
+	RelativeTerms []string `hf:"pos_att_type" gguf:".attention.relative_terms"`
 
 	Projected     bool `dim:"projected"`
 	BucketRows    int  `dim:"buckets"`
@@ -182,7 +180,7 @@ func newDeBERTa(f *checkpoint.File, task Task) *Network {
 	m := new(deberta)
 	s := &m.settings
 	s.Spec = Spec{HiddenSize: 1536, IntermediateSize: 6144, Layers: 24, Heads: 24, VocabSize: 128100}
-	s.Spec.read(f)
+	f.Read(&s.Spec)
 	dim := s.headDim(f)
 	s.EmbeddingSize, s.HeadSize, s.PoolerSize = s.HiddenSize, dim, s.HiddenSize
 	f.Read(s)
@@ -212,7 +210,7 @@ func newDeBERTa(f *checkpoint.File, task Task) *Network {
 	m.Layers = make([]debertaLayer, s.Layers)
 	for i := range m.Layers {
 		m.Layers[i].activation = s.HiddenAct
-		m.Layers[i].DisentangledAttention = compute.DisentangledAttention{Heads: s.Heads, HeadDim: dim}
+		m.Layers[i].DisentangledAttention = compute.DisentangledAttention{HeadDim: dim, Heads: make([]kernels.Disentangled, s.Heads)}
 	}
 	m.stack = compute.Stack(m.Layers)
 	n := &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: length, TokenTypes: types, OneType: oneType, Pooling: compute.PoolFirst,

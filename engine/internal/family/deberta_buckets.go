@@ -141,14 +141,13 @@ func (b *bucketVectors) Tile(_ *compute.Context, i int) {
 		queries = b.project(i, l.BucketQueries, l.SharedQueries)
 	}
 	b.bytes[i] = 4 * int64(len(keys.Data)+len(queries.Data))
-	l.Kernels = make([]kernels.Disentangled, l.Heads)
-	for h := range l.Kernels {
+	for h := range l.Heads {
 		k := kernels.Disentangled{Scale: m.scale}
 		from, to := h*l.HeadDim, (h+1)*l.HeadDim
 		if m.c2p || m.p2c {
 			k.Buckets, k.Keys, k.Queries = b.buckets, keys.Columns(from, to), queries.Columns(from, to)
 		}
-		l.Kernels[h] = k
+		l.Heads[h] = k
 	}
 }
 

@@ -1,6 +1,7 @@
 package family
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 
@@ -27,7 +28,7 @@ import (
 type decoder struct {
 	Words  compute.Embedding `hf:"embed_tokens" gguf:"token_embd" shape:"vocab hidden"`
 	Layers []decoderLayer    `hf:"layers.%d." gguf:"blk.%d." each:"layers"`
-	Norm   compute.Norm      `hf:"norm" gguf:"output_norm" shape:"hidden" bias:"none"`
+	Norm   compute.Norm      `hf:"norm" gguf:"output_norm" shape:"hidden" bias:"none" plus:"normoffset"`
 
 	wordScale float32
 	stack     []compute.Layer
@@ -35,19 +36,19 @@ type decoder struct {
 
 type decoderLayer struct {
 	compute.Attention
-	InNorm compute.Norm   `hf:"input_layernorm" gguf:"attn_norm" shape:"hidden" bias:"none"`
-	Q      compute.Linear `hf:"self_attn.q_proj" gguf:"attn_q" shape:"queries hidden" bias:"optional" interleaved:"queryheads"`
-	K      compute.Linear `hf:"self_attn.k_proj" gguf:"attn_k" shape:"keys hidden" bias:"optional" interleaved:"keyheads"`
+	InNorm compute.Norm   `hf:"input_layernorm" gguf:"attn_norm" shape:"hidden" bias:"none" plus:"normoffset"`
+	Q      compute.Linear `hf:"self_attn.q_proj" gguf:"attn_q" shape:"queries hidden" bias:"optional" interleave:"interleavedqueries"`
+	K      compute.Linear `hf:"self_attn.k_proj" gguf:"attn_k" shape:"keys hidden" bias:"optional" interleave:"interleavedkeys"`
 	V      compute.Linear `hf:"self_attn.v_proj" gguf:"attn_v" shape:"keys hidden" bias:"optional"`
-	QNorm  *compute.Norm  `hf:"self_attn.q_norm" gguf:"attn_q_norm" shape:"headdim" bias:"none" if:"headnorms"`
-	KNorm  *compute.Norm  `hf:"self_attn.k_norm" gguf:"attn_k_norm" shape:"headdim" bias:"none" if:"headnorms"`
+	QNorm  *compute.Norm  `hf:"self_attn.q_norm" gguf:"attn_q_norm" shape:"headdim" bias:"none" plus:"normoffset" if:"headnorms"`
+	KNorm  *compute.Norm  `hf:"self_attn.k_norm" gguf:"attn_k_norm" shape:"headdim" bias:"none" plus:"normoffset" if:"headnorms"`
 	O      compute.Linear `hf:"self_attn.o_proj" gguf:"attn_output" shape:"hidden queries" bias:"optional"`
-	PostO  *compute.Norm  `hf:"post_attention_layernorm" gguf:"post_attention_norm" shape:"hidden" bias:"none" if:"postnorms"`
+	PostO  *compute.Norm  `hf:"post_attention_layernorm" gguf:"post_attention_norm" shape:"hidden" bias:"none" plus:"normoffset" if:"postnorms"`
 
-	MidNorm  compute.Norm   `hf:"pre_feedforward_layernorm,post_attention_layernorm" gguf:"ffn_norm" shape:"hidden" bias:"none"`
+	MidNorm  compute.Norm   `hf:"pre_feedforward_layernorm,post_attention_layernorm" gguf:"ffn_norm" shape:"hidden" bias:"none" plus:"normoffset"`
 	GateUp   compute.Linear `hf:"mlp.gate_proj mlp.up_proj" gguf:"ffn_gate ffn_up" shape:"intermediate hidden" bias:"optional"`
 	Down     compute.Linear `hf:"mlp.down_proj" gguf:"ffn_down" shape:"hidden intermediate" bias:"optional"`
-	PostDown *compute.Norm  `hf:"post_feedforward_layernorm" gguf:"post_ffw_norm" shape:"hidden" bias:"none" if:"postnorms"`
+	PostDown *compute.Norm  `hf:"post_feedforward_layernorm" gguf:"post_ffw_norm" shape:"hidden" bias:"none" plus:"normoffset" if:"postnorms"`
 
 	rope       *compute.RoPE
 	activation kernels.Activation
@@ -87,23 +88,28 @@ func (l *decoderLayer) Finish(c *compute.Context, x, a compute.Matrix) {
 // decoderSettings are those that the families of decoders share.
 type decoderSettings struct {
 	Spec
-	MaxPositions int                `hf:"max_position_embeddings" gguf:".context_length" default:"preset"`
-	Eps          float32            `hf:"rms_norm_eps" gguf:".attention.layer_norm_rms_epsilon" default:"1e-6"`
-	KVHeads      int                `hf:"num_key_value_heads" gguf:".attention.head_count_kv" default:"preset" ggufdefault:"preset" dim:"keyheads"`
-	HeadDim      int                `hf:"head_dim" gguf:".attention.key_length" default:"preset" ggufdefault:"preset" min:"2" dim:"headdim"`
-	ValueDim     int                `gguf:".attention.value_length" ggufdefault:"preset"`
+	MaxPositions int                `hf:"max_position_embeddings" gguf:".context_length" default:"preset" max:"positions"`
+	Eps          float32            `hf:"rms_norm_eps" gguf:".attention.layer_norm_rms_epsilon" default:"1e-6" min:"1e-30" max:"1"`
+	KVHeads      int                `hf:"num_key_value_heads" gguf:".attention.head_count_kv" default:"preset" null:"@heads" ggufdefault:"@heads" max:"heads" dim:"kvheads"`
+	HeadDim      int                `hf:"head_dim" gguf:".attention.key_length" default:"preset" null:"@hidden/heads" ggufdefault:"@hidden/heads" min:"2" dim:"headdim"`
+	ValueDim     int                `gguf:".attention.value_length" default:"@headdim"`
 	Activation   kernels.Activation `hf:"hidden_act" gguf:".hidden_activation" default:"preset" ggufdefault:"preset"`
 
 	// Tokens see what comes after them, too: three names that libraries and
 	// checkpoints have had for it.
 	IsCausal      bool `hf:"is_causal" gguf:".attention.causal" default:"true"`
-	Bidirectional bool `hf:"use_bidirectional_attention" default:"false"`
+	Bidirectional bool `hf:"use_bidirectional_attention" gguf:"-" default:"false"`
 
-	QueryHeads int  `dim:"queryheads"`
-	Queries    int  `dim:"queries"`
-	Keys       int  `dim:"keys"`
-	HeadNorms  bool `dim:"headnorms"`
-	PostNorms  bool `dim:"postnorms"`
+	Queries   int  `dim:"queries"`
+	Keys      int  `dim:"keys"`
+	HeadNorms bool `dim:"headnorms"`
+	PostNorms bool `dim:"postnorms"`
+
+	// NormOffset is what gains of norms lack in safetensors files. In GGUF files the
+	// two halves of so many heads of queries and keys may be interleaved.
+	NormOffset         int `dim:"normoffset"`
+	InterleavedQueries int `dim:"interleavedqueries"`
+	InterleavedKeys    int `dim:"interleavedkeys"`
 }
 
 // decoderDefaults are what a class takes where config.json says nothing.
@@ -116,25 +122,17 @@ type decoderDefaults struct {
 }
 
 var (
-	keyKVHeads  = checkpoint.Key{HF: "num_key_value_heads", GGUF: ".attention.head_count_kv"}
-	keyHeadDim  = checkpoint.Key{HF: "head_dim", GGUF: ".attention.key_length"}
-	keyWindow   = checkpoint.Key{HF: "sliding_window", GGUF: ".attention.sliding_window"}
-	keyScoreCap = checkpoint.Key{HF: "attn_logit_softcapping", GGUF: ".attn_logit_softcapping"}
+	keyKVHeads = checkpoint.Key{HF: "num_key_value_heads", GGUF: ".attention.head_count_kv"}
+	keyHeadDim = checkpoint.Key{HF: "head_dim", GGUF: ".attention.key_length"}
 )
 
 // read reads the shared settings and checks how they go together.
 func (s *decoderSettings) read(f *checkpoint.File, d decoderDefaults) {
 	s.Spec, s.MaxPositions, s.Activation = d.spec, d.positions, d.activation
-	s.Spec.read(f)
-	s.KVHeads, s.HeadDim = s.Heads, s.HiddenSize/s.Heads
-	if !f.IsGGUF() && !f.IsNull(keyKVHeads) && d.keyHeads > 0 {
-		s.KVHeads = d.keyHeads
-	}
-	if !f.IsGGUF() && !f.IsNull(keyHeadDim) && d.headDim > 0 {
-		s.HeadDim = d.headDim
-	}
-	s.ValueDim = 0
+	f.Read(&s.Spec)
+	s.KVHeads, s.HeadDim = cmp.Or(d.keyHeads, s.Heads), cmp.Or(d.headDim, s.HiddenSize/s.Heads)
 	f.Read(s)
+	s.IsCausal = s.IsCausal && !s.Bidirectional
 	if s.Heads%s.KVHeads != 0 {
 		f.Fail(keyKVHeads, fmt.Sprint(s.KVHeads), fmt.Sprintf("a divisor of the %d heads", s.Heads))
 		s.KVHeads = s.Heads
@@ -147,15 +145,14 @@ func (s *decoderSettings) read(f *checkpoint.File, d decoderDefaults) {
 		f.Fail(keyHeadDim, fmt.Sprint(s.HeadDim), fmt.Sprintf("at most %d with %d heads", checkpoint.MaxWidth/s.Heads, s.Heads))
 		s.HeadDim = 2
 	}
-	if s.ValueDim != 0 && s.ValueDim != s.HeadDim {
+	if s.ValueDim != s.HeadDim {
 		f.Unsupported(fmt.Sprintf("values of %d numbers a head where keys have %d", s.ValueDim, s.HeadDim), "")
 	}
-	s.ValueDim = s.HeadDim
-	s.QueryHeads, s.Queries, s.Keys = s.Heads, s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
+	s.Queries, s.Keys = s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 }
 
 // bothWays says whether tokens see what comes after them.
-func (s *decoderSettings) bothWays() bool { return !s.IsCausal || s.Bidirectional }
+func (s *decoderSettings) bothWays() bool { return !s.IsCausal }
 
 // build makes the layers, all alike: one rope, no windows. attention and rope of a
 // layer may be changed before the model is loaded.
@@ -176,21 +173,37 @@ func (m *decoder) build(s *decoderSettings, rope *compute.RoPE) {
 func (m *decoder) slide(everything []bool, window int) {
 	for i := range m.Layers {
 		if l := &m.Layers[i]; !everything[i] {
-			l.Mask = compute.Sliding(window, l.Mask.Causal)
+			l.Mask.Window = window
+			if !l.Mask.Causal {
+				l.Mask.Window = window - 1 // on each side of the token
+			}
 		}
 	}
 }
 
 // windowless refuses to write layers that see a window where llama.cpp knows none.
 func windowless(e *checkpoint.Export) error {
-	return e.Refuse("layers that see a window", "GGUF has no such "+e.Architecture())
+	return e.Refuse("layers that see a window", "GGUF files of this architecture have none")
 }
 
-// network is what the families of decoders have in common.
-func (m *decoder) network(s *decoderSettings, settings any, task Task) *Network {
+// network is what the families of decoders have in common: layers that are all
+// alike and turn alike.
+func (m *decoder) network(f *checkpoint.File, s *decoderSettings, settings any, task Task) *Network {
+	rope := f.RoPE("", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions})
+	return m.networkOf(s, settings, rope, nil, task)
+}
+
+// networkOf is network with a rope for layers that see everything and another for
+// those that see a window, which is nil if they turn alike.
+func (m *decoder) networkOf(s *decoderSettings, settings any, global, local *compute.RoPE, task Task) *Network {
+	m.build(s, global)
 	n := &Network{Trunk: m, Spec: &s.Spec, Settings: settings, MaxLength: s.MaxPositions, TokenTypes: 1, OneType: true, Pooling: compute.PoolLast,
 		Load:    checkpoint.LoadOptions{Prefixes: []string{"model."}, Eps: s.Eps},
 		Decoder: Decoder{Causal: !s.bothWays(), Words: &m.Words, Layers: s.Layers, KeyWidth: s.Keys},
+		Export: func(e *checkpoint.Export) error {
+			e.RoPE(global, local)
+			return nil
+		},
 	}
 	if task == Classify {
 		n.Classifier = new(scoreClassifier)

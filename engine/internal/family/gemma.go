@@ -4,7 +4,6 @@ import (
 	"math"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
-	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
@@ -37,29 +36,15 @@ func init() {
 // sixth everything; the former turn by a θ of their own.
 type gemmaSettings struct {
 	decoderSettings
-	HiddenActivation kernels.Activation `hf:"hidden_activation" default:"preset" ggufdefault:"preset"`
-	SlidingWindow    int                `hf:"sliding_window" gguf:".attention.sliding_window" default:"4096"`
-	QueryScalar      float64            `hf:"query_pre_attn_scalar" default:"preset" min:"1e-3" max:"1e6"`
+	HiddenActivation kernels.Activation `hf:"hidden_activation" gguf:"-" default:"preset"`
+	SlidingWindow    int                `hf:"sliding_window" gguf:".attention.sliding_window" default:"4096" max:"positions"`
+	QueryScalar      float64            `hf:"query_pre_attn_scalar" gguf:"-" default:"preset" min:"1e-3" max:"1e6"`
 }
 
 // gemmaBase reads what the three have in common.
 func (s *gemmaSettings) gemmaBase(f *checkpoint.File, spec Spec, positions, keyHeads int) {
+	s.NormOffset = 1
 	s.read(f, decoderDefaults{spec: spec, positions: positions, keyHeads: keyHeads, headDim: 256, activation: kernels.GELUTanh})
-}
-
-// start makes the layers and scales the words.
-func (m *decoder) start(s *gemmaSettings, rope *compute.RoPE) {
-	m.build(&s.decoderSettings, rope)
-	m.wordScale = float32(math.Sqrt(float64(s.HiddenSize)))
-}
-
-// gemmaNetwork is network, with gains that lack 1 in safetensors files.
-func (m *decoder) gemmaNetwork(f *checkpoint.File, s *gemmaSettings, task Task) *Network {
-	n := m.network(&s.decoderSettings, s, task)
-	if !f.IsGGUF() {
-		n.Load.NormOffset = 1
-	}
-	return n
 }
 
 func newGemma(f *checkpoint.File, task Task) *Network {
@@ -68,40 +53,38 @@ func newGemma(f *checkpoint.File, task Task) *Network {
 	if s.Activation == kernels.GELU {
 		s.Activation = kernels.GELUTanh // what the first configurations meant by "gelu"
 	}
-	m.start(s, f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions}))
-	return m.gemmaNetwork(f, s, task)
+	n := m.network(f, &s.decoderSettings, s, task)
+	m.wordScale = s.wordScale()
+	return n
 }
 
 type gemma2Settings struct {
 	gemmaSettings
-	ScoreCap float32 `hf:"attn_logit_softcapping" gguf:".attn_logit_softcapping" default:"preset" ggufdefault:"50" min:"0" max:"1e6"`
-	LogitCap float32 `hf:"final_logit_softcapping" gguf:".final_logit_softcapping" default:"preset" ggufdefault:"30" min:"0" max:"1e6"`
+	ScoreCap float32 `hf:"attn_logit_softcapping" gguf:".attn_logit_softcapping" default:"50" null:"0" min:"0" max:"1e6"`
+	LogitCap float32 `hf:"final_logit_softcapping" gguf:".final_logit_softcapping" default:"30" null:"0" min:"0" max:"1e6"`
 }
 
 func newGemma2(f *checkpoint.File, task Task) *Network {
 	m, s := new(decoder), new(gemma2Settings)
 	s.PostNorms = true
 	s.gemmaBase(f, Spec{HiddenSize: 2304, IntermediateSize: 9216, Layers: 26, Heads: 8, VocabSize: 256000}, 8192, 4)
-	// null is no cap, and not the class's.
-	if !f.IsNull(keyScoreCap) {
-		s.ScoreCap = 50
-	}
-	if !f.IsNull(keyLogitCap) {
-		s.LogitCap = 30
-	}
 	s.queryScale(f, 46)
 	f.Read(s)
 	s.Activation = s.HiddenActivation
-	m.start(&s.gemmaSettings, f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions}))
+	n := m.network(f, &s.decoderSettings, s, task)
+	m.wordScale = s.wordScale()
 	for i := range m.Layers {
 		m.Layers[i].SoftCap, m.Layers[i].Scale = s.ScoreCap, s.scale()
 	}
 	everything := f.LayerTypes(s.Layers, func(layer int) bool { return layer%2 == 1 })
 	m.slide(everything, s.SlidingWindow)
-	n := m.gemmaNetwork(f, &s.gemmaSettings, task)
-	n.Settings, n.Decoder.LogitCap = s, s.LogitCap
+	n.Decoder.LogitCap = s.LogitCap
+	export := n.Export
 	n.Export = func(e *checkpoint.Export) error {
-		e.LayerTypes(everything, 2)
+		if err := export(e); err != nil {
+			return err
+		}
+		e.LayerTypes(everything, 2, everyNth)
 		return s.exportScale(e, 46, "attn_q.weight", "attn_q.bias")
 	}
 	return n
@@ -109,8 +92,8 @@ func newGemma2(f *checkpoint.File, task Task) *Network {
 
 type gemma3Settings struct {
 	gemmaSettings
-	LogitCap       float32 `hf:"final_logit_softcapping" gguf:".final_logit_softcapping" default:"0" min:"0" max:"1e6"`
-	WindowPattern  int     `hf:"sliding_window_pattern _sliding_window_pattern" default:"6"`
+	LogitCap      float32 `hf:"final_logit_softcapping" gguf:".final_logit_softcapping" default:"0" min:"0" max:"1e6"`
+	WindowPattern int     // layers; one of them sees everything
 }
 
 func newGemma3(f *checkpoint.File, task Task) *Network {
@@ -119,11 +102,13 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 	s.gemmaBase(f, Spec{HiddenSize: 2304, IntermediateSize: 9216, Layers: 26, Heads: 8, VocabSize: 262208}, 131072, 4)
 	s.queryScale(f, 62)
 	f.Read(s)
+	s.WindowPattern = f.Pattern(checkpoint.Key{HF: "sliding_window_pattern _sliding_window_pattern", GGUF: ".attention.sliding_window_pattern"}, 6)
 	s.Activation = s.HiddenActivation
 	global := f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 1e6, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions})
 	local := f.RoPE("sliding_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "rope_local_base_freq", GGUF: ".rope.freq_base_swa"}, Theta: 10000, Dim: s.HeadDim, Positions: s.MaxPositions})
-	everything := f.LayerTypes(s.Layers, func(layer int) bool { return (layer+1)%max(1, s.WindowPattern) == 0 })
-	m.start(&s.gemmaSettings, global)
+	everything := f.LayerTypes(s.Layers, func(layer int) bool { return (layer+1)%s.WindowPattern == 0 })
+	n := m.networkOf(&s.decoderSettings, s, global, local, task)
+	m.wordScale = s.wordScale()
 	window := s.SlidingWindow
 	if s.bothWays() {
 		window = window/2 + 1 // half of it on each side, and the token itself
@@ -135,16 +120,17 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 			m.Layers[i].rope = local
 		}
 	}
-	n := m.gemmaNetwork(f, &s.gemmaSettings, task)
-	n.Settings, n.Decoder.LogitCap = s, s.LogitCap
+	n.Decoder.LogitCap = s.LogitCap
 	n.Export = func(e *checkpoint.Export) error {
-		e.LayerTypes(everything, 6)
+		e.RoPE(global, local)
+		e.LayerTypes(everything, s.WindowPattern, everyNth)
 		return s.exportScale(e, 62, "attn_q_norm.weight")
 	}
 	return n
 }
 
-var keyLogitCap = checkpoint.Key{HF: "final_logit_softcapping", GGUF: ".final_logit_softcapping"}
+// everyNth is the rule by which llama.cpp has a layer of Gemma see everything.
+func everyNth(layer, every int) bool { return (layer+1)%every == 0 }
 
 // queryScale sets the number whose root scores are divided by. GGUF has no key for
 // it: as in llama.cpp it is the size of a head, save in the largest model, which
@@ -163,6 +149,9 @@ func (s *gemmaSettings) ggufScalar(largest int) float64 {
 	}
 	return float64(s.HeadDim)
 }
+
+// wordScale is what the embeddings of words are multiplied by.
+func (s *gemmaSettings) wordScale() float32 { return float32(math.Sqrt(float64(s.HiddenSize))) }
 
 func (s *gemmaSettings) scale() float32 { return float32(1 / math.Sqrt(s.QueryScalar)) }
 

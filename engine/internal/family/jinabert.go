@@ -2,8 +2,6 @@ package family
 
 import (
 	"fmt"
-	"math"
-	"math/bits"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
@@ -69,27 +67,12 @@ func (l *jinaLayer) Finish(c *compute.Context, x, a compute.Matrix) {
 	c.Norm(x, &l.DownNorm)
 }
 
-// alibi are the slopes of n heads (Press et al. 2021): 2^(−8/n), its square, its
-// cube and so on for n a power of two. Otherwise those of the power m below, and
-// then every second one of 2m heads.
-func alibi(n int) []float32 {
-	m := 1 << (bits.Len(uint(n)) - 1)
-	slopes := make([]float32, 0, n)
-	for h := range m {
-		slopes = append(slopes, float32(math.Exp2(-8*float64(h+1)/float64(m))))
-	}
-	for h := range n - m {
-		slopes = append(slopes, float32(math.Exp2(-8*float64(2*h+1)/float64(2*m))))
-	}
-	return slopes
-}
-
 type jinaSettings struct {
 	Spec
-	MaxPositions  int     `hf:"max_position_embeddings" gguf:".context_length" default:"512"`
-	TypeVocabSize int     `hf:"type_vocab_size" gguf:"tokenizer.ggml.token_type_count" default:"2" dim:"types"`
-	Eps           float32 `hf:"layer_norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-12"`
-	PositionKind  string  `hf:"position_embedding_type" default:"alibi"`
+	MaxPositions  int     `hf:"max_position_embeddings" gguf:".context_length" default:"512" max:"positions"`
+	TypeVocabSize int     `hf:"type_vocab_size" gguf:"tokenizer.ggml.token_type_count" default:"2" dim:"types" max:"vocab"`
+	Eps           float32 `hf:"layer_norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-12" min:"1e-30" max:"1"`
+	PositionKind  string  `hf:"position_embedding_type" gguf:"-" default:"alibi"`
 	FeedForward   string  `hf:"feed_forward_type" default:"geglu"`
 
 	Gated int `dim:"gated"`
@@ -97,7 +80,7 @@ type jinaSettings struct {
 
 func newJinaBERT(f *checkpoint.File, task Task) *Network {
 	m, s := new(jinaBERT), &jinaSettings{Spec: bertSpec(30522)}
-	s.Spec.read(f)
+	f.Read(&s.Spec)
 	f.Read(s)
 	if s.PositionKind != "alibi" {
 		f.Unsupported(fmt.Sprintf("JinaBERT with position_embedding_type %q", checkpoint.Abridge(s.PositionKind)), "winnow knows alibi")
@@ -119,8 +102,8 @@ func newJinaBERT(f *checkpoint.File, task Task) *Network {
 	for i := range m.Layers {
 		l := &m.Layers[i]
 		l.activation = activation
-		l.Attention = compute.Attention{Heads: s.Heads, KVHeads: s.Heads, HeadDim: dim, Scale: float32(1 / math.Sqrt(float64(dim))),
-			Mask: compute.AttentionMask{Slopes: alibi(s.Heads)}, Coarse: true}
+		l.Attention = compute.NewAttention(s.Heads, dim, compute.AttentionMask{Slopes: compute.ALiBi(s.Heads)})
+		l.Coarse = true
 	}
 	m.stack = compute.Stack(m.Layers)
 	n := &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: s.MaxPositions, TokenTypes: s.TypeVocabSize, OneType: true, Pooling: compute.PoolFirst,

@@ -14,7 +14,7 @@ func init() {
 		New: newLlama,
 	})
 	register(&Family{
-		Name: "Mistral", ModelTypes: []string{"mistral"},
+		Name: "Mistral", ModelTypes: []string{"mistral"}, Export: "llama",
 		Classes: map[string]Task{"MistralForCausalLM": Generate, "MistralForSequenceClassification": Classify, "MistralModel": Embed},
 		New:     newMistral,
 	})
@@ -28,8 +28,13 @@ func init() {
 // since its rotation turns neighbours.
 type llamaSettings struct {
 	decoderSettings
-	Pooling     string  `hf:"pooling" default:"avg"`
-	Temperature float32 `hf:"temperature" default:"1" min:"1e-6" max:"1e6"`
+	Pooling     string  `hf:"pooling" gguf:"-" default:"avg"`
+	Temperature float32 `hf:"temperature" gguf:"-" default:"1" min:"1e-6" max:"1e6"`
+}
+
+// interleave says that GGUF files have heads interleaved.
+func (s *decoderSettings) interleave() {
+	s.InterleavedQueries, s.InterleavedKeys = s.Heads, s.KVHeads
 }
 
 func newLlama(f *checkpoint.File, task Task) *Network {
@@ -43,13 +48,8 @@ func newLlama(f *checkpoint.File, task Task) *Network {
 			f.Unsupported("pooling \""+checkpoint.Abridge(s.Pooling)+"\"", "winnow knows avg")
 		}
 	}
-	m.build(&s.decoderSettings, f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions}))
-	n := m.network(&s.decoderSettings, s, task)
-	n.Load.Interleaved = f.IsGGUF()
-	n.Export = func(e *checkpoint.Export) error {
-		e.Interleave()
-		return nil
-	}
+	s.interleave()
+	n := m.network(f, &s.decoderSettings, s, task)
 	if task == Classify && s.bothWays() {
 		n.Pooling, n.Temperature = compute.PoolMean, s.Temperature
 	}
@@ -61,28 +61,19 @@ func newLlama(f *checkpoint.File, task Task) *Network {
 // called llama.
 type mistralSettings struct {
 	decoderSettings
-	SlidingWindow int `hf:"sliding_window" default:"preset"`
+	SlidingWindow int `hf:"sliding_window" gguf:"-" default:"4096" null:"0" max:"positions"`
 }
 
 func newMistral(f *checkpoint.File, task Task) *Network {
 	m, s := new(decoder), new(mistralSettings)
 	s.read(f, decoderDefaults{spec: Spec{HiddenSize: 4096, IntermediateSize: 14336, Layers: 32, Heads: 32, VocabSize: 32000},
 		positions: 131072, keyHeads: 8, activation: kernels.SiLU})
-	if !f.IsNull(keyWindow) {
-		s.SlidingWindow = 4096
-	}
 	f.Read(s)
-	m.build(&s.decoderSettings, f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions}))
+	s.interleave()
+	n := m.network(f, &s.decoderSettings, s, task)
 	if s.SlidingWindow > 0 {
 		m.slide(make([]bool, s.Layers), s.SlidingWindow)
-	}
-	n := m.network(&s.decoderSettings, s, task)
-	n.Export = func(e *checkpoint.Export) error {
-		e.Interleave()
-		if s.SlidingWindow > 0 {
-			return windowless(e)
-		}
-		return nil
+		n.Export = windowless
 	}
 	return n
 }

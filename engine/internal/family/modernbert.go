@@ -2,7 +2,7 @@ package family
 
 import (
 	"fmt"
-	"math"
+	"slices"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
@@ -42,7 +42,7 @@ type modernBERT struct {
 
 type modernLayer struct {
 	compute.Attention
-	InNorm *compute.Norm  `hf:"attn_norm" gguf:"attn_norm" shape:"hidden" bias:"optional" optional:"true"`
+	InNorm *compute.Norm  `hf:"attn_norm" gguf:"attn_norm" shape:"hidden" bias:"optional" if:"innorm"`
 	QKV    compute.Linear `hf:"attn.Wqkv" gguf:"attn_qkv" shape:"3*hidden hidden" bias:"optional"`
 	Out    compute.Linear `hf:"attn.Wo" gguf:"attn_output" shape:"hidden hidden" bias:"optional"`
 
@@ -52,6 +52,15 @@ type modernLayer struct {
 
 	rope       *compute.RoPE
 	activation kernels.Activation
+	first      bool // in the model: it has no norm before attention
+}
+
+// Dimensions says whether the layer has a norm before attention.
+func (l *modernLayer) Dimensions(dims map[string]int) {
+	dims["innorm"] = 1
+	if l.first {
+		dims["innorm"] = 0
+	}
 }
 
 func (m *modernBERT) Hidden(c *compute.Context, want compute.Want) compute.Matrix {
@@ -83,6 +92,15 @@ type modernClassifier struct {
 	Classifier compute.Linear `hf:"classifier" gguf:"cls.output" shape:"labels hidden" bias:"optional" keep:"exact"`
 
 	activation kernels.Activation
+	eps        float32 // of the norm, where it is not that of all; 0: it is
+}
+
+// Loaded sets the norm's epsilon.
+func (h *modernClassifier) Loaded() error {
+	if h.eps != 0 {
+		h.DenseNorm.Eps = h.eps
+	}
+	return nil
 }
 
 func (h *modernClassifier) Logits(c *compute.Context, x compute.Matrix) compute.Matrix {
@@ -95,15 +113,19 @@ func (h *modernClassifier) String() string { return "dense → activation → no
 
 type modernSettings struct {
 	Spec
-	MaxPositions     int                `hf:"max_position_embeddings" gguf:".context_length" default:"8192"`
-	Eps              float32            `hf:"norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-5"`
+	MaxPositions     int                `hf:"max_position_embeddings" gguf:".context_length" default:"8192" max:"positions"`
+	Eps              float32            `hf:"norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-5" min:"1e-30" max:"1"`
 	HiddenActivation kernels.Activation `hf:"hidden_activation" gguf:".hidden_activation" default:"gelu"`
 	LocalAttention   int                `hf:"local_attention" gguf:".attention.sliding_window" default:"128" ggufdefault:"0" min:"0"`
-	GlobalEvery      int                `hf:"global_attn_every_n_layers" default:"3"`
+	GlobalEvery      int                // layers; one of them sees everything
 
-	ClassifierPooling    string             `hf:"classifier_pooling" default:"cls"`
+	ClassifierPooling    string             `hf:"classifier_pooling" gguf:"-" default:"cls"`
 	ClassifierActivation kernels.Activation `hf:"classifier_activation" gguf:".classifier.activation" default:"gelu"`
 }
+
+// keyGlobalEvery is a number of layers, or in GGUF files a list of those that see a
+// window.
+var keyGlobalEvery = checkpoint.Key{HF: "global_attn_every_n_layers", GGUF: ".attention.sliding_window_pattern"}
 
 // GGUF has numbers for how a classifier pools.
 var keyHeadPooling = checkpoint.Key{HF: "classifier_pooling", GGUF: ".classifier.pooling_type"}
@@ -111,8 +133,9 @@ var keyHeadPooling = checkpoint.Key{HF: "classifier_pooling", GGUF: ".classifier
 func newModernBERT(f *checkpoint.File, task Task) *Network {
 	m, s := new(modernBERT), &modernSettings{}
 	s.Spec = Spec{HiddenSize: 768, IntermediateSize: 1152, Layers: 22, Heads: 12, VocabSize: 50368}
-	s.Spec.read(f)
+	f.Read(&s.Spec)
 	f.Read(s)
+	s.GlobalEvery = f.Pattern(keyGlobalEvery, 3)
 	if s.HiddenSize%(2*s.Heads) != 0 {
 		f.Fail(keyHeads, fmt.Sprint(s.Heads), fmt.Sprintf("heads of an even width in %d", s.HiddenSize))
 		s.Heads = 1
@@ -120,30 +143,38 @@ func newModernBERT(f *checkpoint.File, task Task) *Network {
 	dim := s.HiddenSize / s.Heads
 	global := f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "global_rope_theta", GGUF: ".rope.freq_base"}, Theta: 160000, Scaled: true, Dim: dim, Positions: s.MaxPositions})
 	local := f.RoPE("sliding_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "local_rope_theta", GGUF: ".rope.freq_base_swa"}, Theta: 10000, Dim: dim, Positions: s.MaxPositions})
-	everything := f.LayerTypes(s.Layers, func(layer int) bool { return layer%max(1, s.GlobalEvery) == 0 })
+	everything := f.LayerTypes(s.Layers, func(layer int) bool { return layer%s.GlobalEvery == 0 })
 	if f.IsGGUF() && s.LocalAttention == 0 {
-		everything = nil
+		everything = slices.Repeat([]bool{true}, s.Layers)
 	}
+	window := 0
 	m.Layers = make([]modernLayer, s.Layers)
 	for i := range m.Layers {
 		l := &m.Layers[i]
-		l.activation, l.rope = s.HiddenActivation, global
-		l.Attention = compute.Attention{Heads: s.Heads, KVHeads: s.Heads, HeadDim: dim, Scale: float32(1 / math.Sqrt(float64(dim))), Coarse: true}
-		if everything != nil && !everything[i] {
-			l.rope, l.Mask = local, compute.Band(s.LocalAttention/2)
+		l.activation, l.rope, l.first = s.HiddenActivation, global, i == 0
+		l.Attention = compute.NewAttention(s.Heads, dim, compute.AttentionMask{})
+		l.Coarse = true
+		if !everything[i] {
+			l.rope, l.Mask.Window = local, s.LocalAttention/2
+			window = s.LocalAttention / 2
 		}
 	}
 	m.stack = compute.Stack(m.Layers)
-	n := &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: s.MaxPositions, TokenTypes: 1, OneType: true, Pooling: compute.PoolFirst,
-		Load:   checkpoint.LoadOptions{Prefixes: []string{"model."}, Eps: s.Eps},
-		Loaded: m.check,
-		Export: func(e *checkpoint.Export) error {
-			e.LayerTypes(everything, 3)
-			return nil
-		}}
+	n := &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: s.MaxPositions, Window: window, TokenTypes: 1, OneType: true, Pooling: compute.PoolFirst,
+		Load:            checkpoint.LoadOptions{Prefixes: []string{"model."}, Eps: s.Eps},
+		ChainClassifier: modernChainClassifier,
+	}
 	if task == Classify {
 		n.Classifier = &modernClassifier{activation: s.ClassifierActivation}
 		n.Pooling = s.pooling(f)
+	}
+	n.Export = func(e *checkpoint.Export) error {
+		e.RoPE(global, local)
+		e.LayerTypes(everything, s.GlobalEvery, func(layer, every int) bool { return layer%every == 0 })
+		if h, ok := n.Classifier.(*modernClassifier); ok {
+			return h.export(e, n.Pooling, s.Eps)
+		}
+		return nil
 	}
 	return n
 }
@@ -167,17 +198,47 @@ func (s *modernSettings) pooling(f *checkpoint.File) compute.Pooling {
 	return compute.PoolFirst
 }
 
-// check misses the norm before attention in all layers but the first, which has
-// none.
-func (m *modernBERT) check(f *checkpoint.File) error {
-	for i, l := range m.Layers {
-		if i > 0 && l.InNorm == nil {
-			name := fmt.Sprintf("layers.%d.attn_norm.weight", i)
-			if f.IsGGUF() {
-				name = fmt.Sprintf("blk.%d.attn_norm.weight", i)
-			}
-			return f.MissingTensor(name, "ModernBERT")
-		}
+// modernChainClassifier makes the chain of a cross-encoder the head that ModernBERT
+// has anyway (the ettin rerankers), if it is as long.
+func modernChainClassifier(f *checkpoint.File, c *checkpoint.Chain, hidden int) Classifier {
+	if !c.IsClassifier(hidden) {
+		return nil
 	}
+	f.AliasClassifier()
+	return &modernClassifier{activation: c.Steps[0].Activation, eps: checkpoint.ModuleEps}
+}
+
+// export puts the bias of the head's norm, which llama.cpp has none of, into the
+// classifier's:
+//
+//	classifier·(n + b) + c = classifier·n + (classifier·b + c)
+func (h *modernClassifier) export(e *checkpoint.Export, pooling compute.Pooling, eps float32) error {
+	const mean, first = 1, 2
+	e.Set(keyHeadPooling.GGUF, uint32(first))
+	if pooling == compute.PoolMean {
+		e.Set(keyHeadPooling.GGUF, uint32(mean))
+	}
+	e.Set(".classifier.activation", checkpoint.ActivationName(h.activation))
+	if h.DenseNorm.Eps != eps {
+		return e.Refuse(fmt.Sprintf("a head whose norm has the epsilon %g, the others %g,", h.DenseNorm.Eps, eps), "")
+	}
+	b := h.DenseNorm.Bias
+	if b == nil {
+		return nil
+	}
+	w := e.Numbers("classifier.weight")
+	sums := make([]float32, len(w)/len(b))
+	for i := range sums {
+		sum := 0.0
+		for j, v := range b {
+			sum += float64(v) * float64(w[i*len(b)+j])
+		}
+		if h.Classifier.Bias != nil {
+			sum += float64(h.Classifier.Bias[i])
+		}
+		sums[i] = float32(sum)
+	}
+	e.Drop("cls.norm.bias")
+	e.Add("cls.output.bias", []int{len(sums)}, sums)
 	return nil
 }

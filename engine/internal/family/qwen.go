@@ -25,9 +25,9 @@ func init() {
 // keys before they are turned.
 type qwenSettings struct {
 	decoderSettings
-	SlidingWindow    int  `hf:"sliding_window" default:"4096"`
-	UseSlidingWindow bool `hf:"use_sliding_window" default:"false"`
-	MaxWindowLayers  int  `hf:"max_window_layers" default:"28" min:"0"`
+	SlidingWindow    int  `hf:"sliding_window" gguf:"-" default:"4096" max:"positions"`
+	UseSlidingWindow bool `hf:"use_sliding_window" gguf:"-" default:"false"`
+	MaxWindowLayers  int  `hf:"max_window_layers" gguf:"-" default:"28" min:"0" max:"16384"`
 }
 
 func newQwen(f *checkpoint.File, task Task, headNorms bool) *Network {
@@ -40,9 +40,8 @@ func newQwen(f *checkpoint.File, task Task, headNorms bool) *Network {
 	s.HeadNorms = headNorms
 	s.read(f, d)
 	f.Read(s)
-	m.build(&s.decoderSettings, f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions}))
+	n := m.network(f, &s.decoderSettings, s, task)
 	everything := f.LayerTypes(s.Layers, func(layer int) bool { return !s.UseSlidingWindow || layer < s.MaxWindowLayers })
-	n := m.network(&s.decoderSettings, s, task)
 	if s.UseSlidingWindow {
 		m.slide(everything, s.SlidingWindow)
 		n.Export = windowless

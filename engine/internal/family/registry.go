@@ -8,6 +8,7 @@ import (
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
 // A Trunk is a transformer without a head.
@@ -49,6 +50,10 @@ type Family struct {
 	// slash and the tokenizer's model follow.
 	GGUF []string
 
+	// Export is the general.architecture that files are written with; "": the first of
+	// GGUF, without a slash.
+	Export string
+
 	// New reads the settings of f and says what there is to load for the task.
 	New func(f *checkpoint.File, task Task) *Network
 }
@@ -60,23 +65,43 @@ type Network struct {
 	Pooling    compute.Pooling // of the states that Classifier reads
 	// Temperature is what the classifier's logits are divided by; 0: 1.
 	Temperature float32
-	Spec       *Spec
-	Settings   any // the family's settings struct: dimensions for Load, keys for Export
+	Spec        *Spec
+	Settings    any // the family's settings struct: dimensions for Load, keys for Export
 
 	MaxLength  int  // tokens that the positions are enough for
+	Window     int  // the narrowest distance within which a layer's tokens see each other; 0: all see everything
 	TokenTypes int  // that the model tells apart
 	OneType    bool // token types are 0 whatever the tokenizer says
 	Decoder    Decoder
 
 	// How tensors are named and stored.
 	Load checkpoint.LoadOptions
-	// Loaded checks what the file has; nil: nothing.
-	Loaded func(f *checkpoint.File) error
 	// Prepare computes once what depends on nothing but the weights, and gives its
 	// size in bytes; nil: nothing.
 	Prepare func(r *compute.Runner) (int64, error)
+	// ChainClassifier is the family's own head in the place of a cross-encoder's chain
+	// of modules, or nil if that is another; nil: there is none.
+	ChainClassifier func(f *checkpoint.File, c *checkpoint.Chain, hidden int) Classifier
+
 	// Export adds to a GGUF file what the tables cannot say; nil: nothing.
 	Export func(e *checkpoint.Export) error
+}
+
+// LoadOptions are those of the network's tensors.
+func (n *Network) LoadOptions(fam *Family, more ...any) checkpoint.LoadOptions {
+	o := n.Load
+	o.Family = fam.Name
+	o.Settings = append([]any{n.Settings}, more...)
+	return o
+}
+
+// Architecture is GGUF's name of the family.
+func (fam *Family) Architecture() string {
+	if fam.Export != "" || len(fam.GGUF) == 0 {
+		return fam.Export
+	}
+	name, _, _ := strings.Cut(fam.GGUF[0], "/")
+	return name
 }
 
 // A Decoder is what a trunk that sees only what lies before has besides. The zero
@@ -101,7 +126,7 @@ func Find(f *checkpoint.File) (*Family, Task, error) {
 		return findGGUF(f)
 	}
 	if f.Architecture == "" && f.ModelType == "" {
-		return nil, 0, f.Missing("architectures", `a list that begins with the model's class, such as ["BertForSequenceClassification"]`)
+		return nil, 0, missing(f, "architectures", `a list that begins with the model's class, such as ["BertForSequenceClassification"]`)
 	}
 	for _, fam := range families {
 		if _, ok := fam.Classes[f.Architecture]; ok && (f.ModelType == "" || slices.Contains(fam.ModelTypes, f.ModelType)) {
@@ -141,7 +166,7 @@ func (fam *Family) task(f *checkpoint.File) (*Family, Task, error) {
 			task = Embed
 		}
 	}
-	if f.Sentence.Modules() > 0 {
+	if len(f.Sentence.Modules) > 0 {
 		return fam, task, nil
 	}
 	for _, name := range []string{"classifier.weight", "classifier.out_proj.weight", "score.weight"} {
@@ -181,7 +206,7 @@ func (fam *Family) generates() bool {
 
 func findGGUF(f *checkpoint.File) (*Family, Task, error) {
 	if f.Architecture == "" {
-		return nil, 0, f.Missing("general.architecture", "a string")
+		return nil, 0, missing(f, "general.architecture", "a string")
 	}
 	kind, _ := f.Metadata.String("tokenizer.ggml.model")
 	for _, name := range []string{f.Architecture + "/" + kind, f.Architecture} {
@@ -199,6 +224,10 @@ func findGGUF(f *checkpoint.File) (*Family, Task, error) {
 		}
 		return names
 	}))
+}
+
+func missing(f *checkpoint.File, field, want string) error {
+	return &fault.FormatError{Path: f.SettingsPath(), Field: field, Offset: -1, Found: "nothing", Want: want}
 }
 
 func known(names func(fam *Family) []string) string {

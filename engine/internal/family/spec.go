@@ -8,26 +8,13 @@ import (
 
 // Spec is what the settings of every family have: the sizes of the network. A
 // family fills in, before it reads them, what its class takes where config.json
-// says nothing.
+// says nothing; a GGUF file has to say.
 type Spec struct {
-	HiddenSize       int `hf:"hidden_size dim n_embd d_model" gguf:".embedding_length" dim:"hidden" default:"preset"`
-	IntermediateSize int `hf:"intermediate_size hidden_dim n_inner d_ff" gguf:".feed_forward_length" dim:"intermediate" default:"preset"`
-	Layers           int `hf:"num_hidden_layers n_layers n_layer num_layers" gguf:".block_count" dim:"layers" default:"preset"`
-	Heads            int `hf:"num_attention_heads n_heads n_head num_heads" gguf:".attention.head_count" default:"preset"`
-	VocabSize        int `hf:"vocab_size" gguf:".vocab_size" dim:"vocab" default:"preset"`
-}
-
-// read fills s from f and checks it.
-func (s *Spec) read(f *checkpoint.File) {
-	if f.IsGGUF() {
-		// The key is often left out: the table has the number.
-		s.VocabSize = f.RowsOf("token_embd.weight")
-	}
-	f.Read(s)
-	if n := f.Tensors(); s.Layers > n {
-		f.Fail(keyLayers, fmt.Sprint(s.Layers), fmt.Sprintf("no more layers than the file has tensors (%d)", n))
-		s.Layers = 1
-	}
+	HiddenSize       int `hf:"hidden_size dim n_embd d_model" gguf:".embedding_length" dim:"hidden" default:"preset" ggufdefault:"required"`
+	IntermediateSize int `hf:"intermediate_size hidden_dim n_inner d_ff" gguf:".feed_forward_length" dim:"intermediate" default:"preset" ggufdefault:"required"`
+	Layers           int `hf:"num_hidden_layers n_layers n_layer num_layers" gguf:".block_count" dim:"layers" max:"layers" default:"preset" ggufdefault:"required"`
+	Heads            int `hf:"num_attention_heads n_heads n_head num_heads" gguf:".attention.head_count" dim:"heads" max:"heads" default:"preset" ggufdefault:"required"`
+	VocabSize        int `hf:"vocab_size" gguf:".vocab_size" dim:"vocab" max:"vocab" default:"preset" ggufdefault:"rows:token_embd"`
 }
 
 // headDim is how wide a head is, of heads that share the hidden size.
@@ -41,7 +28,6 @@ func (s *Spec) headDim(f *checkpoint.File) int {
 
 // The names of settings in errors, and of those that are read by themselves.
 var (
-	keyLayers    = checkpoint.Key{HF: "num_hidden_layers", GGUF: ".block_count"}
 	keyHeads     = checkpoint.Key{HF: "num_attention_heads", GGUF: ".attention.head_count"}
 	keyPositions = checkpoint.Key{HF: "max_position_embeddings", GGUF: ".context_length"}
 	keyTheta     = checkpoint.Key{HF: "rope_theta", GGUF: ".rope.freq_base"}

@@ -14,7 +14,7 @@ func init() {
 	}
 	register(&Family{Name: "XLM-RoBERTa", ModelTypes: []string{"xlm-roberta"}, Classes: classes("XLMRoberta"), GGUF: []string{"bert/t5"}, New: xlmrOf(30522)})
 	register(&Family{Name: "RoBERTa", ModelTypes: []string{"roberta"}, Classes: classes("Roberta"), GGUF: []string{"bert/gpt2"}, New: xlmrOf(50265)})
-	register(&Family{Name: "CamemBERT", ModelTypes: []string{"camembert"}, Classes: classes("Camembert"), New: xlmrOf(30522)})
+	register(&Family{Name: "CamemBERT", ModelTypes: []string{"camembert"}, Classes: classes("Camembert"), Export: "bert", New: xlmrOf(30522)})
 }
 
 // XLM-RoBERTa (Conneau et al. 2019), RoBERTa (Liu et al. 2019) and CamemBERT: BERT's
@@ -77,5 +77,5 @@ func (m *bert) place(f *checkpoint.File, s *xlmrSettings) int {
 func cutPositions(e *checkpoint.Export, m *bert, s *xlmrSettings) {
 	first := int(m.positions.first)
 	e.Cut("position_embd.weight", first)
-	e.SetArch(keyPositions.GGUF, uint32(s.MaxPositions-first))
+	e.Set(keyPositions.GGUF, uint32(s.MaxPositions-first))
 }

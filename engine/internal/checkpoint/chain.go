@@ -1,0 +1,343 @@
+package checkpoint
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+// A Chain is what follows the encoder of a model of sentence-transformers:
+//
+//	Pooling    one vector of the states of all tokens
+//	Dense      act(W·x + b)
+//	LayerNorm
+//	Normalize  to length 1
+//
+// Without Pooling the others work on each token's state, as late interaction
+// wants it. It is a struct of tensors for File.Load, numbered as the modules of
+// most models are, from 2, which is where llama.cpp begins too.
+type Chain struct {
+	Steps []Step `hf:"dense.%d." gguf:"dense_%d" each:"steps" from:"2"`
+
+	Pooling compute.Pooling
+	Unit    bool // its vectors are to be of length 1
+	Width   int  // of its vectors
+
+	words []string // the steps in words
+}
+
+// firstStep is the number of the first step in the names of tensors and keys.
+const firstStep = 2
+
+// A Step is a module behind the pooling. Of its parts it has one, except that a
+// Dense may add what it was given, perhaps projected.
+type Step struct {
+	Dense    *compute.Linear `hf:"linear" gguf:"." shape:"outputs inputs" bias:"optional" keep:"exact" if:"dense"`
+	Residual *compute.Linear `hf:"residual" gguf:"_residual" shape:"outputs inputs" bias:"none" keep:"exact" if:"residual"`
+	Norm     *compute.Norm   `hf:"norm" gguf:"_norm" shape:"inputs" bias:"optional" if:"norm"`
+
+	Activation kernels.Activation // of a Dense
+
+	dense, norm, normalize bool
+	bias, add              bool // of a Dense
+	inputs, outputs        int
+	folder                 string // of its weights
+	path                   string // of its configuration, for errors
+}
+
+// Dimensions gives the loader the number of steps.
+func (c *Chain) Dimensions(dims map[string]int) { dims["steps"] = len(c.Steps) }
+
+// Dimensions gives the loader this step's.
+func (s *Step) Dimensions(dims map[string]int) {
+	number := func(b bool) int {
+		if b {
+			return 1
+		}
+		return 0
+	}
+	dims["dense"], dims["norm"], dims["residual"] = number(s.dense), number(s.norm), number(s.add && s.inputs != s.outputs)
+	dims["inputs"], dims["outputs"] = s.inputs, s.outputs
+}
+
+// stepEps is the epsilon of PyTorch's LayerNorm, which the module always has.
+const stepEps = 1e-5
+
+// Loaded checks what was loaded.
+func (c *Chain) Loaded() error {
+	for i := range c.Steps {
+		s := &c.Steps[i]
+		if s.Dense != nil && s.bias != (s.Dense.Bias != nil) {
+			return s.BiasError()
+		}
+		if s.Norm != nil {
+			s.Norm.Eps = stepEps
+		}
+	}
+	return nil
+}
+
+// HasBias says whether the configuration of a Dense promises a bias, and
+// BiasError is the error that the weights say otherwise.
+func (s *Step) HasBias() bool { return s.bias }
+
+// BiasError is the error that a Dense and its weights disagree about a bias.
+func (s *Step) BiasError() error {
+	return &fault.FormatError{Path: s.path, Field: "bias", Offset: -1, Found: strconv.FormatBool(s.bias), Want: "what the weights have"}
+}
+
+// Chain reads what follows the encoder, whose states have so many numbers.
+// pooling, "mean", "cls", "last" or "max", is taken in place of the model's own
+// unless it is "". Without any modules the pooling is the mean, as
+// sentence-transformers has it.
+func (f *File) Chain(hidden int, pooling string) (*Chain, error) {
+	c := &Chain{Width: hidden}
+	s := f.Sentence
+	var err error
+	switch {
+	case f.err != nil:
+		return nil, f.err
+	case f.IsGGUF():
+		c.readGGUF(f)
+		err = f.err
+	case f.Architecture == colBERT:
+		err = c.readColBERT(f)
+	case len(s.Modules) > 0:
+		if err = c.read(s.Modules[1:], hidden); err == nil && c.Pooling == compute.PoolNone && !s.Late() {
+			err = f.Refuse("a chain of modules without Pooling", "")
+		}
+	default:
+		c.Pooling = compute.PoolMean
+	}
+	if err != nil {
+		return nil, err
+	}
+	for i := range c.Steps {
+		if s := &c.Steps[i]; s.folder != "" && (s.dense || s.norm) {
+			if err := f.Join(s.folder, fmt.Sprintf("dense.%d.", firstStep+i)); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if pooling != "" && c.Pooling != compute.PoolNone {
+		p, ok := poolings[strings.Replace(pooling, "last", "lasttoken", 1)]
+		if !ok {
+			return nil, fmt.Errorf("pooling %q: expected mean, cls, last or max", pooling)
+		}
+		c.Pooling = p
+	}
+	return c, nil
+}
+
+// poolings are sentence-transformers' names.
+var poolings = map[string]compute.Pooling{
+	"cls": compute.PoolFirst, "mean": compute.PoolMean, "lasttoken": compute.PoolLast, "max": compute.PoolMax,
+}
+
+// moduleActivations are PyTorch's classes by the last part of their names.
+var moduleActivations = map[string]kernels.Activation{
+	"Identity": kernels.Identity, "Tanh": kernels.Tanh, "GELU": kernels.GELU, "ReLU": kernels.ReLU, "SiLU": kernels.SiLU,
+}
+
+// read makes the chain of the modules behind the encoder.
+func (c *Chain) read(modules []Module, hidden int) error {
+	for i := range modules {
+		m := &modules[i]
+		s := Step{inputs: c.Width, outputs: c.Width, folder: m.Folder, path: m.path}
+		switch m.Class {
+		case "Dropout", "MultiVectorMask":
+			continue
+		case "Pooling":
+			if c.Pooling != compute.PoolNone || len(c.Steps) > 0 {
+				return m.refuse("a Pooling module behind "+strings.Join(c.words, " → "), "winnow knows it behind the encoder only")
+			}
+			var err error
+			if c.Pooling, err = m.pooling(hidden); err != nil {
+				return err
+			}
+			continue
+		case "Normalize":
+			s.normalize = true
+		case "LayerNorm":
+			s.norm = true
+			if n, ok := m.Config.Int("dimension"); !ok || n != int64(c.Width) {
+				return m.wrong("dimension", m.Config.Kind("dimension"), strconv.Itoa(c.Width))
+			}
+		case "Dense":
+			if err := m.dense(&s); err != nil {
+				return err
+			}
+		default:
+			return m.refuse(fmt.Sprintf("the module %q of sentence-transformers", abridge(m.Class)), "winnow knows Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout")
+		}
+		c.add(s)
+	}
+	c.trim()
+	return nil
+}
+
+// add appends a step.
+func (c *Chain) add(s Step) {
+	switch {
+	case s.dense:
+		c.words = append(c.words, fmt.Sprintf("Dense %d", s.outputs))
+	case s.norm:
+		c.words = append(c.words, "norm")
+	default:
+		c.words = append(c.words, "length 1")
+	}
+	c.Width = s.outputs
+	c.Steps = append(c.Steps, s)
+}
+
+// trim takes a last Normalize off: whoever asks for a vector says whether it is to
+// be normalised.
+func (c *Chain) trim() {
+	if last := len(c.Steps) - 1; last >= 0 && c.Steps[last].normalize {
+		c.Unit = true
+		c.Steps, c.words = c.Steps[:last], c.words[:len(c.words)-1]
+	}
+}
+
+// dense reads the configuration of a Dense module.
+func (m *Module) dense(s *Step) error {
+	in, ok := m.Config.Int("in_features")
+	if !ok || in != int64(s.inputs) {
+		return m.wrong("in_features", m.Config.Kind("in_features"), strconv.Itoa(s.inputs))
+	}
+	out, ok := m.Config.Int("out_features")
+	if !ok || out < 1 || out > MaxWidth {
+		return m.wrong("out_features", m.Config.Kind("out_features"), fmt.Sprintf("a whole number from 1 to %d", MaxWidth))
+	}
+	s.dense, s.outputs, s.bias = true, int(out), true
+	if m.Config.Has("bias") {
+		if s.bias, ok = m.Config.Bool("bias"); !ok {
+			return m.wrong("bias", m.Config.Kind("bias"), "true or false")
+		}
+	}
+	s.add, _ = m.Config.Bool("use_residual")
+	s.Activation = kernels.Tanh
+	if m.Config.Has("activation_function") {
+		name, _ := m.Config.String("activation_function")
+		act, known := moduleActivations[name[strings.LastIndexByte(name, '.')+1:]]
+		if !known || !strings.HasPrefix(name, "torch.nn.") {
+			return m.refuse("activation_function "+m.Config.Kind("activation_function"), "winnow knows PyTorch's Identity, Tanh, GELU, ReLU and SiLU")
+		}
+		s.Activation = act
+	}
+	return nil
+}
+
+// pooling reads the configuration of a Pooling module, in its old form or its new
+// one.
+func (m *Module) pooling(hidden int) (compute.Pooling, error) {
+	for _, name := range []string{"word_embedding_dimension", "embedding_dimension"} {
+		if n, ok := m.Config.Int(name); m.Config.Has(name) && (!ok || n != int64(hidden)) {
+			return 0, m.wrong(name, m.Config.Kind(name), strconv.Itoa(hidden))
+		}
+	}
+	if include, ok := m.Config.Bool("include_prompt"); ok && !include {
+		return 0, m.refuse("pooling without the prompt (include_prompt false)", "")
+	}
+	var modes []string
+	if m.Config.Has("pooling_mode") {
+		one, isOne := m.Config.String("pooling_mode")
+		list, isList := m.Config.Strings("pooling_mode")
+		switch {
+		case isOne:
+			modes = []string{one}
+		case isList:
+			modes = list
+		default:
+			return 0, m.wrong("pooling_mode", m.Config.Kind("pooling_mode"), "a name")
+		}
+	} else {
+		for _, mode := range []struct{ key, name string }{{"cls_token", "cls"}, {"max_tokens", "max"}, {"mean_tokens", "mean"},
+			{"mean_sqrt_len_tokens", "mean_sqrt_len_tokens"}, {"weightedmean_tokens", "weightedmean"}, {"lasttoken", "lasttoken"}} {
+			if on, _ := m.Config.Bool("pooling_mode_" + mode.key); on {
+				modes = append(modes, mode.name)
+			}
+		}
+		if modes == nil {
+			modes = []string{"mean"}
+		}
+	}
+	if len(modes) == 1 {
+		if p, ok := poolings[modes[0]]; ok {
+			return p, nil
+		}
+	}
+	return 0, m.refuse("pooling by "+abridge(strings.Join(modes, " and ")), "winnow knows cls, mean, lasttoken and max")
+}
+
+// String is the chain in words.
+func (c *Chain) String() string {
+	words := append([]string{c.Pooling.String()}, c.words...)
+	if c.Unit && c.Pooling != compute.PoolNone {
+		words = append(words, "length 1")
+	}
+	return strings.Join(words, " → ")
+}
+
+// Run takes vectors, a row each, through the steps.
+func (c *Chain) Run(m *compute.Context, x compute.Matrix) compute.Matrix {
+	for i := range c.Steps {
+		s := &c.Steps[i]
+		switch {
+		case s.Dense != nil:
+			y := m.Linear(s.Dense, x, s.Activation)
+			if s.Residual != nil {
+				m.AddLinear(y, s.Residual, x)
+			} else if s.add {
+				kernels.Add(y, y, x)
+			}
+			x = y
+		case s.Norm != nil:
+			m.Norm(x, s.Norm)
+		case s.normalize:
+			for r := range x.Rows {
+				Normalize(x.Row(r))
+			}
+		}
+	}
+	return x
+}
+
+// Normalize makes a vector one of length 1; one of length 0 stays.
+func Normalize(v []float32) {
+	sum := 0.0
+	for _, x := range v {
+		sum += float64(x) * float64(x)
+	}
+	if sum == 0 {
+		return
+	}
+	scale := 1 / math.Sqrt(sum)
+	for i, x := range v {
+		v[i] = float32(float64(x) * scale)
+	}
+}
+
+// IsClassifier says whether the chain is the head of ModernBERT's classifier:
+// Dense, norm and Dense on the first token or the mean. FirstStep is the number of
+// the first in the names of its tensors.
+func (c *Chain) IsClassifier(hidden int) bool {
+	if len(c.Steps) != 3 || c.Pooling != compute.PoolFirst && c.Pooling != compute.PoolMean {
+		return false
+	}
+	dense, norm, out := &c.Steps[0], &c.Steps[1], &c.Steps[2]
+	return dense.dense && !dense.add && dense.outputs == hidden && norm.norm && out.dense && !out.add && out.Activation == kernels.Identity
+}
+
+// AliasClassifier calls the tensors of such a chain by the names of ModernBERT's
+// classifier.
+func (f *File) AliasClassifier() {
+	f.Alias("dense.2.linear", "head.dense")
+	f.Alias("dense.3.norm", "head.norm")
+	f.Alias("dense.4.linear", "classifier")
+}

@@ -1,0 +1,213 @@
+package checkpoint
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+// The numbers that llama.cpp has for no pooling and for that of a classifier.
+const (
+	PoolingTypeNone = 0
+	PoolingTypeRank = 4
+)
+
+// ggufPoolings are its other numbers.
+var ggufPoolings = map[int]compute.Pooling{1: compute.PoolMean, 2: compute.PoolFirst, 3: compute.PoolLast}
+
+// The keys of what follows the encoder in GGUF files.
+var (
+	keyPoolingType = Key{GGUF: ".pooling_type"}
+	keyPooling     = Key{GGUF: ".pooling"} // the name of one that has no number
+	keyHeadPooling = Key{GGUF: ".classifier.pooling_type"}
+	keyUnit        = Key{GGUF: ".normalize"} // vectors are to be of length 1, as llama.cpp makes all
+	keyPromptNames = Key{GGUF: ".prompts.names"}
+	keyPromptTexts = Key{GGUF: ".prompts.texts"} // as many
+	keyPromptUsual = Key{GGUF: ".prompts.default"}
+	keyLower       = Key{GGUF: ".lowercase"}
+	keySequence    = Key{GGUF: ".sequence_length"}
+)
+
+// maxSequence is the same in sentence_bert_config.json.
+const maxSequence = "max_seq_length"
+
+// PoolingType is the pooling_type of a GGUF file; ok is false where it has none.
+func (f *File) PoolingType() (n int, ok bool) {
+	if !f.IsGGUF() || !f.Has(keyPoolingType) {
+		return 0, false
+	}
+	return f.Int(keyPoolingType, PoolingTypeNone, PoolingTypeRank, 0), true
+}
+
+// readGGUF makes the chain of a GGUF file: dense_2, dense_3 and so on, each of
+// which may be a norm, dense_2_norm, or a key that asks for length 1,
+// dense_2_normalize.
+func (c *Chain) readGGUF(f *File) {
+	c.Unit = f.Bool(keyUnit, true)
+	for n := firstStep; n < maxModules; n++ {
+		name := fmt.Sprintf("dense_%d", n)
+		s := Step{inputs: c.Width, outputs: c.Width, path: f.settingsPath}
+		if t, ok := f.source.Tensor(name + ".weight"); ok {
+			s.dense, s.outputs = true, 1
+			if len(t.Shape) == 2 && t.Shape[0] <= MaxWidth {
+				s.outputs = max(1, t.Shape[0])
+			}
+			_, s.bias = f.source.Tensor(name + ".bias")
+			s.Activation = f.Activation(Key{GGUF: "." + name + "_activation"}, kernels.Identity)
+			s.add = f.Bool(Key{GGUF: "." + name + "_residual"}, false)
+		} else if _, ok := f.source.Tensor(name + "_norm.weight"); ok {
+			s.norm = true
+		} else if s.normalize = f.Bool(Key{GGUF: "." + name + "_normalize"}, false); !s.normalize {
+			break
+		}
+		c.add(s)
+	}
+	c.Pooling = f.ggufPooling()
+}
+
+// ggufPooling is how a GGUF file pools, which is the mean where it does not say.
+// One that ranks (pooling type 4) without a classifier, and names the pooling
+// before that, has a chain whose vectors are logits.
+func (f *File) ggufPooling() compute.Pooling {
+	kind := f.Int(keyPoolingType, PoolingTypeNone, PoolingTypeRank, PoolingTypeNone)
+	switch {
+	case f.Has(keyLateQuery.length):
+		return compute.PoolNone
+	case kind == PoolingTypeRank && f.Has(keyHeadPooling):
+		kind = f.Int(keyHeadPooling, PoolingTypeNone+1, PoolingTypeRank-1, 0)
+	}
+	if f.String(keyPooling, "") == "max" {
+		return compute.PoolMax
+	}
+	if p, ok := ggufPoolings[kind]; ok {
+		return p
+	}
+	return compute.PoolMean
+}
+
+// ChainScores says whether the vectors of a chain are logits: those of a
+// CrossEncoder, or of one number.
+func (f *File) ChainScores(c *Chain) bool {
+	if f.IsGGUF() {
+		kind, _ := f.PoolingType()
+		return kind == PoolingTypeRank && f.Has(keyHeadPooling)
+	}
+	return f.Sentence.Kind() == "CrossEncoder" || c.Width == 1
+}
+
+// Prompts are what is put before texts, by name, and the name of the one that is
+// put before all, unless another is asked for, or "".
+func (f *File) Prompts() (prompts map[string]string, usual string, err error) {
+	if !f.IsGGUF() {
+		return f.Sentence.Prompts()
+	}
+	names, texts := f.Strings(keyPromptNames, nil), f.Strings(keyPromptTexts, nil)
+	if len(names) != len(texts) {
+		f.Fail(keyPromptTexts, fmt.Sprintf("%d texts", len(texts)), fmt.Sprintf("one for each of the %d names", len(names)))
+		return nil, "", f.err
+	}
+	prompts = make(map[string]string, len(names))
+	for i, name := range names {
+		prompts[name] = texts[i]
+	}
+	usual = f.String(keyPromptUsual, "")
+	if _, ok := prompts[usual]; !ok && usual != "" {
+		f.Fail(keyPromptUsual, f.Describe(keyPromptUsual), "a name of prompts.names")
+	}
+	return prompts, usual, f.err
+}
+
+// LowerCase says whether texts are turned to lower case before they are tokenized.
+func (f *File) LowerCase() bool {
+	if f.IsGGUF() {
+		return f.Bool(keyLower, false)
+	}
+	lower, _ := f.Sentence.Encoder.Bool("do_lower_case")
+	return lower
+}
+
+// SequenceLimit is how many tokens a sequence may have by settings beside the
+// model's positions; 0: as many as these are enough for.
+func (f *File) SequenceLimit() (int, error) {
+	if f.IsGGUF() {
+		n := f.Int(keySequence, 1, MaxPositions, 0)
+		return n, f.err
+	}
+	e := f.Sentence.Encoder
+	if !e.Has(maxSequence) {
+		return 0, nil
+	}
+	n, ok := e.Int(maxSequence)
+	if !ok || n < 1 {
+		return 0, &fault.FormatError{Path: f.settingsPath, Field: maxSequence, Offset: -1, Found: e.Kind(maxSequence), Want: "a whole number above 0"}
+	}
+	return int(min(n, MaxPositions)), nil
+}
+
+// Chain writes what follows the encoder. labels are those of its numbers where
+// they are logits, or nil.
+func (e *Export) Chain(c *Chain, labels []string) {
+	for i := range c.Steps {
+		s := &c.Steps[i]
+		key := fmt.Sprintf(".dense_%d_", firstStep+i)
+		if s.dense && s.Activation != kernels.Identity {
+			e.Set(key+"activation", ActivationName(s.Activation))
+		}
+		if s.add {
+			e.Set(key+"residual", true)
+		}
+		if s.normalize {
+			e.Set(key+"normalize", true)
+		}
+	}
+	if !c.Unit {
+		e.Set(keyUnit.GGUF, false)
+	}
+	kind := poolingType(c.Pooling)
+	switch {
+	case labels == nil:
+		e.Set(keyPoolingType.GGUF, kind)
+		if c.Pooling == compute.PoolMax {
+			e.Set(keyPooling.GGUF, "max")
+		}
+	case c.Pooling == compute.PoolMax:
+		e.fail(e.file.Refuse("a conversion of a classifier behind maxima", ""))
+	default:
+		e.Set(keyPoolingType.GGUF, uint32(PoolingTypeRank))
+		e.Set(keyHeadPooling.GGUF, kind)
+		e.Set(keyLabels.GGUF, labels)
+	}
+}
+
+// poolingType is llama.cpp's number of a pooling.
+func poolingType(p compute.Pooling) uint32 {
+	for n, q := range ggufPoolings {
+		if p == q {
+			return uint32(n)
+		}
+	}
+	return PoolingTypeNone
+}
+
+// Texts writes how texts are read that vectors are made of.
+func (e *Export) Texts(prompts map[string]string, usual string, lower bool) {
+	if len(prompts) > 0 {
+		names := slices.Sorted(maps.Keys(prompts))
+		texts := make([]string, len(names))
+		for i, name := range names {
+			texts[i] = prompts[name]
+		}
+		e.Set(keyPromptNames.GGUF, names)
+		e.Set(keyPromptTexts.GGUF, texts)
+	}
+	if usual != "" {
+		e.Set(keyPromptUsual.GGUF, usual)
+	}
+	if lower {
+		e.Set(keyLower.GGUF, true)
+	}
+}

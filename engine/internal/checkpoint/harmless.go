@@ -1,0 +1,99 @@
+package checkpoint
+
+import "strings"
+
+// Settings that may be passed over, with the reason for each group.
+
+// harmlessNames are settings of config.json that change nothing that is computed
+// here, whatever they hold.
+var harmlessNames = wordSet(
+	// They matter while a model is trained only.
+	`initializer_range initializer_factor initializer_cutoff_factor gradient_checkpointing attn_pdrop embd_pdrop resid_pdrop layerdrop
+	dropout dropout_rate seq_classif_dropout qa_dropout attention_dropout label_smoothing sparse_prediction sparse_pred_ignore_index
+	repad_logits_with_grad use_xentropy tf_legacy_loss pretraining_tp z_loss router_aux_loss_coef`,
+	// They choose one of several ways to the same result.
+	`deterministic_flash_attn unpad_inputs use_memory_efficient_attention use_flash_attn fused_bias_fc fused_dropout_add_ln
+	reference_compile compile_model chunk_size_feed_forward pack_qkv attn_implementation _attn_implementation
+	_attn_implementation_autoset _flash_attn_2_enabled torchscript use_bfloat16 legacy`,
+	// They are for generating text, which requests have settings of their own for.
+	`use_cache cache_implementation max_length min_length do_sample early_stopping num_beams num_beam_groups diversity_penalty top_k
+	top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids
+	num_return_sequences output_scores return_dict_in_generate remove_invalid_values exponential_decay_length_penalty
+	suppress_tokens begin_suppress_tokens prefix task_specific_params output_past`,
+	// They say what the output of a Python class looks like.
+	`return_dict output_hidden_states output_attentions dense_seq_output`,
+	// They are the books of those who made the file, or the names of things.
+	`_name_or_path name_or_path transformers_version torch_dtype dtype model_type architectures auto_map custom_pipelines
+	_commit_hash finetuning_task label2id id2label num_labels _num_labels sentence_transformers tokenizer_class directionality
+	unsloth_version unsloth_fixed matryoshka_dimensions model_max_length license`,
+	// The tensors of the file say whether there are biases.
+	`attention_bias mlp_bias norm_bias classifier_bias qkv_bias qkv_proj_bias mlp_fc1_bias mlp_fc2_bias decoder_bias`,
+	// They describe heads of pretraining, or a pooler that no class of transformers reads.
+	`pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type emb_pooler
+	tie_encoder_decoder cross_attention_hidden_size generator_hidden_size`,
+)
+
+// harmlessParts and harmlessEnds are what the names of others have in them and
+// end with: dropouts, and ids of special tokens, which the tokenizer has.
+var (
+	harmlessParts = []string{"dropout"}
+	harmlessEnds  = []string{"_token_id", "_token_ids", "_token_index"}
+)
+
+// harmlessFor are settings that the classes of a model_type do not read, although
+// checkpoints have them.
+var harmlessFor = map[string][]string{
+	"albert":     {"net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"},
+	"distilbert": {"tie_weights_", "sinusoidal_pos_embds", "output_past"},
+	"electra":    {"summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj"},
+	"gemma":      {"hidden_act"},
+	"gemma2":     {"hidden_act"},
+	"modernbert": {"layer_norm_eps", "position_embedding_type"},
+	"nomic_bert": {"pad_vocab_size_multiple", "rotary_emb_scale_base"},
+	"t5":         {"is_gated_act", "dense_act_fn", "n_positions"},
+}
+
+// harmlessValues are settings that change nothing where they have one of these
+// values, because it is what is computed anyway.
+var harmlessValues = map[string][]string{
+	"is_decoder":                      {"false"},
+	"add_cross_attention":             {"false"},
+	"is_encoder_decoder":              {"false"},
+	"use_bidirectional_attention":     {"false"},
+	"use_sliding_window":              {"false"},
+	"temperature":                     {"1", "1.0"},
+	"is_causal":                       {"true"},
+	"pruned_heads":                    {"{}"},
+	"position_embedding_type":         {`"absolute"`},
+	"layer_norm_type":                 {`"layer_norm"`},
+	"logn_attention_scale":            {"false"},
+	"logn_attention_clip1":            {"false"},
+	"parallel_block":                  {"false"},
+	"parallel_block_tied_norm":        {"false"},
+	"prenorm":                         {"false"},
+	"rotary_emb_interleaved":          {"false"},
+	"rotary_emb_fraction":             {"1", "1.0"},
+	"use_rms_norm":                    {"false"},
+	"scale_attn_by_inverse_layer_idx": {"false"},
+	"scale_attn_weights":              {"true"},
+	"reorder_and_upcast_attn":         {"false"},
+	"quantization_config":             {"{}"},
+}
+
+// harmlessStarts begin the keys of GGUF metadata that describe the file, the
+// tokenizer, how the file was split and how it was quantized.
+var harmlessStarts = []string{"general.", "tokenizer.", "split.", "quantize."}
+
+// harmlessKeys are keys behind the architecture's name that change nothing.
+var harmlessKeys = []string{"rope.scaling.finetuned", "vocab_size"}
+
+// wordSet is the set of the words of texts.
+func wordSet(texts ...string) map[string]bool {
+	set := make(map[string]bool)
+	for _, text := range texts {
+		for word := range strings.FieldsSeq(text) {
+			set[word] = true
+		}
+	}
+	return set
+}

@@ -1,0 +1,113 @@
+package checkpoint
+
+import (
+	"errors"
+	"io/fs"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/quant"
+	"github.com/winnow-rerank/winnow/safetensors"
+)
+
+// joined is a model's file with those of its modules, whose tensors have a prefix.
+type joined struct {
+	source
+	parts   []joinedPart
+	aliases map[string]string // names of tensors that are called otherwise in the file
+}
+
+type joinedPart struct {
+	prefix string
+	file   *safetensors.File
+}
+
+// joined is f's source as one that others can be joined to.
+func (f *File) joined() *joined {
+	j, ok := f.source.(*joined)
+	if !ok {
+		j = &joined{source: f.source, aliases: make(map[string]string)}
+		f.source = j
+	}
+	return j
+}
+
+// Join opens the weights in a folder and puts the prefix before their names.
+func (f *File) Join(dir, prefix string) error {
+	part, err := safetensors.Open(dir)
+	if errors.Is(err, fs.ErrNotExist) {
+		return &fault.FormatError{Path: dir, Offset: -1, Found: "no such folder", Want: "a module's weights"}
+	}
+	if err != nil {
+		return err
+	}
+	j := f.joined()
+	j.parts = append(j.parts, joinedPart{prefix, part})
+	return nil
+}
+
+// Alias calls the weight and the bias of a layer otherwise.
+func (f *File) Alias(old, name string) {
+	j := f.joined()
+	for _, end := range []string{".weight", ".bias"} {
+		if _, ok := j.Tensor(old + end); ok {
+			j.aliases[name+end] = old + end
+		}
+	}
+}
+
+func (j *joined) Names() []string {
+	hidden := make(map[string]bool)
+	var names []string
+	for name, old := range j.aliases {
+		hidden[old] = true
+		names = append(names, name)
+	}
+	add := func(name string) {
+		if !hidden[name] {
+			names = append(names, name)
+		}
+	}
+	for _, name := range j.source.Names() {
+		add(name)
+	}
+	for _, p := range j.parts {
+		for _, name := range p.file.Names() {
+			add(p.prefix + name)
+		}
+	}
+	return names
+}
+
+// find is where a tensor is, and its name there.
+func (j *joined) find(name string) (source, string) {
+	if old, ok := j.aliases[name]; ok {
+		name = old
+	}
+	for _, p := range j.parts {
+		if rest, ok := strings.CutPrefix(name, p.prefix); ok {
+			return p.file, rest
+		}
+	}
+	return j.source, name
+}
+
+func (j *joined) Tensor(name string) (quant.Tensor, bool) {
+	from, inner := j.find(name)
+	t, ok := from.Tensor(inner)
+	t.Name = name
+	return t, ok
+}
+
+func (j *joined) Release(name string) {
+	from, inner := j.find(name)
+	from.Release(inner)
+}
+
+func (j *joined) Close() error {
+	errs := []error{j.source.Close()}
+	for _, p := range j.parts {
+		errs = append(errs, p.file.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,284 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// An Object is a JSON object, which remembers what of it has been read. A nil
+// Object is an empty one. Its methods take null for absent, and say whether the
+// value is there and of their type.
+type Object struct {
+	members map[string]any
+	read    map[string]bool
+	inner   map[string]*Object
+}
+
+// maxJSON is the size of the largest JSON file that is read as an Object.
+const maxJSON = 16 << 20
+
+// ParseObject reads a JSON object; path names the file in errors. As Python's
+// writer has them, it takes NaN, Infinity and -Infinity for numbers.
+func ParseObject(path string, data []byte) (*Object, error) {
+	data = quoteLiterals(data)
+	d := json.NewDecoder(bytes.NewReader(data))
+	d.UseNumber()
+	var v map[string]any
+	if err := d.Decode(&v); err != nil {
+		found := err.Error()
+		if wrong := (*json.UnmarshalTypeError)(nil); errors.As(err, &wrong) {
+			found = "a value of another kind: " + wrong.Value
+		} else if errors.Is(err, io.EOF) {
+			found = "the end of the file"
+		}
+		return nil, &fault.FormatError{Path: path, Offset: d.InputOffset(), Found: found, Want: "a JSON object"}
+	}
+	if v == nil {
+		return nil, &fault.FormatError{Path: path, Offset: 0, Found: "null", Want: "a JSON object"}
+	}
+	if rest := bytes.TrimSpace(data[d.InputOffset():]); len(rest) > 0 {
+		return nil, &fault.FormatError{Path: path, Offset: d.InputOffset(), Found: "more after the JSON object", Want: "one JSON object"}
+	}
+	return newObject(v), nil
+}
+
+func newObject(members map[string]any) *Object {
+	return &Object{members: members, read: make(map[string]bool), inner: make(map[string]*Object)}
+}
+
+// ReadObject reads a JSON file that may be absent: there is none if the object is
+// nil. An empty file counts as none.
+func ReadObject(path string) (*Object, error) {
+	data, err := readSmall(path)
+	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(data)) == 0 {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return ParseObject(path, data)
+}
+
+// readSmall is a file of at most maxJSON bytes.
+func readSmall(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxJSON {
+		return nil, &fault.FormatError{Path: path, Offset: -1, Found: fmt.Sprintf("%d bytes", info.Size()), Want: fmt.Sprintf("at most %d", maxJSON)}
+	}
+	return os.ReadFile(path)
+}
+
+// literals are the numbers that Python writes although JSON has none of them.
+var literals = []struct {
+	name  string
+	value float64
+}{{"-Infinity", math.Inf(-1)}, {"Infinity", math.Inf(1)}, {"NaN", math.NaN()}}
+
+// literalMark begins the strings that stand for literals.
+const literalMark = "\u0000number "
+
+// quoteLiterals makes strings of the literals outside strings.
+func quoteLiterals(data []byte) []byte {
+	if !bytes.Contains(data, []byte("NaN")) && !bytes.Contains(data, []byte("Infinity")) {
+		return data
+	}
+	var out []byte
+	for i, quoted := 0, false; i < len(data); i++ {
+		switch c := data[i]; {
+		case c == '\\' && quoted && i+1 < len(data):
+			out = append(out, c)
+			i++
+		case c == '"':
+			quoted = !quoted
+		case !quoted:
+			if n := literalAt(data[i:]); n != "" {
+				out = append(append(append(out, `"\u0000number `...), n...), '"')
+				i += len(n) - 1
+				continue
+			}
+		}
+		out = append(out, data[i])
+	}
+	return out
+}
+
+func literalAt(data []byte) string {
+	for _, l := range literals {
+		if bytes.HasPrefix(data, []byte(l.name)) {
+			return l.name
+		}
+	}
+	return ""
+}
+
+// value is the member of that name, nil where it is absent or null, and marks it
+// as read.
+func (o *Object) value(name string) any {
+	if o == nil {
+		return nil
+	}
+	o.read[name] = true
+	return o.members[name]
+}
+
+// Names are the names of all members, sorted.
+func (o *Object) Names() []string {
+	if o == nil {
+		return nil
+	}
+	return slices.Sorted(maps.Keys(o.members))
+}
+
+// Has says whether there is such a member that is not null.
+func (o *Object) Has(name string) bool { return o.value(name) != nil }
+
+// Null says whether there is such a member and it is null.
+func (o *Object) Null(name string) bool {
+	v := o.value(name)
+	if o == nil || v != nil {
+		return false
+	}
+	_, ok := o.members[name]
+	return ok
+}
+
+// Int takes 8 and 8.0, not 8.5.
+func (o *Object) Int(name string) (int64, bool) { return wholeNumber(o.value(name)) }
+
+func wholeNumber(v any) (int64, bool) {
+	n, ok := v.(json.Number)
+	if !ok {
+		return 0, false
+	}
+	if i, err := n.Int64(); err == nil {
+		return i, true
+	}
+	f, err := n.Float64()
+	if err != nil || f != math.Trunc(f) || math.Abs(f) > 1<<53 {
+		return 0, false
+	}
+	return int64(f), true
+}
+
+// Float is any number.
+func (o *Object) Float(name string) (float64, bool) { return number(o.value(name)) }
+
+func number(v any) (float64, bool) {
+	switch v := v.(type) {
+	case json.Number:
+		f, err := v.Float64()
+		return f, err == nil
+	case string:
+		for _, l := range literals {
+			if v == literalMark+l.name {
+				return l.value, true
+			}
+		}
+	}
+	return 0, false
+}
+
+// String is a text.
+func (o *Object) String(name string) (string, bool) {
+	v, ok := o.value(name).(string)
+	return v, ok
+}
+
+// Bool is true or false.
+func (o *Object) Bool(name string) (value, ok bool) {
+	value, ok = o.value(name).(bool)
+	return value, ok
+}
+
+// Strings is a list of texts.
+func (o *Object) Strings(name string) ([]string, bool) {
+	return listOf(o.value(name), func(v any) (string, bool) { s, ok := v.(string); return s, ok })
+}
+
+// Ints is a list of whole numbers.
+func (o *Object) Ints(name string) ([]int64, bool) { return listOf(o.value(name), wholeNumber) }
+
+// Floats is a list of numbers.
+func (o *Object) Floats(name string) ([]float64, bool) { return listOf(o.value(name), number) }
+
+func listOf[T any](v any, element func(any) (T, bool)) ([]T, bool) {
+	list, ok := v.([]any)
+	if !ok {
+		return nil, false
+	}
+	out := make([]T, len(list))
+	for i, e := range list {
+		if out[i], ok = element(e); !ok {
+			return nil, false
+		}
+	}
+	return out, true
+}
+
+// Object is the object of that name, or nil.
+func (o *Object) Object(name string) *Object {
+	members, ok := o.value(name).(map[string]any)
+	if !ok {
+		return nil
+	}
+	if o.inner[name] == nil {
+		o.inner[name] = newObject(members)
+	}
+	return o.inner[name]
+}
+
+// Kind is the value as JSON, abridged, for errors; "nothing" where there is none.
+func (o *Object) Kind(name string) string {
+	v := o.value(name)
+	if v == nil {
+		return "nothing"
+	}
+	if n, ok := number(v); ok && (math.IsNaN(n) || math.IsInf(n, 0)) {
+		return fmt.Sprint(n)
+	}
+	b, err := json.Marshal(v)
+	if err != nil {
+		return "a value that is not JSON"
+	}
+	return abridge(string(b))
+}
+
+// unread are the members that nobody has read, those of objects with their path.
+// A null says nothing and counts as read.
+func (o *Object) unread() []string {
+	var names []string
+	for _, name := range o.Names() {
+		switch {
+		case o.inner[name] != nil:
+			for _, n := range o.inner[name].unread() {
+				names = append(names, name+"."+n)
+			}
+		case !o.read[name] && o.members[name] != nil:
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// abridge shortens a text of a file for an error.
+func abridge(s string) string {
+	const most = 80
+	if len(s) > most {
+		return strings.ToValidUTF8(s[:most], "") + "…"
+	}
+	return s
+}

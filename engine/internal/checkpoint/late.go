@@ -1,0 +1,289 @@
+package checkpoint
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/kernels"
+	"github.com/winnow-rerank/winnow/tokenizer"
+)
+
+// LateSettings says how texts are encoded for late interaction (ColBERT): which
+// token marks a query or a document, what queries are filled up with, and which
+// tokens of documents do not count.
+type LateSettings struct {
+	Query, Document LateText
+	Expand          bool           // queries are filled up to their length
+	Attend          bool           // tokens see the filling
+	Mask            int32          // what they are filled with
+	Skip            map[int32]bool // tokens of documents whose vectors do not count
+}
+
+// A LateText is how a kind of text is encoded.
+type LateText struct {
+	Prefix string
+	Length int   // most tokens
+	Mark   int32 // the prefix as a token that is put behind the first one; -1: none
+	Before bool  // the prefix is put before the text, not between its tokens
+}
+
+// colBERT is the class of the checkpoints of ColBERT's authors.
+const colBERT = "HF_ColBERT"
+
+// What PyLate takes where nothing is said, and what ColBERT does.
+const (
+	lateQueryLength    = 32
+	lateDocumentLength = 180
+	punctuation        = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
+)
+
+// Late says whether the chain of modules is for late interaction.
+func (m *SentenceModel) Late() bool {
+	if m == nil {
+		return false
+	}
+	kind := m.Kind()
+	similarity, _ := m.Settings.String("similarity_fn_name")
+	return kind == "ColBERT" || kind == "MultiVectorEncoder" || similarity == "MaxSim" ||
+		slices.ContainsFunc(m.Modules, func(e Module) bool { return e.PyLate })
+}
+
+// readColBERT makes the chain of a checkpoint of ColBERT's authors, whose
+// projection is the tensor linear.weight beside the encoder's.
+func (c *Chain) readColBERT(f *File) error {
+	t, ok := f.source.Tensor("linear.weight")
+	if !ok || len(t.Shape) != 2 || t.Shape[0] < 1 || t.Shape[0] > MaxWidth {
+		return &fault.FormatError{Path: f.Path, Field: "tensor linear.weight", Offset: -1, Found: fmt.Sprintf("shape %v", t.Shape), Want: fmt.Sprintf("shape [width %d]", c.Width)}
+	}
+	f.Alias("linear", "dense."+strconv.Itoa(firstStep)+".linear")
+	s := Step{dense: true, inputs: c.Width, outputs: t.Shape[0], Activation: kernels.Identity, path: f.Path}
+	_, s.bias = f.source.Tensor("linear.bias")
+	c.add(s)
+	c.Unit = true
+	return nil
+}
+
+// lateReader reads the settings of late interaction from one of the files that
+// have them, and keeps the first error.
+type lateReader struct {
+	path   string
+	values *Object
+	err    error
+}
+
+func (r *lateReader) fail(name, want string) {
+	if r.err == nil {
+		r.err = &fault.FormatError{Path: r.path, Field: name, Offset: -1, Found: r.values.Kind(name), Want: want}
+	}
+}
+
+func (r *lateReader) text(name, fallback string) string {
+	if !r.values.Has(name) {
+		return fallback
+	}
+	v, ok := r.values.String(name)
+	if !ok {
+		r.fail(name, "a text")
+	}
+	return v
+}
+
+func (r *lateReader) truth(name string, fallback bool) bool {
+	if !r.values.Has(name) {
+		return fallback
+	}
+	v, ok := r.values.Bool(name)
+	if !ok {
+		r.fail(name, "true or false")
+	}
+	return v
+}
+
+func (r *lateReader) count(name string, fallback int) int {
+	if !r.values.Has(name) {
+		return fallback
+	}
+	v, ok := r.values.Int(name)
+	if !ok || v < 4 || v > MaxPositions {
+		r.fail(name, fmt.Sprintf("a whole number from 4 to %d", MaxPositions))
+		return fallback
+	}
+	return int(v)
+}
+
+func (r *lateReader) texts(name string) []string {
+	list, ok := r.values.Strings(name)
+	if !ok {
+		r.fail(name, "a list of texts")
+	}
+	return list
+}
+
+// The keys of late interaction in GGUF files, whose marks and skipped tokens are
+// ids.
+type lateKeys struct{ length, mark, prefix Key }
+
+var (
+	keyLateQuery    = lateKeysOf("query")
+	keyLateDocument = lateKeysOf("document")
+	keyLateExpand   = Key{GGUF: ".late_interaction.expand"}
+	keyLateAttend   = Key{GGUF: ".late_interaction.attend"}
+	keyLateSkip     = Key{GGUF: ".late_interaction.skip_tokens"}
+)
+
+func lateKeysOf(kind string) lateKeys {
+	stem := ".late_interaction." + kind
+	return lateKeys{Key{GGUF: stem + "_length"}, Key{GGUF: stem + "_token_id"}, Key{GGUF: stem + "_prefix"}}
+}
+
+// Late reads how a model of late interaction, which takes up to maxLength tokens
+// of a vocabulary of so many, encodes texts.
+func (f *File) Late(t *tokenizer.Tokenizer, maxLength, vocab int) (*LateSettings, error) {
+	l := &LateSettings{Expand: true, Skip: make(map[int32]bool)}
+	var err error
+	if f.IsGGUF() {
+		err = l.readGGUF(f, maxLength, vocab)
+	} else {
+		err = l.read(f, t, maxLength)
+	}
+	if err != nil || !l.Expand {
+		return l, err
+	}
+	for _, name := range []string{"[MASK]", "<mask>"} {
+		if id, ok := t.ID(name); ok {
+			l.Mask = id
+			return l, nil
+		}
+	}
+	return l, f.markless("[MASK]")
+}
+
+func (l *LateSettings) readGGUF(f *File, maxLength, vocab int) error {
+	for _, t := range []struct {
+		keys lateKeys
+		text *LateText
+	}{{keyLateQuery, &l.Query}, {keyLateDocument, &l.Document}} {
+		t.text.Length = min(f.count(t.keys.length, 4, MaxPositions), maxLength)
+		t.text.Mark = int32(f.Int(t.keys.mark, 0, vocab-1, -1))
+		t.text.Prefix = f.String(t.keys.prefix, "")
+		t.text.Before = t.text.Prefix != ""
+	}
+	l.Expand, l.Attend = f.Bool(keyLateExpand, true), f.Bool(keyLateAttend, false)
+	for _, id := range f.Ints(keyLateSkip) {
+		l.Skip[int32(id)] = true
+	}
+	return f.err
+}
+
+// read reads the settings of a folder.
+func (l *LateSettings) read(f *File, t *tokenizer.Tokenizer, maxLength int) error {
+	s := f.Sentence
+	skip := strings.Split(punctuation, "")
+	r := lateReader{path: f.settingsPath}
+	switch {
+	case f.Architecture == colBERT && s.Modules == nil:
+		r.values = s.Artifact
+		l.Query = LateText{Prefix: r.text("query_token_id", "[unused0]"), Length: r.count("query_maxlen", lateQueryLength)}
+		l.Document = LateText{Prefix: r.text("doc_token_id", "[unused1]"), Length: r.count("doc_maxlen", lateDocumentLength)}
+		l.Attend = r.truth("attend_to_mask_tokens", false)
+		if !r.truth("mask_punctuation", true) {
+			skip = nil
+		}
+	case s.Kind() == "MultiVectorEncoder":
+		r.values = s.Encoder
+		var err error
+		if skip, err = l.multiVector(f, &r, maxLength); err != nil {
+			return err
+		}
+	default:
+		r.values = s.Settings
+		l.Query = LateText{Prefix: r.text("query_prefix", "[Q] "), Length: r.count("query_length", lateQueryLength)}
+		l.Document = LateText{Prefix: r.text("document_prefix", "[D] "), Length: r.count("document_length", lateDocumentLength)}
+		l.Expand, l.Attend = r.truth("do_query_expansion", true), r.truth("attend_to_expansion_tokens", false)
+		if s.Settings.Has("skiplist_words") {
+			skip = r.texts("skiplist_words")
+		}
+	}
+	if r.err != nil {
+		return r.err
+	}
+	return l.marks(f, t, maxLength, skip)
+}
+
+// multiVector reads the settings of a MultiVectorEncoder, and gives the words that
+// do not count.
+func (l *LateSettings) multiVector(f *File, r *lateReader, maxLength int) (skip []string, err error) {
+	s := f.Sentence
+	prompts, _, err := s.Prompts()
+	if err != nil {
+		return nil, err
+	}
+	l.Query = LateText{Prefix: prompts["query"], Length: r.count("query_length", maxLength), Before: true}
+	l.Document = LateText{Prefix: prompts["document"], Length: r.count("document_length", maxLength), Before: true}
+	expansion := s.Encoder.Object("query_expansion")
+	if l.Expand = expansion != nil; l.Expand {
+		if how, _ := expansion.String("strategy"); how != "fixed" || expansion.Has("token") {
+			return nil, f.Refuse("query_expansion "+s.Encoder.Kind("query_expansion"), `winnow knows the strategy "fixed" with the mask token`)
+		}
+		x := lateReader{path: r.path, values: expansion}
+		l.Query.Length, l.Attend = x.count("length", lateQueryLength), x.truth("attend", false)
+		if r.err == nil {
+			r.err = x.err
+		}
+	}
+	if m := s.Module("MultiVectorMask"); m != nil && m.Config.Has("skiplist_words") {
+		x := lateReader{path: m.path, values: m.Config}
+		skip, err = x.texts("skiplist_words"), x.err
+	}
+	return skip, err
+}
+
+// marks looks the special tokens up.
+func (l *LateSettings) marks(f *File, t *tokenizer.Tokenizer, maxLength int, skip []string) error {
+	for _, text := range []*LateText{&l.Query, &l.Document} {
+		text.Length = min(text.Length, maxLength)
+		text.Mark = -1
+		if text.Prefix == "" || text.Before {
+			continue
+		}
+		id, ok := t.ID(text.Prefix)
+		if !ok {
+			return f.markless(strconv.Quote(text.Prefix))
+		}
+		text.Mark = id
+	}
+	for _, word := range skip {
+		if id, ok := t.ID(word); ok {
+			l.Skip[id] = true
+		}
+	}
+	return nil
+}
+
+func (f *File) markless(name string) error {
+	return f.wrong("vocabulary", "no token "+name, "the marks of late interaction")
+}
+
+// Late writes the settings of late interaction.
+func (e *Export) Late(l *LateSettings) {
+	e.Set(keyPoolingType.GGUF, uint32(PoolingTypeNone))
+	for _, t := range []struct {
+		keys lateKeys
+		text LateText
+	}{{keyLateQuery, l.Query}, {keyLateDocument, l.Document}} {
+		e.Set(t.keys.length.GGUF, uint32(t.text.Length))
+		if t.text.Mark >= 0 {
+			e.Set(t.keys.mark.GGUF, uint32(t.text.Mark))
+		}
+		if t.text.Before && t.text.Prefix != "" {
+			e.Set(t.keys.prefix.GGUF, t.text.Prefix)
+		}
+	}
+	e.Set(keyLateExpand.GGUF, l.Expand)
+	e.Set(keyLateAttend.GGUF, l.Attend)
+	e.Set(keyLateSkip.GGUF, slices.Sorted(maps.Keys(l.Skip)))
+}

@@ -1,0 +1,148 @@
+package checkpoint
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/kernels"
+	"github.com/winnow-rerank/winnow/quant"
+)
+
+// Precision is the number format in which a model's matrices are multiplied.
+type Precision uint8
+
+// The precisions that a user can ask for.
+const (
+	Auto Precision = iota
+	F32
+	F16
+	Int8
+)
+
+var precisionNames = [...]string{Auto: "auto", F32: "f32", F16: "f16", Int8: "int8"}
+
+func (p Precision) String() string {
+	if int(p) < len(precisionNames) {
+		return precisionNames[p]
+	}
+	return fmt.Sprintf("Precision(%d)", uint8(p))
+}
+
+// ParsePrecision reads "auto", "f32", "f16" or "int8".
+func ParsePrecision(s string) (Precision, error) {
+	for p, name := range precisionNames {
+		if s == name {
+			return Precision(p), nil
+		}
+	}
+	return Auto, fmt.Errorf("precision %q: expected auto, f32, f16 or int8", s)
+}
+
+// MarshalText and UnmarshalText let flags and JSON name a precision.
+func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
+
+// UnmarshalText is ParsePrecision.
+func (p *Precision) UnmarshalText(text []byte) (err error) {
+	*p, err = ParsePrecision(string(text))
+	return err
+}
+
+// A packFormat is how a Linear's weights are packed.
+type packFormat uint8
+
+const (
+	packF32 packFormat = iota
+	packF16
+	packBF16
+	packInt8   // tensors in blocks keep those, others get a scale for each output
+	packNarrow // tensors in blocks keep those, others stay float32
+)
+
+// narrow is below how many inputs or outputs a matrix is not rounded to 8 bits.
+// Models as narrow as that take little time and memory in any precision, so that
+// there is nothing to be had for the errors.
+const narrow = 128
+
+// maxF16 is the largest number that 16 bits hold; a matrix with a larger one is
+// kept in float32.
+const maxF16 = 65504
+
+func (f packFormat) pack(out, in int, row func(i int, dst []float32)) kernels.Weights {
+	switch f {
+	case packF16:
+		return kernels.PackF16(out, in, row)
+	case packBF16:
+		return kernels.PackBF16(out, in, row)
+	case packInt8:
+		return kernels.PackInt8x14(out, in, row)
+	}
+	return kernels.PackF32(out, in, row)
+}
+
+// exact is what a matrix gets that must not lose accuracy to 8 bits.
+func (f packFormat) exact() packFormat {
+	if f == packInt8 {
+		return packF32
+	}
+	return f
+}
+
+// ChoosePrecision decides how the matrices are packed and says why. preferred is
+// what the family takes where neither the user nor, being Auto, it chooses: the
+// file's own weights decide then. It must come before Load.
+func (f *File) ChoosePrecision(asked, preferred Precision) (chosen Precision, reason string) {
+	common := f.commonType()
+	chosen, reason = asked, "asked for"
+	switch {
+	case asked != Auto:
+	case preferred != Auto:
+		chosen, reason = preferred, "what this family is computed in"
+	case common == quant.F32 || common == quant.F64:
+		chosen, reason = F32, fmt.Sprintf("the file's weights are %v", common)
+	case common == quant.F16 || common == quant.BF16:
+		chosen, reason = F16, fmt.Sprintf("the file's weights are %v, which are kept as they are", common)
+	case kernels.CanPackBlocks(common):
+		chosen, reason = Int8, fmt.Sprintf("the file's weights are %v, whose blocks are kept as they are", common)
+	default:
+		chosen, reason = Int8, fmt.Sprintf("the file's weights are %v", common)
+	}
+	p := &f.packing
+	switch {
+	case chosen == F16 && common == quant.BF16:
+		p.format = packBF16
+	case chosen == F16:
+		p.format = packF16
+	case chosen == Int8:
+		p.format, p.floats = packInt8, packInt8
+		if asked == Auto { // what the file's authors left in 16 bits stays there
+			p.floats = packF16
+		}
+	}
+	return chosen, reason
+}
+
+// narrowest is below how many inputs or outputs a matrix of this file is not
+// rounded to 8 bits.
+func (f *File) narrowest() int {
+	if f.RoundAll {
+		return 0
+	}
+	return narrow
+}
+
+// commonType is the type that most of the numbers in the file's matrices have.
+func (f *File) commonType() quant.Type {
+	numbers := make(map[quant.Type]int)
+	most := quant.F32
+	for _, name := range f.source.Names() {
+		t, _ := f.source.Tensor(name)
+		if len(t.Shape) < 2 || !t.Type.CanDequantize() || strings.Contains(name, "embd") || strings.Contains(name, "embeddings") {
+			continue
+		}
+		numbers[t.Type] += t.Len()
+		if numbers[t.Type] > numbers[most] {
+			most = t.Type
+		}
+	}
+	return most
+}

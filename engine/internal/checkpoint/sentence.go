@@ -1,0 +1,201 @@
+package checkpoint
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// A SentenceModel is what sentence-transformers keeps beside a model. Models that
+// it saves are chains of modules: modules.json lists them, and each has a folder
+// with a configuration and perhaps weights. The first one is the transformer, in
+// the folder of the model itself.
+type SentenceModel struct {
+	Modules  []Module // none where there is no modules.json
+	Settings *Object  // config_sentence_transformers.json
+	Encoder  *Object  // sentence_bert_config.json: the transformer's own settings
+	Artifact *Object  // artifact.metadata, of ColBERT's own checkpoints
+
+	path string // of the first, for errors
+}
+
+// A Module is an entry of modules.json.
+type Module struct {
+	Class  string // the last part of its type's name: "Pooling", "Dense", …
+	PyLate bool   // it is PyLate's
+	Folder string
+	Config *Object // nil where there is none
+	path   string  // of the configuration, for errors
+}
+
+const maxModules = 64
+
+// encoderConfigs are the names that the transformer's own settings have had.
+var encoderConfigs = []string{"sentence_bert_config.json", "sentence_roberta_config.json", "sentence_xlm-roberta_config.json",
+	"sentence_distilbert_config.json", "sentence_camembert_config.json", "sentence_albert_config.json", "sentence_xlnet_config.json"}
+
+// readSentenceModel reads the files of dir, all of which may be absent.
+func readSentenceModel(dir string) (*SentenceModel, error) {
+	m := &SentenceModel{path: filepath.Join(dir, "config_sentence_transformers.json")}
+	var err error
+	if m.Settings, err = ReadObject(m.path); err != nil {
+		return nil, err
+	}
+	if m.Artifact, err = ReadObject(filepath.Join(dir, "artifact.metadata")); err != nil {
+		return nil, err
+	}
+	path := filepath.Join(dir, "modules.json")
+	data, err := readSmall(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		// Some publish the pooling's folder without the list.
+		if pooling := filepath.Join(dir, "1_Pooling"); exists(filepath.Join(pooling, "config.json")) {
+			m.Modules = []Module{{Class: "Transformer", Folder: dir}, {Class: "Pooling", Folder: pooling}}
+		}
+	} else if err != nil {
+		return nil, err
+	} else if m.Modules, err = parseModules(path, data); err != nil {
+		return nil, err
+	}
+	for i := range m.Modules {
+		e := &m.Modules[i]
+		e.path = filepath.Join(e.Folder, "config.json")
+		if i > 0 {
+			if e.Config, err = ReadObject(e.path); err != nil {
+				return nil, err
+			}
+		}
+	}
+	for _, name := range encoderConfigs {
+		if m.Encoder, err = ReadObject(filepath.Join(m.encoderFolder(dir), name)); err != nil || m.Encoder != nil {
+			return m, err
+		}
+	}
+	return m, nil
+}
+
+// encoderFolder is the folder of the transformer: dir, or in old models one in it.
+func (m *SentenceModel) encoderFolder(dir string) string {
+	if len(m.Modules) > 0 {
+		return m.Modules[0].Folder
+	}
+	return dir
+}
+
+func parseModules(path string, data []byte) ([]Module, error) {
+	wrong := func(field, found, want string) error {
+		return &fault.FormatError{Path: path, Field: field, Offset: -1, Found: found, Want: want}
+	}
+	d := json.NewDecoder(bytes.NewReader(data))
+	var list []struct {
+		Path string `json:"path"`
+		Type string `json:"type"`
+	}
+	if err := d.Decode(&list); err != nil {
+		return nil, &fault.FormatError{Path: path, Offset: d.InputOffset(), Found: err.Error(), Want: "a list of modules with \"path\" and \"type\""}
+	}
+	if len(list) == 0 || len(list) > maxModules {
+		return nil, wrong("", strconv.Itoa(len(list))+" modules", fmt.Sprintf("1 to %d", maxModules))
+	}
+	modules := make([]Module, len(list))
+	for i, e := range list {
+		if e.Path != "" && !filepath.IsLocal(e.Path) {
+			return nil, wrong(strconv.Itoa(i)+".path", strconv.Quote(abridge(e.Path)), "a folder in that of the model")
+		}
+		modules[i] = Module{Class: e.Type[strings.LastIndexByte(e.Type, '.')+1:], Folder: filepath.Join(filepath.Dir(path), e.Path),
+			PyLate: strings.HasPrefix(e.Type, "pylate.")}
+	}
+	if modules[0].Class != "Transformer" {
+		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a chain that begins with the module %q", abridge(list[0].Type)), Hint: "winnow knows those that begin with Transformer"}
+	}
+	return modules, nil
+}
+
+// Module is the first module of a class, or nil.
+func (m *SentenceModel) Module(class string) *Module {
+	if m == nil {
+		return nil
+	}
+	for i := range m.Modules {
+		if m.Modules[i].Class == class {
+			return &m.Modules[i]
+		}
+	}
+	return nil
+}
+
+// Kind is model_type of config_sentence_transformers.json: "SentenceTransformer",
+// "CrossEncoder", "ColBERT" and so on; "" where there is none.
+func (m *SentenceModel) Kind() string {
+	if m == nil {
+		return ""
+	}
+	kind, _ := m.Settings.String("model_type")
+	return kind
+}
+
+// Prompts are what is put before texts, by name, and the name of the one that is
+// put before all, unless another is asked for, or "".
+func (m *SentenceModel) Prompts() (prompts map[string]string, usual string, err error) {
+	prompts = make(map[string]string)
+	if m == nil {
+		return prompts, "", nil
+	}
+	object := m.Settings.Object("prompts")
+	for _, name := range object.Names() {
+		text, ok := object.String(name)
+		if !ok && object.Has(name) {
+			return nil, "", m.wrong("prompts."+abridge(name), object.Kind(name), "a text")
+		}
+		prompts[name] = text
+	}
+	usual, ok := m.Settings.String("default_prompt_name")
+	if _, known := prompts[usual]; m.Settings.Has("default_prompt_name") && (!ok || !known) {
+		return nil, "", m.wrong("default_prompt_name", m.Settings.Kind("default_prompt_name"), `a name of "prompts"`)
+	}
+	return prompts, usual, nil
+}
+
+func (m *SentenceModel) wrong(field, found, want string) error {
+	return &fault.FormatError{Path: m.path, Field: field, Offset: -1, Found: found, Want: want}
+}
+
+// LogitScore are the tokens whose logits a CrossEncoder on top of a language model
+// takes for yes and no, the latter negative if there is none. ok says whether
+// there is such a module.
+func (m *SentenceModel) LogitScore() (yes, no int, ok bool, err error) {
+	module := m.Module("LogitScore")
+	if module == nil {
+		return 0, 0, false, nil
+	}
+	token := func(name string, fallback int) int {
+		v, good := module.Config.Int(name)
+		switch {
+		case !module.Config.Has(name) && fallback < 0:
+			return fallback
+		case !good || v < 0 || v >= MaxVocab:
+			if err == nil {
+				err = module.wrong(name, module.Config.Kind(name), "the number of a token")
+			}
+			return 0
+		}
+		return int(v)
+	}
+	yes, no = token("true_token_id", 0), token("false_token_id", -1)
+	return yes, no, err == nil, err
+}
+
+// wrong is an error about a module's configuration.
+func (m *Module) wrong(field, found, want string) error {
+	return &fault.FormatError{Path: m.path, Field: field, Offset: -1, Found: found, Want: want}
+}
+
+func (m *Module) refuse(what, hint string) error {
+	return &fault.UnsupportedError{Path: m.path, What: what, Hint: hint}
+}

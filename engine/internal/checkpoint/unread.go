@@ -1,0 +1,67 @@
+package checkpoint
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+)
+
+// Unread are the settings of the file that nobody has read and that are not known
+// to be harmless, sorted: those of config.json, with a path where they are in an
+// object, or keys of GGUF metadata.
+func (f *File) Unread() []string {
+	var names []string
+	if m, ok := f.values.(*metadata); ok {
+		for _, key := range m.Keys() {
+			if !m.read[key] && !harmlessKey(key, f.Architecture) {
+				names = append(names, key)
+			}
+		}
+	} else {
+		for _, name := range f.Config.unread() {
+			top, _, _ := strings.Cut(name, ".")
+			if !f.harmless(top) {
+				names = append(names, name)
+			}
+		}
+	}
+	slices.Sort(names)
+	return names
+}
+
+// harmless says whether a setting of config.json changes nothing.
+func (f *File) harmless(name string) bool {
+	if harmlessNames[name] || slices.Contains(harmlessFor[f.ModelType], name) {
+		return true
+	}
+	for _, part := range harmlessParts {
+		if strings.Contains(name, part) {
+			return true
+		}
+	}
+	for _, end := range harmlessEnds {
+		if strings.HasSuffix(name, end) {
+			return true
+		}
+	}
+	if !strings.HasSuffix(f.Architecture, "ForSequenceClassification") && (strings.HasPrefix(name, "classifier_") || name == "problem_type") {
+		return true // of a head that the class does not have
+	}
+	if neutral, ok := harmlessValues[name]; ok {
+		value, err := json.Marshal(f.Config.members[name])
+		return err == nil && slices.Contains(neutral, string(value))
+	}
+	return false
+}
+
+// harmlessKey says whether a key of GGUF metadata changes nothing. Those of the
+// tokenizer are its own to account for.
+func harmlessKey(key, architecture string) bool {
+	for _, start := range harmlessStarts {
+		if strings.HasPrefix(key, start) {
+			return true
+		}
+	}
+	rest, ok := strings.CutPrefix(key, architecture+".")
+	return ok && slices.Contains(harmlessKeys, rest)
+}

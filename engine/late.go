@@ -1,0 +1,215 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"sync/atomic"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/tokenizer"
+)
+
+// Late interaction (ColBERT, Khattab and Zaharia 2020; Santhanam et al. 2021; PyLate):
+// query and document go through the encoder apart, each token's state is projected
+// to a short vector e of length 1, and
+//
+//	score = Σᵢ maxⱼ eᵢ(query)·eⱼ(document)
+//
+// Behind the first special token stands one that says which of the two a text is.
+// A query is filled up to a certain length with mask tokens, which see it but which
+// nothing sees; their vectors count. Punctuation of documents does not.
+type late struct {
+	*Model
+	chain    *checkpoint.Chain
+	settings *checkpoint.LateSettings
+}
+
+func (m *Model) planLate() (*taskPlan, error) {
+	chain, err := m.file.Chain(m.network.Spec.HiddenSize, "")
+	if err != nil {
+		return nil, err
+	}
+	l := &late{Model: m, chain: chain}
+	return &taskPlan{parts: []any{chain}, finish: func(o Options) error {
+		if err := noLabel(m.file, o); err != nil {
+			return err
+		}
+		if m.tokenizer.Added(false) == 0 {
+			return m.file.Refuse("late interaction with a tokenizer that adds no special tokens to a text", "the mark of a query or document stands behind the first of them")
+		}
+		var err error
+		l.settings, err = m.file.Late(m.tokenizer, m.maxLength, m.network.Spec.VocabSize)
+		if err != nil {
+			return err
+		}
+		if s := l.settings; s.Expand && !s.Attend {
+			if w := m.network.Window; w > 0 && w < s.Query.Length {
+				return m.file.Refuse(fmt.Sprintf("late interaction with queries of %d tokens and attention within %d", s.Query.Length, w), "")
+			}
+		}
+		m.ranker = l
+		return nil
+	}}, nil
+}
+
+func (l *late) describe(info *Info) {
+	info.Tasks = append(info.Tasks, "rerank")
+	info.Head, info.Labels, info.Activation = l.chain.String()+" → MaxSim", []string{"MaxSim"}, "mean"
+	info.Relevant = "MaxSim"
+}
+
+// A lateQuery is a query whose vectors are computed once, when the first of its
+// documents is scored.
+type lateQuery struct {
+	sequence Sequence
+	vectors  atomic.Pointer[compute.Matrix] // nil: not yet
+}
+
+// tokens encodes a text of a kind within limit tokens; full is how many they would
+// be uncut.
+func (l *late) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, bound, limit int) (ids []int32, full int) {
+	if kind.Before {
+		text = kind.Prefix + text
+	}
+	tokens := o.tokens(l.tokenizer, nil, text)
+	full = len(tokens) + l.tokenizer.Added(false)
+	if kind.Mark >= 0 {
+		full++
+		limit--
+	}
+	tokens = o.truncate(tokens, bound)
+	if room := limit - l.tokenizer.Added(false); o.TruncateLeft && room > 0 {
+		tokens = o.truncate(tokens, room)
+	}
+	var e tokenizer.Encoding
+	l.tokenizer.Single(&e, tokens, limit)
+	ids = append(make([]int32, 0, limit+1), e.IDs[:1]...)
+	if kind.Mark >= 0 {
+		ids = append(ids, kind.Mark)
+	}
+	return append(ids, e.IDs[1:]...), full
+}
+
+// encode makes of each document a sequence that knows its query.
+func (l *late) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
+	// The first and the last token, the mark and one of the text.
+	if limit < l.tokenizer.Added(false)+2 {
+		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a text beside the special tokens", limit)
+	}
+	s := l.settings
+	q := &lateQuery{}
+	length := min(s.Query.Length, l.maxLength)
+	q.sequence.group = q
+	q.sequence.IDs, _ = l.tokens(&s.Query, query, o, o.MaxQuery, length)
+	if n := len(q.sequence.IDs); s.Expand && n < length {
+		if !s.Attend {
+			q.sequence.visible = n
+		}
+		for range length - n {
+			q.sequence.IDs = append(q.sequence.IDs, s.Mask)
+		}
+	}
+	limit = min(limit, s.Document.Length)
+	encoded := newEncoded(len(documents), limit)
+	err := l.encodePieces(ctx, len(documents), func(from, to int) error {
+		for d := from; d < to; d++ {
+			s := Sequence{group: q}
+			s.IDs, encoded.Full[d] = l.tokens(&l.settings.Document, documents[d], o, o.MaxDocument, limit)
+			encoded.Sequences[d] = s
+		}
+		return nil
+	})
+	return encoded, err
+}
+
+// score scores documents against their queries, whose vectors are computed first
+// where they are not yet.
+func (l *late) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	var queries []Sequence
+	asked := make(map[*lateQuery]bool)
+	for i, s := range sequences {
+		q, ok := s.group.(*lateQuery)
+		if !ok {
+			return fmt.Errorf("sequence %d: a model of late interaction scores what it has encoded itself", i)
+		}
+		if q.vectors.Load() == nil && !asked[q] {
+			asked[q] = true
+			queries = append(queries, q.sequence)
+		}
+	}
+	if len(queries) > 0 {
+		if err := l.forward(ctx, l, queries, nil, nil); err != nil {
+			return err
+		}
+	}
+	return l.forward(ctx, l, sequences, outputs, nil)
+}
+
+// finish makes scores of the vectors of all tokens of a batch, and keeps those of
+// queries.
+func (l *late) finish(c *compute.Context, r *call) {
+	x := l.network.Trunk.Hidden(c, compute.EveryToken)
+	if c.Cancelled() {
+		return
+	}
+	x = l.chain.Logits(c, x)
+	for row := range x.Rows {
+		Normalize(x.Row(row))
+	}
+	for i, n := range c.Batch.Numbers {
+		s := &r.sequences[n]
+		own := x.Slice(c.Batch.Range(i))
+		q := s.group.(*lateQuery)
+		if r.outputs == nil { // it is the query itself
+			if v := clone(own); finite(v.Data) {
+				q.vectors.Store(&v)
+			} else {
+				r.bad.Store(int64(n))
+			}
+			continue
+		}
+		var ok bool
+		if r.outputs[n], ok = l.maxSim(*q.vectors.Load(), own, s.IDs); !ok {
+			r.bad.Store(int64(n))
+		}
+	}
+}
+
+// maxSim is the score of a document by its tokens' vectors. The probability is the
+// mean of the cosines that are summed, which relevant or not are hardly ever
+// below 0.
+func (l *late) maxSim(query, document compute.Matrix, ids []int32) (out Output, ok bool) {
+	sum := 0.0
+	for i := range query.Rows {
+		q := query.Row(i)
+		best := float32(math.Inf(-1))
+		for j := range document.Rows {
+			if l.settings.Skip[ids[j]] {
+				continue
+			}
+			best = max(best, dot(q, document.Row(j))) // a NaN stays
+		}
+		sum += float64(best)
+	}
+	if math.IsNaN(sum) || math.IsInf(sum, 0) {
+		return Output{}, false
+	}
+	return Output{Logit: sum, Probability: min(1, max(0, sum/float64(query.Rows)))}, true
+}
+
+// dot is Σ xᵢ·yᵢ, in eight sums.
+func dot(x, y []float32) float32 {
+	y = y[:len(x)]
+	var s [8]float32
+	for ; len(x) >= 8; x, y = x[8:], y[8:] {
+		for k := range s {
+			s[k] += float32(x[k] * y[k])
+		}
+	}
+	for k, v := range x {
+		s[k] += float32(v * y[k])
+	}
+	return s[0] + s[4] + (s[1] + s[5]) + (s[2] + s[6]) + (s[3] + s[7])
+}
