@@ -42,7 +42,7 @@ type languageModel struct {
 
 func (m *Model) newLanguageModel(own *languageHead) *languageModel {
 	l := &languageModel{Model: m, table: own.Output, ends: m.endTokens(), prefixes: m.prefixCache()}
-	if own.Output == nil || m.file.TiesWords() {
+	if own.Output == nil || m.file.TiesWords(m.network.Decoder.TiesWords) {
 		l.table, l.tied = m.network.Decoder.Words, true
 	}
 	return l

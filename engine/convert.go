@@ -67,6 +67,7 @@ func (m *Model) export(fam *family.Family, out string, t quant.Type, progress fu
 			return Conversion{}, err
 		}
 	}
+	e.Tokenizer(m.tokenizer, m.typeRows(), n.Spec.VocabSize)
 	for _, task := range []exporter{m.ranker, m.embedder, m.completer} {
 		if err := task.export(e); err != nil {
 			return Conversion{}, err
@@ -75,7 +76,6 @@ func (m *Model) export(fam *family.Family, out string, t quant.Type, progress fu
 	if m.maxLength < n.MaxLength {
 		e.SequenceLimit(m.maxLength)
 	}
-	e.Tokenizer(m.tokenizer, m.typeRows(), n.Spec.VocabSize)
 	e.Tensors(append([]any{n.Trunk}, m.parts...)...)
 	return e.WriteFile(out, progress)
 }
@@ -136,8 +136,8 @@ func (l *languageModel) export(e *checkpoint.Export) error {
 			delete(ids, id)
 		}
 	}
-	if end, ok := l.tokenizer.EndID(); ok {
-		delete(ids, end)
+	if end, ok := e.Get("tokenizer.ggml.eos_token_id").(uint32); ok {
+		delete(ids, int32(end))
 	}
 	var rest []int32
 	for id := range ids {

@@ -79,7 +79,7 @@ func (m *Model) describe(fam *family.Family) {
 	info.Vocabulary, info.Heads = n.Spec.VocabSize, n.Spec.Heads
 	info.Tokenizer = m.tokenizer.Kind()
 	info.Tensors, info.Parameters, info.FileBytes = f.TensorInfos()
-	info.EmbeddingBytes = f.EmbeddingBytes()
+	info.EmbeddingBytes = f.TableBytes()
 	info.Kernels = kernels.Rung()
 	info.Threads = m.runner.Size()
 	info.ActivationBytes = compute.ActivationBytes(m.runner.Size(), max(m.chunk, m.maxLength), info.Hidden, info.Intermediate)

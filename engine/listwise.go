@@ -11,7 +11,6 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/internal/fault"
 	"github.com/winnow-rerank/winnow/kernels"
-	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
 // jina-reranker-v3 (Wang et al. 2025) reads all documents of a request in one

@@ -26,7 +26,7 @@ func (m *Model) scoreShared(ctx context.Context, prefixes *compute.PrefixCache, 
 	}
 	for _, s := range sequences {
 		k := known[string(bytesOf(s.IDs[:s.shared]))]
-		if s.shared < compute.ShortestPrefix {
+		if s.shared < compute.MinPrefix {
 			k = nil
 		}
 		if k == nil {
@@ -44,7 +44,7 @@ func (r *call) prefill(ctx context.Context, prefixes *compute.PrefixCache) (map[
 	known := make(map[string]*compute.KVCache)
 	w := &prefills{model: r.model}
 	for _, s := range r.sequences {
-		if s.shared < compute.ShortestPrefix {
+		if s.shared < compute.MinPrefix {
 			continue
 		}
 		key := bytesOf(s.IDs[:s.shared])

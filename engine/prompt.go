@@ -336,7 +336,7 @@ func (e *promptEncoder) share(sequences []Sequence) {
 	for _, s := range sequences {
 		n = min(n, compute.CommonPrefix(head, s.IDs), len(s.IDs)-1)
 	}
-	if n < compute.ShortestPrefix {
+	if n < compute.MinPrefix {
 		return
 	}
 	for i := range sequences {

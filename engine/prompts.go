@@ -60,7 +60,7 @@ func (p *piece) constant() bool {
 }
 
 // The prompts that winnow knows by name.
-var prompts = map[string]func() *prompt{
+var builtinPrompts = map[string]func() *prompt{
 	"qwen3-reranker":     qwen3Prompt,
 	"mxbai-rerank-v2":    mxbaiPrompt,
 	"bge-reranker-gemma": flagPrompt,
@@ -270,7 +270,7 @@ func (m *Model) findPrompt(template string) (*prompt, error) {
 			return ggufPrompt(m.tokenizer, text)
 		}
 		if name := f.String(keyPrompt, ""); name != "" {
-			if named, ok := prompts[name]; ok {
+			if named, ok := builtinPrompts[name]; ok {
 				return named().because("the file names it"), nil
 			}
 		}
@@ -278,7 +278,7 @@ func (m *Model) findPrompt(template string) (*prompt, error) {
 	name := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(f.Name + " " + m.path))
 	for _, known := range knownPrompts {
 		if strings.Contains(name, known.part) {
-			return prompts[known.prompt]().because("the model's name is known"), nil
+			return builtinPrompts[known.prompt]().because("the model's name is known"), nil
 		}
 	}
 	usual := "bge-reranker-gemma"
@@ -290,17 +290,17 @@ func (m *Model) findPrompt(template string) (*prompt, error) {
 	case strings.HasPrefix(f.Architecture, "Qwen2") || f.Architecture == "qwen2":
 		usual = "mxbai-rerank-v2"
 	}
-	return prompts[usual]().because("rerankers of this family usually have it"), nil
+	return builtinPrompts[usual]().because("rerankers of this family usually have it"), nil
 }
 
 // askedPrompt is the prompt of a name or template that was asked for.
 func (m *Model) askedPrompt(template string) (*prompt, error) {
-	if named, ok := prompts[template]; ok {
+	if named, ok := builtinPrompts[template]; ok {
 		return named().because("asked for"), nil
 	}
 	if !strings.Contains(template, "{") {
 		return nil, fmt.Errorf("there is no template %q: expected text with %s and %s, or one of %s",
-			checkpoint.Abridge(template), fieldQuery, fieldDocument, strings.Join(slices.Sorted(maps.Keys(prompts)), ", "))
+			checkpoint.Abridge(template), fieldQuery, fieldDocument, strings.Join(slices.Sorted(maps.Keys(builtinPrompts)), ", "))
 	}
 	p, err := promptOf(m.tokenizer, template)
 	if err != nil {

@@ -65,8 +65,8 @@ func (s *Step) Dimensions(dims map[string]int) {
 	dims["inputs"], dims["outputs"] = s.inputs, s.outputs
 }
 
-// stepEps is the epsilon of PyTorch's LayerNorm, which the module always has.
-const stepEps = 1e-5
+// ModuleEps is the epsilon of PyTorch's LayerNorm, which the module always has.
+const ModuleEps = 1e-5
 
 // Loaded checks what was loaded.
 func (c *Chain) Loaded() error {
@@ -76,7 +76,7 @@ func (c *Chain) Loaded() error {
 			return s.BiasError()
 		}
 		if s.Norm != nil {
-			s.Norm.Eps = stepEps
+			s.Norm.Eps = ModuleEps
 		}
 	}
 	return nil
@@ -173,7 +173,7 @@ func (c *Chain) read(modules []Module, hidden int) error {
 				return err
 			}
 		default:
-			return m.refuse(fmt.Sprintf("the module %q of sentence-transformers", abridge(m.Class)), "winnow knows Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout")
+			return m.refuse(fmt.Sprintf("the module %q of sentence-transformers", Abridge(m.Class)), "winnow knows Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout")
 		}
 		c.add(s)
 	}
@@ -272,7 +272,7 @@ func (m *Module) pooling(hidden int) (compute.Pooling, error) {
 			return p, nil
 		}
 	}
-	return 0, m.refuse("pooling by "+abridge(strings.Join(modes, " and ")), "winnow knows cls, mean, lasttoken and max")
+	return 0, m.refuse("pooling by "+Abridge(strings.Join(modes, " and ")), "winnow knows cls, mean, lasttoken and max")
 }
 
 // String is the chain in words.
@@ -284,8 +284,9 @@ func (c *Chain) String() string {
 	return strings.Join(words, " → ")
 }
 
-// Run takes vectors, a row each, through the steps.
-func (c *Chain) Run(m *compute.Context, x compute.Matrix) compute.Matrix {
+// Logits takes vectors, a row each, through the steps. What it makes of them are
+// logits or vectors.
+func (c *Chain) Logits(m *compute.Context, x compute.Matrix) compute.Matrix {
 	for i := range c.Steps {
 		s := &c.Steps[i]
 		switch {

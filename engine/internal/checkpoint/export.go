@@ -65,6 +65,15 @@ func (e *Export) fail(err error) {
 	}
 }
 
+// Architecture is GGUF's name of the family.
+func (e *Export) Architecture() string { return e.architecture }
+
+// PoolingType writes llama.cpp's number of how the model pools.
+func (e *Export) PoolingType(n int) { e.Set(keyPoolingType.GGUF, uint32(n)) }
+
+// Refuse is the error that the model has something that no GGUF file has.
+func (e *Export) Refuse(what, hint string) error { return e.file.Refuse("a conversion of "+what, hint) }
+
 // Set sets a key, in place of what it held before. One that begins with a dot
 // follows the name of the architecture.
 func (e *Export) Set(key string, value any) {
@@ -75,6 +84,14 @@ func (e *Export) Set(key string, value any) {
 	}
 	e.places[key] = len(e.metadata)
 	e.metadata = append(e.metadata, gguf.KV{Key: key, Value: value})
+}
+
+// Get is the value of a key, nil where it is not set.
+func (e *Export) Get(key string) any {
+	if i, ok := e.places[e.key(key)]; ok {
+		return e.metadata[i].Value
+	}
+	return nil
 }
 
 // Has says whether a key is set.

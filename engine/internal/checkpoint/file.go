@@ -108,7 +108,7 @@ func openFolder(dir string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := filepath.Base(absolute(dir))
+	name := filepath.Base(Absolute(dir))
 	dir = sentence.encoderFolder(dir)
 	path := filepath.Join(dir, "config.json")
 	data, err := readSmall(path)
@@ -185,7 +185,8 @@ func exists(path string) bool {
 	return err == nil
 }
 
-func absolute(path string) string {
+// Absolute is the absolute path, if there is one.
+func Absolute(path string) string {
 	if a, err := filepath.Abs(path); err == nil {
 		return a
 	}

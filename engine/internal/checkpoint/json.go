@@ -194,8 +194,15 @@ func number(v any) (float64, bool) {
 
 // String is a text.
 func (o *Object) String(name string) (string, bool) {
-	v, ok := o.value(name).(string)
-	return v, ok
+	return text(o.value(name))
+}
+
+func text(v any) (string, bool) {
+	s, ok := v.(string)
+	if ok && strings.HasPrefix(s, literalMark) {
+		return "", false
+	}
+	return s, ok
 }
 
 // Bool is true or false.
@@ -206,7 +213,7 @@ func (o *Object) Bool(name string) (value, ok bool) {
 
 // Strings is a list of texts.
 func (o *Object) Strings(name string) ([]string, bool) {
-	return listOf(o.value(name), func(v any) (string, bool) { s, ok := v.(string); return s, ok })
+	return listOf(o.value(name), text)
 }
 
 // Ints is a list of whole numbers.
@@ -254,7 +261,14 @@ func (o *Object) Kind(name string) string {
 	if err != nil {
 		return "a value that is not JSON"
 	}
-	return abridge(string(b))
+	return Abridge(string(b))
+}
+
+// account says that all members have been read.
+func (o *Object) account() {
+	for _, name := range o.Names() {
+		o.read[name] = true
+	}
 }
 
 // unread are the members that nobody has read, those of objects with their path.
@@ -274,8 +288,8 @@ func (o *Object) unread() []string {
 	return names
 }
 
-// abridge shortens a text of a file for an error.
-func abridge(s string) string {
+// Abridge shortens a text of a file for an error.
+func Abridge(s string) string {
 	const most = 80
 	if len(s) > most {
 		return strings.ToValidUTF8(s[:most], "") + "…"

@@ -160,6 +160,8 @@ func (f *File) structure(v reflect.Value, prefix string) {
 		case *compute.Linear:
 			shape[0] *= stacked
 			f.linear(dst, names, shape, tag)
+		case *Unpacked:
+			f.unpacked(dst, names[0], shape, tag.Get("bias"))
 		case *compute.Norm:
 			f.norm(dst, names[0], shape, tag)
 		case *compute.Embedding:
@@ -273,6 +275,7 @@ func (f *File) tensor(stem string, endings []string, shape []int, required bool)
 			f.keep(err)
 			return quant.Tensor{}, false
 		}
+		t.Shape = slices.Clone(shape) // a matrix of one row may be there as a vector
 		return t, true
 	}
 	if required {
@@ -371,14 +374,15 @@ func (f *File) linear(dst *compute.Linear, names []string, shape []int, tag refl
 			p.parts = append(p.parts, t)
 		}
 		if bias := tag.Get("bias"); bias != "none" {
-			biases = append(biases, f.vector(name, []string{".bias"}, shape[:1], bias != "optional")...)
+			b := f.vector(name, []string{".bias"}, shape[:1], bias != "optional")
+			if heads > 0 && b != nil {
+				b = permuted(b, deinterleaved(shape[0], heads))
+			}
+			biases = append(biases, b...)
 		}
 	}
 	switch {
 	case len(biases) == p.out:
-		if heads > 0 {
-			biases = permuted(biases, deinterleaved(p.out, heads))
-		}
 		dst.Bias = biases
 	case len(biases) > 0 && f.loading.missing == nil:
 		// Some of the stacked layers have one: what the others lack is 0.

@@ -52,7 +52,7 @@ func (s *setting) table() bool { return s.key != Key{} }
 func (s *setting) fallback(gguf bool) (text string, ok bool) {
 	if gguf {
 		if text, ok = s.tag.Lookup("ggufdefault"); ok {
-			return text, true
+			return text, text != "required"
 		}
 	}
 	return s.tag.Lookup("default")
@@ -70,7 +70,7 @@ func (s *setting) fallback(gguf bool) (text string, ok bool) {
 //	             the field held before. "@hidden/heads": a product or quotient of
 //	             dims of fields above. "rows:NAME": rows of the tensor of that name.
 //	             Without a default the setting is required
-//	ggufdefault  the same for GGUF files, where it is not default
+//	ggufdefault  the same for GGUF files, where it is not default; "required": none
 //	null         what null means in config.json, where it is not default
 //	min, max     the range of a number, as a number or the name of a bound: width,
 //	             heads, layers, vocab, positions, labels. Whole numbers are from 1 to
@@ -133,7 +133,7 @@ func (f *File) readSetting(s *setting, dims map[string]int) {
 func (s *setting) wanted() string {
 	switch s.value.Interface().(type) {
 	case int:
-		return fmt.Sprintf("a whole number from %g to %g", s.bound("min", 1), s.bound("max", MaxWidth))
+		return fmt.Sprintf("a whole number from %d to %d", int(s.bound("min", 1)), int(s.bound("max", MaxWidth)))
 	case bool:
 		return "true or false"
 	case float32, float64:
@@ -168,7 +168,7 @@ func (f *File) setValue(s *setting, v reflect.Value) {
 		name := f.String(s.key, "")
 		act, ok := activations[name]
 		if !ok && f.err == nil {
-			f.Fail(s.key, strconv.Quote(abridge(name)), "one of "+strings.Join(slices.Sorted(maps.Keys(activations)), ", "))
+			f.Fail(s.key, strconv.Quote(Abridge(name)), "one of "+strings.Join(slices.Sorted(maps.Keys(activations)), ", "))
 		}
 		v.SetUint(uint64(act))
 	case *[]string:

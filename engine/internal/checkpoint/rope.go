@@ -52,7 +52,7 @@ type ropeReader struct {
 	dim int // numbers of a head that are turned
 }
 
-// ropeDicts are the objects of config.json that a kind's parameters are in, those
+// dicts are the objects of config.json that a kind's parameters are in, those
 // that count most first, and their names.
 func (r *ropeReader) dicts(kind string) (dicts []*Object, names []string) {
 	config := r.f.Config
@@ -64,9 +64,11 @@ func (r *ropeReader) dicts(kind string) (dicts []*Object, names []string) {
 	parameters, scaling := config.Object("rope_parameters"), config.Object("rope_scaling")
 	perKind := parameters.Object("full_attention") != nil || parameters.Object("sliding_attention") != nil
 	if kind == "" && !perKind {
-		// One replaces the other.
+		// The first replaces the second, whatever that has.
 		if add(scaling, "rope_scaling"); len(dicts) == 0 {
 			add(parameters, "rope_parameters")
+		} else {
+			parameters.account()
 		}
 		return dicts, names
 	}
@@ -188,7 +190,7 @@ func (r *ropeReader) scale(name string, hasFactor bool, dicts []*Object) {
 	case "longrope", "su":
 		r.longRoPE(short)
 	default:
-		f.Unsupported(fmt.Sprintf("rope_scaling of type %q", abridge(name)), "winnow knows linear, dynamic, yarn, llama3, ntk and longrope")
+		f.Unsupported(fmt.Sprintf("rope_scaling of type %q", Abridge(name)), "winnow knows linear, dynamic, yarn, llama3, ntk and longrope")
 	}
 }
 
@@ -278,7 +280,7 @@ func (r *ropeReader) readGGUF() {
 			s.AttentionFactor = attention * yarnAttention(factor)
 		}
 	default:
-		f.Unsupported(fmt.Sprintf("%s %q", f.name(keyRoPEKind), abridge(kind)), "winnow knows none, linear and yarn")
+		f.Unsupported(fmt.Sprintf("%s %q", f.name(keyRoPEKind), Abridge(kind)), "winnow knows none, linear and yarn")
 	}
 	r.divisors()
 }
@@ -347,7 +349,7 @@ func (f *File) LayerTypes(n int, everyGlobal func(layer int) bool) []bool {
 	}
 	for i, kind := range kinds {
 		if kind != "full_attention" && kind != "sliding_attention" {
-			f.Unsupported(fmt.Sprintf("layers of %q", abridge(kind)), "winnow knows full_attention and sliding_attention")
+			f.Unsupported(fmt.Sprintf("layers of %q", Abridge(kind)), "winnow knows full_attention and sliding_attention")
 			break
 		}
 		global[i] = kind == "full_attention"

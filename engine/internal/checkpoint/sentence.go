@@ -106,13 +106,13 @@ func parseModules(path string, data []byte) ([]Module, error) {
 	modules := make([]Module, len(list))
 	for i, e := range list {
 		if e.Path != "" && !filepath.IsLocal(e.Path) {
-			return nil, wrong(strconv.Itoa(i)+".path", strconv.Quote(abridge(e.Path)), "a folder in that of the model")
+			return nil, wrong(strconv.Itoa(i)+".path", strconv.Quote(Abridge(e.Path)), "a folder in that of the model")
 		}
 		modules[i] = Module{Class: e.Type[strings.LastIndexByte(e.Type, '.')+1:], Folder: filepath.Join(filepath.Dir(path), e.Path),
 			PyLate: strings.HasPrefix(e.Type, "pylate.")}
 	}
 	if modules[0].Class != "Transformer" {
-		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a chain that begins with the module %q", abridge(list[0].Type)), Hint: "winnow knows those that begin with Transformer"}
+		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a chain that begins with the module %q", Abridge(list[0].Type)), Hint: "winnow knows those that begin with Transformer"}
 	}
 	return modules, nil
 }
@@ -151,7 +151,7 @@ func (m *SentenceModel) Prompts() (prompts map[string]string, usual string, err 
 	for _, name := range object.Names() {
 		text, ok := object.String(name)
 		if !ok && object.Has(name) {
-			return nil, "", m.wrong("prompts."+abridge(name), object.Kind(name), "a text")
+			return nil, "", m.wrong("prompts."+Abridge(name), object.Kind(name), "a text")
 		}
 		prompts[name] = text
 	}

@@ -160,7 +160,7 @@ func (f *File) Describe(k Key) string {
 		return "nothing"
 	}
 	if v, ok := f.values.String(n); ok {
-		return strconv.Quote(abridge(v))
+		return strconv.Quote(Abridge(v))
 	}
 	if v, ok := f.values.Int(n); ok {
 		return strconv.FormatInt(v, 10)
@@ -168,7 +168,7 @@ func (f *File) Describe(k Key) string {
 	if v, ok := f.values.Float(n); ok {
 		return strconv.FormatFloat(v, 'g', -1, 64)
 	}
-	return abridge(f.values.Kind(n))
+	return Abridge(f.values.Kind(n))
 }
 
 // Int is a whole number from low to high, or fallback where the setting is absent.

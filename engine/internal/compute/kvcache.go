@@ -113,7 +113,8 @@ func (c *Context) Prefill(cache *KVCache, ids []int32, want Want, pass func(c *C
 	return x
 }
 
-func commonPrefix(a, b []int32) int {
+// CommonPrefix is how many tokens two lists begin with alike.
+func CommonPrefix(a, b []int32) int {
 	n := min(len(a), len(b))
 	for i := range n {
 		if a[i] != b[i] {

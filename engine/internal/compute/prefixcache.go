@@ -99,7 +99,7 @@ func (p *PrefixCache) Find(ids []int32) (best *KVCache, common int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, k := range p.list {
-		if n := commonPrefix(k.ids, ids); n > common {
+		if n := CommonPrefix(k.ids, ids); n > common {
 			best, common = k, n
 		}
 	}
@@ -123,7 +123,7 @@ func (p *PrefixCache) Put(k *KVCache) {
 	}
 	// What is wholly contained in the new one is of no more use.
 	for i := len(p.list) - 1; i >= 0; i-- {
-		if q := p.list[i]; len(q.ids) <= len(k.ids) && commonPrefix(q.ids, k.ids) == len(q.ids) {
+		if q := p.list[i]; len(q.ids) <= len(k.ids) && CommonPrefix(q.ids, k.ids) == len(q.ids) {
 			p.drop(i)
 		}
 	}

@@ -132,7 +132,6 @@ func (s *decoderSettings) read(f *checkpoint.File, d decoderDefaults) {
 	f.Read(&s.Spec)
 	s.KVHeads, s.HeadDim = cmp.Or(d.keyHeads, s.Heads), cmp.Or(d.headDim, s.HiddenSize/s.Heads)
 	f.Read(s)
-	s.IsCausal = s.IsCausal && !s.Bidirectional
 	if s.Heads%s.KVHeads != 0 {
 		f.Fail(keyKVHeads, fmt.Sprint(s.KVHeads), fmt.Sprintf("a divisor of the %d heads", s.Heads))
 		s.KVHeads = s.Heads
@@ -152,7 +151,7 @@ func (s *decoderSettings) read(f *checkpoint.File, d decoderDefaults) {
 }
 
 // bothWays says whether tokens see what comes after them.
-func (s *decoderSettings) bothWays() bool { return !s.IsCausal }
+func (s *decoderSettings) bothWays() bool { return !s.IsCausal || s.Bidirectional }
 
 // build makes the layers, all alike: one rope, no windows. attention and rope of a
 // layer may be changed before the model is loaded.
@@ -202,6 +201,7 @@ func (m *decoder) networkOf(s *decoderSettings, settings any, global, local *com
 		Decoder: Decoder{Causal: !s.bothWays(), Words: &m.Words, Layers: s.Layers, KeyWidth: s.Keys},
 		Export: func(e *checkpoint.Export) error {
 			e.RoPE(global, local)
+			e.Set(".attention.causal", !s.bothWays())
 			return nil
 		},
 	}

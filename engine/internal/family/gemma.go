@@ -54,7 +54,7 @@ func newGemma(f *checkpoint.File, task Task) *Network {
 		s.Activation = kernels.GELUTanh // what the first configurations meant by "gelu"
 	}
 	n := m.network(f, &s.decoderSettings, s, task)
-	m.wordScale = s.wordScale()
+	m.wordScale, n.Decoder.TiesWords = s.wordScale(), true
 	return n
 }
 
@@ -72,7 +72,7 @@ func newGemma2(f *checkpoint.File, task Task) *Network {
 	f.Read(s)
 	s.Activation = s.HiddenActivation
 	n := m.network(f, &s.decoderSettings, s, task)
-	m.wordScale = s.wordScale()
+	m.wordScale, n.Decoder.TiesWords = s.wordScale(), true
 	for i := range m.Layers {
 		m.Layers[i].SoftCap, m.Layers[i].Scale = s.ScoreCap, s.scale()
 	}
@@ -108,7 +108,7 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 	local := f.RoPE("sliding_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "rope_local_base_freq", GGUF: ".rope.freq_base_swa"}, Theta: 10000, Dim: s.HeadDim, Positions: s.MaxPositions})
 	everything := f.LayerTypes(s.Layers, func(layer int) bool { return (layer+1)%s.WindowPattern == 0 })
 	n := m.networkOf(&s.decoderSettings, s, global, local, task)
-	m.wordScale = s.wordScale()
+	m.wordScale, n.Decoder.TiesWords = s.wordScale(), true
 	window := s.SlidingWindow
 	if s.bothWays() {
 		window = window/2 + 1 // half of it on each side, and the token itself
@@ -123,6 +123,7 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 	n.Decoder.LogitCap = s.LogitCap
 	n.Export = func(e *checkpoint.Export) error {
 		e.RoPE(global, local)
+		e.Set(".attention.causal", !s.bothWays())
 		e.LayerTypes(everything, s.WindowPattern, everyNth)
 		return s.exportScale(e, 62, "attn_q_norm.weight")
 	}

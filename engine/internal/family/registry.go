@@ -107,11 +107,12 @@ func (fam *Family) Architecture() string {
 // A Decoder is what a trunk that sees only what lies before has besides. The zero
 // value is that of an encoder.
 type Decoder struct {
-	Causal   bool               // no token sees a later one: prefixes can be shared
-	Words    *compute.Embedding // that a language model's head is tied to
-	Layers   int
-	KeyWidth int     // numbers of a token's keys in a layer
-	LogitCap float32 // of the language model's logits; 0: none
+	Causal    bool               // no token sees a later one: prefixes can be shared
+	Words     *compute.Embedding // that a language model's head is tied to
+	Layers    int
+	KeyWidth  int     // numbers of a token's keys in a layer
+	LogitCap  float32 // of the language model's logits; 0: none
+	TiesWords bool    // a language model's head is Words, unless the settings say otherwise
 }
 
 var families []*Family
