@@ -39,7 +39,7 @@ func Convert(in, out string, t quant.Type, progress func(done, of int)) (Convers
 		}
 		return e.WriteFile(out, progress)
 	}
-	m, fam, err := open(f, in, Options{Precision: F32}, t == quant.F32)
+	m, fam, err := build(f, in, Options{Precision: F32}, t == quant.F32)
 	if err != nil {
 		return Conversion{}, err
 	}

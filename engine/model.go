@@ -115,13 +115,13 @@ const defaultChunk = 192
 
 // load makes a model of f, which it closes if it cannot.
 func load(f *checkpoint.File, path string, o Options) (*Model, error) {
-	m, _, err := open(f, path, o, true)
+	m, _, err := build(f, path, o, true)
 	return m, err
 }
 
-// open is load, and says of which family the model is. Without weights it is not
+// build is load, and says of which family the model is. Without weights it is not
 // made ready to compute.
-func open(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, _ *family.Family, err error) {
+func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, _ *family.Family, err error) {
 	m := &Model{path: path, file: f, plain: o.PlainText, chunk: cmp.Or(o.BatchTokens, defaultChunk)}
 	defer func() {
 		if err != nil {

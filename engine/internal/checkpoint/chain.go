@@ -325,8 +325,7 @@ func Normalize(v []float32) {
 }
 
 // IsClassifier says whether the chain is the head of ModernBERT's classifier:
-// Dense, norm and Dense on the first token or the mean. FirstStep is the number of
-// the first in the names of its tensors.
+// Dense, norm and Dense on the first token or the mean.
 func (c *Chain) IsClassifier(hidden int) bool {
 	if len(c.Steps) != 3 || c.Pooling != compute.PoolFirst && c.Pooling != compute.PoolMean {
 		return false

@@ -24,8 +24,11 @@ var harmlessNames = wordSet(
 	`return_dict output_hidden_states output_attentions dense_seq_output`,
 	// They are the books of those who made the file, or the names of things.
 	`_name_or_path name_or_path transformers_version torch_dtype dtype model_type architectures auto_map custom_pipelines
-	_commit_hash finetuning_task label2id id2label num_labels _num_labels sentence_transformers tokenizer_class directionality
+	_commit_hash finetuning_task label2id id2label num_labels _num_labels sentence_transformers sbert_ce_default_activation_function tokenizer_class directionality
 	unsloth_version unsloth_fixed matryoshka_dimensions model_max_length license`,
+	// They are ids of special tokens, which the tokenizer has.
+	`bos_token_id eos_token_id pad_token_id cls_token_id sep_token_id mask_token_id unk_token_id decoder_start_token_id
+	forced_bos_token_id forced_eos_token_id`,
 	// The tensors of the file say whether there are biases.
 	`attention_bias mlp_bias norm_bias classifier_bias qkv_bias qkv_proj_bias mlp_fc1_bias mlp_fc2_bias decoder_bias`,
 	// They describe heads of pretraining, or a pooler that no class of transformers reads.
@@ -33,15 +36,12 @@ var harmlessNames = wordSet(
 	tie_encoder_decoder cross_attention_hidden_size generator_hidden_size`,
 )
 
-// harmlessParts and harmlessEnds are what the names of others have in them and
-// end with: dropouts, and ids of special tokens, which the tokenizer has.
-var (
-	harmlessParts = []string{"dropout"}
-	harmlessEnds  = []string{"_token_id", "_token_ids", "_token_index"}
-)
+// harmlessPart is what the names of many settings have in them that matter while a
+// model is trained only.
+const harmlessPart = "dropout"
 
-// harmlessFor are settings that the classes of a model_type do not read, although
-// checkpoints have them.
+// harmlessFor are settings that the classes of a model_type, a class by itself or
+// llama.cpp's code for an architecture do not read, although their files have them.
 var harmlessFor = map[string][]string{
 	"albert":     {"net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"},
 	"distilbert": {"tie_weights_", "sinusoidal_pos_embds", "output_past"},
@@ -49,8 +49,14 @@ var harmlessFor = map[string][]string{
 	"gemma":      {"hidden_act"},
 	"gemma2":     {"hidden_act"},
 	"modernbert": {"layer_norm_eps", "position_embedding_type"},
-	"nomic_bert": {"pad_vocab_size_multiple", "rotary_emb_scale_base"},
+	"nomic_bert": {"pad_vocab_size_multiple", "max_trained_positions", "summary_type", "summary_use_proj", "summary_proj_to_labels", "causal"},
 	"t5":         {"is_gated_act", "dense_act_fn", "n_positions"},
+
+	"JinaBertForSequenceClassification": {"hidden_act"},
+	"JinaBertModel":                     {"hidden_act"},
+	"JinaBertForMaskedLM":               {"hidden_act"},
+
+	"modern-bert": {"attention.causal", "attention.layer_norm_rms_epsilon"},
 }
 
 // harmlessValues are settings that change nothing where they have one of these
@@ -85,7 +91,7 @@ var harmlessValues = map[string][]string{
 var harmlessStarts = []string{"general.", "tokenizer.", "split.", "quantize."}
 
 // harmlessKeys are keys behind the architecture's name that change nothing.
-var harmlessKeys = []string{"rope.scaling.finetuned", "vocab_size"}
+var harmlessKeys = []string{"rope.scaling.finetuned", "vocab_size", "classifier.output_labels"}
 
 // wordSet is the set of the words of texts.
 func wordSet(texts ...string) map[string]bool {

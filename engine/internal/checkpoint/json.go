@@ -20,6 +20,7 @@ import (
 // Object is an empty one. Its methods take null for absent, and say whether the
 // value is there and of their type.
 type Object struct {
+	path    string // of the file, for errors
 	members map[string]any
 	read    map[string]bool
 	inner   map[string]*Object
@@ -50,11 +51,11 @@ func ParseObject(path string, data []byte) (*Object, error) {
 	if rest := bytes.TrimSpace(data[d.InputOffset():]); len(rest) > 0 {
 		return nil, &fault.FormatError{Path: path, Offset: d.InputOffset(), Found: "more after the JSON object", Want: "one JSON object"}
 	}
-	return newObject(v), nil
+	return newObject(path, v), nil
 }
 
-func newObject(members map[string]any) *Object {
-	return &Object{members: members, read: make(map[string]bool), inner: make(map[string]*Object)}
+func newObject(path string, members map[string]any) *Object {
+	return &Object{path: path, members: members, read: make(map[string]bool), inner: make(map[string]*Object)}
 }
 
 // ReadObject reads a JSON file that may be absent: there is none if the object is
@@ -243,7 +244,7 @@ func (o *Object) Object(name string) *Object {
 		return nil
 	}
 	if o.inner[name] == nil {
-		o.inner[name] = newObject(members)
+		o.inner[name] = newObject(o.path, members)
 	}
 	return o.inner[name]
 }

@@ -67,60 +67,18 @@ func (c *Chain) readColBERT(f *File) error {
 	return nil
 }
 
-// lateReader reads the settings of late interaction from one of the files that
-// have them, and keeps the first error.
-type lateReader struct {
-	path   string
-	values *Object
-	err    error
+// beside reads the settings of another file of the folder as f reads its own.
+func (f *File) beside(o *Object) *File {
+	path := f.settingsPath
+	if o != nil {
+		path = o.path
+	}
+	return &File{Format: Safetensors, Config: o, values: o, settingsPath: path}
 }
 
-func (r *lateReader) fail(name, want string) {
-	if r.err == nil {
-		r.err = &fault.FormatError{Path: r.path, Field: name, Offset: -1, Found: r.values.Kind(name), Want: want}
-	}
-}
-
-func (r *lateReader) text(name, fallback string) string {
-	if !r.values.Has(name) {
-		return fallback
-	}
-	v, ok := r.values.String(name)
-	if !ok {
-		r.fail(name, "a text")
-	}
-	return v
-}
-
-func (r *lateReader) truth(name string, fallback bool) bool {
-	if !r.values.Has(name) {
-		return fallback
-	}
-	v, ok := r.values.Bool(name)
-	if !ok {
-		r.fail(name, "true or false")
-	}
-	return v
-}
-
-func (r *lateReader) count(name string, fallback int) int {
-	if !r.values.Has(name) {
-		return fallback
-	}
-	v, ok := r.values.Int(name)
-	if !ok || v < 4 || v > MaxPositions {
-		r.fail(name, fmt.Sprintf("a whole number from 4 to %d", MaxPositions))
-		return fallback
-	}
-	return int(v)
-}
-
-func (r *lateReader) texts(name string) []string {
-	list, ok := r.values.Strings(name)
-	if !ok {
-		r.fail(name, "a list of texts")
-	}
-	return list
+// lateLength is how many tokens a text may have.
+func (f *File) lateLength(name string, fallback int) int {
+	return f.Int(Key{HF: name}, 4, MaxPositions, fallback)
 }
 
 // The keys of late interaction in GGUF files, whose marks and skipped tokens are
@@ -183,30 +141,28 @@ func (l *LateSettings) readGGUF(f *File, maxLength, vocab int) error {
 func (l *LateSettings) read(f *File, t *tokenizer.Tokenizer, maxLength int) error {
 	s := f.Sentence
 	skip := strings.Split(punctuation, "")
-	r := lateReader{path: f.settingsPath}
+	var r *File
 	switch {
 	case f.Architecture == colBERT && s.Modules == nil:
-		r.values = s.Artifact
-		l.Query = LateText{Prefix: r.text("query_token_id", "[unused0]"), Length: r.count("query_maxlen", lateQueryLength)}
-		l.Document = LateText{Prefix: r.text("doc_token_id", "[unused1]"), Length: r.count("doc_maxlen", lateDocumentLength)}
-		l.Attend = r.truth("attend_to_mask_tokens", false)
-		if !r.truth("mask_punctuation", true) {
+		r = f.beside(s.Artifact)
+		l.Query = LateText{Prefix: r.String(Key{HF: "query_token_id"}, "[unused0]"), Length: r.lateLength("query_maxlen", lateQueryLength)}
+		l.Document = LateText{Prefix: r.String(Key{HF: "doc_token_id"}, "[unused1]"), Length: r.lateLength("doc_maxlen", lateDocumentLength)}
+		l.Attend = r.Bool(Key{HF: "attend_to_mask_tokens"}, false)
+		if !r.Bool(Key{HF: "mask_punctuation"}, true) {
 			skip = nil
 		}
 	case s.Kind() == "MultiVectorEncoder":
-		r.values = s.Encoder
+		r = f.beside(s.Encoder)
 		var err error
-		if skip, err = l.multiVector(f, &r, maxLength); err != nil {
+		if skip, err = l.multiVector(f, r, maxLength); err != nil {
 			return err
 		}
 	default:
-		r.values = s.Settings
-		l.Query = LateText{Prefix: r.text("query_prefix", "[Q] "), Length: r.count("query_length", lateQueryLength)}
-		l.Document = LateText{Prefix: r.text("document_prefix", "[D] "), Length: r.count("document_length", lateDocumentLength)}
-		l.Expand, l.Attend = r.truth("do_query_expansion", true), r.truth("attend_to_expansion_tokens", false)
-		if s.Settings.Has("skiplist_words") {
-			skip = r.texts("skiplist_words")
-		}
+		r = f.beside(s.Settings)
+		l.Query = LateText{Prefix: r.String(Key{HF: "query_prefix"}, "[Q] "), Length: r.lateLength("query_length", lateQueryLength)}
+		l.Document = LateText{Prefix: r.String(Key{HF: "document_prefix"}, "[D] "), Length: r.lateLength("document_length", lateDocumentLength)}
+		l.Expand, l.Attend = r.Bool(Key{HF: "do_query_expansion"}, true), r.Bool(Key{HF: "attend_to_expansion_tokens"}, false)
+		skip = r.Strings(keySkipped, skip)
 	}
 	if r.err != nil {
 		return r.err
@@ -214,30 +170,33 @@ func (l *LateSettings) read(f *File, t *tokenizer.Tokenizer, maxLength int) erro
 	return l.marks(f, t, maxLength, skip)
 }
 
+// keySkipped is the words of documents that do not count.
+var keySkipped = Key{HF: "skiplist_words"}
+
 // multiVector reads the settings of a MultiVectorEncoder, and gives the words that
 // do not count.
-func (l *LateSettings) multiVector(f *File, r *lateReader, maxLength int) (skip []string, err error) {
+func (l *LateSettings) multiVector(f, r *File, maxLength int) (skip []string, err error) {
 	s := f.Sentence
 	prompts, _, err := s.Prompts()
 	if err != nil {
 		return nil, err
 	}
-	l.Query = LateText{Prefix: prompts["query"], Length: r.count("query_length", maxLength), Before: true}
-	l.Document = LateText{Prefix: prompts["document"], Length: r.count("document_length", maxLength), Before: true}
+	l.Query = LateText{Prefix: prompts["query"], Length: r.lateLength("query_length", maxLength), Before: true}
+	l.Document = LateText{Prefix: prompts["document"], Length: r.lateLength("document_length", maxLength), Before: true}
 	expansion := s.Encoder.Object("query_expansion")
 	if l.Expand = expansion != nil; l.Expand {
 		if how, _ := expansion.String("strategy"); how != "fixed" || expansion.Has("token") {
-			return nil, f.Refuse("query_expansion "+s.Encoder.Kind("query_expansion"), `winnow knows the strategy "fixed" with the mask token`)
+			return nil, r.Refuse("query_expansion "+s.Encoder.Kind("query_expansion"), `winnow knows the strategy "fixed" with the mask token`)
 		}
-		x := lateReader{path: r.path, values: expansion}
-		l.Query.Length, l.Attend = x.count("length", lateQueryLength), x.truth("attend", false)
-		if r.err == nil {
-			r.err = x.err
+		x := f.beside(expansion)
+		l.Query.Length, l.Attend = x.lateLength("length", lateQueryLength), x.Bool(Key{HF: "attend"}, false)
+		if x.err != nil {
+			return nil, x.err
 		}
 	}
-	if m := s.Module("MultiVectorMask"); m != nil && m.Config.Has("skiplist_words") {
-		x := lateReader{path: m.path, values: m.Config}
-		skip, err = x.texts("skiplist_words"), x.err
+	if m := s.Module("MultiVectorMask"); m != nil {
+		x := f.beside(m.Config)
+		skip, err = x.Strings(keySkipped, nil), x.err
 	}
 	return skip, err
 }

@@ -31,21 +31,15 @@ func (f *File) Unread() []string {
 
 // harmless says whether a setting of config.json changes nothing.
 func (f *File) harmless(name string) bool {
-	if harmlessNames[name] || slices.Contains(harmlessFor[f.ModelType], name) {
+	if harmlessNames[name] || strings.Contains(name, harmlessPart) || slices.Contains(harmlessFor[f.ModelType], name) || slices.Contains(harmlessFor[f.Architecture], name) {
 		return true
 	}
-	for _, part := range harmlessParts {
-		if strings.Contains(name, part) {
-			return true
-		}
-	}
-	for _, end := range harmlessEnds {
-		if strings.HasSuffix(name, end) {
-			return true
-		}
-	}
-	if !strings.HasSuffix(f.Architecture, "ForSequenceClassification") && (strings.HasPrefix(name, "classifier_") || name == "problem_type") {
-		return true // of a head that the class does not have
+	ends := func(end string) bool { return strings.HasSuffix(f.Architecture, end) }
+	switch {
+	case strings.HasPrefix(name, "classifier_"), name == "problem_type":
+		return !ends("ForSequenceClassification") // there is no such head
+	case name == "tie_word_embeddings":
+		return !ends("ForCausalLM") && !ends("ForConditionalGeneration")
 	}
 	if neutral, ok := harmlessValues[name]; ok {
 		value, err := json.Marshal(f.Config.members[name])
@@ -63,5 +57,5 @@ func harmlessKey(key, architecture string) bool {
 		}
 	}
 	rest, ok := strings.CutPrefix(key, architecture+".")
-	return ok && slices.Contains(harmlessKeys, rest)
+	return ok && (slices.Contains(harmlessKeys, rest) || slices.Contains(harmlessFor[architecture], rest))
 }
