@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -39,7 +40,7 @@ func Convert(in, out string, t quant.Type, progress func(done, of int)) (Convers
 		}
 		return e.WriteFile(out, progress)
 	}
-	m, fam, err := build(f, in, Options{Precision: F32}, t == quant.F32)
+	m, fam, err := build(f, in, Options{Precision: F32, unjudged: true}, t == quant.F32)
 	if err != nil {
 		return Conversion{}, err
 	}
@@ -54,10 +55,11 @@ func Convert(in, out string, t quant.Type, progress func(done, of int)) (Convers
 // export writes the model as a GGUF file.
 func (m *Model) export(fam *family.Family, out string, t quant.Type, progress func(done, of int)) (Conversion, error) {
 	n := m.network
-	if fam.Architecture() == "" {
+	arch := cmp.Or(n.GGUF, fam.Architecture())
+	if arch == "" {
 		return Conversion{}, m.file.Refuse("a conversion of "+m.file.Architecture, "")
 	}
-	e, err := checkpoint.NewExport(m.file, t, fam.Architecture())
+	e, err := checkpoint.NewExport(m.file, t, arch)
 	if err != nil {
 		return Conversion{}, err
 	}
@@ -229,7 +231,7 @@ func (m *Model) calledQwenReranker() bool {
 // compare opens a file in F32 that was written of the model and compares what the
 // two compute.
 func (m *Model) compare(path string) error {
-	copied, err := Open(path, Options{Precision: F32, Threads: m.runner.Size()})
+	copied, err := Open(path, Options{Precision: F32, Threads: m.runner.Size(), unjudged: true})
 	if err != nil {
 		return fmt.Errorf("the file that was written cannot be opened: %w", err)
 	}

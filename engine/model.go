@@ -62,6 +62,7 @@ type Options struct {
 	PlainText   bool   // what spells a special token in queries and documents stays text
 
 	roundAll bool // narrow matrices too are rounded to 8 bits: for tests
+	unjudged bool // any label may be the relevant one: for conversions
 }
 
 // A Model is a loaded model. Its methods may be called at the same time; Close only

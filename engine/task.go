@@ -145,6 +145,9 @@ type logitHead interface {
 // judge decides which label means that a document is relevant.
 func (s *scorer) judge(o Options) (err error) {
 	s.judgement, err = judge(s.file, s.labels, o.Label)
+	if o.unjudged {
+		return nil
+	}
 	return err
 }
 

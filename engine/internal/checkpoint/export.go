@@ -94,6 +94,23 @@ func (e *Export) Get(key string) any {
 	return nil
 }
 
+// Unset takes a key out again.
+func (e *Export) Unset(key string) {
+	key = e.key(key)
+	i, ok := e.places[key]
+	if !ok {
+		return
+	}
+	e.metadata = slices.Delete(e.metadata, i, i+1)
+	delete(e.places, key)
+	delete(e.written, key)
+	for k, at := range e.places {
+		if at > i {
+			e.places[k] = at - 1
+		}
+	}
+}
+
 // Has says whether a key is set.
 func (e *Export) Has(key string) bool {
 	_, ok := e.places[e.key(key)]
@@ -215,7 +232,7 @@ func (e *Export) verify() error {
 		settingsOf(got.Elem(), func(s *setting) {
 			w := wanted[0]
 			wanted = wanted[1:]
-			if g.err == nil && s.key.GGUF != "" && !equalSettings(s.value, w.value) {
+			if _, written := e.written[e.key(s.key.GGUF)]; written && g.err == nil && !equalSettings(s.value, w.value) {
 				g.err = fmt.Errorf("%s: %s would be %v in the GGUF file and is %v", e.file.settingsPath, w.field, s.value, w.value)
 			}
 		})

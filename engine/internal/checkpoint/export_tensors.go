@@ -81,7 +81,7 @@ func (e *Export) structure(v reflect.Value, hf, stem string) {
 			e.structure(field, hf, stem)
 			continue
 		}
-		if tag.Get("hf") == "" || tag.Get("gguf") == "" || field.Kind() == reflect.Pointer && field.IsNil() {
+		if tag.Get("hf") == "" || tag.Get("gguf") == "" || tag.Get("again") == "true" || field.Kind() == reflect.Pointer && field.IsNil() {
 			continue
 		}
 		if field.Kind() == reflect.Pointer {

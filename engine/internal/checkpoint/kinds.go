@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"fmt"
 	"path/filepath"
 	"slices"
 )
@@ -41,7 +42,7 @@ func (f *File) ChainLabels(c *Chain) (labels []string, ok bool) {
 			return labels, true
 		}
 		if f.IsGGUF() {
-			f.Fail(keyLabels, f.Describe(keyLabels), "one for each number of the chain")
+			f.Fail(keyLabels, f.Describe(keyLabels), fmt.Sprintf("one for each of the chain's %d numbers", c.Width))
 		}
 	}
 	return DefaultLabels(c.Width), true

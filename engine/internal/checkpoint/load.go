@@ -60,6 +60,7 @@ type loading struct {
 //	from        on a slice: the index of its first element in names.
 //	interleave  a dim: in GGUF files the two halves of each of so many heads are
 //	            interleaved, as llama.cpp has those of Llama; 0: they are not.
+//	again       "true": another field has the tensors, too, and an Export writes that.
 //	plus        a dim: what a Norm's weights in safetensors files lack (Gemma: 1).
 //
 // A name of one dot is that which the slice's tag begins. Fields of embedded

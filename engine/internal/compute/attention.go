@@ -61,9 +61,11 @@ const coarseTokens = 128
 // attentionPairs is attention of all sequences and heads of keys, in that order.
 type attentionPairs struct {
 	*Attention
+	mask   AttentionMask
 	out    Matrix
 	qkv    QKV
 	rows   Rows
+	keys   *Batch // whose tokens the keys are of
 	layer  int
 	coarse bool
 	owner  *Context
@@ -72,26 +74,39 @@ type attentionPairs struct {
 // Attend is attention of the queries of some tokens, a row a token, to keys and values
 // of all.
 func (a *Attention) Attend(c *Context, qkv QKV, rows Rows) Matrix {
-	b := &c.Batch
-	p := &c.attends
-	*p = attentionPairs{Attention: a, out: c.New(qkv.Q.Rows, qkv.Q.Cols), qkv: qkv, rows: rows, layer: c.layer, owner: c,
-		coarse: a.Coarse && c.runner.options.Coarse && rows.All}
+	return c.attend(attentionPairs{Attention: a, mask: a.Mask, qkv: qkv, rows: rows, keys: &c.Batch,
+		coarse: a.Coarse && c.runner.options.Coarse && rows.All})
+}
+
+// AttendTo is cross-attention: that of the queries of some tokens, a row a token, to all
+// keys and values of the same sequence in the batch that [Context.BeginDecoder] left.
+// Nothing is masked.
+func (a *Attention) AttendTo(c *Context, q Matrix, rows Rows, k, v Matrix) Matrix {
+	return c.attend(attentionPairs{Attention: a, qkv: QKV{Q: q, K: k, V: v}, rows: rows, keys: &c.encoded.batch})
+}
+
+func (c *Context) attend(pairs attentionPairs) Matrix {
+	p, b := &c.attends, &c.Batch
+	pairs.out = c.New(pairs.qkv.Q.Rows, pairs.qkv.Q.Cols)
+	pairs.owner, pairs.layer = c, c.layer
+	*p = pairs
 	work := 0
 	for s := range b.Sequences() {
-		first, last := b.Range(s)
-		from, to := rows.within(first, last)
-		keys, reach := b.Prefix[s].Tokens+last-first, a.Mask.Window
-		if a.Mask.Causal {
-			keys = b.Prefix[s].Tokens + (last-first+1)/2
+		from, to := p.rows.within(b.Range(s))
+		first, last := p.keys.Range(s)
+		keys, reach := last-first, p.mask.Window
+		if p.mask.Causal {
+			keys = (keys + 1) / 2
 		} else {
 			reach = 2*reach + 1
 		}
-		if a.Mask.Window > 0 {
+		keys += p.keys.Prefix[s].Tokens
+		if p.mask.Window > 0 {
 			keys = min(keys, reach)
 		}
-		work += (to - from) * keys * a.Heads * (2*a.HeadDim*floatWork + expWork)
+		work += (to - from) * keys * p.Heads * (2*p.HeadDim*floatWork + expWork)
 	}
-	c.spread(p, b.Sequences()*a.KVHeads, 1, work)
+	c.spread(p, b.Sequences()*p.KVHeads, 1, work)
 	return p.out
 }
 
@@ -114,13 +129,14 @@ func (p *attentionPairs) part(from, to, w int) {
 
 // group is attention of the query heads of sequence s that share head h of the keys.
 func (p *attentionPairs) group(s, h int, scratch *kernels.AttentionScratch) {
-	b, d := &p.owner.Batch, p.HeadDim
-	first, last := b.Range(s)
-	seen := first + int(b.Visible[s])
-	k, v := p.qkv.K.Slice(first, seen).Columns(h*d, (h+1)*d), p.qkv.V.Slice(first, seen).Columns(h*d, (h+1)*d)
-	kernel := kernels.Attention{HeadDim: d, Scale: p.Scale, SoftCap: p.SoftCap, Window: p.Mask.Window, Causal: p.Mask.Causal}
+	d := p.HeadDim
+	first, last := p.owner.Batch.Range(s)
+	begin, _ := p.keys.Range(s)
+	seen := begin + int(p.keys.Visible[s])
+	k, v := p.qkv.K.Slice(begin, seen).Columns(h*d, (h+1)*d), p.qkv.V.Slice(begin, seen).Columns(h*d, (h+1)*d)
+	kernel := kernels.Attention{HeadDim: d, Scale: p.Scale, SoftCap: p.SoftCap, Window: p.mask.Window, Causal: p.mask.Causal}
 	before := 0
-	if prefix := b.Prefix[s]; prefix.Tokens > 0 {
+	if prefix := p.keys.Prefix[s]; prefix.Tokens > 0 {
 		before = prefix.Tokens
 		kp, vp := prefix.Cache.rows(p.layer, before)
 		kernel.KPrefix, kernel.VPrefix = kp.Columns(h*d, (h+1)*d), vp.Columns(h*d, (h+1)*d)
@@ -143,9 +159,9 @@ func (p *attentionPairs) group(s, h int, scratch *kernels.AttentionScratch) {
 			at = int(p.rows.Numbers[r]) - first
 		}
 		q, out := headRowsOf(p.qkv.Q.Row(r)[h*group*d:], group, d), headRowsOf(p.out.Row(r)[h*group*d:], group, d)
-		if p.Mask.Window == 0 && p.Mask.Slopes == nil {
+		if p.mask.Window == 0 && p.mask.Slopes == nil {
 			n := k.Rows
-			if p.Mask.Causal {
+			if p.mask.Causal {
 				n = min(n, at+1)
 			}
 			kernel.Causal = false
@@ -161,10 +177,10 @@ func (p *attentionPairs) group(s, h int, scratch *kernels.AttentionScratch) {
 }
 
 func (p *attentionPairs) slope(head int) float32 {
-	if p.Mask.Slopes == nil {
+	if p.mask.Slopes == nil {
 		return 0
 	}
-	return p.Mask.Slopes[head]
+	return p.mask.Slopes[head]
 }
 
 // headRowsOf is the heads at the beginning of a row as rows of their own.

@@ -14,11 +14,12 @@ type Matrix = kernels.Matrix
 type Context struct {
 	Batch Batch
 
-	runner *Runner
-	worker int
-	ctx    context.Context
-	layer  int  // how many layers the batch has been through
-	alone  bool // in a piece of another's operation: nothing is divided
+	runner  *Runner
+	worker  int
+	ctx     context.Context
+	layer   int // how many layers the batch has been through
+	encoded encoded // of an encoder-decoder, in its decoder
+	alone   bool // in a piece of another's operation: nothing is divided
 
 	// Memory: of the batch, of a product's input, and of pieces of anybody's operation.
 	arena        arena
@@ -62,9 +63,29 @@ func (c *Context) Reset() {
 	c.layer = 0
 }
 
+// encoded is what an encoder made of its batch, for a decoder to attend to.
+type encoded struct {
+	batch  Batch
+	states Matrix
+}
+
+// BeginDecoder goes on from an encoder, whose states of all tokens x are, to its
+// decoder: the batch is empty, for the decoder's tokens of the same sequences, in the
+// same order.
+func (c *Context) BeginDecoder(x Matrix) {
+	c.encoded.batch, c.Batch = c.Batch, c.encoded.batch
+	c.encoded.states = x
+	c.Batch.reset()
+	c.layer = 0
+}
+
+// Encoded is the states that BeginDecoder was given.
+func (c *Context) Encoded() Matrix { return c.encoded.states }
+
 // leave ends a tile, however it ended: nothing of the caller's is held.
 func (c *Context) leave() {
 	c.Batch.reset()
+	c.encoded.batch.reset()
 	c.ctx, c.alone = nil, false
 	c.blocks = rowBlocks{}
 }

@@ -53,16 +53,16 @@ func DefaultRoPESettings(theta float64) RoPESettings {
 // NewRoPE turns the first dim numbers of a head.
 func NewRoPE(dim int, s RoPESettings) *RoPE {
 	r := &RoPE{settings: s, frequencies: make([]float64, dim/2), factor: 1}
-	theta := s.Theta
-	if s.Kind == "ntk" {
-		// The base grows so that the slowest pair is stretched by Factor and the fastest
-		// not at all.
-		theta *= math.Pow(s.Factor, float64(dim)/float64(dim-2))
-	}
 	for i := range r.frequencies {
-		r.frequencies[i] = math.Pow(theta, -2*float64(i)/float64(dim))
+		r.frequencies[i] = math.Pow(s.Theta, -2*float64(i)/float64(dim))
 	}
 	switch s.Kind {
+	case "ntk":
+		// As the authors of GTE do: the base is multiplied by Factor, and the slowest pair
+		// comes to be stretched by Factor.
+		for i := range r.frequencies {
+			r.frequencies[i] = math.Pow(s.Theta*s.Factor, -2*float64(i)/float64(dim)) / math.Pow(s.Factor, 2/float64(dim))
+		}
 	case "linear":
 		// Positions are divided, which comes to the same.
 		for i := range r.frequencies {

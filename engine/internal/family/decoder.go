@@ -169,9 +169,13 @@ func (m *decoder) build(s *decoderSettings, rope *compute.RoPE) {
 
 // slide gives the layers that do not see everything a window of tokens, the token
 // itself among them.
-func (m *decoder) slide(everything []bool, window int) {
+func (m *decoder) slide(n *Network, everything []bool, window int) {
+	if window >= n.MaxLength {
+		return // no text goes beyond it
+	}
 	for i := range m.Layers {
 		if l := &m.Layers[i]; !everything[i] {
+			n.Window = window
 			l.Mask.Window = window
 			if !l.Mask.Causal {
 				l.Mask.Window = window - 1 // on each side of the token

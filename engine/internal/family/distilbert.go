@@ -35,8 +35,18 @@ func newDistilBERT(f *checkpoint.File, task Task) *Network {
 	n := m.configure(f, s)
 	s.TypeVocabSize, n.TokenTypes, n.OneType = 0, 1, true
 	n.Load.Prefixes = []string{"distilbert."}
+	n.Export = func(e *checkpoint.Export) error {
+		e.Unset("tokenizer.ggml.token_type_count")
+		return nil
+	}
 	if task == Classify {
 		n.Classifier = new(distilClassifier)
+	} else {
+		n.GGUF = "bert" // as llama.cpp calls the trunk
+		n.Export = func(e *checkpoint.Export) error {
+			e.Set("tokenizer.ggml.token_type_count", uint32(1)) // llama.cpp wants a number
+			return nil
+		}
 	}
 	return n
 }

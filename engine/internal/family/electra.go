@@ -50,6 +50,8 @@ func newELECTRA(f *checkpoint.File, task Task) *Network {
 	n.Load.Prefixes = []string{"electra."}
 	if task == Classify {
 		n.Classifier = new(electraClassifier)
+	} else if !s.Projected {
+		n.GGUF = "bert" // which it then is
 	}
 	return n
 }

@@ -37,8 +37,6 @@ func init() {
 type gemmaSettings struct {
 	decoderSettings
 	HiddenActivation kernels.Activation `hf:"hidden_activation" gguf:"-" default:"preset"`
-	SlidingWindow    int                `hf:"sliding_window" gguf:".attention.sliding_window" default:"4096" max:"positions"`
-	QueryScalar      float64            `hf:"query_pre_attn_scalar" gguf:"-" default:"preset" min:"1e-3" max:"1e6"`
 }
 
 // gemmaBase reads what the three have in common.
@@ -58,8 +56,15 @@ func newGemma(f *checkpoint.File, task Task) *Network {
 	return n
 }
 
-type gemma2Settings struct {
+// slidingSettings are those of Gemma 2 and 3.
+type slidingSettings struct {
 	gemmaSettings
+	SlidingWindow int     `hf:"sliding_window" gguf:".attention.sliding_window" default:"4096" max:"positions"`
+	QueryScalar   float64 `hf:"query_pre_attn_scalar" gguf:"-" default:"preset" min:"1e-3" max:"1e6"`
+}
+
+type gemma2Settings struct {
+	slidingSettings
 	ScoreCap float32 `hf:"attn_logit_softcapping" gguf:".attn_logit_softcapping" default:"50" null:"0" min:"0" max:"1e6"`
 	LogitCap float32 `hf:"final_logit_softcapping" gguf:".final_logit_softcapping" default:"30" null:"0" min:"0" max:"1e6"`
 }
@@ -77,7 +82,7 @@ func newGemma2(f *checkpoint.File, task Task) *Network {
 		m.Layers[i].SoftCap, m.Layers[i].Scale = s.ScoreCap, s.scale()
 	}
 	everything := f.LayerTypes(s.Layers, func(layer int) bool { return layer%2 == 1 })
-	m.slide(everything, s.SlidingWindow)
+	m.slide(n, everything, s.SlidingWindow)
 	n.Decoder.LogitCap = s.LogitCap
 	export := n.Export
 	n.Export = func(e *checkpoint.Export) error {
@@ -91,7 +96,7 @@ func newGemma2(f *checkpoint.File, task Task) *Network {
 }
 
 type gemma3Settings struct {
-	gemmaSettings
+	slidingSettings
 	LogitCap      float32 `hf:"final_logit_softcapping" gguf:".final_logit_softcapping" default:"0" min:"0" max:"1e6"`
 	WindowPattern int     // layers; one of them sees everything
 }
@@ -113,7 +118,7 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 	if s.bothWays() {
 		window = window/2 + 1 // half of it on each side, and the token itself
 	}
-	m.slide(everything, window)
+	m.slide(n, everything, window)
 	for i := range m.Layers {
 		m.Layers[i].Scale = s.scale()
 		if !everything[i] {
@@ -136,7 +141,7 @@ func everyNth(layer, every int) bool { return (layer+1)%every == 0 }
 // queryScale sets the number whose root scores are divided by. GGUF has no key for
 // it: as in llama.cpp it is the size of a head, save in the largest model, which
 // is known by its number of layers.
-func (s *gemmaSettings) queryScale(f *checkpoint.File, largest int) {
+func (s *slidingSettings) queryScale(f *checkpoint.File, largest int) {
 	s.HiddenActivation = kernels.GELUTanh
 	s.QueryScalar = 256
 	if f.IsGGUF() {
@@ -144,7 +149,7 @@ func (s *gemmaSettings) queryScale(f *checkpoint.File, largest int) {
 	}
 }
 
-func (s *gemmaSettings) ggufScalar(largest int) float64 {
+func (s *slidingSettings) ggufScalar(largest int) float64 {
 	if s.Layers == largest {
 		return float64(s.HiddenSize / s.Heads)
 	}
@@ -154,11 +159,11 @@ func (s *gemmaSettings) ggufScalar(largest int) float64 {
 // wordScale is what the embeddings of words are multiplied by.
 func (s *gemmaSettings) wordScale() float32 { return float32(math.Sqrt(float64(s.HiddenSize))) }
 
-func (s *gemmaSettings) scale() float32 { return float32(1 / math.Sqrt(s.QueryScalar)) }
+func (s *slidingSettings) scale() float32 { return float32(1 / math.Sqrt(s.QueryScalar)) }
 
 // exportScale puts a scale of scores that GGUF has no key for into what makes the
 // queries: their norm or their matrix.
-func (s *gemmaSettings) exportScale(e *checkpoint.Export, largest int, tensors ...string) error {
+func (s *slidingSettings) exportScale(e *checkpoint.Export, largest int, tensors ...string) error {
 	ratio := float64(s.scale()) * math.Sqrt(s.ggufScalar(largest))
 	if math.Abs(ratio-1) >= 1e-6 {
 		for _, name := range tensors {

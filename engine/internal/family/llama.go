@@ -72,7 +72,9 @@ func newMistral(f *checkpoint.File, task Task) *Network {
 	s.interleave()
 	n := m.network(f, &s.decoderSettings, s, task)
 	if s.SlidingWindow > 0 {
-		m.slide(make([]bool, s.Layers), s.SlidingWindow)
+		m.slide(n, make([]bool, s.Layers), s.SlidingWindow)
+	}
+	if n.Window > 0 {
 		n.Export = windowless
 	}
 	return n

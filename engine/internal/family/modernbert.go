@@ -92,13 +92,19 @@ type modernClassifier struct {
 	Classifier compute.Linear `hf:"classifier" gguf:"cls.output" shape:"labels hidden" bias:"optional" keep:"exact"`
 
 	activation kernels.Activation
-	eps        float32 // of the norm, where it is not that of all; 0: it is
+	chain      *checkpoint.Chain // that it stands for, or nil
 }
 
-// Loaded sets the norm's epsilon.
+// Loaded checks the biases that a chain promises, and sets its norm's epsilon.
 func (h *modernClassifier) Loaded() error {
-	if h.eps != 0 {
-		h.DenseNorm.Eps = h.eps
+	if h.chain == nil {
+		return nil
+	}
+	h.DenseNorm.Eps = checkpoint.ModuleEps
+	for i, l := range map[int]*compute.Linear{0: &h.Dense, 2: &h.Classifier} {
+		if s := &h.chain.Steps[i]; s.HasBias() != (l.Bias != nil) {
+			return s.BiasError()
+		}
 	}
 	return nil
 }
@@ -205,7 +211,7 @@ func modernChainClassifier(f *checkpoint.File, c *checkpoint.Chain, hidden int) 
 		return nil
 	}
 	f.AliasClassifier()
-	return &modernClassifier{activation: c.Steps[0].Activation, eps: checkpoint.ModuleEps}
+	return &modernClassifier{activation: c.Steps[0].Activation, chain: c}
 }
 
 // export puts the bias of the head's norm, which llama.cpp has none of, into the

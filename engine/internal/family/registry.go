@@ -83,6 +83,8 @@ type Network struct {
 	// of modules, or nil if that is another; nil: there is none.
 	ChainClassifier func(f *checkpoint.File, c *checkpoint.Chain, hidden int) Classifier
 
+	// GGUF is the general.architecture that a file is written with; "": the family's.
+	GGUF string
 	// Export adds to a GGUF file what the tables cannot say; nil: nothing.
 	Export func(e *checkpoint.Export) error
 }
