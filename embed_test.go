@@ -58,10 +58,10 @@ func TestEmbed(t *testing.T) {
 
 	long := strings.Repeat("many words ", 100)
 	var tooLong *TooLongError
-	if _, err := m.Embed(ctx, []string{"a", long}, TruncateText(false)); !errors.As(err, &tooLong) || tooLong.Index != 1 || tooLong.Limit != 48 || !strings.HasPrefix(err.Error(), "text 1: ") {
+	if _, err := m.Embed(ctx, []string{"a", long}, Truncate(TruncateNever)); !errors.As(err, &tooLong) || tooLong.Index != 1 || tooLong.Limit != 48 || !strings.HasPrefix(err.Error(), "winnow: text 1: ") {
 		t.Errorf("a text that is too long gives %v", err)
 	}
-	texts, err := m.EncodeTexts(context.Background(), []string{long}, MaxTextTokens(10))
+	texts, err := m.EncodeTexts(ctx, []string{long}, TextOptions{MaxTokens: 10})
 	if err != nil || texts[0].Tokens() != 10 || !texts[0].Truncated() {
 		t.Errorf("cut to 10: %v, %v", texts, err)
 	}
@@ -83,11 +83,11 @@ func TestEmbed(t *testing.T) {
 	if _, err := open(t, "testdata/bert-minilm").Embed(ctx, []string{"a"}); !errors.Is(err, ErrCannotEmbed) {
 		t.Errorf("Embed of a reranker gives %v", err)
 	}
-	plain, err := m.EncodeTexts(context.Background(), []string{"[SEP]"}, PlainTexts())
+	plain, err := m.EncodeTexts(ctx, []string{"[SEP]"}, TextOptions{PlainText: true})
 	if err != nil {
 		t.Fatal(err)
 	}
-	marked, err := m.EncodeTexts(context.Background(), []string{"[SEP]"})
+	marked, err := m.EncodeTexts(ctx, []string{"[SEP]"}, TextOptions{})
 	if err != nil || plain[0].Tokens() <= marked[0].Tokens() {
 		t.Errorf("plain text has %v, else %v", plain, marked)
 	}
@@ -158,7 +158,7 @@ func TestLateInteraction(t *testing.T) {
 	m := open(t, "testdata/colbert-modernbert", WithThreads(2))
 	ctx := context.Background()
 	documents := []string{"Deep learning is a subset of machine learning.", "", "Apples are red.", strings.Repeat("long ", 100)}
-	pairs, err := m.Encode(context.Background(), "What is deep learning?", documents)
+	pairs, err := m.Encode(ctx, "What is deep learning?", documents, EncodeOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -179,10 +179,10 @@ func TestLateInteraction(t *testing.T) {
 		}
 	}
 	var tooLong *TooLongError
-	if _, err := m.Encode(context.Background(), "q", documents, Truncate(false)); !errors.As(err, &tooLong) || tooLong.Index != 3 {
+	if _, err := m.Encode(ctx, "q", documents, EncodeOptions{Truncation: TruncateNever}); !errors.As(err, &tooLong) || tooLong.Index != 3 {
 		t.Errorf("a document that is too long gives %v", err)
 	}
-	if _, err := m.Encode(context.Background(), "q", documents, MaxTokens(3)); err == nil {
+	if _, err := m.Encode(ctx, "q", documents, EncodeOptions{MaxTokens: 3}); err == nil {
 		t.Error("3 tokens: no error")
 	}
 }

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log"
+	"os"
+	"strings"
 
 	"github.com/winnow-rerank/winnow"
 )
@@ -56,7 +58,7 @@ func ExampleModel_Encode() {
 	defer m.Close()
 	// A scheduler encodes first, and then decides by the number of tokens what to
 	// score together.
-	pairs, err := m.Encode(context.Background(), "deep learning", []string{"neural networks", "apples"})
+	pairs, err := m.Encode(context.Background(), "deep learning", []string{"neural networks", "apples"}, winnow.EncodeOptions{})
 	if err != nil {
 		log.Fatal(err)
 	}
@@ -78,10 +80,78 @@ func ExampleTooLongError() {
 	}
 	defer m.Close()
 	_, err = m.Rerank(context.Background(), "deep learning",
-		[]string{"one", "two three four five six seven eight nine ten"}, winnow.Truncate(false))
+		[]string{"one", "two three four five six seven eight nine ten"}, winnow.Truncate(winnow.TruncateNever))
 	var tooLong *winnow.TooLongError
 	if errors.As(err, &tooLong) {
 		fmt.Println("document", tooLong.Index, "is too long, limit", tooLong.Limit)
 	}
 	// Output: document 1 is too long, limit 16
+}
+
+func ExampleOpenBytes() {
+	// A program may carry its model: //go:embed model.gguf
+	data, err := os.ReadFile("testdata/llama-lm-F16.gguf")
+	if err != nil {
+		log.Fatal(err)
+	}
+	m, err := winnow.OpenBytes("model.gguf", data)
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	fmt.Println(m.Info().Architecture, m.Info().Tasks)
+	// Output: llama [rerank complete]
+}
+
+func ExampleModel_Embed() {
+	m, err := winnow.Open("testdata/embed-dense")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	// The model was trained so that the first numbers of a vector stand for all.
+	vectors, err := m.Embed(context.Background(), []string{"a text", "another text"}, winnow.Prompt("document"), winnow.Dimensions(8))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, v := range vectors {
+		fmt.Println(len(v.Vector), "numbers of", v.Tokens, "tokens")
+	}
+	// Output:
+	// 8 numbers of 6 tokens
+	// 8 numbers of 8 tokens
+}
+
+func ExampleModel_Complete() {
+	m, err := winnow.Open("testdata/qwen2-mxbai2", winnow.WithPrecision(winnow.F32))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	c, err := m.Complete(context.Background(), "The quick brown fox", winnow.CompleteOptions{MaxTokens: 3})
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Printf("%q after %d tokens, %s\n", c.Text, c.PromptTokens, c.Stop)
+	// Output: "odule v z" after 12 tokens, limit
+}
+
+func ExampleModel_ScoreSeq() {
+	m, err := winnow.Open("testdata/bert-minilm")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	// However many lines there are, only some are in memory.
+	lines := strings.SplitSeq("neural networks\napples\npears", "\n")
+	for result, err := range m.ScoreSeq(context.Background(), "deep learning", lines) {
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%d %.3f %s\n", result.Index, result.Score, result.Document)
+	}
+	// Output:
+	// 0 0.803 neural networks
+	// 1 0.903 apples
+	// 2 0.858 pears
 }

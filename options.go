@@ -1,117 +1,268 @@
 package winnow
 
-import "github.com/winnow-rerank/winnow/engine"
+import (
+	"fmt"
 
-// Precision is the number format in which a model's matrices are multiplied.
-type Precision = engine.Precision
+	"github.com/winnow-rerank/winnow/engine"
+)
+
+// Precision is the number format in which a model's matrices are multiplied, by name.
+// The zero value is Auto.
+type Precision string
 
 // The precisions. F32 is float32 throughout. F16 keeps 16-bit weights and sums
 // in float32. Int8 has 8-bit weights and activations, 32-bit sums and float32
 // scales. Auto chooses by the file's own type and the model's family; see
 // Info.PrecisionReason.
 const (
-	Auto = engine.Auto
-	F32  = engine.F32
-	F16  = engine.F16
-	Int8 = engine.Int8
+	Auto Precision = "auto"
+	F32  Precision = "f32"
+	F16  Precision = "f16"
+	Int8 Precision = "int8"
 )
 
 // ParsePrecision reads "auto", "f32", "f16" or "int8".
-func ParsePrecision(s string) (Precision, error) { return engine.ParsePrecision(s) }
+func ParsePrecision(s string) (Precision, error) {
+	p, err := engine.ParsePrecision(s)
+	return Precision(p.String()), public(err)
+}
 
-// An Option changes how Open loads a model.
-type Option func(*engine.Options)
+type openOptions struct{ engine engine.Options }
+
+// An Option changes how Open loads a model. One that makes no sense is an error of Open.
+type Option func(*openOptions) error
+
+// mostThreads bounds WithThreads: each has working memory of its own.
+const mostThreads = 1024
 
 // WithThreads sets how many threads compute; 0, the default, means one for each
 // physical core that this process may use. Scores do not depend on it.
-func WithThreads(n int) Option { return func(o *engine.Options) { o.Threads = n } }
+func WithThreads(n int) Option {
+	return func(o *openOptions) error {
+		o.engine.Threads = n
+		return within("WithThreads", n, mostThreads)
+	}
+}
+
+// within refuses a number of an option that is negative or above most (0: no bound).
+func within(option string, n, most int) error {
+	switch {
+	case n < 0:
+		return fmt.Errorf("%s(%d): expected at least 0", option, n)
+	case most > 0 && n > most:
+		return fmt.Errorf("%s(%d): expected at most %d", option, n, most)
+	}
+	return nil
+}
 
 // WithPrecision sets the number format of the matrix multiplications.
-func WithPrecision(p Precision) Option { return func(o *engine.Options) { o.Precision = p } }
+func WithPrecision(p Precision) Option {
+	return func(o *openOptions) (err error) {
+		if p == "" {
+			p = Auto
+		}
+		o.engine.Precision, err = engine.ParsePrecision(string(p))
+		return err
+	}
+}
 
 // WithMaxLength lowers the number of tokens that a query and a document may
 // have together, special tokens included. What the model itself takes is the
 // limit however large n is; 0 means just that.
-func WithMaxLength(n int) Option { return func(o *engine.Options) { o.MaxLength = n } }
+func WithMaxLength(n int) Option {
+	return func(o *openOptions) error {
+		o.engine.MaxLength = n
+		return within("WithMaxLength", n, 0)
+	}
+}
 
 // WithBatchTokens sets how many tokens one worker takes through the layers at a
 // time, 0 means the default. It bounds the memory that activations take and
 // changes no score.
-func WithBatchTokens(n int) Option { return func(o *engine.Options) { o.BatchTokens = n } }
+func WithBatchTokens(n int) Option {
+	return func(o *openOptions) error {
+		o.engine.BatchTokens = n
+		return within("WithBatchTokens", n, 0)
+	}
+}
 
 // WithPause has every worker call pause between two layers of a model, several at
 // the same time. Workers compute without a break otherwise, and Go interrupts them
 // every 10 ms only: a program that has no more threads (GOMAXPROCS) than workers can
 // do there what is to be done sooner. See server.Pause.
-func WithPause(pause func()) Option { return func(o *engine.Options) { o.Pause = pause } }
+func WithPause(pause func()) Option {
+	return func(o *openOptions) error { o.engine.Pause = pause; return nil }
+}
 
 // WithScore says what a causal model's score is: "yes-no", the softmax of two
 // answers' logits at the last token; "yes", the sigmoid of one's; or "token:ID",
 // the sigmoid of that token's. Without it, it is what the model's authors take.
-func WithScore(score string) Option { return func(o *engine.Options) { o.Score = score } }
+func WithScore(score string) Option {
+	return func(o *openOptions) error { o.engine.Score = score; return nil }
+}
 
 // WithTemplate sets the prompt of a causal model: text with {query} and {document}
 // in it, and {instruction} if it takes one, or the name of a prompt that winnow
 // knows (qwen3-reranker, mxbai-rerank-v2, bge-reranker-gemma, zerank,
 // ctxl-rerank-v2, nemotron-rerank). Without it, it is the one of the model's authors.
-func WithTemplate(template string) Option { return func(o *engine.Options) { o.Template = template } }
+func WithTemplate(template string) Option {
+	return func(o *openOptions) error { o.engine.Template = template; return nil }
+}
 
 // WithInstruction replaces the instruction in the prompt of a causal model.
-func WithInstruction(text string) Option { return func(o *engine.Options) { o.Instruction = text } }
+func WithInstruction(text string) Option {
+	return func(o *openOptions) error { o.engine.Instruction = text; return nil }
+}
 
 // WithLabel says which label of a classifier means that a document is relevant, by
 // its name or number. Without it, it is the only one; or the one whose name says so
 // ("entailment", "relevant", "yes" and the like); or the second of two.
-func WithLabel(label string) Option { return func(o *engine.Options) { o.Label = label } }
+func WithLabel(label string) Option {
+	return func(o *openOptions) error { o.engine.Label = label; return nil }
+}
 
 // WithPooling replaces the pooling of a model that embeds: "mean", "cls" or "last".
-func WithPooling(kind string) Option { return func(o *engine.Options) { o.Pooling = kind } }
+func WithPooling(kind string) Option {
+	return func(o *openOptions) error {
+		switch kind {
+		case "", "mean", "cls", "last":
+			o.engine.Pooling = kind
+			return nil
+		}
+		return fmt.Errorf("WithPooling(%q): expected mean, cls or last", kind)
+	}
+}
 
 // WithPlainText keeps what spells a special token in queries and documents plain
 // text. Otherwise it becomes that token, as the models' authors have it, and a
 // document can steer the prompt that it stands in.
-func WithPlainText() Option { return func(o *engine.Options) { o.PlainText = true } }
-
-type rerankOptions struct {
-	topN        int
-	raw         bool
-	truncate    bool
-	maxLength   int
-	instruction string
-	plain       bool
+func WithPlainText() Option {
+	return func(o *openOptions) error { o.engine.PlainText = true; return nil }
 }
 
-// A RerankOption changes one call of Rerank, Score, Encode or ScoreEncoded.
-type RerankOption func(*rerankOptions)
+type rerankOptions struct {
+	encode EncodeOptions
+	topN   int
+	raw    bool
+}
 
-// TopN keeps the n best documents; 0 or less keeps all.
-func TopN(n int) RerankOption { return func(o *rerankOptions) { o.topN = n } }
+// A RerankOption changes one call of Rerank, Score or ScoreSeq. One that makes no sense
+// is an error of the call.
+type RerankOption interface{ rerank(*rerankOptions) error }
+
+type rerankOption func(*rerankOptions) error
+
+func (f rerankOption) rerank(o *rerankOptions) error { return f(o) }
+
+// collectRerank reads the options of a call.
+func collectRerank(options []RerankOption) (o rerankOptions, err error) {
+	for _, option := range options {
+		if err := option.rerank(&o); err != nil {
+			return o, public(err)
+		}
+	}
+	return o, nil
+}
+
+// TopN keeps the n best documents; 0 keeps all.
+func TopN(n int) RerankOption {
+	return rerankOption(func(o *rerankOptions) error {
+		o.topN = n
+		return within("TopN", n, 0)
+	})
+}
 
 // RawScores gives the logit as the score instead of the probability (for two
 // labels: the relevant one's logit minus the other's; for more: minus the logarithm
 // of the others' summed exponentials; for late interaction: the sum of the cosines).
-func RawScores() RerankOption { return func(o *rerankOptions) { o.raw = true } }
-
-// Truncate says whether a pair that is longer than the model takes is cut as
-// the model's tokenizer does it (true, the default) or is an error that wraps
-// ErrTooLong.
-func Truncate(cut bool) RerankOption { return func(o *rerankOptions) { o.truncate = cut } }
-
-// MaxTokens lowers the number of tokens of each pair for one call, special
-// tokens included; 0 means the model's own limit.
-func MaxTokens(n int) RerankOption { return func(o *rerankOptions) { o.maxLength = n } }
+func RawScores() RerankOption {
+	return rerankOption(func(o *rerankOptions) error { o.raw = true; return nil })
+}
 
 // Instruction replaces the instruction in the prompt of a causal model for one
 // call; models that take none leave it out.
-func Instruction(text string) RerankOption { return func(o *rerankOptions) { o.instruction = text } }
+func Instruction(text string) RerankOption {
+	return rerankOption(func(o *rerankOptions) error { o.encode.Instruction = text; return nil })
+}
+
+type embedOptions struct {
+	encode     TextOptions
+	normalize  *bool
+	dimensions int
+}
+
+// An EmbedOption changes one call of Embed. One that makes no sense is an error of the
+// call.
+type EmbedOption interface{ embed(*embedOptions) error }
+
+type embedOption func(*embedOptions) error
+
+func (f embedOption) embed(o *embedOptions) error { return f(o) }
+
+func collectEmbed(options []EmbedOption) (o embedOptions, err error) {
+	for _, option := range options {
+		if err := option.embed(&o); err != nil {
+			return o, public(err)
+		}
+	}
+	return o, nil
+}
+
+// Prompt puts one of the model's prompts before the texts: "query" or "document",
+// say; see Info.Prompts. Without it, it is the model's default one, if it has one.
+func Prompt(name string) EmbedOption {
+	return embedOption(func(o *embedOptions) error { o.encode.Prompt = name; return nil })
+}
+
+// Normalize says whether vectors are made ones of length 1. Without it they are
+// what the model's authors have; see Info.Unit.
+func Normalize(unit bool) EmbedOption {
+	return embedOption(func(o *embedOptions) error { o.normalize = &unit; return nil })
+}
+
+// Dimensions keeps the first n numbers of a vector, before it is normalised; 0
+// keeps all. It is for models that were trained so (Matryoshka).
+func Dimensions(n int) EmbedOption {
+	return embedOption(func(o *embedOptions) error {
+		o.dimensions = n
+		return within("Dimensions", n, 0)
+	})
+}
+
+// A TextOption changes one call of either kind: it is a RerankOption and an EmbedOption.
+type TextOption struct {
+	set func(maxTokens *int, plain *bool, t *Truncation) error
+}
+
+func (t TextOption) rerank(o *rerankOptions) error {
+	return t.set(&o.encode.MaxTokens, &o.encode.PlainText, &o.encode.Truncation)
+}
+
+func (t TextOption) embed(o *embedOptions) error {
+	return t.set(&o.encode.MaxTokens, &o.encode.PlainText, &o.encode.Truncation)
+}
+
+// Truncate says what becomes of a pair or text that is longer than the model takes.
+func Truncate(how Truncation) TextOption {
+	return TextOption{func(_ *int, _ *bool, t *Truncation) error {
+		*t = how
+		if how > TruncateNever {
+			return fmt.Errorf("Truncate(%d): expected TruncateRight, TruncateLeft or TruncateNever", how)
+		}
+		return nil
+	}}
+}
+
+// MaxTokens lowers the number of tokens of each pair or text for one call, special
+// tokens included; 0 means the model's own limit.
+func MaxTokens(n int) TextOption {
+	return TextOption{func(most *int, _ *bool, _ *Truncation) error {
+		*most = n
+		return within("MaxTokens", n, 0)
+	}}
+}
 
 // PlainText is WithPlainText for one call.
-func PlainText() RerankOption { return func(o *rerankOptions) { o.plain = true } }
-
-func collect(options []RerankOption) rerankOptions {
-	o := rerankOptions{truncate: true}
-	for _, set := range options {
-		set(&o)
-	}
-	return o
+func PlainText() TextOption {
+	return TextOption{func(_ *int, plain *bool, _ *Truncation) error { *plain = true; return nil }}
 }

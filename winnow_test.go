@@ -107,7 +107,7 @@ func testParity(t *testing.T, dir string) {
 			continue
 		}
 		query, document := r.Queries[p.Query], r.Documents[p.Document]
-		pairs, err := m.Encode(context.Background(), query, []string{document})
+		pairs, err := m.Encode(context.Background(), query, []string{document}, EncodeOptions{})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -126,15 +126,15 @@ func testParity(t *testing.T, dir string) {
 	}
 }
 
-func checkIDs(t *testing.T, i int, got Pair, ids, types []int32) {
+func checkIDs(t *testing.T, i int, got Encoding, ids, types []int32) {
 	t.Helper()
-	if !slices.Equal(got.sequence.IDs, ids) {
-		t.Errorf("pair %d: ids %v, want %v", i, got.sequence.IDs, ids)
+	if !slices.Equal(got.IDs, ids) {
+		t.Errorf("pair %d: ids %v, want %v", i, got.IDs, ids)
 	}
 	if types == nil {
 		types = make([]int32, len(ids))
 	}
-	have := got.sequence.Types
+	have := got.Types
 	if have == nil {
 		have = make([]int32, got.Tokens())
 	}
@@ -162,7 +162,7 @@ func TestGGUF(t *testing.T) {
 				if p.Truncation != "longest_first" || lost {
 					continue
 				}
-				pairs, err := m.Encode(context.Background(), r.Queries[p.Query], []string{r.Documents[p.Document]})
+				pairs, err := m.Encode(context.Background(), r.Queries[p.Query], []string{r.Documents[p.Document]}, EncodeOptions{})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -341,7 +341,7 @@ func TestRerank(t *testing.T) {
 		t.Error("equal documents are not side by side in the order of the input")
 	}
 
-	for n, want := range map[int]int{0: 5, 1: 1, 3: 3, 5: 5, 99: 5, -1: 5} {
+	for n, want := range map[int]int{0: 5, 1: 1, 3: 3, 5: 5, 99: 5} {
 		got, err := m.Rerank(ctx, query, documents, TopN(n))
 		if err != nil || !slices.Equal(got, all[:want]) {
 			t.Errorf("TopN(%d): %v (%v)", n, got, err)
@@ -394,14 +394,14 @@ func TestTooLong(t *testing.T) {
 	ctx := context.Background()
 	m := open(t, filepath.Join("testdata", "bert-minilm"), WithMaxLength(40))
 	long := strings.Repeat("word ", 100)
-	pairs, err := m.Encode(context.Background(), query, []string{"short", long})
+	pairs, err := m.Encode(context.Background(), query, []string{"short", long}, EncodeOptions{})
 	if err != nil {
 		t.Fatal(err)
 	}
 	if pairs[0].Truncated() || !pairs[1].Truncated() || pairs[1].Tokens() != 40 {
 		t.Errorf("cut %v and %v to %d tokens; want only the second, to 40", pairs[0].Truncated(), pairs[1].Truncated(), pairs[1].Tokens())
 	}
-	_, err = m.Rerank(ctx, query, []string{"short", long}, Truncate(false))
+	_, err = m.Rerank(ctx, query, []string{"short", long}, Truncate(TruncateNever))
 	var tooLong *TooLongError
 	if !errors.Is(err, ErrTooLong) || !errors.As(err, &tooLong) || tooLong.Index != 1 || tooLong.Limit != 40 || tooLong.Tokens < 100 {
 		t.Errorf("got %v", err)

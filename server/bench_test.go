@@ -26,7 +26,7 @@ func builtIn(b *testing.B, o Options) (s *Server, m *winnow.Model, url string) {
 	if err != nil {
 		b.Fatal(err)
 	}
-	o.Models = []ModelSpec{{Name: "m", Load: func(context.Context) (Model, error) { return Wrap(m), nil }}}
+	o.Models = []ModelSpec{{Name: "m", Load: func(context.Context) (Model, error) { return m, nil }}}
 	if s, err = New(o); err != nil {
 		b.Fatal(err)
 	}

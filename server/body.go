@@ -334,12 +334,6 @@ func (f fields) textOrTexts(name string, limit int) (texts []string, one bool, e
 	return texts, false, err
 }
 
-// A document is one of a request's list, with what return_documents gives back.
-type document struct {
-	text   string
-	object json.RawMessage // as it came, if it was an object
-}
-
 // documents is a list of strings or objects, or a single one of these. Of an
 // object its text is ranked, or the fields that rank_fields names.
 func (f fields) documents(name string, limit int) ([]document, error) {

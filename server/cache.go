@@ -5,6 +5,8 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"sync"
+
+	"github.com/winnow-rerank/winnow"
 )
 
 // A scoreCache keeps the scores of the pairs that were asked for last.
@@ -22,8 +24,7 @@ type cacheKey [sha256.Size]byte
 
 type cached struct {
 	key       cacheKey
-	output    Output
-	tokens    int
+	result    winnow.Result
 	truncated bool
 }
 
@@ -38,23 +39,17 @@ func newScoreCache(limit int) *scoreCache {
 // keyer makes the keys of a query's pairs.
 type keyer struct{ prefix [sha256.Size]byte }
 
-func newKeyer(model, query string, o EncodeOptions) keyer {
+func newKeyer(model, query string, o winnow.EncodeOptions) keyer {
 	h := sha256.New()
 	for _, s := range []string{model, query, o.Instruction} {
 		_ = binary.Write(h, binary.LittleEndian, int64(len(s)))
 		h.Write([]byte(s))
 	}
-	flags := int64(0)
-	if o.Refuse {
+	flags := int64(o.Truncation) << 1
+	if o.PlainText {
 		flags |= 1
 	}
-	if o.CutLeft {
-		flags |= 2
-	}
-	if o.Plain {
-		flags |= 4
-	}
-	_ = binary.Write(h, binary.LittleEndian, []int64{int64(o.MaxTokens), int64(o.MaxDocument), flags})
+	_ = binary.Write(h, binary.LittleEndian, []int64{int64(o.MaxTokens), int64(o.MaxQueryTokens), int64(o.MaxDocumentTokens), flags})
 	var k keyer
 	h.Sum(k.prefix[:0])
 	return k

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,131 +18,119 @@ import (
 
 // Completion of text, in the dialects of llama.cpp and OpenAI.
 
-// A Completer is a Model that continues text.
-type Completer interface {
-	// Complete continues a prompt of tokens.
-	Complete(ctx context.Context, prompt []int, o winnow.CompleteOptions) (*winnow.Completion, error)
+// A completionDialect is how one kind of client asks for completions and what it reads as
+// the answer.
+type completionDialect struct {
+	openAI bool
+	// partial is an event of a stream, the n-th of prompt i; final is its last event, or
+	// the reply to the prompt.
+	partial func(a *completion, i, n int, text string, t winnow.CompletionToken) any
+	final   func(a *completion, i int, c *winnow.Completion) any
+	// frame is around what final made of all prompts, of a reply in one piece.
+	frame func(a *completion, finals []any, all []*winnow.Completion) any
 }
 
-// A completionAsk is a request for completions.
-type completionAsk struct {
-	view
-	completer Completer
-	asked     string // the model's name in the request
-	prompts   [][]int
-	many      bool // prompts came as a list
-	options   winnow.CompleteOptions
-	seed      int64
-	tokens    bool // the reply tells the tokens
-	stream    bool
-	usage     bool // the stream ends with the usage
-	id        string
+// A completion is a request for completions.
+type completion struct {
+	*call
+	dialect *completionDialect
+	asked   string // the model's name in the request
+	prompts [][]int
+	many    bool // prompts came as a list
+	options winnow.CompleteOptions
+	seed    int64
+	tokens  bool // the reply tells the tokens
+	stream  bool
+	usage   bool // the stream ends with the usage
 }
 
-// completion answers POST /completion.
-func (s *Server) completion(w http.ResponseWriter, r *http.Request) error {
-	a, release, err := s.completionAsk(w, r, false)
-	if err != nil {
-		return err
-	}
-	defer release()
-	if a.stream {
-		return a.streamed(w, r, a.partial, a.final, false)
-	}
-	replies, err := a.all(r.Context(), a.final)
-	if err != nil {
-		return err
-	}
-	if !a.many {
-		writeJSON(w, http.StatusOK, replies[0])
+// completion answers a route on which this dialect is spoken.
+func (s *Server) completion(d *completionDialect) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		f, err := s.body(w, r)
+		if err != nil {
+			return err
+		}
+		c, err := s.named(r, f)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		if !slices.Contains(c.info.Tasks, "complete") {
+			return notSupported("model %q cannot complete text: it has no language-model head", c.name)
+		}
+		a := &completion{call: c, dialect: d}
+		if err := a.read(f); err != nil {
+			return err
+		}
+		if err := a.readPrompts(f); err != nil {
+			return err
+		}
+		if a.stream {
+			return a.streamed(w)
+		}
+		var finals []any
+		var all []*winnow.Completion
+		for i := range a.prompts {
+			c, err := a.complete(i, a.options)
+			if err != nil {
+				return err
+			}
+			finals = append(finals, d.final(a, i, c))
+			all = append(all, c)
+		}
+		writeJSON(w, http.StatusOK, d.frame(a, finals, all))
 		return nil
 	}
-	writeJSON(w, http.StatusOK, replies)
-	return nil
 }
 
-// completionOpenAI answers POST /v1/completions.
-func (s *Server) completionOpenAI(w http.ResponseWriter, r *http.Request) error {
-	a, release, err := s.completionAsk(w, r, true)
-	if err != nil {
+// A completion keeps its turn at the model for so many tokens at a time. A token takes
+// about as long as the reading of tokenCost: all weights are read for each.
+const (
+	turnTokens = 8
+	tokenCost  = 16
+)
+
+// complete makes the completion of prompt i, taking turns at the model with what else
+// there is to do.
+func (a *completion) complete(i int, o winnow.CompleteOptions) (*winnow.Completion, error) {
+	prompt := a.prompts[i]
+	var had int64
+	var end func()
+	begin := func(cost int) (err error) {
+		end, err = a.scheduler.turn(a.ctx, a.note.client, cost, had)
+		had += int64(cost)
 		return err
 	}
-	defer release()
-	if a.stream {
-		return a.streamed(w, r, a.partialChoice, a.finalChoice, true)
-	}
-	var choices []any
-	var usage completionUsage
-	var last *winnow.Completion
-	_, err = a.all(r.Context(), func(i int, c *winnow.Completion) any {
-		choices = append(choices, a.choice(i, c, c.Text))
-		usage.add(c)
-		last = c
-		return nil
-	})
-	if err != nil {
-		return err
-	}
-	reply := a.textCompletion(choices)
-	reply["usage"] = usage
-	reply["timings"] = timingsOf(last)
-	writeJSON(w, http.StatusOK, reply)
-	return nil
-}
-
-// chat answers for the routes of conversations, which a reranker has no use for.
-func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
-	return s.without(w, r, "chat", "hold a conversation: send the prompt to /completion")
-}
-
-// completionAsk reads a request. release is to be called when it is answered.
-func (s *Server) completionAsk(w http.ResponseWriter, r *http.Request, openAI bool) (a *completionAsk, release func(), err error) {
-	f, err := s.body(w, r)
-	if err != nil {
-		return nil, nil, err
-	}
-	a = &completionAsk{}
-	if a.asked, err = f.str("model"); err != nil {
-		return nil, nil, err
-	}
-	v, free, err := s.open(r, f)
-	if err != nil {
-		return nil, nil, err
+	if err := begin(len(prompt) + tokenCost); err != nil {
+		return nil, err
 	}
 	defer func() {
-		if err != nil {
-			free()
+		if end != nil {
+			end()
 		}
 	}()
-	a.view = v
-	var ok bool
-	if a.completer, ok = v.model.(Completer); !ok || !slices.Contains(v.info.Tasks, "complete") {
-		return nil, nil, notSupported("model %q cannot complete text: it has no language-model head", v.name)
-	}
-	if a.asked == "" {
-		a.asked = v.name
-	}
-	a.id = noteOf(r.Context()).id
-	if err := a.read(f, openAI); err != nil {
-		return nil, nil, err
-	}
-	if err := a.readPrompts(f["prompt"], f); err != nil {
-		return nil, nil, err
-	}
-	work := int64(0)
-	for _, p := range a.prompts {
-		most := a.options.MaxTokens
-		if room := v.info.MaxLength - len(p); most < 0 || most > room {
-			most = max(room, 0)
+	tokens, emit := 0, o.Emit
+	o.Emit = func(text string, t winnow.CompletionToken) error {
+		if tokens++; emit == nil && tokens%turnTokens != 0 {
+			return nil
 		}
-		work += int64(len(p) + most)
+		end()
+		end = nil
+		// A client that reads slowly must not keep the model meanwhile.
+		if emit != nil {
+			if err := emit(text, t); err != nil {
+				return err
+			}
+			return begin(tokenCost)
+		}
+		return begin(turnTokens * tokenCost)
 	}
-	noteOf(r.Context()).tokens = int(work)
-	ticket, err := v.scheduler.admit(work)
-	if err != nil {
-		return nil, nil, err
+	c, err := a.model.CompleteTokens(a.ctx, prompt, o)
+	if errors.Is(err, winnow.ErrPromptTooLong) {
+		return nil, contextSize(len(prompt), a.info.MaxLength, "the prompt has %d tokens and leaves no room in the window of %d", len(prompt), a.info.MaxLength)
 	}
-	return a, func() { ticket.release(); free() }, nil
+	return c, err
 }
 
 // withoutSampling are the sampling options of llama.cpp that winnow does not have, with
@@ -152,7 +141,11 @@ var withoutSampling = map[string][]float64{
 }
 
 // read reads the options.
-func (a *completionAsk) read(f fields, openAI bool) (err error) {
+func (a *completion) read(f fields) (err error) {
+	if a.asked, err = f.str("model"); err != nil {
+		return err
+	}
+	a.asked = orElse(a.asked, a.name)
 	for name, off := range withoutSampling {
 		value, err := f.number(name, math.Inf(-1), math.Inf(1), off[0])
 		if err != nil {
@@ -214,7 +207,7 @@ func (a *completionAsk) read(f fields, openAI bool) (err error) {
 	if a.stream, err = f.boolean("stream", false); err != nil {
 		return err
 	}
-	if options, ok := jsonObject(f["stream_options"]); ok && openAI {
+	if options, ok := jsonObject(f["stream_options"]); ok && a.dialect.openAI {
 		if a.usage, err = options.boolean("include_usage", false); err != nil {
 			return err
 		}
@@ -234,97 +227,115 @@ func (a *completionAsk) read(f fields, openAI bool) (err error) {
 // mostPrompts bounds the prompts of a request.
 const mostPrompts = 128
 
-// readPrompts reads the prompt: text, tokens, both mixed, or a list of these.
-func (a *completionAsk) readPrompts(raw json.RawMessage, f fields) error {
-	const want = "a string, an array of tokens, or an array of prompts"
+const wantPrompt = "a string, an array of tokens, or an array of prompts"
+
+// readPrompts reads the prompt: text, tokens, both mixed, or a list of these. They are
+// tokenised when there is a place in the queue for them and what they are continued by.
+func (a *completion) readPrompts(f fields) error {
 	if !f.has("prompt") {
-		return f.wrong("prompt", want)
+		return f.wrong("prompt", wantPrompt)
 	}
-	var list []json.RawMessage
-	if raw[0] != '[' || json.Unmarshal(raw, &list) != nil {
-		p, err := a.prompt(raw)
-		if err != nil {
-			return err
+	prompts, err := a.split(f)
+	if err != nil {
+		return err
+	}
+	a.many = len(prompts) > 1
+	sizes := make([]int, len(prompts))
+	for i, p := range prompts {
+		sizes[i] = len(p)
+	}
+	most := a.options.MaxTokens
+	if most < 0 || most > a.info.MaxLength {
+		most = a.info.MaxLength
+	}
+	err = a.encode(sizes, int64(most)*int64(len(prompts)), false, func(_ context.Context, from, to int) (tokens int, err error) {
+		for _, raw := range prompts[from:to] {
+			p, err := a.prompt(raw)
+			if err != nil {
+				return 0, err
+			}
+			tokens += len(p)
+			a.prompts = append(a.prompts, p)
 		}
-		a.prompts = [][]int{p}
-		return nil
+		return tokens, nil
+	})
+	if err != nil {
+		return err
 	}
-	texts, numbers := 0, 0
-	for _, v := range list {
-		switch {
-		case v[0] == '"':
-			texts++
-		case v[0] != '[':
-			numbers++
-		}
+	work := int64(0)
+	for _, p := range a.prompts {
+		work += int64(len(p) + min(most, max(a.info.MaxLength-len(p), 0)))
 	}
-	if len(list) == 0 {
-		return invalid("\"prompt\" is an empty array: expected tokens or prompts")
-	}
-	if numbers > 0 {
-		p, err := a.prompt(raw)
-		if err != nil {
-			return err
-		}
-		a.prompts = [][]int{p}
-		return nil
-	}
-	if len(list) > mostPrompts {
-		return invalid("\"prompt\" has %d prompts: expected at most %d", len(list), mostPrompts)
-	}
-	a.many = len(list) > 1
-	for _, v := range list {
-		p, err := a.prompt(v)
-		if err != nil {
-			return err
-		}
-		a.prompts = append(a.prompts, p)
-	}
+	a.note.tokens = int(work)
+	a.ticket.correct(work)
 	return nil
 }
 
+// split gives the prompts of a request, which are not decoded yet.
+func (a *completion) split(f fields) ([]json.RawMessage, error) {
+	raw := f["prompt"]
+	if raw[0] != '[' {
+		return []json.RawMessage{raw}, nil
+	}
+	if string(raw) == "[]" {
+		return nil, invalid("\"prompt\" is an empty array: expected tokens or prompts")
+	}
+	var list []json.RawMessage
+	numbers := false
+	err := f.list("prompt", maxTokens, "tokens or prompts", func(i int, v json.RawMessage) error {
+		if v[0] != '"' && v[0] != '[' {
+			numbers = true
+			return errEnough
+		}
+		if i < mostPrompts {
+			list = append(list, v)
+		} else if len(list) == mostPrompts {
+			return invalid("\"prompt\" has more than %d prompts", mostPrompts)
+		}
+		return nil
+	})
+	if numbers { // or numbers and texts mixed: one prompt
+		return []json.RawMessage{raw}, nil
+	}
+	return list, err
+}
+
+// errEnough ends a list of which enough has been seen.
+var errEnough = errors.New("enough")
+
 // prompt is one prompt as tokens.
-func (a *completionAsk) prompt(raw json.RawMessage) ([]int, error) {
-	text := func(s string, special bool) ([]int, error) {
+func (a *completion) prompt(raw json.RawMessage) (ids []int, err error) {
+	text := func(s string, special bool) error {
 		tokens, err := a.model.Tokenize(s, special)
-		if err != nil {
-			return nil, err
+		for _, t := range tokens {
+			ids = append(ids, t.ID)
 		}
-		ids := make([]int, len(tokens))
-		for i, t := range tokens {
-			ids[i] = t.ID
-		}
-		return ids, nil
+		return err
 	}
 	if s, ok := jsonString(raw); ok {
 		// Of an empty text there is what the model wants before any, if that is something.
-		return text(s, true)
+		return ids, text(s, true)
 	}
-	var list []json.RawMessage
-	if raw[0] != '[' || json.Unmarshal(raw, &list) != nil {
-		return nil, invalid("\"prompt\" is %s: expected a string, an array of tokens, or an array of prompts", describe(raw))
+	if raw[0] != '[' {
+		return nil, invalid("\"prompt\" is %s: expected %s", describe(raw), wantPrompt)
 	}
-	if len(list) > maxTokens {
-		return nil, invalid("\"prompt\" has %d elements: expected at most %d", len(list), maxTokens)
+	f := fields{"prompt": raw}
+	if string(raw) == "[]" {
+		return nil, nil
 	}
-	var ids []int
-	for i, v := range list {
+	err = f.list("prompt", maxTokens, "tokens", func(i int, v json.RawMessage) error {
 		if s, ok := jsonString(v); ok {
 			// As llama.cpp does, the special tokens come before the first part only.
-			part, err := text(s, i == 0)
-			if err != nil {
-				return nil, err
-			}
-			ids = append(ids, part...)
-			continue
+			return text(s, i == 0)
 		}
 		var id int
 		if json.Unmarshal(v, &id) != nil || id < 0 || id >= a.info.Vocabulary {
-			return nil, invalid("prompt[%d] is %s: expected a token id from 0 to %d", i, describe(v), a.info.Vocabulary-1)
+			return invalid("prompt[%d] is %s: expected a token id from 0 to %d", i, describe(v), a.info.Vocabulary-1)
 		}
 		ids = append(ids, id)
-	}
-	return ids, nil
+		return nil
+	})
+	return ids, err
 }
 
 // number is a number from low to high.
@@ -346,32 +357,8 @@ func (f fields) number(name string, low, high, otherwise float64) (float64, erro
 	return number, nil
 }
 
-// run makes the completion of prompt i.
-func (a *completionAsk) run(ctx context.Context, i int, o winnow.CompleteOptions) (*winnow.Completion, error) {
-	c, err := a.completer.Complete(ctx, a.prompts[i], o)
-	if errors.Is(err, winnow.ErrPromptTooLong) {
-		return nil, &apiError{Status: http.StatusBadRequest, Type: typeContextSize,
-			Message: fmt.Sprintf("the prompt has %d tokens and leaves no room in the window of %d", len(a.prompts[i]), a.info.MaxLength),
-			Extra:   map[string]any{"n_prompt_tokens": len(a.prompts[i]), "n_ctx": a.info.MaxLength}}
-	}
-	return c, err
-}
-
-func (a *completionAsk) all(ctx context.Context, reply func(i int, c *winnow.Completion) any) ([]any, error) {
-	var replies []any
-	for i := range a.prompts {
-		c, err := a.run(ctx, i, a.options)
-		if err != nil {
-			return nil, err
-		}
-		replies = append(replies, reply(i, c))
-	}
-	return replies, nil
-}
-
 // streamed answers with server-sent events.
-func (a *completionAsk) streamed(w http.ResponseWriter, r *http.Request, partial func(i, n int, text string, t winnow.CompletionToken) any,
-	final func(i int, c *winnow.Completion) any, openAI bool) error {
+func (a *completion) streamed(w http.ResponseWriter) error {
 	started := false
 	event := func(v any) error {
 		if !started {
@@ -380,15 +367,14 @@ func (a *completionAsk) streamed(w http.ResponseWriter, r *http.Request, partial
 			w.Header().Set("Cache-Control", "no-cache")
 			w.WriteHeader(http.StatusOK)
 		}
-		var b strings.Builder
-		b.WriteString("data: ")
-		e := json.NewEncoder(&b)
+		b := bytes.NewBufferString("data: ")
+		e := json.NewEncoder(b)
 		e.SetEscapeHTML(false)
 		if err := e.Encode(v); err != nil {
 			return err
 		}
 		b.WriteString("\n")
-		if _, err := w.Write([]byte(b.String())); err != nil {
+		if _, err := w.Write(b.Bytes()); err != nil {
 			return errClientGone
 		}
 		return http.NewResponseController(w).Flush()
@@ -398,9 +384,9 @@ func (a *completionAsk) streamed(w http.ResponseWriter, r *http.Request, partial
 		o, n := a.options, 0
 		o.Emit = func(text string, t winnow.CompletionToken) error {
 			n++
-			return event(partial(i, n, text, t))
+			return event(a.dialect.partial(a, i, n, text, t))
 		}
-		c, err := a.run(r.Context(), i, o)
+		c, err := a.complete(i, o)
 		if err != nil {
 			if !started {
 				return err
@@ -412,11 +398,11 @@ func (a *completionAsk) streamed(w http.ResponseWriter, r *http.Request, partial
 			return nil
 		}
 		usage.add(c)
-		if err := event(final(i, c)); err != nil {
+		if err := event(a.dialect.final(a, i, c)); err != nil {
 			return nil
 		}
 	}
-	if !openAI {
+	if !a.dialect.openAI {
 		return nil
 	}
 	if a.usage {
@@ -497,46 +483,52 @@ func tokenIDs(c *winnow.Completion) []int {
 	return ids
 }
 
-// final is llama.cpp's reply to a prompt.
-func (a *completionAsk) final(i int, c *winnow.Completion) any {
-	prompt, err := a.model.Detokenize(a.prompts[i])
-	if err != nil {
-		prompt = ""
-	}
-	o := &a.options
-	reply := map[string]any{
-		"index": i, "content": c.Text, "tokens": []int{}, "id_slot": 0, "stop": true, "model": a.asked,
-		"tokens_predicted": len(c.Tokens), "tokens_evaluated": c.PromptTokens, "prompt": prompt,
-		"generation_settings": map[string]any{"seed": a.seed, "temperature": o.Temperature, "top_k": o.TopK, "top_p": o.TopP, "min_p": o.MinP,
-			"stop": append([]string{}, o.Stop...), "max_tokens": o.MaxTokens, "n_predict": o.MaxTokens, "ignore_eos": o.IgnoreEnd,
-			"stream": a.stream, "n_probs": o.Probs, "samplers": []string{"top_k", "top_p", "min_p", "temperature"}},
-		"has_new_line": strings.Contains(c.Text, "\n"), "truncated": c.Truncated, "stop_type": c.Stop, "stopping_word": c.StoppingWord,
-		"tokens_cached": max(0, c.PromptTokens+len(c.Tokens)-1), "timings": timingsOf(c),
-	}
-	if a.stream {
-		reply["content"] = ""
-		return reply
-	}
-	if a.tokens {
-		reply["tokens"] = tokenIDs(c)
-	}
-	if o.Probs > 0 {
-		reply["completion_probabilities"] = probabilitiesOf(c.Tokens...)
-	}
-	return reply
-}
-
-// partial is an event of llama.cpp's stream, the n-th of prompt i.
-func (a *completionAsk) partial(i, n int, text string, t winnow.CompletionToken) any {
-	event := map[string]any{"index": i, "content": text, "tokens": []int{}, "stop": false, "id_slot": 0, "tokens_predicted": n,
-		"tokens_evaluated": len(a.prompts[i])}
-	if t.ID >= 0 {
-		event["tokens"] = []int{t.ID}
-		if a.options.Probs > 0 {
-			event["completion_probabilities"] = probabilitiesOf(t)
+// llamaCompletions is llama.cpp's dialect.
+var llamaCompletions = &completionDialect{
+	partial: func(a *completion, i, n int, text string, t winnow.CompletionToken) any {
+		event := map[string]any{"index": i, "content": text, "tokens": []int{}, "stop": false, "id_slot": 0, "tokens_predicted": n,
+			"tokens_evaluated": len(a.prompts[i])}
+		if t.ID >= 0 {
+			event["tokens"] = []int{t.ID}
+			if a.options.Probs > 0 {
+				event["completion_probabilities"] = probabilitiesOf(t)
+			}
 		}
-	}
-	return event
+		return event
+	},
+	final: func(a *completion, i int, c *winnow.Completion) any {
+		prompt, err := a.model.Detokenize(a.prompts[i])
+		if err != nil {
+			prompt = ""
+		}
+		o := &a.options
+		reply := map[string]any{
+			"index": i, "content": c.Text, "tokens": []int{}, "id_slot": 0, "stop": true, "model": a.asked,
+			"tokens_predicted": len(c.Tokens), "tokens_evaluated": c.PromptTokens, "prompt": prompt,
+			"generation_settings": map[string]any{"seed": a.seed, "temperature": o.Temperature, "top_k": o.TopK, "top_p": o.TopP, "min_p": o.MinP,
+				"stop": append([]string{}, o.Stop...), "max_tokens": o.MaxTokens, "n_predict": o.MaxTokens, "ignore_eos": o.IgnoreEnd,
+				"stream": a.stream, "n_probs": o.Probs, "samplers": []string{"top_k", "top_p", "min_p", "temperature"}},
+			"has_new_line": strings.Contains(c.Text, "\n"), "truncated": c.Truncated, "stop_type": c.Stop, "stopping_word": c.StoppingWord,
+			"tokens_cached": max(0, c.PromptTokens+len(c.Tokens)-1), "timings": timingsOf(c),
+		}
+		if a.stream {
+			reply["content"] = ""
+			return reply
+		}
+		if a.tokens {
+			reply["tokens"] = tokenIDs(c)
+		}
+		if o.Probs > 0 {
+			reply["completion_probabilities"] = probabilitiesOf(c.Tokens...)
+		}
+		return reply
+	},
+	frame: func(a *completion, finals []any, _ []*winnow.Completion) any {
+		if a.many {
+			return finals
+		}
+		return finals[0]
+	},
 }
 
 type completionUsage struct {
@@ -551,33 +543,45 @@ func (u *completionUsage) add(c *winnow.Completion) {
 	u.TotalTokens = u.PromptTokens + u.CompletionTokens
 }
 
+// openAICompletions is OpenAI's dialect.
+var openAICompletions = &completionDialect{
+	openAI: true,
+	partial: func(a *completion, i, _ int, text string, t winnow.CompletionToken) any {
+		choice := map[string]any{"text": text, "index": i, "logprobs": nil, "finish_reason": nil}
+		if a.options.Probs > 0 && t.ID >= 0 {
+			choice["logprobs"] = map[string]any{"content": probabilitiesOf(t)}
+		}
+		return a.textCompletion([]any{choice})
+	},
+	final: func(a *completion, i int, c *winnow.Completion) any {
+		reason := "length"
+		if c.Stop == winnow.StopEnd || c.Stop == winnow.StopWord {
+			reason = "stop"
+		}
+		choice := map[string]any{"text": c.Text, "index": i, "logprobs": nil, "finish_reason": reason}
+		if a.stream {
+			choice["text"] = ""
+			return a.textCompletion([]any{choice})
+		}
+		if a.options.Probs > 0 {
+			choice["logprobs"] = map[string]any{"content": probabilitiesOf(c.Tokens...)}
+		}
+		return choice
+	},
+	frame: func(a *completion, choices []any, all []*winnow.Completion) any {
+		reply := a.textCompletion(choices)
+		var usage completionUsage
+		for _, c := range all {
+			usage.add(c)
+		}
+		reply["usage"] = usage
+		reply["timings"] = timingsOf(all[len(all)-1])
+		return reply
+	},
+}
+
 // textCompletion is the frame of OpenAI's replies.
-func (a *completionAsk) textCompletion(choices []any) map[string]any {
-	return map[string]any{"id": "cmpl-" + a.id, "object": "text_completion", "created": time.Now().Unix(), "model": a.asked,
+func (a *completion) textCompletion(choices []any) map[string]any {
+	return map[string]any{"id": "cmpl-" + a.note.id, "object": "text_completion", "created": time.Now().Unix(), "model": a.asked,
 		"system_fingerprint": "winnow", "choices": choices}
-}
-
-// choice is one of OpenAI's choices.
-func (a *completionAsk) choice(i int, c *winnow.Completion, text string) map[string]any {
-	reason := "length"
-	if c.Stop == winnow.StopEnd || c.Stop == winnow.StopWord {
-		reason = "stop"
-	}
-	choice := map[string]any{"text": text, "index": i, "logprobs": nil, "finish_reason": reason}
-	if a.options.Probs > 0 && !a.stream {
-		choice["logprobs"] = map[string]any{"content": probabilitiesOf(c.Tokens...)}
-	}
-	return choice
-}
-
-func (a *completionAsk) finalChoice(i int, c *winnow.Completion) any {
-	return a.textCompletion([]any{a.choice(i, c, "")})
-}
-
-func (a *completionAsk) partialChoice(i, _ int, text string, t winnow.CompletionToken) any {
-	choice := map[string]any{"text": text, "index": i, "logprobs": nil, "finish_reason": nil}
-	if a.options.Probs > 0 && t.ID >= 0 {
-		choice["logprobs"] = map[string]any{"content": probabilitiesOf(t)}
-	}
-	return a.textCompletion([]any{choice})
 }

@@ -18,11 +18,7 @@ import (
 func decoderServer(t *testing.T, name string) *Server {
 	t.Helper()
 	return start(t, Options{}, ModelSpec{Name: name, Path: name, Load: func(context.Context) (Model, error) {
-		m, err := winnow.Open(filepath.Join("..", "testdata", name), winnow.WithPrecision(winnow.F32))
-		if err != nil {
-			return nil, err
-		}
-		return Wrap(m), nil
+		return winnow.Open(filepath.Join("..", "testdata", name), winnow.WithPrecision(winnow.F32))
 	}})
 }
 

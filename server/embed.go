@@ -6,11 +6,10 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
-	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
-	"strconv"
 	"time"
 
 	"github.com/winnow-rerank/winnow"
@@ -18,75 +17,58 @@ import (
 
 // Embeddings, in the dialects of OpenAI, llama.cpp and TEI.
 
-// An Embedder is a Model that makes vectors of texts: Score gives them for what
-// EncodeTexts has encoded, see Output.Vector.
-type Embedder interface {
-	EncodeTexts(texts []string, o TextOptions) ([]Pair, error)
-}
-
-// TextOptions is what a request may say about the reading of texts. The zero value
-// cuts at the end what is longer than the model takes.
-type TextOptions struct {
-	Prompt  string // name of the prompt that is put before them; "": the model's default one
-	Refuse  bool   // a text that is too long is an error, of type *TooLongError
-	CutLeft bool   // cut at the beginning
-}
-
-// An embedAsk is a request for vectors.
-type embedAsk struct {
-	model      string
+// An embedRequest is what every dialect of embedding comes down to.
+type embedRequest struct {
+	asked      string // the model, by the name that the client has for it
 	field      string // that holds the texts
 	texts      []string
-	options    TextOptions
+	options    winnow.TextOptions
 	dimensions int
-	unit       bool // of length 1
+	unit       bool // vectors of length 1
+	base64     bool // vectors in base64
 }
 
-// An embedAnswer is the vectors of all texts.
-type embedAnswer struct {
+// embedded is the answer to an embedRequest.
+type embedded struct {
+	*embedRequest
 	view
 	vectors [][]float32
-	tokens  []int // of each text
-	total   int
+	tokens  int // of all texts
 }
 
-// embeddings answers POST /v1/embeddings, the dialect of OpenAI.
-func (s *Server) embeddings(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.body(w, r)
-	if err != nil {
+// An embedDialect is how one kind of client asks for vectors and what it reads as the
+// answer.
+type embedDialect struct {
+	input []string // names of the field that has the texts
+	// more reads what else the dialect has, if it is not nil.
+	more  func(f fields, q *embedRequest) error
+	reply func(a *embedded, h http.Header) any
+	// fail writes an error; nil: writeError does.
+	fail func(w http.ResponseWriter, e *apiError)
+}
+
+var openAIEmbeddings = &embedDialect{
+	input: []string{"input", "content"},
+	more: func(f fields, q *embedRequest) error {
+		format, err := f.oneOf("encoding_format", "float", "base64")
+		q.base64 = format == "base64"
 		return err
-	}
-	a, err := s.embedAsk(f, f.first("input", "content"))
-	if err != nil {
-		return err
-	}
-	format, err := f.oneOf("encoding_format", "float", "base64")
-	if err != nil {
-		return err
-	}
-	out, err := s.embed(r, a)
-	if err != nil {
-		return err
-	}
-	type entry struct {
-		Object    string `json:"object"`
-		Index     int    `json:"index"`
-		Embedding any    `json:"embedding"`
-	}
-	data := make([]entry, len(out.vectors))
-	for i, v := range out.vectors {
-		data[i] = entry{"embedding", i, v}
-		if format == "base64" {
-			data[i].Embedding = base64Of(v)
+	},
+	reply: func(a *embedded, _ http.Header) any {
+		type entry struct {
+			Object    string `json:"object"`
+			Index     int    `json:"index"`
+			Embedding any    `json:"embedding"`
 		}
-	}
-	name := a.model
-	if name == "" {
-		name = out.name
-	}
-	writeJSON(w, http.StatusOK, map[string]any{"object": "list", "model": name, "data": data,
-		"usage": map[string]int{"prompt_tokens": out.total, "total_tokens": out.total}})
-	return nil
+		data := make([]entry, len(a.vectors))
+		for i, v := range a.vectors {
+			data[i] = entry{"embedding", i, v}
+			if a.base64 {
+				data[i].Embedding = base64Of(v)
+			}
+		}
+		return map[string]any{"object": "list", "model": orElse(a.asked, a.name), "data": data, "usage": usageOf(a.tokens)}
+	},
 }
 
 // base64Of is the numbers in little-endian order, in base64.
@@ -98,197 +80,147 @@ func base64Of(v []float32) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// embedding answers POST /embedding, the dialect of llama.cpp.
-func (s *Server) embedding(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.body(w, r)
-	if err != nil {
-		return err
-	}
-	a, err := s.embedAsk(f, f.first("content", "input"))
-	if err != nil {
-		return err
-	}
-	// llama.cpp's numbers of norms: -1 none, 2 the Euclidean one.
-	kind, err := f.integer("embd_normalize", -1, 2)
-	if err != nil {
-		return err
-	}
-	if kind != -1 && kind != 2 {
-		return invalid("%q is %d: expected -1 (none) or 2 (length 1)", "embd_normalize", kind)
-	}
-	a.unit = a.unit && kind == 2
-	out, err := s.embed(r, a)
-	if err != nil {
-		return err
-	}
-	type entry struct {
-		Index     int         `json:"index"`
-		Embedding [][]float32 `json:"embedding"`
-	}
-	list := make([]entry, len(out.vectors))
-	for i, v := range out.vectors {
-		list[i] = entry{i, [][]float32{v}}
-	}
-	writeJSON(w, http.StatusOK, list)
-	return nil
-}
-
-// embedTEI answers POST /embed, the dialect of TEI.
-func (s *Server) embedTEI(w http.ResponseWriter, r *http.Request) error {
-	start := time.Now()
-	f, err := s.body(w, r)
-	if err != nil {
-		writeTEIError(w, asAPIError(err))
-		return nil
-	}
-	if err := s.answerTEI(w, r, f, start); err != nil {
-		writeTEIError(w, asAPIError(err))
-	}
-	return nil
-}
-
-func (s *Server) answerTEI(w http.ResponseWriter, r *http.Request, f fields, start time.Time) error {
-	a, err := s.embedAsk(f, f.first("inputs", "input"))
-	if err != nil {
-		return err
-	}
-	out, err := s.embed(r, a)
-	if err != nil {
-		return err
-	}
-	characters := 0
-	for _, t := range a.texts {
-		characters += len([]rune(t))
-	}
-	h := w.Header()
-	h.Set("X-Compute-Type", "cpu")
-	h.Set("X-Compute-Characters", strconv.Itoa(characters))
-	h.Set("X-Compute-Tokens", strconv.Itoa(out.total))
-	h.Set("X-Total-Time", strconv.FormatInt(time.Since(start).Milliseconds(), 10))
-	writeJSON(w, http.StatusOK, out.vectors)
-	return nil
-}
-
-// embedAsk reads what the dialects have in common; input names the texts.
-func (s *Server) embedAsk(f fields, input string) (a embedAsk, err error) {
-	a.field = input
-	if a.model, err = f.str("model"); err != nil {
-		return a, err
-	}
-	if v := f[input]; len(v) > 1 && v[0] == '[' {
-		// OpenAI's clients may send tokens, of OpenAI's own vocabularies.
-		var numbers []json.RawMessage
-		if json.Unmarshal(v, &numbers) == nil && len(numbers) > 0 && (numbers[0][0] == '[' || numbers[0][0] >= '0' && numbers[0][0] <= '9') {
-			return a, f.wrong(input, "a string or an array of strings; tokens are not taken (in LangChain: check_embedding_ctx_length=False)")
+var llamaEmbeddings = &embedDialect{
+	input: []string{"content", "input"},
+	more: func(f fields, q *embedRequest) error {
+		// llama.cpp's numbers of norms: -1 none, 2 the Euclidean one.
+		kind, err := f.integer("embd_normalize", -1, 2)
+		if err == nil && kind != -1 && kind != 2 {
+			return invalid("%q is %d: expected -1 (none) or 2 (length 1)", "embd_normalize", kind)
 		}
-	}
-	if a.texts, _, err = f.textOrTexts(input, s.options.MaxDocuments); err != nil {
-		return a, err
-	}
-	if a.dimensions, err = f.integer("dimensions", 1, 0); err != nil {
-		return a, err
-	}
-	if a.unit, err = f.boolean("normalize", true); err != nil {
-		return a, err
-	}
-	cut, err := f.boolean(f.first("truncate", "truncation"), true)
-	if err != nil {
-		return a, err
-	}
-	a.options.Refuse = !cut
-	side, err := f.oneOf("truncation_direction", "right", "left")
-	if err != nil {
-		return a, err
-	}
-	a.options.CutLeft = side == "left"
-	a.options.Prompt, err = f.str("prompt_name")
-	return a, err
+		q.unit = q.unit && kind == 2
+		return err
+	},
+	reply: func(a *embedded, _ http.Header) any {
+		type entry struct {
+			Index     int         `json:"index"`
+			Embedding [][]float32 `json:"embedding"`
+		}
+		list := make([]entry, len(a.vectors))
+		for i, v := range a.vectors {
+			list[i] = entry{i, [][]float32{v}}
+		}
+		return list
+	},
 }
 
-// embed answers an ask.
-func (s *Server) embed(r *http.Request, a embedAsk) (*embedAnswer, error) {
-	ctx := r.Context()
-	slot, err := s.registry.find(a.model)
-	if err != nil {
-		return nil, err
-	}
-	v, release, err := s.registry.open(ctx, slot)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	note := noteOf(ctx)
-	note.model, note.documents = v.name, len(a.texts)
-	model, ok := v.model.(Embedder)
-	if !ok || !slices.Contains(v.info.Tasks, "embed") {
-		return nil, notSupported("model %q cannot embed: it has neither an embedding head nor pooling", v.name)
-	}
-	if a.dimensions > v.info.Dimensions {
-		return nil, invalid("%q is %d: the model's vectors have %d", "dimensions", a.dimensions, v.info.Dimensions)
-	}
-	if p := a.options.Prompt; p != "" && !slices.Contains(v.info.Prompts, p) {
-		return nil, invalid("%q is %q: the model has the prompts %q", "prompt_name", p, v.info.Prompts)
-	}
-	var estimate int64
-	for _, t := range a.texts {
-		estimate += min(int64(v.info.MaxLength), int64(len(t))/4+4)
-	}
-	ticket, err := v.scheduler.admit(estimate)
-	if err != nil {
-		return nil, err
-	}
-	defer ticket.release()
-	span := s.tracer.start(ctx, "tokenize")
-	texts, err := encodeTexts(ctx, model, a)
-	span.end()
-	if err != nil {
-		return nil, err
-	}
-	out := &embedAnswer{view: v, vectors: make([][]float32, len(texts)), tokens: make([]int, len(texts))}
-	for i, t := range texts {
-		out.tokens[i] = t.Tokens()
-		out.total += t.Tokens()
-	}
-	ticket.correct(int64(out.total))
-	note.tokens = out.total
-	span = s.tracer.start(ctx, "score")
-	outputs, err := v.scheduler.score(ctx, clientOf(ctx), texts)
-	span.end()
-	if err != nil {
-		return nil, err
-	}
-	for i, o := range outputs {
-		vector := o.Vector
-		if a.dimensions > 0 {
-			vector = vector[:a.dimensions]
-		}
-		if a.unit {
-			winnow.Unit(vector)
-		}
-		out.vectors[i] = vector
-	}
-	return out, nil
+var teiEmbed = &embedDialect{
+	input: []string{"inputs", "input"},
+	reply: func(a *embedded, h http.Header) any {
+		computeHeaders(h, characters(a.texts), a.tokens)
+		return a.vectors
+	},
+	fail: writeTEIError,
 }
 
-// encodeTexts encodes a part of the texts at a time, so that a client that has gone
-// away is noticed.
-func encodeTexts(ctx context.Context, m Embedder, a embedAsk) ([]Pair, error) {
-	texts := make([]Pair, 0, len(a.texts))
-	for part := range slices.Chunk(a.texts, encodeDocuments) {
-		if ctx.Err() != nil {
-			return nil, context.Cause(ctx)
-		}
-		encoded, err := m.EncodeTexts(part, a.options)
-		if err != nil {
-			var long *TooLongError
-			if !errors.As(err, &long) {
+// embedding answers a route on which this dialect is spoken.
+func (s *Server) embedding(d *embedDialect) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		start := time.Now()
+		reply, err := func() (any, error) {
+			f, err := s.body(w, r)
+			if err != nil {
 				return nil, err
 			}
-			return nil, &apiError{Status: http.StatusBadRequest, Type: typeContextSize,
-				Message: fmt.Sprintf("%s[%d] has %d tokens; at most %d are taken, and truncation is off", a.field, len(texts)+long.Index, long.Tokens, long.Limit),
-				Extra:   map[string]any{"n_prompt_tokens": long.Tokens, "n_ctx": long.Limit}}
-		}
-		texts = append(texts, encoded...)
+			q, err := d.request(f, s.options.MaxDocuments)
+			if err != nil {
+				return nil, err
+			}
+			out, err := s.embed(r, q)
+			if err != nil {
+				return nil, err
+			}
+			return d.reply(out, w.Header()), nil
+		}()
+		return answer(w, start, reply, err, d.fail)
 	}
-	return texts, nil
+}
+
+// request reads a request whose list may have so many texts.
+func (d *embedDialect) request(f fields, most int) (q *embedRequest, err error) {
+	q = &embedRequest{field: f.first(d.input...)}
+	if q.asked, err = f.str("model"); err != nil {
+		return nil, err
+	}
+	if f.tokens(q.field) {
+		return nil, f.wrong(q.field, "a string or an array of strings; tokens are not taken (in LangChain: check_embedding_ctx_length=False)")
+	}
+	if q.texts, _, err = f.textOrTexts(q.field, most); err != nil {
+		return nil, err
+	}
+	if q.dimensions, err = f.integer("dimensions", 1, 0); err != nil {
+		return nil, err
+	}
+	if q.unit, err = f.boolean("normalize", true); err != nil {
+		return nil, err
+	}
+	if q.options.Truncation, err = f.truncation("truncation_direction"); err != nil {
+		return nil, err
+	}
+	if q.options.Prompt, err = f.str("prompt_name"); err != nil {
+		return nil, err
+	}
+	if d.more != nil {
+		err = d.more(f, q)
+	}
+	return q, err
+}
+
+// tokens says whether a field begins with a number or a list: OpenAI's clients may send
+// tokens, of OpenAI's own vocabularies.
+func (f fields) tokens(name string) bool {
+	first := json.RawMessage(nil)
+	_ = f.list(name, 1, "", func(_ int, v json.RawMessage) error { first = v; return nil })
+	return len(first) > 0 && (first[0] == '[' || first[0] >= '0' && first[0] <= '9')
+}
+
+// embed answers a request.
+func (s *Server) embed(r *http.Request, q *embedRequest) (*embedded, error) {
+	c, err := s.prepare(r, q.asked, "embed", "embed: it has neither an embedding head nor pooling")
+	if err != nil {
+		return nil, err
+	}
+	defer c.close()
+	c.note.documents = len(q.texts)
+	if q.dimensions > c.info.Dimensions {
+		return nil, invalid("%q is %d: the model's vectors have %d", "dimensions", q.dimensions, c.info.Dimensions)
+	}
+	if p := q.options.Prompt; p != "" {
+		if _, ok := c.info.Prompts[p]; !ok {
+			return nil, invalid("%q is %q: the model has the prompts %q", "prompt_name", p, slices.Sorted(maps.Keys(c.info.Prompts)))
+		}
+	}
+	sizes := make([]int, len(q.texts))
+	for i, t := range q.texts {
+		sizes[i] = len(t)
+	}
+	out := &embedded{embedRequest: q, view: c.view, vectors: make([][]float32, len(q.texts))}
+	var texts []winnow.Encoding
+	err = c.encode(sizes, 0, false, func(ctx context.Context, from, to int) (tokens int, err error) {
+		part, err := c.model.EncodeTexts(ctx, q.texts[from:to], q.options)
+		var long *winnow.TooLongError
+		if errors.As(err, &long) {
+			return 0, tooLong(q.field, from+long.Index, "", long)
+		}
+		for _, t := range part {
+			tokens += t.Tokens()
+		}
+		texts = append(texts, part...)
+		out.tokens += tokens
+		return tokens, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	c.note.tokens = out.tokens
+	span := s.tracer.start(c.ctx, "score")
+	vectors, err := c.scheduler.embed(c.ctx, c.note.client, texts)
+	span.end()
+	if err != nil {
+		return nil, err
+	}
+	for i, v := range vectors {
+		out.vectors[i] = winnow.Shorten(v.Vector, q.dimensions, q.unit)
+	}
+	return out, nil
 }

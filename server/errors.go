@@ -8,7 +8,10 @@ import (
 	"math"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
+
+	"github.com/winnow-rerank/winnow"
 )
 
 // An apiError is a refusal as the client gets it.
@@ -53,20 +56,27 @@ var errClientGone = errors.New("the client has gone away")
 // asAPIError is err as the client is to see it.
 func asAPIError(err error) *apiError {
 	var api *apiError
-	var long *TooLongError
 	switch {
 	case errors.As(err, &api):
 		return api
-	case errors.As(err, &long):
-		return &apiError{Status: http.StatusBadRequest, Type: typeContextSize,
-			Message: fmt.Sprintf("documents[%d] has %d tokens with the query; at most %d are taken, and truncation is off", long.Index, long.Tokens, long.Limit),
-			Extra:   map[string]any{"n_prompt_tokens": long.Tokens, "n_ctx": long.Limit}}
 	case errors.Is(err, errClientGone), errors.Is(err, context.Canceled):
 		return &apiError{Status: statusClientGone, Type: typeUnavailable, Message: errClientGone.Error()}
 	case errors.Is(err, context.DeadlineExceeded):
 		return unavailable(time.Second, "the request was not done within its time limit")
 	}
-	return &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: err.Error()}
+	return &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: strings.TrimPrefix(err.Error(), "winnow: ")}
+}
+
+// tooLong is for a text that is too long: element i of a field.
+func tooLong(field string, i int, with string, long *winnow.TooLongError) *apiError {
+	return contextSize(long.Tokens, long.Limit, "%s[%d] has %d tokens%s; at most %d are taken, and truncation is off",
+		field, i, long.Tokens, with, long.Limit)
+}
+
+// contextSize is for what has more tokens than the model takes.
+func contextSize(tokens, limit int, format string, args ...any) *apiError {
+	return &apiError{Status: http.StatusBadRequest, Type: typeContextSize, Message: fmt.Sprintf(format, args...),
+		Extra: map[string]any{"n_prompt_tokens": tokens, "n_ctx": limit}}
 }
 
 // statusClientGone stands in logs and metrics for requests that nobody waits

@@ -18,48 +18,48 @@ import (
 // A fakeEmbedder has the numbers of a text for its vector, two of them.
 type fakeEmbedder struct{ fakeModel }
 
-func (m *fakeEmbedder) Info() Info {
+func (m *fakeEmbedder) Info() winnow.Info {
 	i := m.fakeModel.Info()
-	i.Tasks, i.Dimensions, i.Pooling, i.Prompts = []string{"embed"}, 2, "first token", []string{"query"}
+	i.Tasks, i.Dimensions, i.Pooling, i.Prompts = []string{"embed"}, 2, "first token", map[string]string{"query": "query: "}
 	return i
 }
 
-func (m *fakeEmbedder) EncodeTexts(texts []string, o TextOptions) ([]Pair, error) {
-	pairs := make([]Pair, len(texts))
+func (m *fakeEmbedder) EncodeTexts(_ context.Context, texts []string, o winnow.TextOptions) ([]winnow.Encoding, error) {
+	list := make([]winnow.Encoding, len(texts))
 	for i, t := range texts {
 		n := len(strings.Fields(t)) + 2
-		if limit := m.Info().MaxLength; n > limit && o.Refuse {
-			return nil, &TooLongError{Index: i, Tokens: n, Limit: limit}
+		if limit := m.Info().MaxLength; n > limit && o.Truncation == winnow.TruncateNever {
+			return nil, &winnow.TooLongError{Index: i, Tokens: n, Limit: limit}
 		}
-		pairs[i] = fakePair{document: t, tokens: n}
+		list[i] = fakePair{document: t}.encoding(n, n)
 	}
-	return pairs, nil
+	return list, nil
 }
 
-func (m *fakeEmbedder) Score(_ context.Context, pairs []Pair) ([]Output, error) {
-	outputs := make([]Output, len(pairs))
-	for i, p := range pairs {
-		for _, w := range strings.Fields(p.(fakePair).document) {
+func (m *fakeEmbedder) EmbedEncoded(_ context.Context, texts []winnow.Encoding) ([]winnow.Embedding, error) {
+	list := make([]winnow.Embedding, len(texts))
+	for i, e := range texts {
+		for _, w := range strings.Fields(fakePairOf(e).document) {
 			x, err := strconv.ParseFloat(w, 32)
 			if err != nil {
 				return nil, err
 			}
-			outputs[i].Vector = append(outputs[i].Vector, float32(x))
+			list[i].Vector = append(list[i].Vector, float32(x))
 		}
 	}
-	return outputs, nil
+	return list, nil
 }
 
 // A fakeCompleter continues every text by " one" and " two".
 type fakeCompleter struct{ fakeModel }
 
-func (m *fakeCompleter) Info() Info {
+func (m *fakeCompleter) Info() winnow.Info {
 	i := m.fakeModel.Info()
 	i.Tasks = []string{"complete"}
 	return i
 }
 
-func (m *fakeCompleter) Complete(_ context.Context, prompt []int, o winnow.CompleteOptions) (*winnow.Completion, error) {
+func (m *fakeCompleter) CompleteTokens(_ context.Context, prompt []int, o winnow.CompleteOptions) (*winnow.Completion, error) {
 	if len(prompt) >= 64 {
 		return nil, fmt.Errorf("fake: %w", winnow.ErrPromptTooLong)
 	}
@@ -83,10 +83,6 @@ func (m *fakeCompleter) Complete(_ context.Context, prompt []int, o winnow.Compl
 		}
 	}
 	return c, nil
-}
-
-func specOf(name string, m Model) ModelSpec {
-	return ModelSpec{Name: name, Path: "fake.gguf", Load: func(context.Context) (Model, error) { return m, nil }}
 }
 
 // TestExactReplies: the replies of the routes that TestDialects leaves out, to the

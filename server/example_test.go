@@ -19,11 +19,7 @@ func Example() {
 	s, err := server.New(server.Options{Models: []server.ModelSpec{{
 		Name: "small",
 		Load: func(context.Context) (server.Model, error) {
-			m, err := winnow.Open("../testdata/bert-minilm")
-			if err != nil {
-				return nil, err
-			}
-			return server.Wrap(m), nil
+			return winnow.Open("../testdata/bert-minilm")
 		},
 	}}})
 	if err != nil {

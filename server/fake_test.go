@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/winnow-rerank/winnow"
 )
 
 // A fakeModel has words for tokens and three special tokens around a pair. A
@@ -29,16 +31,32 @@ type fakeModel struct {
 	order  [][]string // documents of the batches
 }
 
-type fakePair struct {
-	query, document string
-	tokens          int
-	cut             bool
+// A fakePair is what a fake's encoding stands for: its first id is the pair's number, the
+// others are 0.
+type fakePair struct{ query, document string }
+
+var fakePairs struct {
+	mu   sync.Mutex
+	list []fakePair
 }
 
-func (p fakePair) Tokens() int     { return p.tokens }
-func (p fakePair) Truncated() bool { return p.cut }
+// encoding is that of a pair of so many tokens, of which full there were.
+func (p fakePair) encoding(tokens, full int) winnow.Encoding {
+	fakePairs.mu.Lock()
+	defer fakePairs.mu.Unlock()
+	e := winnow.Encoding{IDs: make([]int32, tokens), Full: full}
+	e.IDs[0] = int32(len(fakePairs.list))
+	fakePairs.list = append(fakePairs.list, p)
+	return e
+}
 
-func (m *fakeModel) Info() Info {
+func fakePairOf(e winnow.Encoding) fakePair {
+	fakePairs.mu.Lock()
+	defer fakePairs.mu.Unlock()
+	return fakePairs.list[e.IDs[0]]
+}
+
+func (m *fakeModel) Info() winnow.Info {
 	name, tasks, length := m.name, m.tasks, m.maxLength
 	if name == "" {
 		name = "fake"
@@ -49,52 +67,55 @@ func (m *fakeModel) Info() Info {
 	if length == 0 {
 		length = 64
 	}
-	return Info{Name: name, Path: "fake.gguf", Format: "gguf", Architecture: "bert", Activation: "sigmoid", Tasks: tasks, Tokenizer: "WordPiece",
-		Precision: "f32", MaxLength: length, Vocabulary: 1000, Hidden: 8, Parameters: 12345, FileBytes: 49380, MemoryBytes: 50000, Threads: 2}
+	return winnow.Info{Name: name, Path: "fake.gguf", Format: "gguf", Architecture: "bert", Activation: "sigmoid", Tasks: tasks, Tokenizer: "WordPiece",
+		Precision: "f32", MaxLength: length, Vocabulary: 1000, Hidden: 8, Parameters: 12345, FileBytes: 49380, WeightBytes: 50000, Threads: 2}
 }
 
-func (m *fakeModel) Encode(query string, documents []string, o EncodeOptions) ([]Pair, error) {
+func (m *fakeModel) Encode(_ context.Context, query string, documents []string, o winnow.EncodeOptions) ([]winnow.Encoding, error) {
 	limit := m.Info().MaxLength
 	if o.MaxTokens > 0 {
 		limit = min(limit, o.MaxTokens)
 	}
-	pairs := make([]Pair, len(documents))
+	asked := strings.Fields(query)
+	if o.MaxQueryTokens > 0 {
+		asked = asked[:min(len(asked), o.MaxQueryTokens)]
+	}
+	pairs := make([]winnow.Encoding, len(documents))
 	for i, d := range documents {
 		words := strings.Fields(d)
-		cut := false
-		if o.MaxDocument > 0 && len(words) > o.MaxDocument {
-			words, cut = words[:o.MaxDocument], true
+		full := 3 + len(strings.Fields(query)) + len(words)
+		if o.MaxDocumentTokens > 0 && len(words) > o.MaxDocumentTokens {
+			words = words[:o.MaxDocumentTokens]
 		}
-		room := limit - 3 - len(strings.Fields(query))
+		room := limit - 3 - len(asked)
 		if len(words) > room {
-			if o.Refuse {
-				return nil, &TooLongError{Index: i, Tokens: limit - room + len(words), Limit: limit}
-			}
-			if o.CutLeft {
+			switch o.Truncation {
+			case winnow.TruncateNever:
+				return nil, &winnow.TooLongError{Index: i, Tokens: full, Limit: limit}
+			case winnow.TruncateLeft:
 				words = words[len(words)-room:]
-			} else {
+			default:
 				words = words[:room]
 			}
-			cut = true
 		}
-		pairs[i] = fakePair{query, strings.Join(words, " "), limit - room + len(words), cut}
+		pairs[i] = fakePair{query, strings.Join(words, " ")}.encoding(limit-room+len(words), full)
 	}
 	return pairs, nil
 }
 
 var errFake = errors.New("a number is not finite")
 
-func (m *fakeModel) Score(ctx context.Context, pairs []Pair) ([]Output, error) {
+func (m *fakeModel) ScoreEncoded(ctx context.Context, pairs []winnow.Encoding) ([]winnow.Result, error) {
 	if m.closed.Load() {
 		return nil, errors.New("the fake is closed")
 	}
 	tokens := 0
 	var documents []string
-	outputs := make([]Output, len(pairs))
+	results := make([]winnow.Result, len(pairs))
 	failed := false
-	for i, p := range pairs {
-		p := p.(fakePair)
-		tokens += p.tokens
+	for i, e := range pairs {
+		p := fakePairOf(e)
+		tokens += e.Tokens()
 		documents = append(documents, p.document)
 		first, _, _ := strings.Cut(p.document, " ")
 		z, err := strconv.ParseFloat(first, 64)
@@ -105,7 +126,7 @@ func (m *fakeModel) Score(ctx context.Context, pairs []Pair) ([]Output, error) {
 			z = -z
 		}
 		failed = failed || m.fail != "" && strings.Contains(p.document, m.fail)
-		outputs[i] = Output{Logit: z, Probability: 1 / (1 + math.Exp(-z))}
+		results[i] = winnow.Result{Index: i, Logit: z, Score: 1 / (1 + math.Exp(-z)), Tokens: e.Tokens()}
 	}
 	m.mu.Lock()
 	m.sizes = append(m.sizes, tokens)
@@ -128,7 +149,19 @@ func (m *fakeModel) Score(ctx context.Context, pairs []Pair) ([]Output, error) {
 	if failed {
 		return nil, errFake
 	}
-	return outputs, nil
+	return results, nil
+}
+
+func (m *fakeModel) EncodeTexts(context.Context, []string, winnow.TextOptions) ([]winnow.Encoding, error) {
+	return nil, winnow.ErrCannotEmbed
+}
+
+func (m *fakeModel) EmbedEncoded(context.Context, []winnow.Encoding) ([]winnow.Embedding, error) {
+	return nil, winnow.ErrCannotEmbed
+}
+
+func (m *fakeModel) CompleteTokens(context.Context, []int, winnow.CompleteOptions) (*winnow.Completion, error) {
+	return nil, winnow.ErrCannotComplete
 }
 
 func (m *fakeModel) batches() [][]string {
@@ -137,16 +170,16 @@ func (m *fakeModel) batches() [][]string {
 	return append([][]string(nil), m.order...)
 }
 
-func (m *fakeModel) Tokenize(text string, special bool) ([]Token, error) {
-	var tokens []Token
+func (m *fakeModel) Tokenize(text string, special bool) ([]winnow.Token, error) {
+	var tokens []winnow.Token
 	if special {
-		tokens = append(tokens, Token{1, "[CLS]"})
+		tokens = append(tokens, winnow.Token{ID: 1, Piece: "[CLS]"})
 	}
 	for _, w := range strings.Fields(text) {
-		tokens = append(tokens, Token{10 + len(w), w})
+		tokens = append(tokens, winnow.Token{ID: 10 + len(w), Piece: w})
 	}
 	if special {
-		tokens = append(tokens, Token{2, "[SEP]"})
+		tokens = append(tokens, winnow.Token{ID: 2, Piece: "[SEP]"})
 	}
 	return tokens, nil
 }
@@ -161,6 +194,8 @@ func (m *fakeModel) Close() error {
 }
 
 // spec offers the model.
-func (m *fakeModel) spec(name string) ModelSpec {
+func (m *fakeModel) spec(name string) ModelSpec { return specOf(name, m) }
+
+func specOf(name string, m Model) ModelSpec {
 	return ModelSpec{Name: name, Path: "fake.gguf", Load: func(context.Context) (Model, error) { return m, nil }}
 }

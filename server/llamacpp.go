@@ -1,12 +1,14 @@
 package server
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"runtime"
-	"slices"
 	"time"
 	"unicode/utf8"
+
+	"github.com/winnow-rerank/winnow"
 )
 
 // The routes of llama.cpp's server beside reranking.
@@ -102,10 +104,10 @@ func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
 		if m.known {
 			data.Created = m.loadedAt.Unix()
 			data.Meta = &modelMeta{vocabTypes[m.info.Tokenizer], m.info.Vocabulary, m.info.MaxLength, m.info.MaxLength, m.info.Hidden,
-				m.info.Parameters, m.info.FileBytes, m.info.Precision}
+				m.info.Parameters, m.info.FileBytes, string(m.info.Precision)}
 			entry.Capabilities = m.info.Tasks
 			entry.Details.Format, entry.Details.Family = m.info.Format, m.info.Architecture
-			entry.Details.QuantizationLevel = m.info.Precision
+			entry.Details.QuantizationLevel = string(m.info.Precision)
 		}
 		list.Models = append(list.Models, entry)
 		list.Data = append(list.Data, data)
@@ -195,22 +197,6 @@ func (s *Server) slots(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// open is the model that a request names, for use until release.
-func (s *Server) open(r *http.Request, f fields) (v view, release func(), err error) {
-	name, err := f.str("model")
-	if err != nil {
-		return view{}, nil, err
-	}
-	slot, err := s.registry.find(name)
-	if err != nil {
-		return view{}, nil, err
-	}
-	if v, release, err = s.registry.open(r.Context(), slot); err == nil {
-		noteOf(r.Context()).model = v.name
-	}
-	return v, release, err
-}
-
 type tokenPiece struct {
 	ID    int `json:"id"`
 	Piece any `json:"piece"`
@@ -237,12 +223,17 @@ func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v, release, err := s.open(r, f)
+	c, err := s.named(r, f)
 	if err != nil {
 		return err
 	}
-	defer release()
-	tokens, err := v.model.Tokenize(content, special)
+	defer c.close()
+	var tokens []winnow.Token
+	err = c.encode([]int{len(content)}, 0, true, func(context.Context, int, int) (int, error) {
+		var err error
+		tokens, err = c.model.Tokenize(content, special)
+		return len(tokens), err
+	})
 	if err != nil {
 		return err
 	}
@@ -284,17 +275,17 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v, release, err := s.open(r, f)
+	c, err := s.named(r, f)
 	if err != nil {
 		return err
 	}
-	defer release()
+	defer c.close()
 	ids := []int{}
 	if string(f["tokens"]) != "[]" {
 		err = f.list("tokens", maxTokens, "token ids", func(i int, raw json.RawMessage) error {
 			var id int
-			if json.Unmarshal(raw, &id) != nil || id < 0 || id >= v.info.Vocabulary {
-				return invalid("tokens[%d] is %s: expected a token id from 0 to %d", i, describe(raw), v.info.Vocabulary-1)
+			if json.Unmarshal(raw, &id) != nil || id < 0 || id >= c.info.Vocabulary {
+				return invalid("tokens[%d] is %s: expected a token id from 0 to %d", i, describe(raw), c.info.Vocabulary-1)
 			}
 			ids = append(ids, id)
 			return nil
@@ -303,7 +294,7 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	content, err := v.model.Detokenize(ids)
+	content, err := c.model.Detokenize(ids)
 	if err != nil {
 		return err
 	}
@@ -311,18 +302,25 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-func (s *Server) without(w http.ResponseWriter, r *http.Request, task, what string) error {
+// chat answers for the routes of conversations.
+func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
 	f, err := s.body(w, r)
 	if err != nil {
 		return err
 	}
-	v, release, err := s.open(r, f)
+	c, err := s.named(r, f)
 	if err != nil {
 		return err
 	}
-	defer release()
-	if slices.Contains(v.info.Tasks, task) {
-		return notSupported("this server only reranks with model %q", v.name)
+	defer c.close()
+	return notSupported("model %q cannot hold a conversation: send the prompt to /completion", c.name)
+}
+
+// named prepares a call of the model that a request names, whatever it can do.
+func (s *Server) named(r *http.Request, f fields) (*call, error) {
+	name, err := f.str("model")
+	if err != nil {
+		return nil, err
 	}
-	return notSupported("model %q cannot %s", v.name, what)
+	return s.prepare(r, name, "", "")
 }

@@ -135,7 +135,7 @@ func (c *stateCollector) Collect(ch chan<- prometheus.Metric) {
 	for _, m := range c.s.registry.status() {
 		isLoaded, memory := 0.0, 0.0
 		if m.state == loaded {
-			isLoaded, memory = 1, float64(m.info.MemoryBytes)
+			isLoaded, memory = 1, float64(m.info.WeightBytes+m.info.ActivationBytes)
 		}
 		gauge(descLoaded, isLoaded, m.spec.Name)
 		gauge(descMemory, memory, m.spec.Name)

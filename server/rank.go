@@ -1,18 +1,24 @@
 package server
 
 import (
-	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
+	"io"
 	"net/http"
-	"slices"
+
+	"github.com/winnow-rerank/winnow"
 )
 
-// An ask is what every dialect of reranking comes down to.
-type ask struct {
-	model     string
+// A rankRequest is what every dialect of reranking comes down to.
+type rankRequest struct {
+	asked     string // the model, by the name that the client has for it
 	questions []question
-	options   EncodeOptions
+	documents []document // as they came, of dialects with one question
+	options   winnow.EncodeOptions
+	raw       bool // scores are logits
+	topN      int  // 0: all
+	give      bool // the documents back
 }
 
 // A question is a query with the documents that are to be scored against it.
@@ -21,228 +27,187 @@ type question struct {
 	documents []string
 }
 
-// An answer is the scores of all documents in the order in which they came.
-type answer struct {
+// ranked is the answer to a rankRequest.
+type ranked struct {
+	*rankRequest
 	view
-	outputs   []Output
-	tokens    int // of all pairs
-	truncated int // documents that were cut
+	id        string          // of the request
+	results   []winnow.Result // in the documents' order, all questions counted through
+	tokens    int             // of all pairs
+	truncated int             // documents that were cut
 }
 
-// Documents are encoded a part at a time, so that a client that has gone away
-// is noticed between two parts.
-const (
-	encodeDocuments = 256
-	encodeBytes     = 256 << 10
-)
-
-// rank answers an ask.
-func (s *Server) rank(r *http.Request, a ask) (*answer, error) {
-	ctx := r.Context()
-	slot, err := s.registry.find(a.model)
+// rank answers a request.
+func (s *Server) rank(r *http.Request, q *rankRequest) (*ranked, error) {
+	c, err := s.prepare(r, q.asked, "rerank", "rerank")
 	if err != nil {
 		return nil, err
 	}
-	v, release, err := s.registry.open(ctx, slot)
-	if err != nil {
-		return nil, err
-	}
-	defer release()
-	if !slices.Contains(v.info.Tasks, "rerank") {
-		return nil, notSupported("model %q cannot rerank", v.name)
-	}
-	note := noteOf(ctx)
-	note.model = v.name
-
-	total := 0
-	for _, q := range a.questions {
-		total += len(q.documents)
-	}
-	note.documents = total
-	out := &answer{view: v, outputs: make([]Output, total)}
-
+	defer c.close()
+	out := &ranked{rankRequest: q, view: c.view, id: c.note.id}
 	cache := s.cache
-	if v.info.Listwise {
+	if c.info.Listwise {
 		cache = nil
 	}
 	// What is not in the cache remains to be done.
-	rest := &remainder{}
-	var estimate int64
-	first := 0
-	for _, q := range a.questions {
+	var rest remainder
+	for _, ask := range q.questions {
 		var keys keyer
 		if cache != nil {
-			keys = newKeyer(v.name, q.query, a.options)
+			keys = newKeyer(c.name, ask.query, q.options)
 		}
-		for i, d := range q.documents {
-			n := first + i
-			var key cacheKey
+		for _, d := range ask.documents {
+			n := len(out.results)
+			out.results = append(out.results, winnow.Result{})
+			p := pending{number: n, query: ask.query, document: d}
 			if cache != nil {
-				key = keys.key(d)
-				if hit, ok := cache.get(key); ok {
-					out.outputs[n] = hit.output
-					out.tokens += hit.tokens
-					if hit.truncated {
-						out.truncated++
-					}
+				p.key = keys.key(d)
+				if hit, ok := cache.get(p.key); ok {
+					out.set(n, hit.result, hit.truncated)
 					s.metrics.cacheHits.Inc()
 					continue
 				}
 				s.metrics.cacheMisses.Inc()
 			}
-			rest.add(n, q.query, d, key)
-			estimate += min(int64(v.info.MaxLength), int64(len(q.query)+len(d))/4+4)
-		}
-		first += len(q.documents)
-	}
-	if len(rest.numbers) == 0 {
-		note.tokens = out.tokens
-		return out, nil
-	}
-	ticket, err := v.scheduler.admit(estimate)
-	if err != nil {
-		return nil, err
-	}
-	defer ticket.release()
-
-	span := s.tracer.start(ctx, "tokenize")
-	pairs, err := rest.encode(ctx, v.model, a.options, v.info.Listwise)
-	span.end()
-	if err != nil {
-		return nil, err
-	}
-	computed := 0
-	for _, p := range pairs {
-		computed += p.Tokens()
-		if p.Truncated() {
-			out.truncated++
+			rest = append(rest, p)
 		}
 	}
-	ticket.correct(int64(computed))
-	out.tokens += computed
-	note.tokens = out.tokens
-
-	span = s.tracer.start(ctx, "score")
-	outputs, err := v.scheduler.score(ctx, clientOf(ctx), pairs)
-	span.end()
-	if err != nil {
-		return nil, err
-	}
-	for i, n := range rest.numbers {
-		out.outputs[n] = outputs[i]
-		if cache != nil {
-			cache.put(cached{rest.keys[i], outputs[i], pairs[i].Tokens(), pairs[i].Truncated()})
+	c.note.documents = len(out.results)
+	if len(rest) > 0 {
+		pairs, err := rest.encode(c, q.options)
+		if err != nil {
+			return nil, err
+		}
+		span := s.tracer.start(c.ctx, "score")
+		results, err := c.scheduler.score(c.ctx, c.note.client, pairs)
+		span.end()
+		if err != nil {
+			return nil, err
+		}
+		for i, p := range rest {
+			out.set(p.number, results[i], pairs[i].Truncated())
+			if cache != nil {
+				cache.put(cached{p.key, results[i], pairs[i].Truncated()})
+			}
 		}
 	}
+	c.note.tokens = out.tokens
 	return out, nil
 }
 
-// A remainder is the pairs of a request that are not in the cache.
-type remainder struct {
-	numbers   []int // of the documents, all questions counted through
-	documents []string
-	keys      []cacheKey
-	runs      []run
-}
-
-// A run is the documents of one query.
-type run struct {
-	query    string
-	from, to int
-}
-
-func (r *remainder) add(number int, query, document string, key cacheKey) {
-	if last := len(r.runs) - 1; last < 0 || r.runs[last].query != query {
-		r.runs = append(r.runs, run{query, len(r.numbers), len(r.numbers)})
+// set is the result of document n.
+func (a *ranked) set(n int, result winnow.Result, truncated bool) {
+	result.Index = n
+	if a.raw {
+		result.Score = result.Logit
 	}
-	r.numbers = append(r.numbers, number)
-	r.documents = append(r.documents, document)
-	r.keys = append(r.keys, key)
-	r.runs[len(r.runs)-1].to = len(r.numbers)
+	a.results[n] = result
+	a.tokens += result.Tokens
+	if truncated {
+		a.truncated++
+	}
 }
 
-// encode encodes a part of the documents of a query at a time, or all if whole
-// says so.
-func (r *remainder) encode(ctx context.Context, m Model, o EncodeOptions, whole bool) ([]Pair, error) {
-	pairs := make([]Pair, 0, len(r.documents))
-	for _, q := range r.runs {
-		for from := q.from; from < q.to; {
-			if ctx.Err() != nil {
-				return nil, context.Cause(ctx)
-			}
-			to, size := from, 0
-			for to < q.to && (whole || to-from < encodeDocuments && (to == from || size+len(r.documents[to]) <= encodeBytes)) {
-				size += len(r.documents[to])
-				to++
-			}
-			part, err := m.Encode(q.query, r.documents[from:to], o)
-			if err != nil {
-				var long *TooLongError
-				if errors.As(err, &long) {
-					return nil, &TooLongError{Index: r.numbers[from+long.Index], Tokens: long.Tokens, Limit: long.Limit}
+// A remainder is the pairs of a request that are to be computed.
+type remainder []pending
+
+type pending struct {
+	number          int // of the document, all questions counted through
+	query, document string
+	key             cacheKey
+}
+
+// encode makes tokens of the pairs.
+func (r remainder) encode(c *call, o winnow.EncodeOptions) ([]winnow.Encoding, error) {
+	sizes := make([]int, len(r))
+	for i, p := range r {
+		sizes[i] = len(p.query) + len(p.document)
+	}
+	pairs := make([]winnow.Encoding, 0, len(r))
+	err := c.encode(sizes, 0, c.info.Listwise, func(ctx context.Context, from, to int) (tokens int, err error) {
+		for from < to {
+			// The documents of one query are encoded together.
+			query := r[from].query
+			var documents []string
+			for _, p := range r[from:to] {
+				if p.query != query {
+					break
 				}
-				return nil, err
+				documents = append(documents, p.document)
+			}
+			part, err := c.model.Encode(ctx, query, documents, o)
+			if err != nil {
+				return tokens, r.tooLong(err, from)
+			}
+			for _, p := range part {
+				tokens += p.Tokens()
 			}
 			pairs = append(pairs, part...)
-			from = to
+			from += len(documents)
 		}
-	}
-	return pairs, nil
-}
-
-// A place is one row of a ranking.
-type place struct {
-	index int
-	score float64
-}
-
-// ranking is the answer best first, by logit: probabilities may round to the
-// same number. Equal logits keep the order of the input. topN of 0 means all.
-func (a *answer) ranking(raw bool, topN int) []place {
-	order := make([]int, len(a.outputs))
-	for i := range order {
-		order[i] = i
-	}
-	slices.SortFunc(order, func(i, j int) int {
-		return cmp.Or(cmp.Compare(a.outputs[j].Logit, a.outputs[i].Logit), cmp.Compare(i, j))
+		return tokens, nil
 	})
-	if topN > 0 && topN < len(order) {
-		order = order[:topN]
-	}
-	places := make([]place, len(order))
-	for i, n := range order {
-		places[i] = place{n, a.score(n, raw)}
-	}
-	return places
+	return pairs, err
 }
 
-func (a *answer) score(i int, raw bool) float64 {
-	if raw {
-		return a.outputs[i].Logit
+// tooLong says which document of the request is too long, if that is what err says of one
+// of the list from there.
+func (r remainder) tooLong(err error, from int) error {
+	var long *winnow.TooLongError
+	if !errors.As(err, &long) {
+		return err
 	}
-	return a.outputs[i].Probability
+	return tooLong("documents", r[from+long.Index].number, " with the query", long)
+}
+
+// best are the results best first.
+func (a *ranked) best() []winnow.Result {
+	winnow.Rank(a.results)
+	if a.topN > 0 && a.topN < len(a.results) {
+		return a.results[:a.topN]
+	}
+	return a.results
 }
 
 // activation names what was applied to the logits.
-func (a *answer) activation(raw bool) string {
-	if raw {
+func (a *ranked) activation() string {
+	if a.raw {
 		return "none"
 	}
 	return a.info.Activation
 }
 
-// modelName is what the reply calls the model: as the client called it.
-func (a *answer) modelName(asked string) string {
-	if asked == "" {
-		return a.name
+// called is what the reply calls the model: as the client called it.
+func (a *ranked) called() string { return orElse(a.asked, a.name) }
+
+func orElse(s, otherwise string) string {
+	if s == "" {
+		return otherwise
 	}
-	return asked
+	return s
 }
 
-func texts(documents []document) []string {
-	list := make([]string, len(documents))
-	for i, d := range documents {
-		list[i] = d.text
+// A Ranking is what WriteRanking writes.
+type Ranking struct {
+	Model      string
+	Activation string // of probabilities
+	Raw        bool   // the scores are logits
+	Tokens     int    // of all pairs
+	Truncated  int    // documents that were cut
+	Results    []winnow.Result
+}
+
+// WriteRanking writes the reply of /v1/rerank with the documents in it.
+func WriteRanking(w io.Writer, r Ranking) error {
+	if r.Raw {
+		r.Activation = "none"
 	}
-	return list
+	reply := jinaReply{ID: "rerank-" + requestID(nil), Model: r.Model, Object: "list", Usage: usage{r.Tokens, r.Tokens}, Results: []rerankResult{},
+		Meta: metaOf(r.Activation, r.Model, r.Truncated)}
+	for _, result := range r.Results {
+		reply.Results = append(reply.Results, rerankResult{result.Index, result.Score, textReply{result.Document}})
+	}
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	return e.Encode(reply)
 }

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/winnow-rerank/winnow"
 )
 
 // A ModelSpec is a model that the server offers.
@@ -29,7 +31,7 @@ type registry struct {
 	slots   []*slot
 	max     int // models that may be loaded at a time; 0 means all
 	log     *slog.Logger
-	prepare func(name string, m Model) *scheduler
+	prepare func(name string, m Model, broken func(error)) *scheduler
 
 	mu      sync.Mutex
 	changed chan struct{} // closed and made anew when a slot changes
@@ -56,22 +58,29 @@ type slot struct {
 	spec ModelSpec
 
 	// The rest is under registry.mu.
-	state     slotState
+	state    slotState
+	instance *instance   // while it is loaded
+	info     winnow.Info // of the last time that it was loaded
+	known    bool        // info is set
+	used     uint64      // when, on the registry's clock
+	err      error
+	failedAt time.Time
+	loadedAt time.Time
+}
+
+// An instance is a model in memory. When a slot's model is loaded anew, requests that use
+// the instance before go on with that one.
+type instance struct {
 	model     Model
-	info      Info // of the last time that it was loaded
-	known     bool // info is set
 	scheduler *scheduler
 	users     int
-	used      uint64 // when, on the registry's clock
-	err       error
-	failedAt  time.Time
-	loadedAt  time.Time
+	retired   bool // no longer the slot's: it is closed when nobody uses it
 }
 
 // retryAfter is how long a model that failed to load is left alone.
 const retryAfter = 10 * time.Second
 
-func newRegistry(specs []ModelSpec, most int, log *slog.Logger, prepare func(name string, m Model) *scheduler) (*registry, error) {
+func newRegistry(specs []ModelSpec, most int, log *slog.Logger, prepare func(name string, m Model, broken func(error)) *scheduler) (*registry, error) {
 	r := &registry{max: most, log: log, prepare: prepare, changed: make(chan struct{})}
 	seen := make(map[string]bool)
 	for _, spec := range specs {
@@ -144,10 +153,11 @@ func (r *registry) open(ctx context.Context, s *slot) (v view, release func(), e
 			return view{}, nil, errStopping()
 		}
 		if s.state == loaded {
-			s.users++
+			i := s.instance
+			i.users++
 			r.clock++
 			s.used = r.clock
-			return view{s.spec.Name, s.model, s.info, s.scheduler}, sync.OnceFunc(func() { r.release(s) }), nil
+			return view{s.spec.Name, i.model, s.info, i.scheduler}, sync.OnceFunc(func() { r.release(i) }), nil
 		}
 		if s.state == failed && time.Since(s.failedAt) < retryAfter {
 			return view{}, nil, unavailable(retryAfter, "model %q could not be loaded: %v", s.spec.Name, s.err)
@@ -176,17 +186,37 @@ func (r *registry) open(ctx context.Context, s *slot) (v view, release func(), e
 type view struct {
 	name      string
 	model     Model
-	info      Info
+	info      winnow.Info
 	scheduler *scheduler
 }
 
-func (r *registry) release(s *slot) {
+func (r *registry) release(i *instance) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.users--
-	if s.users == 0 {
-		r.broadcast()
+	if i.users--; i.users > 0 {
+		return
 	}
+	if i.retired {
+		go r.end(i)
+	}
+	r.broadcast()
+}
+
+// retire closes an instance that is no longer its slot's when nobody uses it.
+func (r *registry) retire(i *instance) {
+	if i.retired = true; i.users == 0 {
+		go r.end(i)
+	}
+}
+
+// end closes an instance that nobody uses.
+func (r *registry) end(i *instance) {
+	i.scheduler.close()
+	if err := i.model.Close(); err != nil {
+		r.log.Warn("model did not close", "error", err)
+	}
+	// An idle server would keep the weights until it collects garbage by itself.
+	debug.FreeOSMemory()
 }
 
 func (r *registry) broadcast() {
@@ -208,7 +238,7 @@ func (r *registry) makeRoom() bool {
 			n++
 		case loaded:
 			n++
-			if s.users == 0 && (oldest == nil || s.used < oldest.used) {
+			if s.instance.users == 0 && (oldest == nil || s.used < oldest.used) {
 				oldest = s
 			}
 		}
@@ -233,30 +263,78 @@ func (r *registry) load(s *slot) {
 	defer r.mu.Unlock()
 	defer r.broadcast()
 	if err != nil {
-		s.state, s.err, s.failedAt = failed, err, time.Now()
+		r.fail(s, err)
 		r.log.Error("model failed to load", "model", s.spec.Name, "error", err)
 		return
 	}
-	s.state, s.model, s.info, s.known, s.err = loaded, m, m.Info(), true, nil
-	s.scheduler = r.prepare(s.spec.Name, m)
-	s.loadedAt = time.Now()
+	r.put(s, m)
 	r.log.Info("model loaded", "model", s.spec.Name, "path", s.info.Path, "architecture", s.info.Architecture,
-		"precision", s.info.Precision, "max_length", s.info.MaxLength, "threads", s.info.Threads,
+		"precision", string(s.info.Precision), "max_length", s.info.MaxLength, "threads", s.info.Threads,
 		"seconds", time.Since(start).Seconds())
 }
 
-func (r *registry) unload(s *slot) {
-	s.scheduler.close()
-	err := s.model.Close()
+// put makes m the slot's model.
+func (r *registry) put(s *slot, m Model) {
+	i := &instance{model: m}
+	i.scheduler = r.prepare(s.spec.Name, m, func(err error) { r.broke(s, i, err) })
+	s.state, s.instance, s.info, s.known, s.err, s.loadedAt = loaded, i, m.Info(), true, nil, time.Now()
+}
+
+func (r *registry) fail(s *slot, err error) {
+	s.state, s.instance, s.err, s.failedAt = failed, nil, err, time.Now()
+}
+
+// broke takes an instance that cannot compute any more out of its slot. The model is
+// loaded again when it is asked for and retryAfter has passed.
+func (r *registry) broke(s *slot, i *instance, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	s.state, s.model, s.scheduler = unloaded, nil, nil
-	// An idle server would keep the weights until it collects garbage by itself.
-	go debug.FreeOSMemory()
-	r.log.Info("model unloaded", "model", s.spec.Name)
-	if err != nil {
-		r.log.Warn("model did not close", "model", s.spec.Name, "error", err)
+	if s.instance != i {
+		return
 	}
+	r.log.Error("model is broken", "model", s.spec.Name, "error", err)
+	r.fail(s, err)
+	r.retire(i)
+	r.broadcast()
+}
+
+// reload loads the models that are loaded once more, and lets requests have the new ones
+// as each is there. One that cannot be loaded stays as it was.
+func (r *registry) reload(ctx context.Context) {
+	for _, s := range r.slots {
+		r.mu.Lock()
+		before := s.instance
+		is := s.state == loaded && !r.closed
+		r.mu.Unlock()
+		if !is {
+			continue
+		}
+		m, err := s.spec.Load(ctx)
+		if err != nil {
+			r.log.Error("model failed to load again", "model", s.spec.Name, "error", err)
+			continue
+		}
+		r.mu.Lock()
+		if r.closed || s.instance != before { // it was unloaded meanwhile
+			r.mu.Unlock()
+			_ = m.Close()
+			continue
+		}
+		r.put(s, m)
+		r.retire(before)
+		r.broadcast()
+		r.mu.Unlock()
+		r.log.Info("model loaded again", "model", s.spec.Name)
+	}
+}
+
+// unload closes the model of a slot whose state is unloading.
+func (r *registry) unload(s *slot) {
+	r.end(s.instance)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.state, s.instance = unloaded, nil
+	r.log.Info("model unloaded", "model", s.spec.Name)
 	r.broadcast()
 }
 
@@ -279,7 +357,7 @@ func (r *registry) ready() (ok bool, err error) {
 type status struct {
 	spec     ModelSpec
 	state    slotState
-	info     Info
+	info     winnow.Info
 	known    bool
 	loadedAt time.Time
 	err      error
@@ -301,7 +379,7 @@ func (r *registry) schedulers(f func(name string, s *scheduler)) {
 	defer r.mu.Unlock()
 	for _, s := range r.slots {
 		if s.state == loaded {
-			f(s.spec.Name, s.scheduler)
+			f(s.spec.Name, s.instance.scheduler)
 		}
 	}
 }

@@ -11,18 +11,20 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"github.com/winnow-rerank/winnow"
 )
 
 // pairsOf is n pairs of so many tokens, with their numbers for logits.
-func pairsOf(name string, n, tokens int) []Pair {
-	pairs := make([]Pair, n)
+func pairsOf(name string, n, tokens int) []winnow.Encoding {
+	pairs := make([]winnow.Encoding, n)
 	for i := range pairs {
-		pairs[i] = fakePair{document: fmt.Sprintf("%d %s", i, name), tokens: tokens}
+		pairs[i] = fakePair{document: fmt.Sprintf("%d %s", i, name)}.encoding(tokens, tokens)
 	}
 	return pairs
 }
 
-func checkOutputs(t *testing.T, outputs []Output, n int) {
+func checkOutputs(t *testing.T, outputs []winnow.Result, n int) {
 	t.Helper()
 	if len(outputs) != n {
 		t.Fatalf("%d outputs, want %d", len(outputs), n)
@@ -68,7 +70,7 @@ func TestSchedulerCutsRequests(t *testing.T) {
 			}
 		}
 	}
-	if out, err := newScheduler(new(fakeModel), 1, 1, nil).score(t.Context(), "a", nil); out != nil || err != nil {
+	if out, err := newScheduler(new(fakeModel), 1, 1, nil).score(t.Context(), "a", nil); len(out) != 0 || err != nil {
 		t.Errorf("nothing to score: %v, %v", out, err)
 	}
 }
@@ -102,7 +104,7 @@ func pump(t *testing.T, m *fakeModel) {
 }
 
 // submit scores in the background.
-func submit(t *testing.T, s *scheduler, ctx context.Context, client string, pairs []Pair) chan error {
+func submit(t *testing.T, s *scheduler, ctx context.Context, client string, pairs []winnow.Encoding) chan error {
 	done := make(chan error, 1)
 	go func() {
 		outputs, err := s.score(ctx, client, pairs)
@@ -298,21 +300,21 @@ func TestSchedulerDeadline(t *testing.T) {
 
 func TestSchedulerQueueBound(t *testing.T) {
 	s := newScheduler(new(fakeModel), 100, 1000, nil)
-	big, err := s.admit(5000) // alone it may be larger than the limit
+	big, err := s.admit("a", 5000) // alone it may be larger than the limit
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = s.admit(1)
+	_, err = s.admit("a", 1)
 	var api *apiError
 	if !errors.As(err, &api) || api.Status != http.StatusTooManyRequests || api.RetryAfter < time.Second {
 		t.Errorf("error %#v", err)
 	}
 	big.correct(900)
-	small, err := s.admit(100)
+	small, err := s.admit("b", 100)
 	if err != nil {
 		t.Error(err)
 	}
-	if _, err := s.admit(1); err == nil {
+	if _, err := s.admit("a", 1); err == nil {
 		t.Error("1001 tokens of 1000 were admitted")
 	}
 	big.release()
@@ -322,7 +324,7 @@ func TestSchedulerQueueBound(t *testing.T) {
 		t.Errorf("%d tokens are left", tokens)
 	}
 	s.close()
-	if _, err := s.admit(1); err == nil {
+	if _, err := s.admit("a", 1); err == nil {
 		t.Error("a closed scheduler admits")
 	}
 	if _, err := s.score(t.Context(), "a", pairsOf("x", 1, 1)); err == nil {
@@ -355,7 +357,7 @@ func TestSchedulerFailureIsItsOwn(t *testing.T) {
 
 type panicking struct{ fakeModel }
 
-func (*panicking) Score(context.Context, []Pair) ([]Output, error) { panic("oh") }
+func (*panicking) ScoreEncoded(context.Context, []winnow.Encoding) ([]winnow.Result, error) { panic("oh") }
 
 func TestSchedulerPanic(t *testing.T) {
 	s := newScheduler(&panicking{}, 100, 1000, nil)

@@ -103,9 +103,11 @@ func New(o Options) (*Server, error) {
 	o.setDefaults()
 	s := &Server{options: o, cache: newScoreCache(o.CacheSize), keys: newKeySet(o.APIKeys)}
 	var err error
-	s.registry, err = newRegistry(o.Models, o.ModelsMax, o.Log, func(name string, m Model) *scheduler {
+	s.registry, err = newRegistry(o.Models, o.ModelsMax, o.Log, func(name string, m Model, broken func(error)) *scheduler {
 		most := s.batchTokens(m.Info().Threads)
-		return newScheduler(m, most, int64(o.QueueTokens), s.metrics.batch(name, most))
+		c := newScheduler(m, most, int64(o.QueueTokens), s.metrics.batch(name, most))
+		c.broken = broken
+		return c
 	})
 	if err != nil {
 		return nil, err
@@ -211,20 +213,27 @@ func (s *Server) table() []route {
 		{path: "/metrics", get: s.metricsPage, early: true},
 		{path: "/tokenize", post: s.tokenize},
 		{path: "/detokenize", post: s.detokenize},
-		{path: "/v2/rerank", post: s.rerankV2},
-		{path: "/v1/score", post: s.score},
-		{path: "/score", post: s.score},
-		{path: "/v1/rerankings", post: s.rerankings},
-		{path: "/infinity/rerank", post: s.rerankInfinity},
 	}
-	for _, path := range []string{"/v1/rerank", "/rerank", "/v1/reranking", "/reranking"} {
-		routes = append(routes, route{path: path, post: s.rerank})
+	for _, r := range []struct {
+		post  handler
+		paths []string
+	}{
+		{s.reranking(tei, mixedbread, voyage, jina), []string{"/v1/rerank", "/rerank", "/v1/reranking", "/reranking"}},
+		{s.reranking(vllm, cohere), []string{"/v2/rerank"}},
+		{s.reranking(vllmScore), []string{"/v1/score", "/score"}},
+		{s.reranking(isaacus, mixedbread, voyage, jina), []string{"/v1/rerankings"}},
+		{s.reranking(infinity), []string{"/infinity/rerank"}},
+		{s.embedding(openAIEmbeddings), []string{"/v1/embeddings"}},
+		{s.embedding(llamaEmbeddings), []string{"/embeddings", "/embedding"}},
+		{s.embedding(teiEmbed), []string{"/embed"}},
+		{s.completion(llamaCompletions), []string{"/completion", "/completions"}},
+		{s.completion(openAICompletions), []string{"/v1/completions"}},
+		{s.chat, []string{"/v1/chat/completions", "/chat/completions"}},
+	} {
+		for _, path := range r.paths {
+			routes = append(routes, route{path: path, post: r.post})
+		}
 	}
-	routes = append(routes, route{path: "/completion", post: s.completion}, route{path: "/completions", post: s.completion},
-		route{path: "/v1/completions", post: s.completionOpenAI},
-		route{path: "/v1/chat/completions", post: s.chat}, route{path: "/chat/completions", post: s.chat})
-	routes = append(routes, route{path: "/v1/embeddings", post: s.embeddings}, route{path: "/embeddings", post: s.embedding},
-		route{path: "/embedding", post: s.embedding}, route{path: "/embed", post: s.embedTEI})
 	return routes
 }
 

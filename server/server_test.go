@@ -469,7 +469,7 @@ func TestManyDocuments(t *testing.T) {
 	}
 	body, _ := json.Marshal(map[string]any{"query": "q", "documents": documents, "raw_scores": true})
 	w := send(s, "POST", "/v1/rerank", string(body))
-	var reply rerankReply
+	var reply jinaReply
 	if err := json.Unmarshal(w.Body.Bytes(), &reply); err != nil || len(reply.Results) != 10000 {
 		t.Fatalf("status %d, %d results, %v", w.Code, len(reply.Results), err)
 	}

@@ -155,7 +155,7 @@ func TestSoak(t *testing.T) {
 	for _, name := range names {
 		m := openSoakModel(t, name, documents)
 		asked = append(asked, m)
-		specs = append(specs, ModelSpec{Name: name, Load: func(context.Context) (Model, error) { return Wrap(m.model), nil }})
+		specs = append(specs, ModelSpec{Name: name, Load: func(context.Context) (Model, error) { return m.model, nil }})
 	}
 	s, err := New(Options{Models: specs, MaxBody: soakMaxBody, MaxDocuments: soakMaxDocuments})
 	if err != nil {
@@ -207,7 +207,7 @@ func TestSoak(t *testing.T) {
 			gone.Add(1)
 			return nil
 		}
-		var got rerankReply
+		var got jinaReply
 		if err != nil || status != 200 {
 			return fmt.Errorf("status %d, %v: %s", status, err, reply)
 		}

@@ -4,15 +4,49 @@ import (
 	"net/http"
 	"slices"
 	"strconv"
-	"time"
+	"unicode/utf8"
 )
 
-// The dialect of Hugging Face text-embeddings-inference.
+// tei is the dialect of Hugging Face text-embeddings-inference, known by texts.
+var tei = &rankDialect{
+	is:        func(f fields) bool { return f.has("texts") && !f.has("documents") },
+	documents: "texts",
+	strings:   true,
+	top:       []string{"top_n"},
+	give:      []string{"return_text", "return_documents"},
+	reply: func(a *ranked, h http.Header) any {
+		q := a.questions[0]
+		computeHeaders(h, utf8.RuneCountInString(q.query)*len(q.documents)+characters(q.documents), a.tokens)
+		h.Set("X-Activation", a.activation())
+		return a.scores()
+	},
+	fail: writeTEIError,
+}
 
 type teiResult struct {
 	Index int     `json:"index"`
 	Score float64 `json:"score"`
 	Text  *string `json:"text,omitempty"`
+}
+
+// scores are a ranking's results as TEI has them.
+func (a *ranked) scores() []teiResult {
+	best := a.best()
+	list := make([]teiResult, len(best))
+	for i, r := range best {
+		list[i] = teiResult{Index: r.Index, Score: r.Score}
+		if a.give {
+			list[i].Text = &a.documents[r.Index].text
+		}
+	}
+	return list
+}
+
+// computeHeaders tell TEI's clients what a request cost.
+func computeHeaders(h http.Header, characters, tokens int) {
+	h.Set("X-Compute-Type", "cpu")
+	h.Set("X-Compute-Characters", strconv.Itoa(characters))
+	h.Set("X-Compute-Tokens", strconv.Itoa(tokens))
 }
 
 // teiError is TEI's name for a kind of error.
@@ -33,67 +67,6 @@ func teiError(e *apiError) string {
 func writeTEIError(w http.ResponseWriter, e *apiError) {
 	errorHeader(w, e)
 	writeJSON(w, e.Status, map[string]any{"error": e.Message, "error_type": teiError(e)})
-}
-
-// handleTEI answers /rerank where the request has texts.
-func (s *Server) handleTEI(w http.ResponseWriter, r *http.Request, f fields) {
-	start := time.Now()
-	if err := s.rerankTEI(w, r, f, start); err != nil {
-		writeTEIError(w, asAPIError(err))
-	}
-}
-
-func (s *Server) rerankTEI(w http.ResponseWriter, r *http.Request, f fields, start time.Time) error {
-	a, raw, err := s.common(f)
-	if err != nil {
-		return err
-	}
-	query, err := f.text("query")
-	if err != nil {
-		return err
-	}
-	list, err := f.texts("texts", s.options.MaxDocuments)
-	if err != nil {
-		return err
-	}
-	give, err := f.boolean(f.first("return_text", "return_documents"), false)
-	if err != nil {
-		return err
-	}
-	topN, err := f.integer("top_n", 0, 0)
-	if err != nil {
-		return err
-	}
-	side, err := f.oneOf("truncation_direction", "right", "left")
-	if err != nil {
-		return err
-	}
-	a.options.CutLeft = side == "left"
-	a.questions = []question{{query, list}}
-	out, err := s.rank(r, a)
-	if err != nil {
-		return err
-	}
-	results := make([]teiResult, 0, len(list))
-	for _, p := range out.ranking(raw, topN) {
-		result := teiResult{Index: p.index, Score: p.score}
-		if give {
-			result.Text = &list[p.index]
-		}
-		results = append(results, result)
-	}
-	characters := len([]rune(query)) * len(list)
-	for _, t := range list {
-		characters += len([]rune(t))
-	}
-	h := w.Header()
-	h.Set("X-Compute-Type", "cpu")
-	h.Set("X-Compute-Characters", strconv.Itoa(characters))
-	h.Set("X-Compute-Tokens", strconv.Itoa(out.tokens))
-	h.Set("X-Total-Time", strconv.FormatInt(time.Since(start).Milliseconds(), 10))
-	h.Set("X-Activation", out.activation(raw))
-	writeJSON(w, http.StatusOK, results)
-	return nil
 }
 
 // info answers GET /info.

@@ -57,7 +57,7 @@ func (c *benchCommand) Run(env *environment) error {
 	}
 	defer m.Close()
 	info := m.Info()
-	r := benchReport{Model: info.Name, Precision: info.Precision.String(), Kernels: info.Kernels, Threads: info.Threads, Documents: c.Documents}
+	r := benchReport{Model: info.Name, Precision: string(info.Precision), Kernels: info.Kernels, Threads: info.Threads, Documents: c.Documents}
 
 	rng := rand.New(rand.NewPCG(1, 2)) // the same texts every time
 	words := func(n int) string {
@@ -76,7 +76,7 @@ func (c *benchCommand) Run(env *environment) error {
 		documents[i] = words(n)
 	}
 	query := words(8)
-	pairs, err := m.Encode(env.ctx, query, documents)
+	pairs, err := m.Encode(env.ctx, query, documents, winnow.EncodeOptions{})
 	if err != nil {
 		return err
 	}

@@ -9,9 +9,8 @@ import (
 
 	"golang.org/x/term"
 
-	"github.com/winnow-rerank/winnow/engine"
+	"github.com/winnow-rerank/winnow"
 	"github.com/winnow-rerank/winnow/hub"
-	"github.com/winnow-rerank/winnow/quant"
 )
 
 type convertCommand struct {
@@ -26,12 +25,8 @@ func (c *convertCommand) Run(env *environment) error {
 	// llama.cpp's names for its mixes mean the type that most matrices have.
 	name := strings.ToLower(c.Type)
 	name = strings.TrimSuffix(strings.TrimSuffix(name, "_m"), "_s")
-	if !slices.Contains(engine.ConvertTypes(), name) {
-		return usagef("--type is %q: expected %s", c.Type, strings.Join(engine.ConvertTypes(), ", "))
-	}
-	t, err := quant.ParseType(name)
-	if err != nil {
-		return usageError{err}
+	if !slices.Contains(winnow.ConvertTypes(), name) {
+		return usagef("--type is %q: expected %s", c.Type, strings.Join(winnow.ConvertTypes(), ", "))
 	}
 	if !c.Force {
 		if _, err := os.Lstat(c.Out); err == nil {
@@ -53,7 +48,7 @@ func (c *convertCommand) Run(env *environment) error {
 			}
 		}
 	}
-	done, err := engine.Convert(in, c.Out, t, show)
+	done, err := winnow.Convert(in, c.Out, name, show)
 	if err != nil {
 		return err
 	}
@@ -64,7 +59,7 @@ func (c *convertCommand) Run(env *environment) error {
 	slices.Sort(types)
 	fmt.Fprintf(env.stdout, "%s: %s, %d tensors (%s)\n", c.Out, bytesOf(done.Bytes), done.Tensors, strings.Join(types, ", "))
 	if done.Fallback > 0 {
-		fmt.Fprintf(env.stderr, "%d tensors are of another type, because their rows are no multiple of %d numbers\n", done.Fallback, t.BlockSize())
+		fmt.Fprintf(env.stderr, "%d tensors are of another type, because their rows do not divide into blocks of %s\n", done.Fallback, name)
 	}
 	return nil
 }

@@ -86,7 +86,7 @@ func writeInfo(w io.Writer, info winnow.Info, all bool) error {
 	row("tokenizer", fmt.Sprintf("%s, %d tokens", info.Tokenizer, info.Vocabulary))
 	row("takes", fmt.Sprintf("%d tokens of query and document", info.MaxLength))
 	row("parameters", info.Parameters)
-	row("precision", info.Precision.String()+": "+info.PrecisionReason)
+	row("precision", string(info.Precision)+": "+info.PrecisionReason)
 	row("kernels", fmt.Sprintf("%s, %d threads", info.Kernels, info.Threads))
 	row("in the file", fmt.Sprintf("%s in %d tensors: %s", bytesOf(info.FileBytes), len(info.Tensors), byType(info.Tensors)))
 	row("in memory", fmt.Sprintf("%s weights, at most %s at work, %s of tables read from the file",

@@ -118,7 +118,7 @@ func (e *environment) fail(err error) int {
 	if err == nil {
 		return statusDone
 	}
-	fmt.Fprintf(e.stderr, "winnow: %v\n", err)
+	fmt.Fprintf(e.stderr, "winnow: %s\n", strings.TrimPrefix(err.Error(), "winnow: "))
 	var usage usageError
 	if errors.As(err, &usage) {
 		return statusUsage

@@ -44,21 +44,20 @@ func (c *rankCommand) Run(env *environment) error {
 		return err
 	}
 	defer model.Close()
-	options := []winnow.RerankOption{winnow.TopN(c.TopN)}
-	if c.RawScores {
-		options = append(options, winnow.RawScores())
-	}
-	pairs, err := model.Encode(env.ctx, c.Query, documents)
+	pairs, err := model.Encode(env.ctx, c.Query, documents, winnow.EncodeOptions{})
 	if err != nil {
 		return err
 	}
-	results, err := model.ScoreEncoded(env.ctx, pairs, options...)
+	results, err := model.ScoreEncoded(env.ctx, pairs)
 	if err != nil {
 		return err
 	}
 	tokens, cut := 0, 0
 	for i, p := range pairs {
 		results[i].Document = documents[i]
+		if c.RawScores {
+			results[i].Score = results[i].Logit
+		}
 		tokens += p.Tokens()
 		if p.Truncated() {
 			cut++

@@ -362,11 +362,7 @@ func (c *serveCommand) specs(env *environment) ([]server.ModelSpec, error) {
 	taken := make(map[string]bool)
 	for i, m := range list {
 		spec := server.ModelSpec{Name: m.name, Path: m.path, Load: func(ctx context.Context) (server.Model, error) {
-			loaded, err := openModel(ctx, m.path, source, options)
-			if err != nil {
-				return nil, err
-			}
-			return server.Wrap(loaded), nil
+			return openModel(ctx, m.path, source, options)
 		}}
 		switch {
 		case i == 0 && len(c.Alias) > 0:

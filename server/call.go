@@ -1,0 +1,91 @@
+package server
+
+import (
+	"context"
+	"net/http"
+	"slices"
+)
+
+// A call is a request's use of a model. Every route that computes goes the same way:
+// prepare opens the model, encode takes a place in the scheduler's queue and has the texts
+// tokenised there, and what follows is computed there too, until close.
+type call struct {
+	view
+	ctx    context.Context
+	server *Server
+	note   *note
+	ticket *ticket
+	free   func()
+}
+
+// prepare opens the model of that name for a request that is to do a task of
+// winnow.Info.Tasks, or anything if that is "". cannot says it of a model that does not.
+func (s *Server) prepare(r *http.Request, name, task, cannot string) (*call, error) {
+	ctx := r.Context()
+	slot, err := s.registry.find(name)
+	if err != nil {
+		return nil, err
+	}
+	v, free, err := s.registry.open(ctx, slot)
+	if err != nil {
+		return nil, err
+	}
+	c := &call{view: v, ctx: ctx, server: s, note: noteOf(ctx), free: free}
+	c.note.model = v.name
+	if task != "" && !slices.Contains(v.info.Tasks, task) {
+		free()
+		return nil, notSupported("model %q cannot %s", v.name, cannot)
+	}
+	return c, nil
+}
+
+// close gives back what the call holds.
+func (c *call) close() {
+	if c.ticket != nil {
+		c.ticket.release()
+	}
+	c.free()
+}
+
+// A text is tokenised at some ten MB/s, so that this many bytes take about as long as a
+// token of a small model.
+const bytesPerToken = 256
+
+// encode is how a call's texts become tokens. sizes are the bytes of each pair or text,
+// and more is how many tokens will be computed beyond theirs. do encodes those of a range
+// and says how many tokens there are; whole has it do all at once.
+func (c *call) encode(sizes []int, more int64, whole bool, do func(ctx context.Context, from, to int) (tokens int, err error)) error {
+	estimate := more
+	costs := make([]int, len(sizes))
+	for i, n := range sizes {
+		estimate += min(int64(c.info.MaxLength), int64(n)/4+4)
+		costs[i] = n/bytesPerToken + 1
+	}
+	if whole {
+		sum := 0
+		for _, n := range costs {
+			sum += n
+		}
+		costs = []int{sum}
+	}
+	var err error
+	if c.ticket, err = c.scheduler.admit(c.note.client, estimate); err != nil {
+		return err
+	}
+	span := c.server.tracer.start(c.ctx, "tokenize")
+	defer span.end()
+	tokens := 0
+	err = c.scheduler.each(c.ctx, c.note.client, costs, func(ctx context.Context, from, to int) error {
+		if whole {
+			from, to = 0, len(sizes)
+		}
+		n, err := do(ctx, from, to)
+		tokens += n
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	c.ticket.correct(int64(tokens) + more)
+	return nil
+}

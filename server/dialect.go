@@ -1,0 +1,272 @@
+package server
+
+import (
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"time"
+	"unicode/utf8"
+
+	"github.com/winnow-rerank/winnow"
+)
+
+// A rankDialect is how one kind of client asks for a ranking and what it reads as the
+// answer. Each stands in a file of its own.
+type rankDialect struct {
+	// is says whether a request is in this dialect, of those that share a route; nil: any
+	// request is.
+	is func(f fields) bool
+
+	documents string   // the field that has the documents
+	strings   bool     // which are strings only
+	top       []string // names of the field that bounds the results
+	give      []string // names of the field that asks for the documents back
+
+	// read replaces the reading of query and documents, if it is not nil.
+	read func(f fields, q *rankRequest, most int) error
+	// more reads what else the dialect has, if it is not nil.
+	more func(f fields, q *rankRequest) error
+	// reply makes what is sent; it may add headers.
+	reply func(a *ranked, h http.Header) any
+	// fail writes an error; nil: writeError does.
+	fail func(w http.ResponseWriter, e *apiError)
+}
+
+// reranking answers a route on which these dialects are spoken: a request is in the first
+// that it fits.
+func (s *Server) reranking(dialects ...*rankDialect) handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		start := time.Now()
+		f, err := s.body(w, r)
+		if err != nil {
+			return err
+		}
+		d := dialects[len(dialects)-1]
+		for _, one := range dialects {
+			if one.is == nil || one.is(f) {
+				d = one
+				break
+			}
+		}
+		reply, err := func() (any, error) {
+			q, err := d.request(f, s.options.MaxDocuments)
+			if err != nil {
+				return nil, err
+			}
+			out, err := s.rank(r, q)
+			if err != nil {
+				return nil, err
+			}
+			return d.reply(out, w.Header()), nil
+		}()
+		return answer(w, start, reply, err, d.fail)
+	}
+}
+
+// answer sends a dialect's reply, or its error by fail, if it has one of its own.
+func answer(w http.ResponseWriter, start time.Time, reply any, err error, fail func(http.ResponseWriter, *apiError)) error {
+	switch h := w.Header(); {
+	case err == nil:
+		if h.Get("X-Compute-Type") != "" {
+			h.Set("X-Total-Time", strconv.FormatInt(time.Since(start).Milliseconds(), 10))
+		}
+		writeJSON(w, http.StatusOK, reply)
+	case fail == nil:
+		return err
+	default:
+		fail(w, asAPIError(err))
+	}
+	return nil
+}
+
+// request reads a request whose list may have so many documents.
+func (d *rankDialect) request(f fields, most int) (q *rankRequest, err error) {
+	q = &rankRequest{}
+	if err := q.common(f); err != nil {
+		return nil, err
+	}
+	read := d.read
+	if read == nil {
+		read = d.readQuery
+	}
+	if err := read(f, q, most); err != nil {
+		return nil, err
+	}
+	if d.top != nil {
+		if q.topN, err = f.integer(f.first(d.top...), 0, 0); err != nil {
+			return nil, err
+		}
+	}
+	if d.give != nil {
+		if q.give, err = f.boolean(f.first(d.give...), false); err != nil {
+			return nil, err
+		}
+	}
+	if d.more != nil {
+		err = d.more(f, q)
+	}
+	return q, err
+}
+
+// readQuery reads one query and its documents.
+func (d *rankDialect) readQuery(f fields, q *rankRequest, most int) error {
+	query, err := f.text("query")
+	if err != nil {
+		return err
+	}
+	if d.strings {
+		texts, err := f.texts(d.documents, most)
+		if err != nil {
+			return err
+		}
+		for _, t := range texts {
+			q.documents = append(q.documents, document{text: t})
+		}
+	} else if q.documents, err = f.documents(d.documents, most); err != nil {
+		return err
+	}
+	texts := make([]string, len(q.documents))
+	for i, d := range q.documents {
+		texts[i] = d.text
+	}
+	q.questions = []question{{query, texts}}
+	return nil
+}
+
+// common reads the fields that mean the same in every dialect.
+func (q *rankRequest) common(f fields) (err error) {
+	o := &q.options
+	if q.asked, err = f.str("model"); err != nil {
+		return err
+	}
+	if o.Instruction, err = f.str("instruction"); err != nil {
+		return err
+	}
+	if o.PlainText, err = f.boolean("plain_text", false); err != nil {
+		return err
+	}
+	if q.raw, err = f.boolean("raw_scores", false); err != nil {
+		return err
+	}
+	for _, name := range []string{"use_activation", "activation"} {
+		on, err := f.boolean(name, true)
+		if err != nil {
+			return err
+		}
+		q.raw = q.raw || !on
+	}
+	if o.Truncation, err = f.truncation("truncation_side", "truncation_direction"); err != nil {
+		return err
+	}
+	// -1 means the model's own limit, as 0 does here.
+	n, err := f.integer("truncate_prompt_tokens", -1, -1)
+	if err != nil {
+		return err
+	}
+	o.MaxTokens = max(0, n)
+	if o.MaxQueryTokens, err = f.integer("max_tokens_per_query", 0, 0); err != nil {
+		return err
+	}
+	if o.MaxDocumentTokens, err = f.integer("max_tokens_per_doc", 1, 0); err != nil {
+		return err
+	}
+	// Clients of Cohere v1 send it; documents are cut, not split into chunks.
+	_, err = f.integer("max_chunks_per_doc", 1, 0)
+	return err
+}
+
+// truncation reads whether what is too long is truncated, and on which side.
+func (f fields) truncation(sides ...string) (winnow.Truncation, error) {
+	t := winnow.TruncateRight
+	for _, name := range sides {
+		side, err := f.oneOf(name, "right", "left")
+		if err != nil {
+			return t, err
+		}
+		if side == "left" {
+			t = winnow.TruncateLeft
+		}
+	}
+	for _, name := range []string{"truncate", "truncation"} {
+		cut, err := f.boolean(name, true)
+		if err != nil {
+			return t, err
+		}
+		if !cut {
+			t = winnow.TruncateNever
+		}
+	}
+	return t, nil
+}
+
+// hasKey says whether the field is there, null or not: clients that have a
+// field of their own send it even where it says nothing.
+func (f fields) hasKey(name string) bool {
+	_, ok := f[name]
+	return ok
+}
+
+// Members that several dialects' replies share.
+
+type usage struct {
+	PromptTokens int `json:"prompt_tokens"`
+	TotalTokens  int `json:"total_tokens"`
+}
+
+func usageOf(tokens int) usage { return usage{tokens, tokens} }
+
+type rerankResult struct {
+	Index    int     `json:"index"`
+	Score    float64 `json:"relevance_score"`
+	Document any     `json:"document,omitempty"`
+}
+
+type textReply struct {
+	Text string `json:"text"`
+}
+
+// results are a ranking's, each document as give has it, if the client asked for them.
+func (a *ranked) relevance(give func(d document) any) []rerankResult {
+	best := a.best()
+	list := make([]rerankResult, len(best))
+	for i, r := range best {
+		list[i] = rerankResult{Index: r.Index, Score: r.Score}
+		if a.give {
+			list[i].Document = give(a.documents[r.Index])
+		}
+	}
+	return list
+}
+
+// A document is one of a request's list, with what return_documents gives back.
+type document struct {
+	text   string
+	object json.RawMessage // as it came, if it was an object
+}
+
+// asObject is the document as an object: that which came, or one made of the string.
+func (d document) asObject() any {
+	if d.object != nil {
+		return d.object
+	}
+	return textReply{d.text}
+}
+
+// asGiven is the document as it came.
+func (d document) asGiven() any {
+	if d.object != nil {
+		return d.object
+	}
+	return d.text
+}
+
+// asText is the text that was ranked.
+func (d document) asText() any { return d.text }
+
+// characters counts those of texts.
+func characters(texts []string) (n int) {
+	for _, t := range texts {
+		n += utf8.RuneCountInString(t)
+	}
+	return n
+}

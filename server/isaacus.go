@@ -1,0 +1,23 @@
+package server
+
+import "net/http"
+
+// isaacus is that vendor's dialect.
+var isaacus = &rankDialect{
+	is:        func(f fields) bool { return f.has("texts") || !f.has("documents") && !f.has("input") },
+	documents: "texts",
+	strings:   true,
+	top:       []string{"top_n"},
+	reply: func(a *ranked, _ http.Header) any {
+		return isaacusReply{Results: a.scores(), Usage: isaacusUsage{a.tokens}}
+	},
+}
+
+type isaacusReply struct {
+	Results []teiResult  `json:"results"`
+	Usage   isaacusUsage `json:"usage"`
+}
+
+type isaacusUsage struct {
+	InputTokens int `json:"input_tokens"`
+}
