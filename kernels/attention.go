@@ -61,7 +61,7 @@ const (
 	// two, which would crowd them into a few sets of the cache.
 	attentionStride = attentionBlock + softmaxLanes
 	// attentionRows are the most rows of a tile.
-	attentionRows = max(maxTileRows, pairRows)
+	attentionRows = max(maxTileRows, bf16Rows)
 	// Rows that lie so many bytes apart share one or two sets of the first-level
 	// cache.
 	crowdedStride = 2048
@@ -89,10 +89,10 @@ func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
 	size := r.shape.block()
 	first := lo / size * size
 	r.single = hi <= first+size
-	r.crowded = 4*q.Stride%crowdedStride == 0 && !r.shape.pairs
+	r.crowded = 4*q.Stride%crowdedStride == 0 && !r.shape.bf16
 	r.reserve()
-	if r.shape.pairs {
-		roundRows(r.rowsOfPairs(pairTile, q.Rows), q, r.queryScale())
+	if r.shape.bf16 {
+		roundRows(r.queryPairs(bf16Tile, q.Rows), q, r.queryScale())
 	}
 	for from := first; from < hi; from += size {
 		r.block(from, max(lo, from), min(hi, from+size))
@@ -101,9 +101,9 @@ func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
 
 // coarsen takes the shape for pairs, if there is one.
 func (r *attentionRun) coarsen() {
-	if shape, ok := pairAttention(); ok && r.HeadDim > 0 {
+	if shape, ok := bf16Attention(); ok && r.HeadDim > 0 {
 		r.shape = shape
-		r.depth = (r.HeadDim + pairGroup - 1) / pairGroup * pairGroup
+		r.depth = (r.HeadDim + bf16Group - 1) / bf16Group * bf16Group
 	}
 }
 
@@ -129,9 +129,9 @@ func (r *attentionRun) reserve() {
 	s.values = growAligned(s.values, keys*width)
 	s.scores = growAligned(s.scores, attentionRows*attentionStride)
 	switch {
-	case r.shape.pairs:
-		s.queries = growAligned(s.queries, (pairTile+r.q.Rows+pairTile)*r.depth/2)
-		s.sums = growAligned(s.sums, pairRows*width)
+	case r.shape.bf16:
+		s.queries = growAligned(s.queries, (bf16Tile+r.q.Rows+bf16Tile)*r.depth/2)
+		s.sums = growAligned(s.sums, bf16Rows*width)
 	case r.crowded:
 		s.queries = growAligned(s.queries, attentionRows*r.queryStride())
 	}
@@ -152,7 +152,7 @@ func (r *attentionRun) reserve() {
 		s.slopes = s.slopes[:2*far+1]
 		for d := range far + 1 {
 			x := -r.Slope * float32(d)
-			if r.shape.pairs {
+			if r.shape.bf16 {
 				x *= log2eHigh
 			}
 			s.slopes[far-d], s.slopes[far+d] = x, x
@@ -193,11 +193,11 @@ func (r *attentionRun) seen(from, to int) (lo, hi int) {
 // see any of them.
 func (r *attentionRun) block(from, lo, hi int) {
 	r.from, r.lo, r.hi = from, from+(lo-from)/r.shape.cols*r.shape.cols, hi
-	if r.shape.pairs {
-		r.packPairKeys()
-		r.packPairValues()
-		for i := 0; i < r.q.Rows; i += pairRows {
-			r.tilePairs(i, min(pairRows, r.q.Rows-i))
+	if r.shape.bf16 {
+		r.packBF16Keys()
+		r.packBF16Values()
+		for i := 0; i < r.q.Rows; i += bf16Rows {
+			r.tileBF16(i, min(bf16Rows, r.q.Rows-i))
 		}
 		return
 	}
@@ -298,7 +298,7 @@ func (r *attentionRun) prepare(i, height, stride, lo, n, hi int) {
 
 // plain says whether scores are products times a factor, and nothing else.
 func (r *attentionRun) plain() bool {
-	return (r.Scale > 0 || r.shape.pairs) && r.Slope == 0 && r.SoftCap == 0
+	return (r.Scale > 0 || r.shape.bf16) && r.Slope == 0 && r.SoftCap == 0
 }
 
 // queryScale is what queries in pairs are multiplied by, so that weights are powers
@@ -371,14 +371,14 @@ func (r *attentionRun) products(i, height, from, to int) {
 // on, as SoftCap and Slope say.
 func (r *attentionRun) change(row []float32, i, lo int) {
 	scale := r.Scale
-	if r.shape.pairs {
+	if r.shape.bf16 {
 		scale = 1
 	}
 	if r.SoftCap != 0 {
 		scaleRow(row, scale/r.SoftCap)
-		vector(row, row, nil, vecTanh)
+		vector(row, row, nil, Tanh)
 		scale = r.SoftCap
-		if r.shape.pairs {
+		if r.shape.bf16 {
 			scale *= log2eHigh
 		}
 	}
@@ -389,7 +389,7 @@ func (r *attentionRun) change(row []float32, i, lo int) {
 		far := r.farthest()
 		n := min(len(row), r.total-lo)
 		o := lo - (r.Offset + i) + far
-		vector(row[:n], row[:n], r.slopes[o:o+n], vecAdd)
+		addRow(row[:n], row[:n], r.slopes[o:o+n])
 	}
 }
 
@@ -397,19 +397,27 @@ func (r *attentionRun) change(row []float32, i, lo int) {
 // rows by cols columns. cols is a multiple of softmaxLanes.
 type attentionShape struct {
 	rows, cols int
-	rung       uint8 // one of the float… constants
-	pairs      bool  // of bfloat16 numbers: see attention_pairs.go
+	rung       uint8 // as floatShape.rung
+	bf16       bool  // of bfloat16 numbers: see attention_bf16.go
 }
 
 // block is how many keys are packed at a time.
 func (s attentionShape) block() int {
-	if s.pairs {
-		return pairSpan
+	if s.bf16 {
+		return bf16Span
 	}
 	return attentionBlock
 }
 
-var portableAttention = attentionShape{rows: 4, cols: portablePanel, rung: floatPortable}
+// chooseAttentionShape is the tile of the float GEMM, but that plain Go has a wider
+// one.
+func chooseAttentionShape() attentionShape {
+	s := features.floats
+	if s.rung == floatPortable {
+		return attentionShape{rows: 4, cols: portablePanel, rung: floatPortable}
+	}
+	return attentionShape{rows: s.rows, cols: s.cols, rung: s.rung}
+}
 
 // attentionTile says to a micro-kernel what to compute; see productPortable. All
 // strides are in bytes.

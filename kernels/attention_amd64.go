@@ -4,16 +4,6 @@ package kernels
 
 import "unsafe"
 
-func chooseAttentionShape() attentionShape {
-	switch {
-	case features.avx512:
-		return attentionShape{rows: 12, cols: 32, rung: floatAVX512}
-	case features.avx2:
-		return attentionShape{rows: 6, cols: 16, rung: floatAVX2}
-	}
-	return portableAttention
-}
-
 // product computes t, cut in panels of s.cols columns.
 func (s attentionShape) product(t *attentionTile) {
 	switch s.rung {

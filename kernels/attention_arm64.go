@@ -4,13 +4,6 @@ package kernels
 
 import "unsafe"
 
-func chooseAttentionShape() attentionShape {
-	if features.neon {
-		return attentionShape{rows: 6, cols: 16, rung: floatNEON}
-	}
-	return portableAttention
-}
-
 // product computes t, cut in panels of s.cols columns.
 func (s attentionShape) product(t *attentionTile) {
 	if s.rung == floatNEON {

@@ -2,8 +2,6 @@
 
 package kernels
 
-func chooseAttentionShape() attentionShape { return portableAttention }
-
 func (s attentionShape) product(t *attentionTile) { productPortable(t) }
 
 func (s attentionShape) copyPanel(dst []float32, src Matrix) { copyPanelPortable(dst, s.cols, src) }

@@ -4,49 +4,69 @@ package kernels
 
 import "golang.org/x/sys/cpu"
 
-const (
-	rungAVX2 = 1 + iota
-	rungAVXVNNI
-	rungAVX512
-	rungAVX512VNNI
-	rungAMX
-)
-
-var archRungs = []string{"avx2", "avxvnni", "avx512", "avx512vnni", "amx"}
-
-// available says whether this machine has rung i.
-func available(i int) bool {
-	x := &cpu.X86
-	avx2 := x.HasAVX2 && x.HasFMA && x.HasF16C
-	avx512 := avx2 && x.HasAVX512F && x.HasAVX512VL && x.HasAVX512BW && x.HasAVX512DQ
-	switch i {
-	case 0:
-		return true
-	case rungAVX2:
-		return avx2
-	case rungAVXVNNI:
-		return avx2 && x.HasAVXVNNI
-	case rungAVX512:
-		return avx512
-	case rungAVX512VNNI:
-		return avx512 && x.HasAVX512VNNI
-	case rungAMX:
-		return avx512 && x.HasAVX512VNNI && amxUsable()
-	}
-	return false
-}
-
+// cpuFeatures are what kernels may use: see detect.
 type cpuFeatures struct {
+	kernelShapes
 	avx2, avxvnni, avx512, avx512vnni, amx bool
+	amxBF16                                bool // tile registers for bfloat16, too
 }
 
-func detect(rung int) cpuFeatures {
-	has := func(i int) bool { return rung >= i && available(i) }
-	return cpuFeatures{
-		avx2:       has(rungAVX2),
-		avxvnni:    has(rungAVXVNNI),
-		avx512:     has(rungAVX512),
-		avx512vnni: has(rungAVX512VNNI),
-		amx:        has(rungAMX),
-	}
+var archInstructionSets = []instructionSet{
+	{
+		name: "avx2",
+		has:  hasAVX2,
+		use: func(f *cpuFeatures) {
+			f.avx2 = true
+			f.floats = floatShape{rows: 6, cols: 16, block: 384, rung: floatAVX2}
+			f.ints = intShape{rung: intAVX2, cols: 16, group: 2, depth: 16, wide: true}
+			f.blocks = f.ints
+		},
+	},
+	{
+		name: "avxvnni",
+		has:  func() bool { return hasAVX2() && cpu.X86.HasAVXVNNI },
+		use: func(f *cpuFeatures) {
+			f.avxvnni = true
+			f.ints = intShape{rung: intAVXVNNI, cols: 16, group: 4, depth: 16, unsigned: true}
+			f.blocks = f.ints
+		},
+	},
+	{
+		name: "avx512",
+		has:  hasAVX512,
+		use: func(f *cpuFeatures) {
+			f.avx512 = true
+			f.floats = floatShape{rows: 12, cols: 32, block: 256, rung: floatAVX512}
+		},
+	},
+	{
+		name: "avx512vnni",
+		has:  func() bool { return hasAVX512() && cpu.X86.HasAVX512VNNI },
+		use: func(f *cpuFeatures) {
+			f.avx512vnni = true
+			f.ints = intShape{rung: intAVX512VNNI, cols: 32, group: 4, depth: 16, unsigned: true}
+			f.blocks = f.ints
+		},
+	},
+	{
+		name: "amx",
+		has:  func() bool { return hasAVX512() && cpu.X86.HasAVX512VNNI && amxUsable() },
+		use: func(f *cpuFeatures) {
+			f.amx, f.amxBF16 = true, cpu.X86.HasAMXBF16
+			f.ints = intShape{rung: intAMX, cols: 32, group: 4, depth: 64, unsigned: true, tiles: true}
+			// Blocks go through vectors; tile registers are for many rows of
+			// superblocks alone.
+			f.blocks = f.ints
+			f.blocks.rung = intAVX512VNNI
+		},
+	},
+}
+
+func hasAVX2() bool {
+	return cpu.X86.HasAVX2 && cpu.X86.HasFMA && cpu.X86.HasF16C
+}
+
+func hasAVX512() bool {
+	x := &cpu.X86
+	return hasAVX2() && x.HasAVX512F && x.HasAVX512VL && x.HasAVX512BW && x.HasAVX512DQ
 }

@@ -8,34 +8,41 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-const (
-	rungNEON = 1 + iota
-	rungDotProd
-	rungI8MM
-)
-
-var archRungs = []string{"neon", "dotprod", "i8mm"}
-
-// available says whether this machine has rung i. NEON is part of the
-// architecture. On macOS and Windows x/sys/cpu may not see the optional bits:
-// every Mac with an arm64 processor has SDOT.
-func available(i int) bool {
-	switch i {
-	case 0, rungNEON:
-		return true
-	case rungDotProd:
-		return cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin"
-	case rungI8MM:
-		return cpu.ARM64.HasI8MM
-	}
-	return false
-}
-
+// cpuFeatures are what kernels may use: see detect.
 type cpuFeatures struct {
+	kernelShapes
 	neon, dotprod, i8mm bool
 }
 
-func detect(rung int) cpuFeatures {
-	has := func(i int) bool { return rung >= i && available(i) }
-	return cpuFeatures{neon: has(rungNEON), dotprod: has(rungDotProd), i8mm: has(rungI8MM)}
+var archInstructionSets = []instructionSet{
+	{
+		name: "neon",
+		has:  func() bool { return true }, // part of the architecture
+		use: func(f *cpuFeatures) {
+			f.neon = true
+			f.floats = floatShape{rows: 6, cols: 16, block: 384, rung: floatNEON}
+			f.ints = intShape{rung: intNEON, cols: 8, group: 4, depth: 16}
+			f.blocks = f.ints
+		},
+	},
+	{
+		name: "dotprod",
+		// x/sys/cpu may not see the optional bits on macOS, but every Mac with an
+		// arm64 processor has SDOT.
+		has: func() bool { return cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin" },
+		use: func(f *cpuFeatures) {
+			f.dotprod = true
+			f.ints = intShape{rung: intDotProd, cols: 8, group: 4, depth: 16}
+			f.blocks = f.ints
+		},
+	},
+	{
+		name: "i8mm",
+		has:  func() bool { return cpu.ARM64.HasI8MM },
+		use: func(f *cpuFeatures) {
+			f.i8mm = true
+			// Products of 2 × 8 bytes gain nothing for blocks.
+			f.ints = intShape{rung: intI8MM, cols: 8, group: 8, depth: 16, pairs: true}
+		},
+	},
 }

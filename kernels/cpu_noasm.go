@@ -2,10 +2,7 @@
 
 package kernels
 
-var archRungs []string
+// cpuFeatures are what kernels may use: see detect.
+type cpuFeatures struct{ kernelShapes }
 
-func available(i int) bool { return i == 0 }
-
-type cpuFeatures struct{}
-
-func detect(int) cpuFeatures { return cpuFeatures{} }
+var archInstructionSets []instructionSet

@@ -210,7 +210,7 @@ func (r *disentangledRun) tile(i, height int, scores []float32) {
 		skewed := r.multiply(rows, r.down, r.from-i+r.reach, keys)
 		for h := range height {
 			row := scores[h*attentionStride:][:keys]
-			vector(row, row, skewed.Row(h), vecAdd)
+			addRow(row, row, skewed.Row(h))
 		}
 	}
 

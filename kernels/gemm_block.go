@@ -176,7 +176,7 @@ type blockWeights struct {
 // order, beginning with the bias.
 func PackQ8_0(n, k int, data []byte) Weights {
 	const bytes = 34
-	w := &blockWeights{name: "q8_0", n: n, k: k, kind: blocks32, shape: chooseBlockShape()}
+	w := &blockWeights{name: "q8_0", n: n, k: k, kind: blocks32, shape: features.blocks}
 	cols, panelBytes := w.shape.cols, w.shape.panelBytes(w.kind)
 	blocks := k / 32
 	w.q = aligned[int8]((n + cols - 1) / cols * blocks * panelBytes)

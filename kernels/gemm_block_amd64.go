@@ -2,16 +2,6 @@
 
 package kernels
 
-// chooseBlockShape is chooseIntShape, but that the micro-kernels are those of
-// vectors: tile registers, where there are such, are for many rows of superblocks.
-func chooseBlockShape() intShape {
-	s := chooseIntShape()
-	if s.rung == intAMX {
-		s.rung = intAVX512VNNI
-	}
-	return s
-}
-
 // multiplyBlocks computes t, whatever its height.
 func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
 	if s.rung == intPortable || kind.super() && t.blocks == 0 {

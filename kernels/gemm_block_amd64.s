@@ -7,8 +7,9 @@
 // those of intTile; after it, each sum is turned to float32 and added to another
 // accumulator, times the product of the block's two scales.
 //
-// Every height has a loop of its own: the macros named …1 to …6 each do what
-// the one before does, and one row more.
+// A step that every row of the tile goes through is a macro of one row, OP. The
+// macros ROWS_…1 to ROWS_…6 apply it to as many rows, and tell it where each row is
+// kept. Each height has a loop of its own, which HEIGHTS_… write out.
 
 #define TILE   DI  // the blockTile
 #define A0     AX  // a, row 0; rows 1 and 2 are reached from it
@@ -20,9 +21,11 @@
 #define PROW   R11 // bytes from row to row of it
 #define ADD    R12 // before the loop: y, to be fetched; after it: what is added, or nil
 #define ADDROW R13 // bytes from row to row of it
-#define SUMS   DX  // 256 bits: sums in memory
 
-#define LOAD_TILE \
+// ENTER reads the tile and goes to the loop of its height; that of six rows follows.
+#define ENTER \
+	MOVQ t+0(FP), TILE              \
+	MOVQ blockTile_rows(TILE), DX   \
 	MOVQ blockTile_a(TILE), A0      \
 	MOVQ blockTile_aRow(TILE), AROW \
 	LEAQ (AROW)(AROW*2), A3         \
@@ -32,7 +35,17 @@
 	MOVQ blockTile_c(TILE), P       \
 	MOVQ blockTile_cRow(TILE), PROW \
 	MOVQ blockTile_y(TILE), ADD     \
-	MOVQ blockTile_yRow(TILE), ADDROW
+	MOVQ blockTile_yRow(TILE), ADDROW \
+	CMPQ DX, $1                     \
+	JEQ  height1                    \
+	CMPQ DX, $2                     \
+	JEQ  height2                    \
+	CMPQ DX, $3                     \
+	JEQ  height3                    \
+	CMPQ DX, $4                     \
+	JEQ  height4                    \
+	CMPQ DX, $5                     \
+	JEQ  height5
 
 // LOAD_OUT turns P to y, and ADD to what is added; ZF says that it is nil.
 #define LOAD_OUT \
@@ -42,16 +55,16 @@
 	MOVQ  blockTile_add(TILE), ADD      \
 	TESTQ ADD, ADD
 
-// HEIGHT is a whole kernel of one height: sums from c, the loop over the blocks,
-// the addition, the way to y.
-#define HEIGHT(enter, loop, out, store, bytes, aBytes, START, BLOCK, PLUS, STORE) \
+// HEIGHT is a kernel of one height: sums from c, the loop over the blocks, the
+// addition, the way to y. BLOCK takes ROWS.
+#define HEIGHT(enter, loop, out, store, ROWS, bytes, aBytes, START, BLOCK, PLUS, STORE) \
 enter:                    \
-	START                 \
+	ROWS(START, 0)        \
 	TESTQ BLOCKS, BLOCKS  \
 	JZ    out             \
 	PCALIGN $32           \
 loop:                     \
-	BLOCK                 \
+	BLOCK(ROWS)           \
 	ADDQ  $bytes, B       \
 	ADDQ  $aBytes, A0     \
 	ADDQ  $aBytes, A3     \
@@ -60,44 +73,53 @@ loop:                     \
 out:                      \
 	LOAD_OUT              \
 	JZ    store           \
-	PLUS                  \
+	ROWS(PLUS, 0)         \
 store:                    \
-	STORE                 \
+	ROWS(STORE, 0)        \
 	VZEROUPPER            \
 	RET
 
 // HEIGHT_SUPER is HEIGHT for a superblock: integers, with 0 at first, are added up
-// over its blocks and made float32 once.
-#define HEIGHT_SUPER(enter, loop, store, bytes, aBytes, ZERO, BLOCK, FINISH, PLUS, STORE) \
+// over its blocks and made float32 once, by FINISH.
+#define HEIGHT_SUPER(enter, loop, store, ROWS, bytes, aBytes, ZERO, BLOCK, FINISH, PLUS, STORE) \
 enter:                    \
-	ZERO                  \
+	ROWS(ZERO, 0)         \
 	PCALIGN $32           \
 loop:                     \
-	BLOCK                 \
+	BLOCK(ROWS)           \
 	ADDQ  $bytes, B       \
 	ADDQ  $aBytes, A0     \
 	ADDQ  $aBytes, A3     \
 	DECQ  BLOCKS          \
 	JNZ   loop            \
-	FINISH                \
+	FINISH(ROWS)          \
 	LOAD_OUT              \
 	JZ    store           \
-	PLUS                  \
+	ROWS(PLUS, 0)         \
 store:                    \
-	STORE                 \
+	ROWS(STORE, 0)        \
 	VZEROUPPER            \
 	RET
 
 // 512-bit vectors, 6 rows × 32 columns:
 //
-//	Z0 to Z11    sums of the block, two of each row
-//	Z12 to Z23   sums of the blocks before it
+//	Z0 to Z11    S0, S1: sums of the block, two of each row
+//	Z12 to Z23   F0, F1: sums of the blocks before it
 //	Z24, Z25     a group of b
 //	Z26          a group of a; after the block, its scale
 //	Z28, Z29     scales of the columns
 //	Z30, Z31     products of scales
+//
+// AT is the row of a, and o a place in it.
 
-#define START_Z(F0, F1) \
+#define ROWS_Z1(OP, o) OP(o, Z0, Z1, Z12, Z13, (A0))
+#define ROWS_Z2(OP, o) ROWS_Z1(OP, o); OP(o, Z2, Z3, Z14, Z15, (A0)(AROW*1))
+#define ROWS_Z3(OP, o) ROWS_Z2(OP, o); OP(o, Z4, Z5, Z16, Z17, (A0)(AROW*2))
+#define ROWS_Z4(OP, o) ROWS_Z3(OP, o); OP(o, Z6, Z7, Z18, Z19, (A3))
+#define ROWS_Z5(OP, o) ROWS_Z4(OP, o); OP(o, Z8, Z9, Z20, Z21, (A3)(AROW*1))
+#define ROWS_Z6(OP, o) ROWS_Z5(OP, o); OP(o, Z10, Z11, Z22, Z23, (A3)(AROW*2))
+
+#define START_Z(o, S0, S1, F0, F1, AT) \
 	PREFETCHT0 (ADD)    \
 	PREFETCHT0 64(ADD)  \
 	ADDQ    ADDROW, ADD \
@@ -105,17 +127,31 @@ store:                    \
 	VMOVUPS 64(P), F1   \
 	ADDQ    PROW, P
 
-#define PLUS_Z(F0, F1) \
+#define PLUS_Z(o, S0, S1, F0, F1, AT) \
 	VADDPS (ADD), F0, F0   \
 	VADDPS 64(ADD), F1, F1 \
 	ADDQ   ADDROW, ADD
 
-#define STORE_Z(F0, F1) \
+#define STORE_Z(o, S0, S1, F0, F1, AT) \
 	VMOVUPS F0, (P)     \
 	VMOVUPS F1, 64(P)   \
 	ADDQ    PROW, P
 
-#define SCALE_Z(S0, S1, F0, F1) \
+#define BEGIN_Z(o, S0, S1, F0, F1, AT) \
+	VPBROADCASTD AT, S0 \
+	VMOVDQA64    S0, S1
+
+#define CLEAR_Z(o, S0, S1, F0, F1, AT) \
+	VPXORD S0, S0, S0 \
+	VPXORD S1, S1, S1
+
+#define ROW_Z(o, S0, S1, F0, F1, AT) \
+	VPBROADCASTD (o)AT, Z26 \
+	VPDPBUSD Z26, Z24, S0  \
+	VPDPBUSD Z26, Z25, S1
+
+#define SCALE_Z(o, S0, S1, F0, F1, AT) \
+	VBROADCASTSS 4 AT, Z26    \
 	VCVTDQ2PS   S0, S0        \
 	VCVTDQ2PS   S1, S1        \
 	VMULPS      Z28, Z26, Z30 \
@@ -123,190 +159,98 @@ store:                    \
 	VFMADD231PS Z30, S0, F0   \
 	VFMADD231PS Z31, S1, F1
 
-#define START_Z_0 START_Z(Z12, Z13)
-#define PLUS_Z_0 PLUS_Z(Z12, Z13)
-#define STORE_Z_0 STORE_Z(Z12, Z13)
-#define BEGIN_Z_0 VPBROADCASTD (A0), Z0; VMOVDQA64 Z0, Z1
-#define CLEAR_Z_0 VPXORD Z0, Z0, Z0; VPXORD Z1, Z1, Z1
-#define ROW_Z_0(o) VPBROADCASTD o(A0), Z26; VPDPBUSD Z26, Z24, Z0; VPDPBUSD Z26, Z25, Z1
-#define SCALE_Z_0 VBROADCASTSS 4(A0), Z26; SCALE_Z(Z0, Z1, Z12, Z13)
-#define OFFSET_Z_0 VBROADCASTSS (A0), Z26; VFMADD231PS Z30, Z26, Z12; VFMADD231PS Z31, Z26, Z13
+#define OFFSET_Z(o, S0, S1, F0, F1, AT) \
+	VBROADCASTSS AT, Z26     \
+	VFMADD231PS Z30, Z26, F0 \
+	VFMADD231PS Z31, Z26, F1
 
-#define START_Z_1 START_Z(Z14, Z15)
-#define PLUS_Z_1 PLUS_Z(Z14, Z15)
-#define STORE_Z_1 STORE_Z(Z14, Z15)
-#define BEGIN_Z_1 VPBROADCASTD (A0)(AROW*1), Z2; VMOVDQA64 Z2, Z3
-#define CLEAR_Z_1 VPXORD Z2, Z2, Z2; VPXORD Z3, Z3, Z3
-#define ROW_Z_1(o) VPBROADCASTD o(A0)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z2; VPDPBUSD Z26, Z25, Z3
-#define SCALE_Z_1 VBROADCASTSS 4(A0)(AROW*1), Z26; SCALE_Z(Z2, Z3, Z14, Z15)
-#define OFFSET_Z_1 VBROADCASTSS (A0)(AROW*1), Z26; VFMADD231PS Z30, Z26, Z14; VFMADD231PS Z31, Z26, Z15
+// GROUP_Z is the group of four inputs whose weights are at b and activations at o;
+// FOUR_Z are four of them.
+#define GROUP_Z(b, o, ROWS, OP) \
+	VMOVDQU64 (b)(B), Z24    \
+	VMOVDQU64 (b+64)(B), Z25 \
+	ROWS(OP, o)
 
-#define START_Z_2 START_Z(Z16, Z17)
-#define PLUS_Z_2 PLUS_Z(Z16, Z17)
-#define STORE_Z_2 STORE_Z(Z16, Z17)
-#define BEGIN_Z_2 VPBROADCASTD (A0)(AROW*2), Z4; VMOVDQA64 Z4, Z5
-#define CLEAR_Z_2 VPXORD Z4, Z4, Z4; VPXORD Z5, Z5, Z5
-#define ROW_Z_2(o) VPBROADCASTD o(A0)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z4; VPDPBUSD Z26, Z25, Z5
-#define SCALE_Z_2 VBROADCASTSS 4(A0)(AROW*2), Z26; SCALE_Z(Z4, Z5, Z16, Z17)
-#define OFFSET_Z_2 VBROADCASTSS (A0)(AROW*2), Z26; VFMADD231PS Z30, Z26, Z16; VFMADD231PS Z31, Z26, Z17
+#define FOUR_Z(b, o, ROWS, OP) \
+	GROUP_Z(b, o, ROWS, OP)        \
+	GROUP_Z(b+128, o+4, ROWS, OP)  \
+	GROUP_Z(b+256, o+8, ROWS, OP)  \
+	GROUP_Z(b+384, o+12, ROWS, OP)
 
-#define START_Z_3 START_Z(Z18, Z19)
-#define PLUS_Z_3 PLUS_Z(Z18, Z19)
-#define STORE_Z_3 STORE_Z(Z18, Z19)
-#define BEGIN_Z_3 VPBROADCASTD (A3), Z6; VMOVDQA64 Z6, Z7
-#define CLEAR_Z_3 VPXORD Z6, Z6, Z6; VPXORD Z7, Z7, Z7
-#define ROW_Z_3(o) VPBROADCASTD o(A3), Z26; VPDPBUSD Z26, Z24, Z6; VPDPBUSD Z26, Z25, Z7
-#define SCALE_Z_3 VBROADCASTSS 4(A3), Z26; SCALE_Z(Z6, Z7, Z18, Z19)
-#define OFFSET_Z_3 VBROADCASTSS (A3), Z26; VFMADD231PS Z30, Z26, Z18; VFMADD231PS Z31, Z26, Z19
+#define LOAD_SCALES_Z(b) \
+	VMOVUPS (b)(B), Z28    \
+	VMOVUPS (b+64)(B), Z29
 
-#define START_Z_4 START_Z(Z20, Z21)
-#define PLUS_Z_4 PLUS_Z(Z20, Z21)
-#define STORE_Z_4 STORE_Z(Z20, Z21)
-#define BEGIN_Z_4 VPBROADCASTD (A3)(AROW*1), Z8; VMOVDQA64 Z8, Z9
-#define CLEAR_Z_4 VPXORD Z8, Z8, Z8; VPXORD Z9, Z9, Z9
-#define ROW_Z_4(o) VPBROADCASTD o(A3)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z8; VPDPBUSD Z26, Z25, Z9
-#define SCALE_Z_4 VBROADCASTSS 4(A3)(AROW*1), Z26; SCALE_Z(Z8, Z9, Z20, Z21)
-#define OFFSET_Z_4 VBROADCASTSS (A3)(AROW*1), Z26; VFMADD231PS Z30, Z26, Z20; VFMADD231PS Z31, Z26, Z21
+#define BLOCK32_Z(ROWS) \
+	ROWS(BEGIN_Z, 0)             \
+	FOUR_Z(128, 8, ROWS, ROW_Z)  \
+	FOUR_Z(640, 24, ROWS, ROW_Z) \
+	LOAD_SCALES_Z(0)             \
+	ROWS(SCALE_Z, 0)
 
-#define START_Z_5 START_Z(Z22, Z23)
-#define PLUS_Z_5 PLUS_Z(Z22, Z23)
-#define STORE_Z_5 STORE_Z(Z22, Z23)
-#define BEGIN_Z_5 VPBROADCASTD (A3)(AROW*2), Z10; VMOVDQA64 Z10, Z11
-#define CLEAR_Z_5 VPXORD Z10, Z10, Z10; VPXORD Z11, Z11, Z11
-#define ROW_Z_5(o) VPBROADCASTD o(A3)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z10; VPDPBUSD Z26, Z25, Z11
-#define SCALE_Z_5 VBROADCASTSS 4(A3)(AROW*2), Z26; SCALE_Z(Z10, Z11, Z22, Z23)
-#define OFFSET_Z_5 VBROADCASTSS (A3)(AROW*2), Z26; VFMADD231PS Z30, Z26, Z22; VFMADD231PS Z31, Z26, Z23
-
-#define START_Z1 START_Z_0
-#define START_Z2 START_Z1; START_Z_1
-#define START_Z3 START_Z2; START_Z_2
-#define START_Z4 START_Z3; START_Z_3
-#define START_Z5 START_Z4; START_Z_4
-#define START_Z6 START_Z5; START_Z_5
-
-#define PLUS_Z1 PLUS_Z_0
-#define PLUS_Z2 PLUS_Z1; PLUS_Z_1
-#define PLUS_Z3 PLUS_Z2; PLUS_Z_2
-#define PLUS_Z4 PLUS_Z3; PLUS_Z_3
-#define PLUS_Z5 PLUS_Z4; PLUS_Z_4
-#define PLUS_Z6 PLUS_Z5; PLUS_Z_5
-
-#define STORE_Z1 STORE_Z_0
-#define STORE_Z2 STORE_Z1; STORE_Z_1
-#define STORE_Z3 STORE_Z2; STORE_Z_2
-#define STORE_Z4 STORE_Z3; STORE_Z_3
-#define STORE_Z5 STORE_Z4; STORE_Z_4
-#define STORE_Z6 STORE_Z5; STORE_Z_5
-
-#define BEGIN_Z1 BEGIN_Z_0
-#define BEGIN_Z2 BEGIN_Z1; BEGIN_Z_1
-#define BEGIN_Z3 BEGIN_Z2; BEGIN_Z_2
-#define BEGIN_Z4 BEGIN_Z3; BEGIN_Z_3
-#define BEGIN_Z5 BEGIN_Z4; BEGIN_Z_4
-#define BEGIN_Z6 BEGIN_Z5; BEGIN_Z_5
-
-#define CLEAR_Z1 CLEAR_Z_0
-#define CLEAR_Z2 CLEAR_Z1; CLEAR_Z_1
-#define CLEAR_Z3 CLEAR_Z2; CLEAR_Z_2
-#define CLEAR_Z4 CLEAR_Z3; CLEAR_Z_3
-#define CLEAR_Z5 CLEAR_Z4; CLEAR_Z_4
-#define CLEAR_Z6 CLEAR_Z5; CLEAR_Z_5
-
-#define ROW_Z1(o) ROW_Z_0(o)
-#define ROW_Z2(o) ROW_Z1(o); ROW_Z_1(o)
-#define ROW_Z3(o) ROW_Z2(o); ROW_Z_2(o)
-#define ROW_Z4(o) ROW_Z3(o); ROW_Z_3(o)
-#define ROW_Z5(o) ROW_Z4(o); ROW_Z_4(o)
-#define ROW_Z6(o) ROW_Z5(o); ROW_Z_5(o)
-
-#define SCALE_Z1 SCALE_Z_0
-#define SCALE_Z2 SCALE_Z1; SCALE_Z_1
-#define SCALE_Z3 SCALE_Z2; SCALE_Z_2
-#define SCALE_Z4 SCALE_Z3; SCALE_Z_3
-#define SCALE_Z5 SCALE_Z4; SCALE_Z_4
-#define SCALE_Z6 SCALE_Z5; SCALE_Z_5
-
-#define OFFSET_Z1 OFFSET_Z_0
-#define OFFSET_Z2 OFFSET_Z1; OFFSET_Z_1
-#define OFFSET_Z3 OFFSET_Z2; OFFSET_Z_2
-#define OFFSET_Z4 OFFSET_Z3; OFFSET_Z_3
-#define OFFSET_Z5 OFFSET_Z4; OFFSET_Z_4
-#define OFFSET_Z6 OFFSET_Z5; OFFSET_Z_5
-
-// GROUP_Z is the group of four inputs whose weights are at o and activations at
-// ao.
-#define GROUP_Z(o, ao, ROW) \
-	VMOVDQU64 o(B), Z24      \
-	VMOVDQU64 (o+64)(B), Z25 \
-	ROW(ao)
-
-#define LOAD_SCALES_Z \
-	VMOVUPS (B), Z28   \
-	VMOVUPS 64(B), Z29
-
-#define LOAD_OFFSETS_Z \
-	VMOVUPS 128(B), Z30 \
-	VMOVUPS 192(B), Z31
-
-#define BLOCK32_Z(BEGIN, ROW, SCALE) \
-	BEGIN                  \
-	GROUP_Z(128, 8, ROW)   \
-	GROUP_Z(256, 12, ROW)  \
-	GROUP_Z(384, 16, ROW)  \
-	GROUP_Z(512, 20, ROW)  \
-	GROUP_Z(640, 24, ROW)  \
-	GROUP_Z(768, 28, ROW)  \
-	GROUP_Z(896, 32, ROW)  \
-	GROUP_Z(1024, 36, ROW) \
-	LOAD_SCALES_Z          \
-	SCALE
-
-#define BLOCK32_OFFSETS_Z(CLEAR, ROW, SCALE, OFFSET) \
-	CLEAR                  \
-	GROUP_Z(256, 8, ROW)   \
-	GROUP_Z(384, 12, ROW)  \
-	GROUP_Z(512, 16, ROW)  \
-	GROUP_Z(640, 20, ROW)  \
-	GROUP_Z(768, 24, ROW)  \
-	GROUP_Z(896, 28, ROW)  \
-	GROUP_Z(1024, 32, ROW) \
-	GROUP_Z(1152, 36, ROW) \
-	LOAD_SCALES_Z          \
-	SCALE                  \
-	LOAD_OFFSETS_Z         \
-	OFFSET
+#define BLOCK32_OFFSETS_Z(ROWS) \
+	ROWS(CLEAR_Z, 0)             \
+	FOUR_Z(256, 8, ROWS, ROW_Z)  \
+	FOUR_Z(768, 24, ROWS, ROW_Z) \
+	LOAD_SCALES_Z(0)             \
+	ROWS(SCALE_Z, 0)             \
+	VMOVUPS 128(B), Z30          \
+	VMOVUPS 192(B), Z31          \
+	ROWS(OFFSET_Z, 0)
 
 // Of a single row, the time goes by with waiting for weights from memory: those of
 // the next page are asked for in time.
-#define BEGIN_FETCH_Z1 BEGIN_Z1; PREFETCHT0 4096(B); PREFETCHT0 4160(B)
-#define ROW_FETCH_Z1(o) ROW_Z1(o); PREFETCHT0 (3968+32*o)(B); PREFETCHT0 (4032+32*o)(B)
+#define BLOCK32_FETCH_Z(ROWS) \
+	ROWS(BEGIN_Z, 0)                   \
+	PREFETCHT0 4096(B)                 \
+	PREFETCHT0 4160(B)                 \
+	FOUR_Z(128, 8, ROWS, ROW_FETCH_Z)  \
+	FOUR_Z(640, 24, ROWS, ROW_FETCH_Z) \
+	LOAD_SCALES_Z(0)                   \
+	ROWS(SCALE_Z, 0)
 
-// Of a superblock, Z12 to Z23 are integers until FINISH; Z24 and Z25 are then the
+#define ROW_FETCH_Z(o, S0, S1, F0, F1, AT) \
+	ROW_Z(o, S0, S1, F0, F1, AT)   \
+	PREFETCHT0 (3968+32*(o))(B)    \
+	PREFETCHT0 (4032+32*(o))(B)
+
+// Of a superblock, F0 and F1 are integers until its end; Z24 and Z25 are then the
 // offsets of the columns. B is at the pairs, and a at its trailer.
 
-#define FACTOR_Z(S0, S1, F0, F1) \
+#define ZERO_Z(o, S0, S1, F0, F1, AT) \
+	VPXORD F0, F0, F0 \
+	VPXORD F1, F1, F1
+
+#define FACTOR_Z(o, S0, S1, F0, F1, AT) \
 	VPMULLD Z28, S0, S0 \
 	VPMULLD Z29, S1, S1 \
 	VPADDD  S0, F0, F0  \
 	VPADDD  S1, F1, F1
 
-#define CORRECT_Z(S0, S1, F0, F1) \
-	VPSLLD $7, S0, S0   \
-	VPSLLD $7, S1, S1   \
-	VPSUBD S0, F0, F0   \
-	VPSUBD S1, F1, F1
+#define PAIR_Z(o, S0, S1, F0, F1, AT) \
+	VPBROADCASTD (o)AT, Z26 \
+	VPDPWSSD Z24, Z26, S0  \
+	VPDPWSSD Z25, Z26, S1
 
-#define FINISH_Z(F0, F1) \
-	VCVTDQ2PS   F0, F0        \
-	VCVTDQ2PS   F1, F1        \
-	VMULPS      Z28, Z26, Z30 \
-	VMULPS      Z29, Z26, Z31 \
-	VFMADD213PS (P), Z30, F0  \
+#define FINISH_Z(F0, F1, AT) \
+	VBROADCASTSS AT, Z26       \
+	VCVTDQ2PS   F0, F0         \
+	VCVTDQ2PS   F1, F1         \
+	VMULPS      Z28, Z26, Z30  \
+	VMULPS      Z29, Z26, Z31  \
+	VFMADD213PS (P), Z30, F0   \
 	VFMADD213PS 64(P), Z31, F1 \
 	ADDQ        PROW, P
 
-#define FINISH_OFFSETS_Z(S0, S1, F0, F1) \
-	FINISH_Z(F0, F1)          \
+#define FINISH16_Z(o, S0, S1, F0, F1, AT) \
+	VPSLLD $7, S0, S0   \
+	VPSLLD $7, S1, S1   \
+	VPSUBD S0, F0, F0   \
+	VPSUBD S1, F1, F1   \
+	FINISH_Z(F0, F1, AT)
+
+#define FINISH32_Z(o, S0, S1, F0, F1, AT) \
+	FINISH_Z(F0, F1, AT)      \
 	VCVTDQ2PS   S0, S0        \
 	VCVTDQ2PS   S1, S1        \
 	VMULPS      Z24, Z26, Z30 \
@@ -314,839 +258,344 @@ store:                    \
 	VFMADD231PS Z30, S0, F0   \
 	VFMADD231PS Z31, S1, F1
 
-#define ZERO_Z_0 VPXORD Z12, Z12, Z12; VPXORD Z13, Z13, Z13
-#define FACTOR_Z_0 FACTOR_Z(Z0, Z1, Z12, Z13)
-#define PAIR_Z_0(o) VPBROADCASTD o(A0), Z26; VPDPWSSD Z24, Z26, Z0; VPDPWSSD Z25, Z26, Z1
-#define FINISH16_Z_0 CORRECT_Z(Z0, Z1, Z12, Z13); VBROADCASTSS (A0), Z26; FINISH_Z(Z12, Z13)
-#define FINISH32_Z_0 VBROADCASTSS (A0), Z26; FINISH_OFFSETS_Z(Z0, Z1, Z12, Z13)
+#define SUPER16_Z(ROWS) \
+	ROWS(CLEAR_Z, 0)            \
+	FOUR_Z(128, 0, ROWS, ROW_Z) \
+	LOAD_SCALES_Z(0)            \
+	ROWS(FACTOR_Z, 0)
 
-#define ZERO_Z_1 VPXORD Z14, Z14, Z14; VPXORD Z15, Z15, Z15
-#define FACTOR_Z_1 FACTOR_Z(Z2, Z3, Z14, Z15)
-#define PAIR_Z_1(o) VPBROADCASTD o(A0)(AROW*1), Z26; VPDPWSSD Z24, Z26, Z2; VPDPWSSD Z25, Z26, Z3
-#define FINISH16_Z_1 CORRECT_Z(Z2, Z3, Z14, Z15); VBROADCASTSS (A0)(AROW*1), Z26; FINISH_Z(Z14, Z15)
-#define FINISH32_Z_1 VBROADCASTSS (A0)(AROW*1), Z26; FINISH_OFFSETS_Z(Z2, Z3, Z14, Z15)
+#define SUPER32_Z(ROWS) \
+	ROWS(CLEAR_Z, 0)             \
+	FOUR_Z(128, 0, ROWS, ROW_Z)  \
+	FOUR_Z(640, 16, ROWS, ROW_Z) \
+	LOAD_SCALES_Z(0)             \
+	ROWS(FACTOR_Z, 0)
 
-#define ZERO_Z_2 VPXORD Z16, Z16, Z16; VPXORD Z17, Z17, Z17
-#define FACTOR_Z_2 FACTOR_Z(Z4, Z5, Z16, Z17)
-#define PAIR_Z_2(o) VPBROADCASTD o(A0)(AROW*2), Z26; VPDPWSSD Z24, Z26, Z4; VPDPWSSD Z25, Z26, Z5
-#define FINISH16_Z_2 CORRECT_Z(Z4, Z5, Z16, Z17); VBROADCASTSS (A0)(AROW*2), Z26; FINISH_Z(Z16, Z17)
-#define FINISH32_Z_2 VBROADCASTSS (A0)(AROW*2), Z26; FINISH_OFFSETS_Z(Z4, Z5, Z16, Z17)
+#define END16_Z(ROWS) \
+	ROWS(CLEAR_Z, 0)              \
+	FOUR_Z(0, 32, ROWS, PAIR_Z)   \
+	FOUR_Z(512, 48, ROWS, PAIR_Z) \
+	LOAD_SCALES_Z(1024)           \
+	ROWS(FINISH16_Z, 0)
 
-#define ZERO_Z_3 VPXORD Z18, Z18, Z18; VPXORD Z19, Z19, Z19
-#define FACTOR_Z_3 FACTOR_Z(Z6, Z7, Z18, Z19)
-#define PAIR_Z_3(o) VPBROADCASTD o(A3), Z26; VPDPWSSD Z24, Z26, Z6; VPDPWSSD Z25, Z26, Z7
-#define FINISH16_Z_3 CORRECT_Z(Z6, Z7, Z18, Z19); VBROADCASTSS (A3), Z26; FINISH_Z(Z18, Z19)
-#define FINISH32_Z_3 VBROADCASTSS (A3), Z26; FINISH_OFFSETS_Z(Z6, Z7, Z18, Z19)
+#define END32_Z(ROWS) \
+	ROWS(CLEAR_Z, 0)            \
+	FOUR_Z(0, 32, ROWS, PAIR_Z) \
+	LOAD_SCALES_Z(512)          \
+	VMOVUPS 640(B), Z24         \
+	VMOVUPS 704(B), Z25         \
+	ROWS(FINISH32_Z, 0)
 
-#define ZERO_Z_4 VPXORD Z20, Z20, Z20; VPXORD Z21, Z21, Z21
-#define FACTOR_Z_4 FACTOR_Z(Z8, Z9, Z20, Z21)
-#define PAIR_Z_4(o) VPBROADCASTD o(A3)(AROW*1), Z26; VPDPWSSD Z24, Z26, Z8; VPDPWSSD Z25, Z26, Z9
-#define FINISH16_Z_4 CORRECT_Z(Z8, Z9, Z20, Z21); VBROADCASTSS (A3)(AROW*1), Z26; FINISH_Z(Z20, Z21)
-#define FINISH32_Z_4 VBROADCASTSS (A3)(AROW*1), Z26; FINISH_OFFSETS_Z(Z8, Z9, Z20, Z21)
+// HEIGHTS_Z is a whole kernel, but for the height of one row if that has a BLOCK1 of
+// its own.
+#define HEIGHTS_Z(bytes, aBytes, BLOCK, BLOCK1) \
+	ENTER \
+	HEIGHT(height6, loop6, out6, store6, ROWS_Z6, bytes, aBytes, START_Z, BLOCK, PLUS_Z, STORE_Z) \
+	HEIGHT(height5, loop5, out5, store5, ROWS_Z5, bytes, aBytes, START_Z, BLOCK, PLUS_Z, STORE_Z) \
+	HEIGHT(height4, loop4, out4, store4, ROWS_Z4, bytes, aBytes, START_Z, BLOCK, PLUS_Z, STORE_Z) \
+	HEIGHT(height3, loop3, out3, store3, ROWS_Z3, bytes, aBytes, START_Z, BLOCK, PLUS_Z, STORE_Z) \
+	HEIGHT(height2, loop2, out2, store2, ROWS_Z2, bytes, aBytes, START_Z, BLOCK, PLUS_Z, STORE_Z) \
+	HEIGHT(height1, loop1, out1, store1, ROWS_Z1, bytes, aBytes, START_Z, BLOCK1, PLUS_Z, STORE_Z)
 
-#define ZERO_Z_5 VPXORD Z22, Z22, Z22; VPXORD Z23, Z23, Z23
-#define FACTOR_Z_5 FACTOR_Z(Z10, Z11, Z22, Z23)
-#define PAIR_Z_5(o) VPBROADCASTD o(A3)(AROW*2), Z26; VPDPWSSD Z24, Z26, Z10; VPDPWSSD Z25, Z26, Z11
-#define FINISH16_Z_5 CORRECT_Z(Z10, Z11, Z22, Z23); VBROADCASTSS (A3)(AROW*2), Z26; FINISH_Z(Z22, Z23)
-#define FINISH32_Z_5 VBROADCASTSS (A3)(AROW*2), Z26; FINISH_OFFSETS_Z(Z10, Z11, Z22, Z23)
-
-#define ZERO_Z1 ZERO_Z_0
-#define ZERO_Z2 ZERO_Z1; ZERO_Z_1
-#define ZERO_Z3 ZERO_Z2; ZERO_Z_2
-#define ZERO_Z4 ZERO_Z3; ZERO_Z_3
-#define ZERO_Z5 ZERO_Z4; ZERO_Z_4
-#define ZERO_Z6 ZERO_Z5; ZERO_Z_5
-
-#define FACTOR_Z1 FACTOR_Z_0
-#define FACTOR_Z2 FACTOR_Z1; FACTOR_Z_1
-#define FACTOR_Z3 FACTOR_Z2; FACTOR_Z_2
-#define FACTOR_Z4 FACTOR_Z3; FACTOR_Z_3
-#define FACTOR_Z5 FACTOR_Z4; FACTOR_Z_4
-#define FACTOR_Z6 FACTOR_Z5; FACTOR_Z_5
-
-#define PAIR_Z1(o) PAIR_Z_0(o)
-#define PAIR_Z2(o) PAIR_Z1(o); PAIR_Z_1(o)
-#define PAIR_Z3(o) PAIR_Z2(o); PAIR_Z_2(o)
-#define PAIR_Z4(o) PAIR_Z3(o); PAIR_Z_3(o)
-#define PAIR_Z5(o) PAIR_Z4(o); PAIR_Z_4(o)
-#define PAIR_Z6(o) PAIR_Z5(o); PAIR_Z_5(o)
-
-#define FINISH16_Z1 FINISH16_Z_0
-#define FINISH16_Z2 FINISH16_Z1; FINISH16_Z_1
-#define FINISH16_Z3 FINISH16_Z2; FINISH16_Z_2
-#define FINISH16_Z4 FINISH16_Z3; FINISH16_Z_3
-#define FINISH16_Z5 FINISH16_Z4; FINISH16_Z_4
-#define FINISH16_Z6 FINISH16_Z5; FINISH16_Z_5
-
-#define FINISH32_Z1 FINISH32_Z_0
-#define FINISH32_Z2 FINISH32_Z1; FINISH32_Z_1
-#define FINISH32_Z3 FINISH32_Z2; FINISH32_Z_2
-#define FINISH32_Z4 FINISH32_Z3; FINISH32_Z_3
-#define FINISH32_Z5 FINISH32_Z4; FINISH32_Z_4
-#define FINISH32_Z6 FINISH32_Z5; FINISH32_Z_5
-
-#define SUPER16_Z(CLEAR, ROW, FACTOR) \
-	CLEAR                 \
-	GROUP_Z(128, 0, ROW)  \
-	GROUP_Z(256, 4, ROW)  \
-	GROUP_Z(384, 8, ROW)  \
-	GROUP_Z(512, 12, ROW) \
-	LOAD_SCALES_Z         \
-	FACTOR
-
-#define SUPER32_Z(CLEAR, ROW, FACTOR) \
-	CLEAR                  \
-	GROUP_Z(128, 0, ROW)   \
-	GROUP_Z(256, 4, ROW)   \
-	GROUP_Z(384, 8, ROW)   \
-	GROUP_Z(512, 12, ROW)  \
-	GROUP_Z(640, 16, ROW)  \
-	GROUP_Z(768, 20, ROW)  \
-	GROUP_Z(896, 24, ROW)  \
-	GROUP_Z(1024, 28, ROW) \
-	LOAD_SCALES_Z          \
-	FACTOR
-
-#define END16_Z(CLEAR, PAIR, FINISH) \
-	CLEAR                  \
-	GROUP_Z(0, 32, PAIR)   \
-	GROUP_Z(128, 36, PAIR) \
-	GROUP_Z(256, 40, PAIR) \
-	GROUP_Z(384, 44, PAIR) \
-	GROUP_Z(512, 48, PAIR) \
-	GROUP_Z(640, 52, PAIR) \
-	GROUP_Z(768, 56, PAIR) \
-	GROUP_Z(896, 60, PAIR) \
-	VMOVUPS 1024(B), Z28   \
-	VMOVUPS 1088(B), Z29   \
-	FINISH
-
-#define END32_Z(CLEAR, PAIR, FINISH) \
-	CLEAR                  \
-	GROUP_Z(0, 32, PAIR)   \
-	GROUP_Z(128, 36, PAIR) \
-	GROUP_Z(256, 40, PAIR) \
-	GROUP_Z(384, 44, PAIR) \
-	VMOVUPS 512(B), Z28    \
-	VMOVUPS 576(B), Z29    \
-	VMOVUPS 640(B), Z24    \
-	VMOVUPS 704(B), Z25    \
-	FINISH
+#define HEIGHTS_SUPER_Z(bytes, aBytes, BLOCK, FINISH) \
+	ENTER \
+	HEIGHT_SUPER(height6, loop6, store6, ROWS_Z6, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z) \
+	HEIGHT_SUPER(height5, loop5, store5, ROWS_Z5, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z) \
+	HEIGHT_SUPER(height4, loop4, store4, ROWS_Z4, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z) \
+	HEIGHT_SUPER(height3, loop3, store3, ROWS_Z3, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z) \
+	HEIGHT_SUPER(height2, loop2, store2, ROWS_Z2, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z) \
+	HEIGHT_SUPER(height1, loop1, store1, ROWS_Z1, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z)
 
 // func blocks32AVX512VNNI(t *blockTile)
 TEXT ·blocks32AVX512VNNI(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT(height6, loop6, out6, store6, 1152, 40, START_Z6, BLOCK32_Z(BEGIN_Z6, ROW_Z6, SCALE_Z6), PLUS_Z6, STORE_Z6)
-	HEIGHT(height5, loop5, out5, store5, 1152, 40, START_Z5, BLOCK32_Z(BEGIN_Z5, ROW_Z5, SCALE_Z5), PLUS_Z5, STORE_Z5)
-	HEIGHT(height4, loop4, out4, store4, 1152, 40, START_Z4, BLOCK32_Z(BEGIN_Z4, ROW_Z4, SCALE_Z4), PLUS_Z4, STORE_Z4)
-	HEIGHT(height3, loop3, out3, store3, 1152, 40, START_Z3, BLOCK32_Z(BEGIN_Z3, ROW_Z3, SCALE_Z3), PLUS_Z3, STORE_Z3)
-	HEIGHT(height2, loop2, out2, store2, 1152, 40, START_Z2, BLOCK32_Z(BEGIN_Z2, ROW_Z2, SCALE_Z2), PLUS_Z2, STORE_Z2)
-	HEIGHT(height1, loop1, out1, store1, 1152, 40, START_Z1, BLOCK32_Z(BEGIN_FETCH_Z1, ROW_FETCH_Z1, SCALE_Z1), PLUS_Z1, STORE_Z1)
+	HEIGHTS_Z(1152, 40, BLOCK32_Z, BLOCK32_FETCH_Z)
 
 // func blocks32OffsetsAVX512VNNI(t *blockTile)
 TEXT ·blocks32OffsetsAVX512VNNI(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT(height6, loop6, out6, store6, 1280, 40, START_Z6, BLOCK32_OFFSETS_Z(CLEAR_Z6, ROW_Z6, SCALE_Z6, OFFSET_Z6), PLUS_Z6, STORE_Z6)
-	HEIGHT(height5, loop5, out5, store5, 1280, 40, START_Z5, BLOCK32_OFFSETS_Z(CLEAR_Z5, ROW_Z5, SCALE_Z5, OFFSET_Z5), PLUS_Z5, STORE_Z5)
-	HEIGHT(height4, loop4, out4, store4, 1280, 40, START_Z4, BLOCK32_OFFSETS_Z(CLEAR_Z4, ROW_Z4, SCALE_Z4, OFFSET_Z4), PLUS_Z4, STORE_Z4)
-	HEIGHT(height3, loop3, out3, store3, 1280, 40, START_Z3, BLOCK32_OFFSETS_Z(CLEAR_Z3, ROW_Z3, SCALE_Z3, OFFSET_Z3), PLUS_Z3, STORE_Z3)
-	HEIGHT(height2, loop2, out2, store2, 1280, 40, START_Z2, BLOCK32_OFFSETS_Z(CLEAR_Z2, ROW_Z2, SCALE_Z2, OFFSET_Z2), PLUS_Z2, STORE_Z2)
-	HEIGHT(height1, loop1, out1, store1, 1280, 40, START_Z1, BLOCK32_OFFSETS_Z(CLEAR_Z1, ROW_Z1, SCALE_Z1, OFFSET_Z1), PLUS_Z1, STORE_Z1)
+	HEIGHTS_Z(1280, 40, BLOCK32_OFFSETS_Z, BLOCK32_OFFSETS_Z)
 
 // func super16AVX512VNNI(t *blockTile)
 TEXT ·super16AVX512VNNI(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT_SUPER(height6, loop6, store6, 640, 16, ZERO_Z6, SUPER16_Z(CLEAR_Z6, ROW_Z6, FACTOR_Z6), END16_Z(CLEAR_Z6, PAIR_Z6, FINISH16_Z6), PLUS_Z6, STORE_Z6)
-	HEIGHT_SUPER(height5, loop5, store5, 640, 16, ZERO_Z5, SUPER16_Z(CLEAR_Z5, ROW_Z5, FACTOR_Z5), END16_Z(CLEAR_Z5, PAIR_Z5, FINISH16_Z5), PLUS_Z5, STORE_Z5)
-	HEIGHT_SUPER(height4, loop4, store4, 640, 16, ZERO_Z4, SUPER16_Z(CLEAR_Z4, ROW_Z4, FACTOR_Z4), END16_Z(CLEAR_Z4, PAIR_Z4, FINISH16_Z4), PLUS_Z4, STORE_Z4)
-	HEIGHT_SUPER(height3, loop3, store3, 640, 16, ZERO_Z3, SUPER16_Z(CLEAR_Z3, ROW_Z3, FACTOR_Z3), END16_Z(CLEAR_Z3, PAIR_Z3, FINISH16_Z3), PLUS_Z3, STORE_Z3)
-	HEIGHT_SUPER(height2, loop2, store2, 640, 16, ZERO_Z2, SUPER16_Z(CLEAR_Z2, ROW_Z2, FACTOR_Z2), END16_Z(CLEAR_Z2, PAIR_Z2, FINISH16_Z2), PLUS_Z2, STORE_Z2)
-	HEIGHT_SUPER(height1, loop1, store1, 640, 16, ZERO_Z1, SUPER16_Z(CLEAR_Z1, ROW_Z1, FACTOR_Z1), END16_Z(CLEAR_Z1, PAIR_Z1, FINISH16_Z1), PLUS_Z1, STORE_Z1)
+	HEIGHTS_SUPER_Z(640, 16, SUPER16_Z, END16_Z)
 
 // func super32OffsetsAVX512VNNI(t *blockTile)
 TEXT ·super32OffsetsAVX512VNNI(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT_SUPER(height6, loop6, store6, 1152, 32, ZERO_Z6, SUPER32_Z(CLEAR_Z6, ROW_Z6, FACTOR_Z6), END32_Z(CLEAR_Z6, PAIR_Z6, FINISH32_Z6), PLUS_Z6, STORE_Z6)
-	HEIGHT_SUPER(height5, loop5, store5, 1152, 32, ZERO_Z5, SUPER32_Z(CLEAR_Z5, ROW_Z5, FACTOR_Z5), END32_Z(CLEAR_Z5, PAIR_Z5, FINISH32_Z5), PLUS_Z5, STORE_Z5)
-	HEIGHT_SUPER(height4, loop4, store4, 1152, 32, ZERO_Z4, SUPER32_Z(CLEAR_Z4, ROW_Z4, FACTOR_Z4), END32_Z(CLEAR_Z4, PAIR_Z4, FINISH32_Z4), PLUS_Z4, STORE_Z4)
-	HEIGHT_SUPER(height3, loop3, store3, 1152, 32, ZERO_Z3, SUPER32_Z(CLEAR_Z3, ROW_Z3, FACTOR_Z3), END32_Z(CLEAR_Z3, PAIR_Z3, FINISH32_Z3), PLUS_Z3, STORE_Z3)
-	HEIGHT_SUPER(height2, loop2, store2, 1152, 32, ZERO_Z2, SUPER32_Z(CLEAR_Z2, ROW_Z2, FACTOR_Z2), END32_Z(CLEAR_Z2, PAIR_Z2, FINISH32_Z2), PLUS_Z2, STORE_Z2)
-	HEIGHT_SUPER(height1, loop1, store1, 1152, 32, ZERO_Z1, SUPER32_Z(CLEAR_Z1, ROW_Z1, FACTOR_Z1), END32_Z(CLEAR_Z1, PAIR_Z1, FINISH32_Z1), PLUS_Z1, STORE_Z1)
+	HEIGHTS_SUPER_Z(1152, 32, SUPER32_Z, END32_Z)
 
 // 256-bit vectors, 6 rows × 16 columns:
 //
-//	Y0 to Y11    sums of the block, two of each row
+//	Y0 to Y11    S0, S1: sums of the block, two of each row
 //	Y12, Y13     a group of b; after the block, products of scales
 //	Y14          a group of a; after the block, its scale
 //	Y15          free
 //
-// The sums of the blocks before it lie on the stack, 64 bytes a row.
+// The sums of the blocks before it lie on the stack, 64 bytes a row: at f. AT is the
+// row of a, and o a place in it; vex and modrm are what VPDPBUSD into S0 takes.
 
-#define START_Y(o) \
-	PREFETCHT0 (ADD)          \
-	ADDQ    ADDROW, ADD       \
-	VMOVUPS (P), Y12          \
-	VMOVUPS 32(P), Y13        \
-	VMOVUPS Y12, o(SP)        \
-	VMOVUPS Y13, (o+32)(SP)   \
+#define ROWS_Y1(OP, o) OP(o, Y0, Y1, 0, (A0), 0xc2, 0xc6)
+#define ROWS_Y2(OP, o) ROWS_Y1(OP, o); OP(o, Y2, Y3, 64, (A0)(AROW*1), 0xc2, 0xd6)
+#define ROWS_Y3(OP, o) ROWS_Y2(OP, o); OP(o, Y4, Y5, 128, (A0)(AROW*2), 0xc2, 0xe6)
+#define ROWS_Y4(OP, o) ROWS_Y3(OP, o); OP(o, Y6, Y7, 192, (A3), 0xc2, 0xf6)
+#define ROWS_Y5(OP, o) ROWS_Y4(OP, o); OP(o, Y8, Y9, 256, (A3)(AROW*1), 0x42, 0xc6)
+#define ROWS_Y6(OP, o) ROWS_Y5(OP, o); OP(o, Y10, Y11, 320, (A3)(AROW*2), 0x42, 0xd6)
+
+#define START_Y(o, S0, S1, f, AT, vex, modrm) \
+	PREFETCHT0 (ADD)        \
+	ADDQ    ADDROW, ADD     \
+	VMOVUPS (P), Y12        \
+	VMOVUPS 32(P), Y13      \
+	VMOVUPS Y12, f(SP)      \
+	VMOVUPS Y13, (f+32)(SP) \
 	ADDQ    PROW, P
 
-#define PLUS_Y(o) \
-	VMOVUPS o(SP), Y12        \
-	VMOVUPS (o+32)(SP), Y13   \
+#define PLUS_Y(o, S0, S1, f, AT, vex, modrm) \
+	VMOVUPS f(SP), Y12        \
+	VMOVUPS (f+32)(SP), Y13   \
 	VADDPS  (ADD), Y12, Y12   \
 	VADDPS  32(ADD), Y13, Y13 \
-	VMOVUPS Y12, o(SP)        \
-	VMOVUPS Y13, (o+32)(SP)   \
+	VMOVUPS Y12, f(SP)        \
+	VMOVUPS Y13, (f+32)(SP)   \
 	ADDQ    ADDROW, ADD
 
-#define STORE_Y(o) \
-	VMOVUPS o(SP), Y12        \
-	VMOVUPS (o+32)(SP), Y13   \
-	VMOVUPS Y12, (P)          \
-	VMOVUPS Y13, 32(P)        \
+#define STORE_Y(o, S0, S1, f, AT, vex, modrm) \
+	VMOVUPS f(SP), Y12      \
+	VMOVUPS (f+32)(SP), Y13 \
+	VMOVUPS Y12, (P)        \
+	VMOVUPS Y13, 32(P)      \
 	ADDQ    PROW, P
 
-#define SCALE_Y(S0, S1, o) \
-	VCVTDQ2PS   S0, S0             \
-	VCVTDQ2PS   S1, S1             \
-	VMULPS      (B), Y14, Y12      \
-	VMULPS      32(B), Y14, Y13    \
-	VFMADD213PS o(SP), Y12, S0     \
-	VFMADD213PS (o+32)(SP), Y13, S1 \
-	VMOVUPS     S0, o(SP)          \
-	VMOVUPS     S1, (o+32)(SP)
+#define BEGIN_Y(o, S0, S1, f, AT, vex, modrm) \
+	VPBROADCASTD AT, S0 \
+	VMOVDQA      S0, S1
 
-#define OFFSET_Y(o) \
-	VMOVUPS 64(B), Y12              \
-	VMOVUPS 96(B), Y13              \
-	VFMADD213PS o(SP), Y14, Y12     \
-	VFMADD213PS (o+32)(SP), Y14, Y13 \
-	VMOVUPS Y12, o(SP)              \
-	VMOVUPS Y13, (o+32)(SP)
+#define CLEAR_Y(o, S0, S1, f, AT, vex, modrm) \
+	VPXOR S0, S0, S0 \
+	VPXOR S1, S1, S1
 
-// VEX_VPDPBUSD is VPDPBUSD Y14, src, dst in its VEX form, which the assembler
-// does not know: dst += u8(src)·s8(Y14), by fours. src is Y12, then Y13.
-#define VEX_VPDPBUSD(prefix, src, modrm) \
-	BYTE $0xc4; BYTE $prefix; BYTE $src; BYTE $0x50; BYTE $modrm
+// ROW_VNNI has VPDPBUSD Y14, Y12, S0 and VPDPBUSD Y14, Y13, S1 in their VEX form,
+// which the assembler does not know: S0 += u8(Y12)·s8(Y14), by fours.
+#define ROW_VNNI(o, S0, S1, f, AT, vex, modrm) \
+	VPBROADCASTD (o)AT, Y14 \
+	BYTE $0xc4; BYTE $vex; BYTE $0x1d; BYTE $0x50; BYTE $modrm \
+	BYTE $0xc4; BYTE $vex; BYTE $0x15; BYTE $0x50; BYTE $(modrm+8)
 
-#define START_Y_0 START_Y(0)
-#define PLUS_Y_0 PLUS_Y(0)
-#define STORE_Y_0 STORE_Y(0)
-#define BEGIN_Y_0 VPBROADCASTD (A0), Y0; VMOVDQA Y0, Y1
-#define CLEAR_Y_0 VPXOR Y0, Y0, Y0; VPXOR Y1, Y1, Y1
-#define ROW_VNNI_0(o) VPBROADCASTD o(A0), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xc6); VEX_VPDPBUSD(0xc2, 0x15, 0xce)
-#define ROW_AVX2_0(o) VPBROADCASTD o(A0), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y0, Y0; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y1, Y1
-#define SCALE_Y_0 VBROADCASTSS 4(A0), Y14; SCALE_Y(Y0, Y1, 0)
-#define OFFSET_Y_0 VBROADCASTSS (A0), Y14; OFFSET_Y(0)
+#define ROW_AVX2(o, S0, S1, f, AT, vex, modrm) \
+	VPBROADCASTD (o)AT, Y14 \
+	VPMADDWD Y12, Y14, Y15  \
+	VPADDD   Y15, S0, S0    \
+	VPMADDWD Y13, Y14, Y14  \
+	VPADDD   Y14, S1, S1
 
-#define START_Y_1 START_Y(64)
-#define PLUS_Y_1 PLUS_Y(64)
-#define STORE_Y_1 STORE_Y(64)
-#define BEGIN_Y_1 VPBROADCASTD (A0)(AROW*1), Y2; VMOVDQA Y2, Y3
-#define CLEAR_Y_1 VPXOR Y2, Y2, Y2; VPXOR Y3, Y3, Y3
-#define ROW_VNNI_1(o) VPBROADCASTD o(A0)(AROW*1), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xd6); VEX_VPDPBUSD(0xc2, 0x15, 0xde)
-#define ROW_AVX2_1(o) VPBROADCASTD o(A0)(AROW*1), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y2, Y2; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y3, Y3
-#define SCALE_Y_1 VBROADCASTSS 4(A0)(AROW*1), Y14; SCALE_Y(Y2, Y3, 64)
-#define OFFSET_Y_1 VBROADCASTSS (A0)(AROW*1), Y14; OFFSET_Y(64)
+#define SCALE_Y(o, S0, S1, f, AT, vex, modrm) \
+	VBROADCASTSS 4 AT, Y14          \
+	VCVTDQ2PS   S0, S0              \
+	VCVTDQ2PS   S1, S1              \
+	VMULPS      (B), Y14, Y12       \
+	VMULPS      32(B), Y14, Y13     \
+	VFMADD213PS f(SP), Y12, S0      \
+	VFMADD213PS (f+32)(SP), Y13, S1 \
+	VMOVUPS     S0, f(SP)           \
+	VMOVUPS     S1, (f+32)(SP)
 
-#define START_Y_2 START_Y(128)
-#define PLUS_Y_2 PLUS_Y(128)
-#define STORE_Y_2 STORE_Y(128)
-#define BEGIN_Y_2 VPBROADCASTD (A0)(AROW*2), Y4; VMOVDQA Y4, Y5
-#define CLEAR_Y_2 VPXOR Y4, Y4, Y4; VPXOR Y5, Y5, Y5
-#define ROW_VNNI_2(o) VPBROADCASTD o(A0)(AROW*2), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xe6); VEX_VPDPBUSD(0xc2, 0x15, 0xee)
-#define ROW_AVX2_2(o) VPBROADCASTD o(A0)(AROW*2), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y4, Y4; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y5, Y5
-#define SCALE_Y_2 VBROADCASTSS 4(A0)(AROW*2), Y14; SCALE_Y(Y4, Y5, 128)
-#define OFFSET_Y_2 VBROADCASTSS (A0)(AROW*2), Y14; OFFSET_Y(128)
+#define OFFSET_Y(o, S0, S1, f, AT, vex, modrm) \
+	VBROADCASTSS AT, Y14             \
+	VMOVUPS 64(B), Y12               \
+	VMOVUPS 96(B), Y13               \
+	VFMADD213PS f(SP), Y14, Y12      \
+	VFMADD213PS (f+32)(SP), Y14, Y13 \
+	VMOVUPS Y12, f(SP)               \
+	VMOVUPS Y13, (f+32)(SP)
 
-#define START_Y_3 START_Y(192)
-#define PLUS_Y_3 PLUS_Y(192)
-#define STORE_Y_3 STORE_Y(192)
-#define BEGIN_Y_3 VPBROADCASTD (A3), Y6; VMOVDQA Y6, Y7
-#define CLEAR_Y_3 VPXOR Y6, Y6, Y6; VPXOR Y7, Y7, Y7
-#define ROW_VNNI_3(o) VPBROADCASTD o(A3), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xf6); VEX_VPDPBUSD(0xc2, 0x15, 0xfe)
-#define ROW_AVX2_3(o) VPBROADCASTD o(A3), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y6, Y6; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y7, Y7
-#define SCALE_Y_3 VBROADCASTSS 4(A3), Y14; SCALE_Y(Y6, Y7, 192)
-#define OFFSET_Y_3 VBROADCASTSS (A3), Y14; OFFSET_Y(192)
+// GROUP_Y is a group of four inputs, or a pair of 16-bit ones, and GROUP_AVX2 one of
+// two, whose weights are at b and activations at o; then come four of each.
+#define GROUP_Y(b, o, ROWS, OP) \
+	VMOVDQU (b)(B), Y12    \
+	VMOVDQU (b+32)(B), Y13 \
+	ROWS(OP, o)
 
-#define START_Y_4 START_Y(256)
-#define PLUS_Y_4 PLUS_Y(256)
-#define STORE_Y_4 STORE_Y(256)
-#define BEGIN_Y_4 VPBROADCASTD (A3)(AROW*1), Y8; VMOVDQA Y8, Y9
-#define CLEAR_Y_4 VPXOR Y8, Y8, Y8; VPXOR Y9, Y9, Y9
-#define ROW_VNNI_4(o) VPBROADCASTD o(A3)(AROW*1), Y14; VEX_VPDPBUSD(0x42, 0x1d, 0xc6); VEX_VPDPBUSD(0x42, 0x15, 0xce)
-#define ROW_AVX2_4(o) VPBROADCASTD o(A3)(AROW*1), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y8, Y8; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y9, Y9
-#define SCALE_Y_4 VBROADCASTSS 4(A3)(AROW*1), Y14; SCALE_Y(Y8, Y9, 256)
-#define OFFSET_Y_4 VBROADCASTSS (A3)(AROW*1), Y14; OFFSET_Y(256)
+#define FOUR_Y(b, o, ROWS, OP) \
+	GROUP_Y(b, o, ROWS, OP)       \
+	GROUP_Y(b+64, o+4, ROWS, OP)  \
+	GROUP_Y(b+128, o+8, ROWS, OP) \
+	GROUP_Y(b+192, o+12, ROWS, OP)
 
-#define START_Y_5 START_Y(320)
-#define PLUS_Y_5 PLUS_Y(320)
-#define STORE_Y_5 STORE_Y(320)
-#define BEGIN_Y_5 VPBROADCASTD (A3)(AROW*2), Y10; VMOVDQA Y10, Y11
-#define CLEAR_Y_5 VPXOR Y10, Y10, Y10; VPXOR Y11, Y11, Y11
-#define ROW_VNNI_5(o) VPBROADCASTD o(A3)(AROW*2), Y14; VEX_VPDPBUSD(0x42, 0x1d, 0xd6); VEX_VPDPBUSD(0x42, 0x15, 0xde)
-#define ROW_AVX2_5(o) VPBROADCASTD o(A3)(AROW*2), Y14; VPMADDWD Y12, Y14, Y15; VPADDD Y15, Y10, Y10; VPMADDWD Y13, Y14, Y14; VPADDD Y14, Y11, Y11
-#define SCALE_Y_5 VBROADCASTSS 4(A3)(AROW*2), Y14; SCALE_Y(Y10, Y11, 320)
-#define OFFSET_Y_5 VBROADCASTSS (A3)(AROW*2), Y14; OFFSET_Y(320)
+#define GROUP_AVX2(b, o, ROWS) \
+	VPMOVSXBW (b)(B), Y12    \
+	VPMOVSXBW (b+16)(B), Y13 \
+	ROWS(ROW_AVX2, o)
 
-#define START_Y1 START_Y_0
-#define START_Y2 START_Y1; START_Y_1
-#define START_Y3 START_Y2; START_Y_2
-#define START_Y4 START_Y3; START_Y_3
-#define START_Y5 START_Y4; START_Y_4
-#define START_Y6 START_Y5; START_Y_5
+#define FOUR_AVX2(b, o, ROWS) \
+	GROUP_AVX2(b, o, ROWS)       \
+	GROUP_AVX2(b+32, o+4, ROWS)  \
+	GROUP_AVX2(b+64, o+8, ROWS)  \
+	GROUP_AVX2(b+96, o+12, ROWS)
 
-#define PLUS_Y1 PLUS_Y_0
-#define PLUS_Y2 PLUS_Y1; PLUS_Y_1
-#define PLUS_Y3 PLUS_Y2; PLUS_Y_2
-#define PLUS_Y4 PLUS_Y3; PLUS_Y_3
-#define PLUS_Y5 PLUS_Y4; PLUS_Y_4
-#define PLUS_Y6 PLUS_Y5; PLUS_Y_5
+// WHOLE_… are the 32 inputs of a block.
+#define WHOLE_VNNI(b, o, ROWS) \
+	FOUR_Y(b, o, ROWS, ROW_VNNI)        \
+	FOUR_Y(b+256, o+16, ROWS, ROW_VNNI)
 
-#define STORE_Y1 STORE_Y_0
-#define STORE_Y2 STORE_Y1; STORE_Y_1
-#define STORE_Y3 STORE_Y2; STORE_Y_2
-#define STORE_Y4 STORE_Y3; STORE_Y_3
-#define STORE_Y5 STORE_Y4; STORE_Y_4
-#define STORE_Y6 STORE_Y5; STORE_Y_5
+#define WHOLE_AVX2(b, o, ROWS) \
+	FOUR_AVX2(b, o, ROWS)        \
+	FOUR_AVX2(b+128, o+16, ROWS) \
+	FOUR_AVX2(b+256, o+32, ROWS) \
+	FOUR_AVX2(b+384, o+48, ROWS)
 
-#define BEGIN_Y1 BEGIN_Y_0
-#define BEGIN_Y2 BEGIN_Y1; BEGIN_Y_1
-#define BEGIN_Y3 BEGIN_Y2; BEGIN_Y_2
-#define BEGIN_Y4 BEGIN_Y3; BEGIN_Y_3
-#define BEGIN_Y5 BEGIN_Y4; BEGIN_Y_4
-#define BEGIN_Y6 BEGIN_Y5; BEGIN_Y_5
+#define BLOCK32_Y(ROWS, WHOLE) \
+	ROWS(BEGIN_Y, 0)   \
+	WHOLE(64, 8, ROWS) \
+	ROWS(SCALE_Y, 0)
 
-#define CLEAR_Y1 CLEAR_Y_0
-#define CLEAR_Y2 CLEAR_Y1; CLEAR_Y_1
-#define CLEAR_Y3 CLEAR_Y2; CLEAR_Y_2
-#define CLEAR_Y4 CLEAR_Y3; CLEAR_Y_3
-#define CLEAR_Y5 CLEAR_Y4; CLEAR_Y_4
-#define CLEAR_Y6 CLEAR_Y5; CLEAR_Y_5
+#define BLOCK32_OFFSETS_Y(ROWS, WHOLE) \
+	ROWS(CLEAR_Y, 0)    \
+	WHOLE(128, 8, ROWS) \
+	ROWS(SCALE_Y, 0)    \
+	ROWS(OFFSET_Y, 0)
 
-#define ROW_VNNI1(o) ROW_VNNI_0(o)
-#define ROW_VNNI2(o) ROW_VNNI1(o); ROW_VNNI_1(o)
-#define ROW_VNNI3(o) ROW_VNNI2(o); ROW_VNNI_2(o)
-#define ROW_VNNI4(o) ROW_VNNI3(o); ROW_VNNI_3(o)
-#define ROW_VNNI5(o) ROW_VNNI4(o); ROW_VNNI_4(o)
-#define ROW_VNNI6(o) ROW_VNNI5(o); ROW_VNNI_5(o)
+#define BLOCK32_VNNI(ROWS) BLOCK32_Y(ROWS, WHOLE_VNNI)
+#define BLOCK32_AVX2(ROWS) BLOCK32_Y(ROWS, WHOLE_AVX2)
+#define BLOCK32_OFFSETS_VNNI(ROWS) BLOCK32_OFFSETS_Y(ROWS, WHOLE_VNNI)
+#define BLOCK32_OFFSETS_AVX2(ROWS) BLOCK32_OFFSETS_Y(ROWS, WHOLE_AVX2)
 
-#define ROW_AVX21(o) ROW_AVX2_0(o)
-#define ROW_AVX22(o) ROW_AVX21(o); ROW_AVX2_1(o)
-#define ROW_AVX23(o) ROW_AVX22(o); ROW_AVX2_2(o)
-#define ROW_AVX24(o) ROW_AVX23(o); ROW_AVX2_3(o)
-#define ROW_AVX25(o) ROW_AVX24(o); ROW_AVX2_4(o)
-#define ROW_AVX26(o) ROW_AVX25(o); ROW_AVX2_5(o)
-
-#define SCALE_Y1 SCALE_Y_0
-#define SCALE_Y2 SCALE_Y1; SCALE_Y_1
-#define SCALE_Y3 SCALE_Y2; SCALE_Y_2
-#define SCALE_Y4 SCALE_Y3; SCALE_Y_3
-#define SCALE_Y5 SCALE_Y4; SCALE_Y_4
-#define SCALE_Y6 SCALE_Y5; SCALE_Y_5
-
-#define OFFSET_Y1 OFFSET_Y_0
-#define OFFSET_Y2 OFFSET_Y1; OFFSET_Y_1
-#define OFFSET_Y3 OFFSET_Y2; OFFSET_Y_2
-#define OFFSET_Y4 OFFSET_Y3; OFFSET_Y_3
-#define OFFSET_Y5 OFFSET_Y4; OFFSET_Y_4
-#define OFFSET_Y6 OFFSET_Y5; OFFSET_Y_5
-
-// GROUP_VNNI is a group of four inputs, GROUP_AVX2 one of two, whose weights are
-// at o and activations at ao.
-#define GROUP_VNNI(o, ao, ROW) \
-	VMOVDQU o(B), Y12      \
-	VMOVDQU (o+32)(B), Y13 \
-	ROW(ao)
-
-#define GROUP_AVX2(o, ao, ROW) \
-	VPMOVSXBW o(B), Y12      \
-	VPMOVSXBW (o+16)(B), Y13 \
-	ROW(ao)
-
-#define WHOLE_VNNI(ROW) \
-	GROUP_VNNI(64, 8, ROW) \
-	GROUP_VNNI(128, 12, ROW) \
-	GROUP_VNNI(192, 16, ROW) \
-	GROUP_VNNI(256, 20, ROW) \
-	GROUP_VNNI(320, 24, ROW) \
-	GROUP_VNNI(384, 28, ROW) \
-	GROUP_VNNI(448, 32, ROW) \
-	GROUP_VNNI(512, 36, ROW)
-
-#define WHOLE_OFFSETS_VNNI(ROW) \
-	GROUP_VNNI(128, 8, ROW) \
-	GROUP_VNNI(192, 12, ROW) \
-	GROUP_VNNI(256, 16, ROW) \
-	GROUP_VNNI(320, 20, ROW) \
-	GROUP_VNNI(384, 24, ROW) \
-	GROUP_VNNI(448, 28, ROW) \
-	GROUP_VNNI(512, 32, ROW) \
-	GROUP_VNNI(576, 36, ROW)
-
-#define WHOLE_AVX2(ROW) \
-	GROUP_AVX2(64, 8, ROW) \
-	GROUP_AVX2(96, 12, ROW) \
-	GROUP_AVX2(128, 16, ROW) \
-	GROUP_AVX2(160, 20, ROW) \
-	GROUP_AVX2(192, 24, ROW) \
-	GROUP_AVX2(224, 28, ROW) \
-	GROUP_AVX2(256, 32, ROW) \
-	GROUP_AVX2(288, 36, ROW) \
-	GROUP_AVX2(320, 40, ROW) \
-	GROUP_AVX2(352, 44, ROW) \
-	GROUP_AVX2(384, 48, ROW) \
-	GROUP_AVX2(416, 52, ROW) \
-	GROUP_AVX2(448, 56, ROW) \
-	GROUP_AVX2(480, 60, ROW) \
-	GROUP_AVX2(512, 64, ROW) \
-	GROUP_AVX2(544, 68, ROW)
-
-#define WHOLE_OFFSETS_AVX2(ROW) \
-	GROUP_AVX2(128, 8, ROW) \
-	GROUP_AVX2(160, 12, ROW) \
-	GROUP_AVX2(192, 16, ROW) \
-	GROUP_AVX2(224, 20, ROW) \
-	GROUP_AVX2(256, 24, ROW) \
-	GROUP_AVX2(288, 28, ROW) \
-	GROUP_AVX2(320, 32, ROW) \
-	GROUP_AVX2(352, 36, ROW) \
-	GROUP_AVX2(384, 40, ROW) \
-	GROUP_AVX2(416, 44, ROW) \
-	GROUP_AVX2(448, 48, ROW) \
-	GROUP_AVX2(480, 52, ROW) \
-	GROUP_AVX2(512, 56, ROW) \
-	GROUP_AVX2(544, 60, ROW) \
-	GROUP_AVX2(576, 64, ROW) \
-	GROUP_AVX2(608, 68, ROW)
-
-#define BLOCK_Y(BEGIN, GROUPS, ROW, SCALE) \
-	BEGIN       \
-	GROUPS(ROW) \
-	SCALE
-
-#define BLOCK_OFFSETS_Y(CLEAR, GROUPS, ROW, SCALE, OFFSET) \
-	CLEAR       \
-	GROUPS(ROW) \
-	SCALE       \
-	OFFSET
-
-// Of a superblock, what is on the stack are integers until FINISH. B is then at the
+// Of a superblock, what is on the stack are integers until its end. B is then at the
 // pairs, if there are such, and a at its trailer.
 
-#define ZERO_Y(o) \
+#define ZERO_Y(o, S0, S1, f, AT, vex, modrm) \
 	VPXOR   Y12, Y12, Y12 \
-	VMOVDQU Y12, o(SP)    \
-	VMOVDQU Y12, (o+32)(SP)
+	VMOVDQU Y12, f(SP)    \
+	VMOVDQU Y12, (f+32)(SP)
 
-#define FACTOR_Y(S0, S1, o) \
+#define FACTOR_Y(o, S0, S1, f, AT, vex, modrm) \
 	VPMULLD (B), S0, S0        \
 	VPMULLD 32(B), S1, S1      \
-	VPADDD  o(SP), S0, S0      \
-	VPADDD  (o+32)(SP), S1, S1 \
-	VMOVDQU S0, o(SP)          \
-	VMOVDQU S1, (o+32)(SP)
+	VPADDD  f(SP), S0, S0      \
+	VPADDD  (f+32)(SP), S1, S1 \
+	VMOVDQU S0, f(SP)          \
+	VMOVDQU S1, (f+32)(SP)
 
-#define CORRECT_Y(S0, S1, o) \
-	VMOVDQU o(SP), Y12      \
-	VMOVDQU (o+32)(SP), Y13 \
+// FINISH_Y leaves the numbers in Y12 and Y13. The scales of the columns are at
+// scales(B), that of the row goes to Y14.
+#define FINISH_Y(f, AT, scales) \
+	VBROADCASTSS AT, Y14                 \
+	VCVTDQ2PS   f(SP), Y12               \
+	VCVTDQ2PS   (f+32)(SP), Y13          \
+	VMULPS      scales(B), Y14, Y15      \
+	VFMADD213PS (P), Y15, Y12            \
+	VMULPS      (scales+32)(B), Y14, Y15 \
+	VFMADD213PS 32(P), Y15, Y13          \
+	ADDQ        PROW, P
+
+#define FINISH16_VNNI(o, S0, S1, f, AT, vex, modrm) \
+	VMOVDQU f(SP), Y12      \
+	VMOVDQU (f+32)(SP), Y13 \
 	VPSLLD  $7, S0, S0      \
 	VPSLLD  $7, S1, S1      \
 	VPSUBD  S0, Y12, Y12    \
 	VPSUBD  S1, Y13, Y13    \
-	VMOVDQU Y12, o(SP)      \
-	VMOVDQU Y13, (o+32)(SP)
+	VMOVDQU Y12, f(SP)      \
+	VMOVDQU Y13, (f+32)(SP) \
+	FINISH_Y(f, AT, 512)    \
+	VMOVUPS Y12, f(SP)      \
+	VMOVUPS Y13, (f+32)(SP)
 
-// FINISH_Y leaves the numbers in Y12 and Y13. The scales of the columns are at
-// scales(B), that of the row in Y14.
-#define FINISH_Y(o, scales) \
-	VCVTDQ2PS   o(SP), Y12             \
-	VCVTDQ2PS   (o+32)(SP), Y13        \
-	VMULPS      scales(B), Y14, Y15    \
-	VFMADD213PS (P), Y15, Y12          \
-	VMULPS      (scales+32)(B), Y14, Y15 \
-	VFMADD213PS 32(P), Y15, Y13        \
-	ADDQ        PROW, P
+#define FINISH16_AVX2(o, S0, S1, f, AT, vex, modrm) \
+	FINISH_Y(f, AT, 0)      \
+	VMOVUPS Y12, f(SP)      \
+	VMOVUPS Y13, (f+32)(SP)
 
-#define FINISH16_Y(o, scales) \
-	FINISH_Y(o, scales)     \
-	VMOVUPS Y12, o(SP)      \
-	VMOVUPS Y13, (o+32)(SP)
-
-#define FINISH32_Y(S0, S1, o) \
-	FINISH_Y(o, 256)              \
+#define FINISH32_Y(o, S0, S1, f, AT, vex, modrm) \
+	FINISH_Y(f, AT, 256)          \
 	VCVTDQ2PS   S0, S0            \
 	VCVTDQ2PS   S1, S1            \
 	VMULPS      320(B), Y14, Y15  \
 	VFMADD231PS Y15, S0, Y12      \
 	VMULPS      352(B), Y14, Y15  \
 	VFMADD231PS Y15, S1, Y13      \
-	VMOVUPS     Y12, o(SP)        \
-	VMOVUPS     Y13, (o+32)(SP)
+	VMOVUPS     Y12, f(SP)        \
+	VMOVUPS     Y13, (f+32)(SP)
 
-#define ZERO_Y_0 ZERO_Y(0)
-#define FACTOR_Y_0 FACTOR_Y(Y0, Y1, 0)
-#define FINISH16_VNNI_0 CORRECT_Y(Y0, Y1, 0); VBROADCASTSS (A0), Y14; FINISH16_Y(0, 512)
-#define FINISH16_AVX2_0 VBROADCASTSS (A0), Y14; FINISH16_Y(0, 0)
-#define FINISH32_Y_0 VBROADCASTSS (A0), Y14; FINISH32_Y(Y0, Y1, 0)
+#define SUPER16_VNNI(ROWS) \
+	ROWS(CLEAR_Y, 0)             \
+	FOUR_Y(64, 0, ROWS, ROW_VNNI) \
+	ROWS(FACTOR_Y, 0)
 
-#define ZERO_Y_1 ZERO_Y(64)
-#define FACTOR_Y_1 FACTOR_Y(Y2, Y3, 64)
-#define FINISH16_VNNI_1 CORRECT_Y(Y2, Y3, 64); VBROADCASTSS (A0)(AROW*1), Y14; FINISH16_Y(64, 512)
-#define FINISH16_AVX2_1 VBROADCASTSS (A0)(AROW*1), Y14; FINISH16_Y(64, 0)
-#define FINISH32_Y_1 VBROADCASTSS (A0)(AROW*1), Y14; FINISH32_Y(Y2, Y3, 64)
+#define SUPER16_AVX2(ROWS) \
+	ROWS(CLEAR_Y, 0)         \
+	FOUR_AVX2(64, 0, ROWS)   \
+	FOUR_AVX2(192, 16, ROWS) \
+	ROWS(FACTOR_Y, 0)
 
-#define ZERO_Y_2 ZERO_Y(128)
-#define FACTOR_Y_2 FACTOR_Y(Y4, Y5, 128)
-#define FINISH16_VNNI_2 CORRECT_Y(Y4, Y5, 128); VBROADCASTSS (A0)(AROW*2), Y14; FINISH16_Y(128, 512)
-#define FINISH16_AVX2_2 VBROADCASTSS (A0)(AROW*2), Y14; FINISH16_Y(128, 0)
-#define FINISH32_Y_2 VBROADCASTSS (A0)(AROW*2), Y14; FINISH32_Y(Y4, Y5, 128)
+#define SUPER32_VNNI(ROWS) \
+	ROWS(CLEAR_Y, 0)        \
+	WHOLE_VNNI(64, 0, ROWS) \
+	ROWS(FACTOR_Y, 0)
 
-#define ZERO_Y_3 ZERO_Y(192)
-#define FACTOR_Y_3 FACTOR_Y(Y6, Y7, 192)
-#define FINISH16_VNNI_3 CORRECT_Y(Y6, Y7, 192); VBROADCASTSS (A3), Y14; FINISH16_Y(192, 512)
-#define FINISH16_AVX2_3 VBROADCASTSS (A3), Y14; FINISH16_Y(192, 0)
-#define FINISH32_Y_3 VBROADCASTSS (A3), Y14; FINISH32_Y(Y6, Y7, 192)
+#define SUPER32_AVX2(ROWS) \
+	ROWS(CLEAR_Y, 0)        \
+	WHOLE_AVX2(64, 0, ROWS) \
+	ROWS(FACTOR_Y, 0)
 
-#define ZERO_Y_4 ZERO_Y(256)
-#define FACTOR_Y_4 FACTOR_Y(Y8, Y9, 256)
-#define FINISH16_VNNI_4 CORRECT_Y(Y8, Y9, 256); VBROADCASTSS (A3)(AROW*1), Y14; FINISH16_Y(256, 512)
-#define FINISH16_AVX2_4 VBROADCASTSS (A3)(AROW*1), Y14; FINISH16_Y(256, 0)
-#define FINISH32_Y_4 VBROADCASTSS (A3)(AROW*1), Y14; FINISH32_Y(Y8, Y9, 256)
+// Pairs are multiplied as AVX2 does 16-bit activations.
+#define END16_VNNI(ROWS) \
+	ROWS(CLEAR_Y, 0)                \
+	FOUR_Y(0, 32, ROWS, ROW_AVX2)   \
+	FOUR_Y(256, 48, ROWS, ROW_AVX2) \
+	ROWS(FINISH16_VNNI, 0)
 
-#define ZERO_Y_5 ZERO_Y(320)
-#define FACTOR_Y_5 FACTOR_Y(Y10, Y11, 320)
-#define FINISH16_VNNI_5 CORRECT_Y(Y10, Y11, 320); VBROADCASTSS (A3)(AROW*2), Y14; FINISH16_Y(320, 512)
-#define FINISH16_AVX2_5 VBROADCASTSS (A3)(AROW*2), Y14; FINISH16_Y(320, 0)
-#define FINISH32_Y_5 VBROADCASTSS (A3)(AROW*2), Y14; FINISH32_Y(Y10, Y11, 320)
+#define END16_AVX2(ROWS) ROWS(FINISH16_AVX2, 0)
 
-#define ZERO_Y1 ZERO_Y_0
-#define ZERO_Y2 ZERO_Y1; ZERO_Y_1
-#define ZERO_Y3 ZERO_Y2; ZERO_Y_2
-#define ZERO_Y4 ZERO_Y3; ZERO_Y_3
-#define ZERO_Y5 ZERO_Y4; ZERO_Y_4
-#define ZERO_Y6 ZERO_Y5; ZERO_Y_5
+#define END32_Y(ROWS) \
+	ROWS(CLEAR_Y, 0)              \
+	FOUR_Y(0, 32, ROWS, ROW_AVX2) \
+	ROWS(FINISH32_Y, 0)
 
-#define FACTOR_Y1 FACTOR_Y_0
-#define FACTOR_Y2 FACTOR_Y1; FACTOR_Y_1
-#define FACTOR_Y3 FACTOR_Y2; FACTOR_Y_2
-#define FACTOR_Y4 FACTOR_Y3; FACTOR_Y_3
-#define FACTOR_Y5 FACTOR_Y4; FACTOR_Y_4
-#define FACTOR_Y6 FACTOR_Y5; FACTOR_Y_5
+// HEIGHTS_Y is a whole kernel.
+#define HEIGHTS_Y(bytes, aBytes, BLOCK) \
+	ENTER \
+	HEIGHT(height6, loop6, out6, store6, ROWS_Y6, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y) \
+	HEIGHT(height5, loop5, out5, store5, ROWS_Y5, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y) \
+	HEIGHT(height4, loop4, out4, store4, ROWS_Y4, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y) \
+	HEIGHT(height3, loop3, out3, store3, ROWS_Y3, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y) \
+	HEIGHT(height2, loop2, out2, store2, ROWS_Y2, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y) \
+	HEIGHT(height1, loop1, out1, store1, ROWS_Y1, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y)
 
-#define FINISH16_VNNI1 FINISH16_VNNI_0
-#define FINISH16_VNNI2 FINISH16_VNNI1; FINISH16_VNNI_1
-#define FINISH16_VNNI3 FINISH16_VNNI2; FINISH16_VNNI_2
-#define FINISH16_VNNI4 FINISH16_VNNI3; FINISH16_VNNI_3
-#define FINISH16_VNNI5 FINISH16_VNNI4; FINISH16_VNNI_4
-#define FINISH16_VNNI6 FINISH16_VNNI5; FINISH16_VNNI_5
-
-#define FINISH16_AVX2X1 FINISH16_AVX2_0
-#define FINISH16_AVX2X2 FINISH16_AVX2X1; FINISH16_AVX2_1
-#define FINISH16_AVX2X3 FINISH16_AVX2X2; FINISH16_AVX2_2
-#define FINISH16_AVX2X4 FINISH16_AVX2X3; FINISH16_AVX2_3
-#define FINISH16_AVX2X5 FINISH16_AVX2X4; FINISH16_AVX2_4
-#define FINISH16_AVX2X6 FINISH16_AVX2X5; FINISH16_AVX2_5
-
-#define FINISH32_Y1 FINISH32_Y_0
-#define FINISH32_Y2 FINISH32_Y1; FINISH32_Y_1
-#define FINISH32_Y3 FINISH32_Y2; FINISH32_Y_2
-#define FINISH32_Y4 FINISH32_Y3; FINISH32_Y_3
-#define FINISH32_Y5 FINISH32_Y4; FINISH32_Y_4
-#define FINISH32_Y6 FINISH32_Y5; FINISH32_Y_5
-
-#define SUPER16_GROUPS_VNNI(ROW) \
-	GROUP_VNNI(64, 0, ROW) \
-	GROUP_VNNI(128, 4, ROW) \
-	GROUP_VNNI(192, 8, ROW) \
-	GROUP_VNNI(256, 12, ROW)
-
-#define SUPER32_GROUPS_VNNI(ROW) \
-	GROUP_VNNI(64, 0, ROW) \
-	GROUP_VNNI(128, 4, ROW) \
-	GROUP_VNNI(192, 8, ROW) \
-	GROUP_VNNI(256, 12, ROW) \
-	GROUP_VNNI(320, 16, ROW) \
-	GROUP_VNNI(384, 20, ROW) \
-	GROUP_VNNI(448, 24, ROW) \
-	GROUP_VNNI(512, 28, ROW)
-
-#define SUPER16_GROUPS_AVX2(ROW) \
-	GROUP_AVX2(64, 0, ROW) \
-	GROUP_AVX2(96, 4, ROW) \
-	GROUP_AVX2(128, 8, ROW) \
-	GROUP_AVX2(160, 12, ROW) \
-	GROUP_AVX2(192, 16, ROW) \
-	GROUP_AVX2(224, 20, ROW) \
-	GROUP_AVX2(256, 24, ROW) \
-	GROUP_AVX2(288, 28, ROW)
-
-#define SUPER32_GROUPS_AVX2(ROW) \
-	GROUP_AVX2(64, 0, ROW) \
-	GROUP_AVX2(96, 4, ROW) \
-	GROUP_AVX2(128, 8, ROW) \
-	GROUP_AVX2(160, 12, ROW) \
-	GROUP_AVX2(192, 16, ROW) \
-	GROUP_AVX2(224, 20, ROW) \
-	GROUP_AVX2(256, 24, ROW) \
-	GROUP_AVX2(288, 28, ROW) \
-	GROUP_AVX2(320, 32, ROW) \
-	GROUP_AVX2(352, 36, ROW) \
-	GROUP_AVX2(384, 40, ROW) \
-	GROUP_AVX2(416, 44, ROW) \
-	GROUP_AVX2(448, 48, ROW) \
-	GROUP_AVX2(480, 52, ROW) \
-	GROUP_AVX2(512, 56, ROW) \
-	GROUP_AVX2(544, 60, ROW)
-
-// Pairs are multiplied as AVX2 does 16-bit activations: ROW is ROW_AVX2.
-#define PAIRS16_Y(ROW) \
-	GROUP_VNNI(0, 32, ROW) \
-	GROUP_VNNI(64, 36, ROW) \
-	GROUP_VNNI(128, 40, ROW) \
-	GROUP_VNNI(192, 44, ROW) \
-	GROUP_VNNI(256, 48, ROW) \
-	GROUP_VNNI(320, 52, ROW) \
-	GROUP_VNNI(384, 56, ROW) \
-	GROUP_VNNI(448, 60, ROW)
-
-#define PAIRS32_Y(ROW) \
-	GROUP_VNNI(0, 32, ROW) \
-	GROUP_VNNI(64, 36, ROW) \
-	GROUP_VNNI(128, 40, ROW) \
-	GROUP_VNNI(192, 44, ROW)
-
-#define SUPER_Y(CLEAR, GROUPS, ROW, FACTOR) \
-	CLEAR       \
-	GROUPS(ROW) \
-	FACTOR
-
-#define END_Y(CLEAR, PAIRS, ROW, FINISH) \
-	CLEAR      \
-	PAIRS(ROW) \
-	FINISH
+#define HEIGHTS_SUPER_Y(bytes, aBytes, BLOCK, FINISH) \
+	ENTER \
+	HEIGHT_SUPER(height6, loop6, store6, ROWS_Y6, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y) \
+	HEIGHT_SUPER(height5, loop5, store5, ROWS_Y5, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y) \
+	HEIGHT_SUPER(height4, loop4, store4, ROWS_Y4, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y) \
+	HEIGHT_SUPER(height3, loop3, store3, ROWS_Y3, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y) \
+	HEIGHT_SUPER(height2, loop2, store2, ROWS_Y2, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y) \
+	HEIGHT_SUPER(height1, loop1, store1, ROWS_Y1, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y)
 
 // func blocks32AVXVNNI(t *blockTile)
 TEXT ·blocks32AVXVNNI(SB), 0, $384-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT(height6, loop6, out6, store6, 576, 40, START_Y6, BLOCK_Y(BEGIN_Y6, WHOLE_VNNI, ROW_VNNI6, SCALE_Y6), PLUS_Y6, STORE_Y6)
-	HEIGHT(height5, loop5, out5, store5, 576, 40, START_Y5, BLOCK_Y(BEGIN_Y5, WHOLE_VNNI, ROW_VNNI5, SCALE_Y5), PLUS_Y5, STORE_Y5)
-	HEIGHT(height4, loop4, out4, store4, 576, 40, START_Y4, BLOCK_Y(BEGIN_Y4, WHOLE_VNNI, ROW_VNNI4, SCALE_Y4), PLUS_Y4, STORE_Y4)
-	HEIGHT(height3, loop3, out3, store3, 576, 40, START_Y3, BLOCK_Y(BEGIN_Y3, WHOLE_VNNI, ROW_VNNI3, SCALE_Y3), PLUS_Y3, STORE_Y3)
-	HEIGHT(height2, loop2, out2, store2, 576, 40, START_Y2, BLOCK_Y(BEGIN_Y2, WHOLE_VNNI, ROW_VNNI2, SCALE_Y2), PLUS_Y2, STORE_Y2)
-	HEIGHT(height1, loop1, out1, store1, 576, 40, START_Y1, BLOCK_Y(BEGIN_Y1, WHOLE_VNNI, ROW_VNNI1, SCALE_Y1), PLUS_Y1, STORE_Y1)
+	HEIGHTS_Y(576, 40, BLOCK32_VNNI)
 
 // func blocks32OffsetsAVXVNNI(t *blockTile)
 TEXT ·blocks32OffsetsAVXVNNI(SB), 0, $384-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT(height6, loop6, out6, store6, 640, 40, START_Y6, BLOCK_OFFSETS_Y(CLEAR_Y6, WHOLE_OFFSETS_VNNI, ROW_VNNI6, SCALE_Y6, OFFSET_Y6), PLUS_Y6, STORE_Y6)
-	HEIGHT(height5, loop5, out5, store5, 640, 40, START_Y5, BLOCK_OFFSETS_Y(CLEAR_Y5, WHOLE_OFFSETS_VNNI, ROW_VNNI5, SCALE_Y5, OFFSET_Y5), PLUS_Y5, STORE_Y5)
-	HEIGHT(height4, loop4, out4, store4, 640, 40, START_Y4, BLOCK_OFFSETS_Y(CLEAR_Y4, WHOLE_OFFSETS_VNNI, ROW_VNNI4, SCALE_Y4, OFFSET_Y4), PLUS_Y4, STORE_Y4)
-	HEIGHT(height3, loop3, out3, store3, 640, 40, START_Y3, BLOCK_OFFSETS_Y(CLEAR_Y3, WHOLE_OFFSETS_VNNI, ROW_VNNI3, SCALE_Y3, OFFSET_Y3), PLUS_Y3, STORE_Y3)
-	HEIGHT(height2, loop2, out2, store2, 640, 40, START_Y2, BLOCK_OFFSETS_Y(CLEAR_Y2, WHOLE_OFFSETS_VNNI, ROW_VNNI2, SCALE_Y2, OFFSET_Y2), PLUS_Y2, STORE_Y2)
-	HEIGHT(height1, loop1, out1, store1, 640, 40, START_Y1, BLOCK_OFFSETS_Y(CLEAR_Y1, WHOLE_OFFSETS_VNNI, ROW_VNNI1, SCALE_Y1, OFFSET_Y1), PLUS_Y1, STORE_Y1)
+	HEIGHTS_Y(640, 40, BLOCK32_OFFSETS_VNNI)
 
 // func blocks32AVX2(t *blockTile)
 TEXT ·blocks32AVX2(SB), 0, $384-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT(height6, loop6, out6, store6, 576, 72, START_Y6, BLOCK_Y(BEGIN_Y6, WHOLE_AVX2, ROW_AVX26, SCALE_Y6), PLUS_Y6, STORE_Y6)
-	HEIGHT(height5, loop5, out5, store5, 576, 72, START_Y5, BLOCK_Y(BEGIN_Y5, WHOLE_AVX2, ROW_AVX25, SCALE_Y5), PLUS_Y5, STORE_Y5)
-	HEIGHT(height4, loop4, out4, store4, 576, 72, START_Y4, BLOCK_Y(BEGIN_Y4, WHOLE_AVX2, ROW_AVX24, SCALE_Y4), PLUS_Y4, STORE_Y4)
-	HEIGHT(height3, loop3, out3, store3, 576, 72, START_Y3, BLOCK_Y(BEGIN_Y3, WHOLE_AVX2, ROW_AVX23, SCALE_Y3), PLUS_Y3, STORE_Y3)
-	HEIGHT(height2, loop2, out2, store2, 576, 72, START_Y2, BLOCK_Y(BEGIN_Y2, WHOLE_AVX2, ROW_AVX22, SCALE_Y2), PLUS_Y2, STORE_Y2)
-	HEIGHT(height1, loop1, out1, store1, 576, 72, START_Y1, BLOCK_Y(BEGIN_Y1, WHOLE_AVX2, ROW_AVX21, SCALE_Y1), PLUS_Y1, STORE_Y1)
+	HEIGHTS_Y(576, 72, BLOCK32_AVX2)
 
 // func blocks32OffsetsAVX2(t *blockTile)
 TEXT ·blocks32OffsetsAVX2(SB), 0, $384-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT(height6, loop6, out6, store6, 640, 72, START_Y6, BLOCK_OFFSETS_Y(CLEAR_Y6, WHOLE_OFFSETS_AVX2, ROW_AVX26, SCALE_Y6, OFFSET_Y6), PLUS_Y6, STORE_Y6)
-	HEIGHT(height5, loop5, out5, store5, 640, 72, START_Y5, BLOCK_OFFSETS_Y(CLEAR_Y5, WHOLE_OFFSETS_AVX2, ROW_AVX25, SCALE_Y5, OFFSET_Y5), PLUS_Y5, STORE_Y5)
-	HEIGHT(height4, loop4, out4, store4, 640, 72, START_Y4, BLOCK_OFFSETS_Y(CLEAR_Y4, WHOLE_OFFSETS_AVX2, ROW_AVX24, SCALE_Y4, OFFSET_Y4), PLUS_Y4, STORE_Y4)
-	HEIGHT(height3, loop3, out3, store3, 640, 72, START_Y3, BLOCK_OFFSETS_Y(CLEAR_Y3, WHOLE_OFFSETS_AVX2, ROW_AVX23, SCALE_Y3, OFFSET_Y3), PLUS_Y3, STORE_Y3)
-	HEIGHT(height2, loop2, out2, store2, 640, 72, START_Y2, BLOCK_OFFSETS_Y(CLEAR_Y2, WHOLE_OFFSETS_AVX2, ROW_AVX22, SCALE_Y2, OFFSET_Y2), PLUS_Y2, STORE_Y2)
-	HEIGHT(height1, loop1, out1, store1, 640, 72, START_Y1, BLOCK_OFFSETS_Y(CLEAR_Y1, WHOLE_OFFSETS_AVX2, ROW_AVX21, SCALE_Y1, OFFSET_Y1), PLUS_Y1, STORE_Y1)
+	HEIGHTS_Y(640, 72, BLOCK32_OFFSETS_AVX2)
 
 // func super16AVXVNNI(t *blockTile)
 TEXT ·super16AVXVNNI(SB), 0, $384-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT_SUPER(height6, loop6, store6, 320, 16, ZERO_Y6, SUPER_Y(CLEAR_Y6, SUPER16_GROUPS_VNNI, ROW_VNNI6, FACTOR_Y6), END_Y(CLEAR_Y6, PAIRS16_Y, ROW_AVX26, FINISH16_VNNI6), PLUS_Y6, STORE_Y6)
-	HEIGHT_SUPER(height5, loop5, store5, 320, 16, ZERO_Y5, SUPER_Y(CLEAR_Y5, SUPER16_GROUPS_VNNI, ROW_VNNI5, FACTOR_Y5), END_Y(CLEAR_Y5, PAIRS16_Y, ROW_AVX25, FINISH16_VNNI5), PLUS_Y5, STORE_Y5)
-	HEIGHT_SUPER(height4, loop4, store4, 320, 16, ZERO_Y4, SUPER_Y(CLEAR_Y4, SUPER16_GROUPS_VNNI, ROW_VNNI4, FACTOR_Y4), END_Y(CLEAR_Y4, PAIRS16_Y, ROW_AVX24, FINISH16_VNNI4), PLUS_Y4, STORE_Y4)
-	HEIGHT_SUPER(height3, loop3, store3, 320, 16, ZERO_Y3, SUPER_Y(CLEAR_Y3, SUPER16_GROUPS_VNNI, ROW_VNNI3, FACTOR_Y3), END_Y(CLEAR_Y3, PAIRS16_Y, ROW_AVX23, FINISH16_VNNI3), PLUS_Y3, STORE_Y3)
-	HEIGHT_SUPER(height2, loop2, store2, 320, 16, ZERO_Y2, SUPER_Y(CLEAR_Y2, SUPER16_GROUPS_VNNI, ROW_VNNI2, FACTOR_Y2), END_Y(CLEAR_Y2, PAIRS16_Y, ROW_AVX22, FINISH16_VNNI2), PLUS_Y2, STORE_Y2)
-	HEIGHT_SUPER(height1, loop1, store1, 320, 16, ZERO_Y1, SUPER_Y(CLEAR_Y1, SUPER16_GROUPS_VNNI, ROW_VNNI1, FACTOR_Y1), END_Y(CLEAR_Y1, PAIRS16_Y, ROW_AVX21, FINISH16_VNNI1), PLUS_Y1, STORE_Y1)
+	HEIGHTS_SUPER_Y(320, 16, SUPER16_VNNI, END16_VNNI)
 
 // func super32OffsetsAVXVNNI(t *blockTile)
 TEXT ·super32OffsetsAVXVNNI(SB), 0, $384-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT_SUPER(height6, loop6, store6, 576, 32, ZERO_Y6, SUPER_Y(CLEAR_Y6, SUPER32_GROUPS_VNNI, ROW_VNNI6, FACTOR_Y6), END_Y(CLEAR_Y6, PAIRS32_Y, ROW_AVX26, FINISH32_Y6), PLUS_Y6, STORE_Y6)
-	HEIGHT_SUPER(height5, loop5, store5, 576, 32, ZERO_Y5, SUPER_Y(CLEAR_Y5, SUPER32_GROUPS_VNNI, ROW_VNNI5, FACTOR_Y5), END_Y(CLEAR_Y5, PAIRS32_Y, ROW_AVX25, FINISH32_Y5), PLUS_Y5, STORE_Y5)
-	HEIGHT_SUPER(height4, loop4, store4, 576, 32, ZERO_Y4, SUPER_Y(CLEAR_Y4, SUPER32_GROUPS_VNNI, ROW_VNNI4, FACTOR_Y4), END_Y(CLEAR_Y4, PAIRS32_Y, ROW_AVX24, FINISH32_Y4), PLUS_Y4, STORE_Y4)
-	HEIGHT_SUPER(height3, loop3, store3, 576, 32, ZERO_Y3, SUPER_Y(CLEAR_Y3, SUPER32_GROUPS_VNNI, ROW_VNNI3, FACTOR_Y3), END_Y(CLEAR_Y3, PAIRS32_Y, ROW_AVX23, FINISH32_Y3), PLUS_Y3, STORE_Y3)
-	HEIGHT_SUPER(height2, loop2, store2, 576, 32, ZERO_Y2, SUPER_Y(CLEAR_Y2, SUPER32_GROUPS_VNNI, ROW_VNNI2, FACTOR_Y2), END_Y(CLEAR_Y2, PAIRS32_Y, ROW_AVX22, FINISH32_Y2), PLUS_Y2, STORE_Y2)
-	HEIGHT_SUPER(height1, loop1, store1, 576, 32, ZERO_Y1, SUPER_Y(CLEAR_Y1, SUPER32_GROUPS_VNNI, ROW_VNNI1, FACTOR_Y1), END_Y(CLEAR_Y1, PAIRS32_Y, ROW_AVX21, FINISH32_Y1), PLUS_Y1, STORE_Y1)
+	HEIGHTS_SUPER_Y(576, 32, SUPER32_VNNI, END32_Y)
 
 // func super16AVX2(t *blockTile)
 TEXT ·super16AVX2(SB), 0, $384-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT_SUPER(height6, loop6, store6, 320, 32, ZERO_Y6, SUPER_Y(CLEAR_Y6, SUPER16_GROUPS_AVX2, ROW_AVX26, FACTOR_Y6), FINISH16_AVX2X6, PLUS_Y6, STORE_Y6)
-	HEIGHT_SUPER(height5, loop5, store5, 320, 32, ZERO_Y5, SUPER_Y(CLEAR_Y5, SUPER16_GROUPS_AVX2, ROW_AVX25, FACTOR_Y5), FINISH16_AVX2X5, PLUS_Y5, STORE_Y5)
-	HEIGHT_SUPER(height4, loop4, store4, 320, 32, ZERO_Y4, SUPER_Y(CLEAR_Y4, SUPER16_GROUPS_AVX2, ROW_AVX24, FACTOR_Y4), FINISH16_AVX2X4, PLUS_Y4, STORE_Y4)
-	HEIGHT_SUPER(height3, loop3, store3, 320, 32, ZERO_Y3, SUPER_Y(CLEAR_Y3, SUPER16_GROUPS_AVX2, ROW_AVX23, FACTOR_Y3), FINISH16_AVX2X3, PLUS_Y3, STORE_Y3)
-	HEIGHT_SUPER(height2, loop2, store2, 320, 32, ZERO_Y2, SUPER_Y(CLEAR_Y2, SUPER16_GROUPS_AVX2, ROW_AVX22, FACTOR_Y2), FINISH16_AVX2X2, PLUS_Y2, STORE_Y2)
-	HEIGHT_SUPER(height1, loop1, store1, 320, 32, ZERO_Y1, SUPER_Y(CLEAR_Y1, SUPER16_GROUPS_AVX2, ROW_AVX21, FACTOR_Y1), FINISH16_AVX2X1, PLUS_Y1, STORE_Y1)
+	HEIGHTS_SUPER_Y(320, 32, SUPER16_AVX2, END16_AVX2)
 
 // func super32OffsetsAVX2(t *blockTile)
 TEXT ·super32OffsetsAVX2(SB), 0, $384-8
-	MOVQ t+0(FP), TILE
-	MOVQ blockTile_rows(TILE), DX
-	LOAD_TILE
-	CMPQ DX, $1
-	JEQ  height1
-	CMPQ DX, $2
-	JEQ  height2
-	CMPQ DX, $3
-	JEQ  height3
-	CMPQ DX, $4
-	JEQ  height4
-	CMPQ DX, $5
-	JEQ  height5
-	HEIGHT_SUPER(height6, loop6, store6, 576, 64, ZERO_Y6, SUPER_Y(CLEAR_Y6, SUPER32_GROUPS_AVX2, ROW_AVX26, FACTOR_Y6), END_Y(CLEAR_Y6, PAIRS32_Y, ROW_AVX26, FINISH32_Y6), PLUS_Y6, STORE_Y6)
-	HEIGHT_SUPER(height5, loop5, store5, 576, 64, ZERO_Y5, SUPER_Y(CLEAR_Y5, SUPER32_GROUPS_AVX2, ROW_AVX25, FACTOR_Y5), END_Y(CLEAR_Y5, PAIRS32_Y, ROW_AVX25, FINISH32_Y5), PLUS_Y5, STORE_Y5)
-	HEIGHT_SUPER(height4, loop4, store4, 576, 64, ZERO_Y4, SUPER_Y(CLEAR_Y4, SUPER32_GROUPS_AVX2, ROW_AVX24, FACTOR_Y4), END_Y(CLEAR_Y4, PAIRS32_Y, ROW_AVX24, FINISH32_Y4), PLUS_Y4, STORE_Y4)
-	HEIGHT_SUPER(height3, loop3, store3, 576, 64, ZERO_Y3, SUPER_Y(CLEAR_Y3, SUPER32_GROUPS_AVX2, ROW_AVX23, FACTOR_Y3), END_Y(CLEAR_Y3, PAIRS32_Y, ROW_AVX23, FINISH32_Y3), PLUS_Y3, STORE_Y3)
-	HEIGHT_SUPER(height2, loop2, store2, 576, 64, ZERO_Y2, SUPER_Y(CLEAR_Y2, SUPER32_GROUPS_AVX2, ROW_AVX22, FACTOR_Y2), END_Y(CLEAR_Y2, PAIRS32_Y, ROW_AVX22, FINISH32_Y2), PLUS_Y2, STORE_Y2)
-	HEIGHT_SUPER(height1, loop1, store1, 576, 64, ZERO_Y1, SUPER_Y(CLEAR_Y1, SUPER32_GROUPS_AVX2, ROW_AVX21, FACTOR_Y1), END_Y(CLEAR_Y1, PAIRS32_Y, ROW_AVX21, FINISH32_Y1), PLUS_Y1, STORE_Y1)
+	HEIGHTS_SUPER_Y(576, 64, SUPER32_AVX2, END32_Y)

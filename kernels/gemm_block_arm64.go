@@ -2,18 +2,6 @@
 
 package kernels
 
-// chooseBlockShape is chooseIntShape, but that matrices of 2 × 8 bytes are of no
-// gain for blocks.
-func chooseBlockShape() intShape {
-	switch {
-	case features.dotprod:
-		return intShape{rung: intDotProd, cols: 8, group: 4, depth: 16}
-	case features.neon:
-		return intShape{rung: intNEON, cols: 8, group: 4, depth: 16}
-	}
-	return portableIntShape
-}
-
 // multiplyBlocks computes t, whatever its height.
 func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
 	if s.rung == intPortable || kind.super() && t.blocks == 0 {

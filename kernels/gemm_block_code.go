@@ -109,7 +109,7 @@ func PackBlocks(t quant.Type, n, k int, data []byte) Weights {
 	if t == quant.Q8_0 {
 		return PackQ8_0(n, k, data)
 	}
-	shape := chooseBlockShape()
+	shape := features.blocks
 	c, kind := codeOf(t, shape)
 	rowBytes := t.Bytes(k)
 	if c == nil {

@@ -2,8 +2,6 @@
 
 package kernels
 
-func chooseBlockShape() intShape { return portableIntShape }
-
 func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) { multiplyBlocksPortable(t, kind, s) }
 
 func quantiseBlocksVector([]int8, []float32, blockKind, intShape) int { return 0 }

@@ -33,13 +33,9 @@ type floatShape struct {
 	rung       uint8
 }
 
-// The micro-kernels of all architectures.
-const (
-	floatPortable = iota
-	floatAVX2
-	floatAVX512
-	floatNEON
-)
+// floatPortable is plain Go. The assembly's numbers, from 1 on, are those of its
+// architecture.
+const floatPortable = 0
 
 // The largest tile of any architecture.
 const (
@@ -79,7 +75,7 @@ func PackBF16(n, k int, row func(i int, dst []float32)) Weights {
 }
 
 func newFloatWeights(n, k int, format uint8) *floatWeights {
-	w := &floatWeights{n: n, k: k, format: format, shape: chooseFloatShape()}
+	w := &floatWeights{n: n, k: k, format: format, shape: features.floats}
 	numbers := w.panels() * w.shape.cols * k
 	if format == formatF32 {
 		w.f32 = aligned[float32](numbers)
@@ -112,9 +108,9 @@ func (w *floatWeights) pack(row func(i int, dst []float32)) {
 		transpose(panel, cols, Matrix{Data: rows, Rows: cols, Cols: k, Stride: k})
 		packed := w.u16[p*cols*k : (p+1)*cols*k]
 		if w.format == formatF16 {
-			halvesOf(packed, panel)
+			f16Of(packed, panel)
 		} else {
-			brainsOf(packed, panel)
+			bf16Of(packed, panel)
 		}
 	}
 }
@@ -413,7 +409,7 @@ func multiplyPortable(t *floatTile, cols int, format uint8) {
 					}
 				case formatBF16:
 					for c, h := range (*[portableCols]uint16)(unsafe.Add(t.b, l*t.bRow+2*uintptr(j))) {
-						row[c] = quant.Brain(h)
+						row[c] = quant.BFloat16(h)
 					}
 				}
 				s0 += float32(a * b[0])

@@ -2,15 +2,11 @@
 
 package kernels
 
-func chooseFloatShape() floatShape {
-	switch {
-	case features.avx512:
-		return floatShape{rows: 12, cols: 32, block: 256, rung: floatAVX512}
-	case features.avx2:
-		return floatShape{rows: 6, cols: 16, block: 384, rung: floatAVX2}
-	}
-	return portableShape
-}
+// The micro-kernels for floats: see floatShape.rung.
+const (
+	floatAVX2 = floatPortable + 1 + iota
+	floatAVX512
+)
 
 // multiply computes one tile.
 func (s floatShape) multiply(t *floatTile, format uint8) {

@@ -2,12 +2,8 @@
 
 package kernels
 
-func chooseFloatShape() floatShape {
-	if features.neon {
-		return floatShape{rows: 6, cols: 16, block: 384, rung: floatNEON}
-	}
-	return portableShape
-}
+// floatNEON are the micro-kernels for floats: see floatShape.rung.
+const floatNEON = floatPortable + 1
 
 // multiply computes one tile.
 func (s floatShape) multiply(t *floatTile, format uint8) {

@@ -2,8 +2,6 @@
 
 package kernels
 
-func chooseFloatShape() floatShape { return portableShape }
-
 func (s floatShape) multiply(t *floatTile, format uint8) { multiplyPortable(t, s.cols, format) }
 
 func (s floatShape) multiplyWide(t *floatTile, format uint8) {

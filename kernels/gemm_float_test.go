@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/winnow-rerank/winnow/internal/peak"
 	"github.com/winnow-rerank/winnow/quant"
 )
 
@@ -107,7 +108,7 @@ var floatFormats = []struct {
 }{
 	{"f32", PackF32, func(x float32) float32 { return x }},
 	{"f16", PackF16, func(x float32) float32 { return quant.Half(quant.HalfBits(x)) }},
-	{"bf16", PackBF16, func(x float32) float32 { return quant.Brain(quant.BrainBits(x)) }},
+	{"bf16", PackBF16, func(x float32) float32 { return quant.BFloat16(quant.BFloat16Bits(x)) }},
 }
 
 func TestGemmFloat(t *testing.T) {
@@ -247,8 +248,8 @@ func TestGemmFloatHalves(t *testing.T) {
 			round  func(float32) uint16
 			vector func(dst []uint16, src []float32)
 		}{
-			{"f16", formatF16, quant.Half, quant.HalfBits, halvesOf},
-			{"bf16", formatBF16, quant.Brain, quant.BrainBits, brainsOf},
+			{"f16", formatF16, quant.Half, quant.HalfBits, f16Of},
+			{"bf16", formatBF16, quant.BFloat16, quant.BFloat16Bits, bf16Of},
 		} {
 			wide := make([]float32, len(all))
 			floatsOf(wide, all, f.format)
@@ -304,7 +305,7 @@ func TestGemmFloatSameBitsOnEveryRung(t *testing.T) {
 	for _, f := range floatFormats {
 		var first Matrix
 		everyFloatRung(t, func(t *testing.T) {
-			if chooseFloatShape().rung == floatPortable {
+			if features.floats.rung == floatPortable {
 				return // rounds its products
 			}
 			y := randomMatrix(r, rows, n, 0)
@@ -381,17 +382,6 @@ func FuzzGemmFloat(f *testing.F) {
 	})
 }
 
-func TestPeakF32(t *testing.T) {
-	everyFloatRung(t, func(t *testing.T) {
-		if testing.Short() && chooseFloatShape().rung == floatNEON {
-			t.Skip("emulators take long over it")
-		}
-		if peak := PeakF32(); !(peak > 0.01 && peak < 1e5) {
-			t.Errorf("PeakF32() = %v GFLOP/s", peak)
-		}
-	})
-}
-
 // BenchmarkGemmFloat reports the share of the peak of one core. The clock of a
 // core, and of a shared one all the more, changes from one moment to the next: the
 // peak is measured in turns with the multiplication.
@@ -406,17 +396,7 @@ func BenchmarkGemmFloat(b *testing.B) {
 		{512, 3072, 768, GELU}, {256, 768, 3072, Identity}, {256, 1024, 4096, Identity}, {1024, 4096, 1024, Identity},
 		{4096, 1024, 1024, Identity},
 	}
-	was := features
-	defer func() { features = was }()
-	features = detect(0)
-	for i, rung := range rungs {
-		if !available(i) {
-			continue
-		}
-		before := chooseFloatShape()
-		if features = detect(i); i > 0 && chooseFloatShape() == before {
-			continue
-		}
+	for rung := range eachFloatRung {
 		for _, f := range floatFormats {
 			for _, s := range shapes {
 				name := fmt.Sprintf("%s/%s/%dx%dx%d", rung, f.name, s.rows, s.n, s.k)
@@ -435,7 +415,7 @@ func BenchmarkGemmFloat(b *testing.B) {
 					operations := 0
 					measure := func() {
 						start := time.Now()
-						operations += multiplyAdds(10000)
+						operations += peak.MultiplyAdds(rung, 10000)
 						peakTime += time.Since(start)
 						turn = 0
 					}
@@ -451,33 +431,13 @@ func BenchmarkGemmFloat(b *testing.B) {
 						}
 					}
 					flops := 2 * float64(s.rows) * float64(s.n) * float64(s.k) * float64(b.N) / float64(bound.Nanoseconds())
-					peak := float64(operations) / float64(peakTime.Nanoseconds())
+					top := float64(operations) / float64(peakTime.Nanoseconds())
 					b.ReportMetric(float64(bound.Nanoseconds())/float64(b.N), "ns/op")
 					b.ReportMetric(flops, "GFLOP/s")
-					b.ReportMetric(100*flops/peak, "%peak")
+					b.ReportMetric(100*flops/top, "%peak")
 					b.ReportMetric(float64(w.Bytes())*float64(b.N)/float64(bound.Nanoseconds()), "GB/s")
 				})
 			}
-		}
-	}
-}
-
-// everyFloatRung runs test for every instruction set of this machine that
-// multiplies floats in a way of its own.
-func everyFloatRung(t *testing.T, test func(t *testing.T)) {
-	was := features
-	defer func() { features = was }()
-	var before floatShape
-	pairsBefore := false
-	for i, name := range rungs {
-		if !available(i) {
-			continue
-		}
-		features = detect(i)
-		_, pairs := pairAttention()
-		if shape := chooseFloatShape(); shape != before || pairs != pairsBefore {
-			before, pairsBefore = shape, pairs
-			t.Run(name, test)
 		}
 	}
 }

@@ -132,7 +132,7 @@ func packInt8(n, k int, row func(i int, dst []float32), terms int) Weights {
 	if k > maxIntInputs {
 		return PackF32(n, k, row)
 	}
-	shape := chooseIntShape()
+	shape := features.ints
 	depth := shape.padded(max(k, 1))
 	panels := (n + shape.cols - 1) / shape.cols
 	w := &int8Weights{

@@ -2,20 +2,6 @@
 
 package kernels
 
-func chooseIntShape() intShape {
-	switch {
-	case features.amx:
-		return intShape{rung: intAMX, cols: 32, group: 4, depth: 64, unsigned: true, tiles: true}
-	case features.avx512vnni:
-		return intShape{rung: intAVX512VNNI, cols: 32, group: 4, depth: 16, unsigned: true}
-	case features.avxvnni:
-		return intShape{rung: intAVXVNNI, cols: 16, group: 4, depth: 16, unsigned: true}
-	case features.avx2:
-		return intShape{rung: intAVX2, cols: 16, group: 2, depth: 16, wide: true}
-	}
-	return portableIntShape
-}
-
 // multiply computes t, whatever its height.
 func (s intShape) multiply(t *intTile) {
 	height := 6

@@ -2,18 +2,6 @@
 
 package kernels
 
-func chooseIntShape() intShape {
-	switch {
-	case features.i8mm:
-		return intShape{rung: intI8MM, cols: 8, group: 8, depth: 16, pairs: true}
-	case features.dotprod:
-		return intShape{rung: intDotProd, cols: 8, group: 4, depth: 16}
-	case features.neon:
-		return intShape{rung: intNEON, cols: 8, group: 4, depth: 16}
-	}
-	return portableIntShape
-}
-
 // multiply computes t, whatever its height.
 func (s intShape) multiply(t *intTile) {
 	for i := 0; i < t.rows; {

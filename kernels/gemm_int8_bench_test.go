@@ -8,18 +8,18 @@ import (
 	"testing"
 	"time"
 	"unsafe"
+
+	"github.com/winnow-rerank/winnow/internal/peak"
 )
 
 // BenchmarkGemmInt multiplies in integers, on one core, and reports billions of
 // operations a second and the share of the peak that the rung's instructions
-// reach (see PeakInt8), which is measured in alternation with it.
+// reach (see package peak), which is measured in alternation with it.
 func BenchmarkGemmInt(b *testing.B) {
-	defer func(old cpuFeatures) { features = old }(features)
-	for i, name := range rungs {
-		if i == 0 || !available(i) {
+	for name := range eachRung {
+		if features.ints.rung == intPortable {
 			continue
 		}
-		features = detect(i)
 		for _, p := range intPackers {
 			for _, s := range []struct{ rows, n, k int }{
 				{256, 384, 384}, {256, 1536, 384}, {256, 384, 1536}, {512, 768, 768}, {512, 3072, 768}, {512, 768, 3072},
@@ -38,18 +38,18 @@ func BenchmarkGemmInt(b *testing.B) {
 				w.Prepare(&in, x, 0, s.rows)
 				b.Run(fmt.Sprintf("%s/%s/%dx%dx%d", name, p.name, s.rows, s.n, s.k), func(b *testing.B) {
 					// The best of the runs: the machine may be busy with others' work.
-					best, peak := time.Duration(1<<62), 0.0
+					best, top := time.Duration(1<<62), 0.0
 					for b.Loop() {
 						start := time.Now()
 						w.Multiply(y, &in, 0, s.n, &Epilogue{Bias: bias})
 						best = min(best, time.Since(start))
 						start = time.Now()
-						operations := byteProducts(name, 5000)
-						peak = max(peak, float64(operations)/float64(max(1, time.Since(start).Nanoseconds())))
+						operations := peak.ByteProducts(name, 5000)
+						top = max(top, float64(operations)/float64(max(1, time.Since(start).Nanoseconds())))
 					}
 					rate := 2 * float64(s.rows) * float64(s.n) * float64(s.k) / float64(best.Nanoseconds())
 					b.ReportMetric(rate, "GOP/s")
-					b.ReportMetric(100*rate/peak, "%peak")
+					b.ReportMetric(100*rate/top, "%peak")
 					b.ReportMetric(float64(w.Bytes())/float64(best.Nanoseconds()), "weightsGB/s")
 					b.ReportMetric(0, "ns/op")
 				})

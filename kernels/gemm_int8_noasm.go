@@ -2,6 +2,4 @@
 
 package kernels
 
-func chooseIntShape() intShape { return portableIntShape }
-
 func (s intShape) multiply(t *intTile) { multiplyIntPortable(t, s.cols) }

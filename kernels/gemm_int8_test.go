@@ -11,24 +11,6 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// everyRung runs f once for each instruction set of this machine.
-func everyRung(t *testing.T, f func(t *testing.T)) {
-	defer func(old cpuFeatures) { features = old }(features)
-	for i, name := range rungs {
-		if available(i) {
-			features = detect(i)
-			t.Run(name, f)
-		}
-	}
-}
-
-// atPortable calls f with all instruction sets switched off.
-func atPortable(f func()) {
-	defer func(old cpuFeatures) { features = old }(features)
-	features = cpuFeatures{}
-	f()
-}
-
 // identical reports where got differs from want; a NaN equals any NaN.
 func identical(t *testing.T, got, want Matrix) {
 	t.Helper()

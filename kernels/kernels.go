@@ -40,6 +40,9 @@ const (
 	ReLU
 	SiLU
 	Tanh
+	Sigmoid
+	QuickGELU   // x·σ(1.702·x), as CLIP's models have it
+	ReLUSquared // max(x, 0)²
 )
 
 // An Epilogue is what happens to x·Wᵀ before it is written, while the tile is

@@ -18,15 +18,6 @@ func LayerNorm(dst, x Matrix, gain, bias []float32, eps float32) {
 	}
 }
 
-// AddLayerNorm is LayerNorm of x + y. dst may be x or y.
-func AddLayerNorm(dst, x, y Matrix, gain, bias []float32, eps float32) {
-	for i := range x.Rows {
-		row := dst.Row(i)
-		vector(row, x.Row(i), y.Row(i), vecAdd)
-		layerNorm(row, row, gain, bias, eps)
-	}
-}
-
 // RMSNorm writes to dst the rows of x, each divided by the root of its mean
 // square, times gain:
 //

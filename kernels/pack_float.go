@@ -28,29 +28,29 @@ func transpose(dst []float32, stride int, src Matrix) {
 // cache until they are full. It is a multiple of 4.
 const transposeBlock = 128
 
-// halvesOf rounds src to binary16 numbers.
-func halvesOf(dst []uint16, src []float32) {
-	for i := roundHalves(dst, src); i < len(src); i++ {
+// f16Of rounds src to binary16 numbers.
+func f16Of(dst []uint16, src []float32) {
+	for i := roundF16(dst, src); i < len(src); i++ {
 		dst[i] = quant.HalfBits(src[i])
 	}
 }
 
-// brainsOf rounds src to bfloat16 numbers.
-func brainsOf(dst []uint16, src []float32) {
-	for i := roundBrains(dst, src); i < len(src); i++ {
-		dst[i] = quant.BrainBits(src[i])
+// bf16Of rounds src to bfloat16 numbers.
+func bf16Of(dst []uint16, src []float32) {
+	for i := roundBF16(dst, src); i < len(src); i++ {
+		dst[i] = quant.BFloat16Bits(src[i])
 	}
 }
 
 // floatsOf is src, numbers of a 16-bit format, in float32.
 func floatsOf(dst []float32, src []uint16, format uint8) {
 	if format == formatF16 {
-		for i := widenHalves(dst, src); i < len(src); i++ {
+		for i := widenF16(dst, src); i < len(src); i++ {
 			dst[i] = quant.Half(src[i])
 		}
 		return
 	}
-	for i := widenBrains(dst, src); i < len(src); i++ {
-		dst[i] = quant.Brain(src[i])
+	for i := widenBF16(dst, src); i < len(src); i++ {
+		dst[i] = quant.BFloat16(src[i])
 	}
 }

@@ -33,45 +33,45 @@ func transposeRows(dst []float32, stride int, src Matrix) (rows, cols int) {
 	return rows, cols
 }
 
-// roundHalves is dst[i] = quant.HalfBits(src[i]) for the first numbers of src. It returns
+// roundF16 is dst[i] = quant.HalfBits(src[i]) for the first numbers of src. It returns
 // how many are done.
-func roundHalves(dst []uint16, src []float32) int {
+func roundF16(dst []uint16, src []float32) int {
 	n := len(src) &^ 7
 	if !features.avx2 || n == 0 {
 		return 0
 	}
-	halvesAVX2(&dst[:n][0], &src[0], n)
+	roundF16AVX2(&dst[:n][0], &src[0], n)
 	return n
 }
 
-// roundBrains is roundHalves for quant.BrainBits.
-func roundBrains(dst []uint16, src []float32) int {
+// roundBF16 is roundF16 for quant.BFloat16Bits.
+func roundBF16(dst []uint16, src []float32) int {
 	n := len(src) &^ 7
 	if !features.avx2 || n == 0 {
 		return 0
 	}
-	brainsAVX2(&dst[:n][0], &src[0], n)
+	roundBF16AVX2(&dst[:n][0], &src[0], n)
 	return n
 }
 
-// widenHalves is dst[i] = quant.Half(src[i]) for the first numbers of src. It
+// widenF16 is dst[i] = quant.Half(src[i]) for the first numbers of src. It
 // returns how many are done.
-func widenHalves(dst []float32, src []uint16) int {
+func widenF16(dst []float32, src []uint16) int {
 	n := len(src) &^ 31
 	if !features.avx2 || n == 0 {
 		return 0
 	}
-	widenHalvesAVX2(&dst[:n][0], &src[0], n)
+	widenF16AVX2(&dst[:n][0], &src[0], n)
 	return n
 }
 
-// widenBrains is widenHalves for quant.Brain.
-func widenBrains(dst []float32, src []uint16) int {
+// widenBF16 is widenF16 for quant.BFloat16.
+func widenBF16(dst []float32, src []uint16) int {
 	n := len(src) &^ 31
 	if !features.avx2 || n == 0 {
 		return 0
 	}
-	widenBrainsAVX2(&dst[:n][0], &src[0], n)
+	widenBF16AVX2(&dst[:n][0], &src[0], n)
 	return n
 }
 
@@ -97,24 +97,24 @@ func transpose4AVX2(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row 
 //go:noescape
 func transpose2AVX2(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
 
-// halvesAVX2 is dst[i] = quant.HalfBits(src[i]) for i < n, a multiple of 8 above zero.
+// roundF16AVX2 is dst[i] = quant.HalfBits(src[i]) for i < n, a multiple of 8 above zero.
 //
 //go:noescape
-func halvesAVX2(dst *uint16, src *float32, n int)
+func roundF16AVX2(dst *uint16, src *float32, n int)
 
-// brainsAVX2 is dst[i] = quant.BrainBits(src[i]) for i < n, a multiple of 8 above zero.
+// roundBF16AVX2 is dst[i] = quant.BFloat16Bits(src[i]) for i < n, a multiple of 8 above zero.
 //
 //go:noescape
-func brainsAVX2(dst *uint16, src *float32, n int)
+func roundBF16AVX2(dst *uint16, src *float32, n int)
 
-// widenHalvesAVX2 is dst[i] = quant.Half(src[i]) for i < n, a multiple of 32
+// widenF16AVX2 is dst[i] = quant.Half(src[i]) for i < n, a multiple of 32
 // above zero.
 //
 //go:noescape
-func widenHalvesAVX2(dst *float32, src *uint16, n int)
+func widenF16AVX2(dst *float32, src *uint16, n int)
 
-// widenBrainsAVX2 is dst[i] = quant.Brain(src[i]) for i < n, a multiple of 32
+// widenBF16AVX2 is dst[i] = quant.BFloat16(src[i]) for i < n, a multiple of 32
 // above zero.
 //
 //go:noescape
-func widenBrainsAVX2(dst *float32, src *uint16, n int)
+func widenBF16AVX2(dst *float32, src *uint16, n int)

@@ -101,28 +101,28 @@ transpose2:
 	JNZ       transpose2
 	RET
 
-// func halvesAVX2(dst *uint16, src *float32, n int)
-TEXT ·halvesAVX2(SB), NOSPLIT, $0-24
+// func roundF16AVX2(dst *uint16, src *float32, n int)
+TEXT ·roundF16AVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
 
-halves:
+f16:
 	VMOVUPS   (SI), Y0
 	VCVTPS2PH $0, Y0, (DI)
 	ADDQ      $32, SI
 	ADDQ      $16, DI
 	SUBQ      $8, CX
-	JNZ       halves
+	JNZ       f16
 	VZEROUPPER
 	RET
 
-// func brainsAVX2(dst *uint16, src *float32, n int)
+// func roundBF16AVX2(dst *uint16, src *float32, n int)
 //
 // Half a unit less one, and one more where the last bit kept is odd, carries into
 // the part that is kept as rounding to even does. A NaN keeps its upper half and
 // becomes quiet.
-TEXT ·brainsAVX2(SB), NOSPLIT, $0-24
+TEXT ·roundBF16AVX2(SB), NOSPLIT, $0-24
 	MOVQ         dst+0(FP), DI
 	MOVQ         src+8(FP), SI
 	MOVQ         n+16(FP), CX
@@ -131,7 +131,7 @@ TEXT ·brainsAVX2(SB), NOSPLIT, $0-24
 	VPSRLD       $17, Y15, Y13 // 0x7fff
 	VPSLLD       $6, Y14, Y12  // 0x40
 
-brains:
+bf16:
 	VMOVUPS      (SI), Y0
 	VPSRLD       $16, Y0, Y1
 	VPAND        Y14, Y1, Y2
@@ -147,17 +147,17 @@ brains:
 	ADDQ         $32, SI
 	ADDQ         $16, DI
 	SUBQ         $8, CX
-	JNZ          brains
+	JNZ          bf16
 	VZEROUPPER
 	RET
 
-// func widenHalvesAVX2(dst *float32, src *uint16, n int)
-TEXT ·widenHalvesAVX2(SB), NOSPLIT, $0-24
+// func widenF16AVX2(dst *float32, src *uint16, n int)
+TEXT ·widenF16AVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
 
-widenHalves:
+widenF16:
 	VCVTPH2PS (SI), Y0
 	VCVTPH2PS 16(SI), Y1
 	VCVTPH2PS 32(SI), Y2
@@ -169,17 +169,17 @@ widenHalves:
 	ADDQ      $64, SI
 	ADDQ      $128, DI
 	SUBQ      $32, CX
-	JNZ       widenHalves
+	JNZ       widenF16
 	VZEROUPPER
 	RET
 
-// func widenBrainsAVX2(dst *float32, src *uint16, n int)
-TEXT ·widenBrainsAVX2(SB), NOSPLIT, $0-24
+// func widenBF16AVX2(dst *float32, src *uint16, n int)
+TEXT ·widenBF16AVX2(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DI
 	MOVQ src+8(FP), SI
 	MOVQ n+16(FP), CX
 
-widenBrains:
+widenBF16:
 	VPMOVZXWD (SI), Y0
 	VPMOVZXWD 16(SI), Y1
 	VPMOVZXWD 32(SI), Y2
@@ -195,6 +195,6 @@ widenBrains:
 	ADDQ      $64, SI
 	ADDQ      $128, DI
 	SUBQ      $32, CX
-	JNZ       widenBrains
+	JNZ       widenBF16
 	VZEROUPPER
 	RET

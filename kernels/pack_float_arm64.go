@@ -29,45 +29,45 @@ func transposeRows(dst []float32, stride int, src Matrix) (rows, cols int) {
 	return rows, cols
 }
 
-// roundHalves is dst[i] = quant.HalfBits(src[i]) for the first numbers of src. It returns
+// roundF16 is dst[i] = quant.HalfBits(src[i]) for the first numbers of src. It returns
 // how many are done.
-func roundHalves(dst []uint16, src []float32) int {
+func roundF16(dst []uint16, src []float32) int {
 	n := len(src) &^ 7
 	if !features.neon || n == 0 {
 		return 0
 	}
-	halvesNEON(&dst[:n][0], &src[0], n)
+	roundF16NEON(&dst[:n][0], &src[0], n)
 	return n
 }
 
-// roundBrains is roundHalves for quant.BrainBits.
-func roundBrains(dst []uint16, src []float32) int {
+// roundBF16 is roundF16 for quant.BFloat16Bits.
+func roundBF16(dst []uint16, src []float32) int {
 	n := len(src) &^ 7
 	if !features.neon || n == 0 {
 		return 0
 	}
-	brainsNEON(&dst[:n][0], &src[0], n)
+	roundBF16NEON(&dst[:n][0], &src[0], n)
 	return n
 }
 
-// widenHalves is dst[i] = quant.Half(src[i]) for the first numbers of src. It
+// widenF16 is dst[i] = quant.Half(src[i]) for the first numbers of src. It
 // returns how many are done.
-func widenHalves(dst []float32, src []uint16) int {
+func widenF16(dst []float32, src []uint16) int {
 	n := len(src) &^ 7
 	if !features.neon || n == 0 {
 		return 0
 	}
-	widenHalvesNEON(&dst[:n][0], &src[0], n)
+	widenF16NEON(&dst[:n][0], &src[0], n)
 	return n
 }
 
-// widenBrains is widenHalves for quant.Brain.
-func widenBrains(dst []float32, src []uint16) int {
+// widenBF16 is widenF16 for quant.BFloat16.
+func widenBF16(dst []float32, src []uint16) int {
 	n := len(src) &^ 7
 	if !features.neon || n == 0 {
 		return 0
 	}
-	widenBrainsNEON(&dst[:n][0], &src[0], n)
+	widenBF16NEON(&dst[:n][0], &src[0], n)
 	return n
 }
 
@@ -88,24 +88,24 @@ func transpose4NEON(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row 
 //go:noescape
 func transpose2NEON(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
 
-// halvesNEON is dst[i] = quant.HalfBits(src[i]) for i < n, a multiple of 8 above zero.
+// roundF16NEON is dst[i] = quant.HalfBits(src[i]) for i < n, a multiple of 8 above zero.
 //
 //go:noescape
-func halvesNEON(dst *uint16, src *float32, n int)
+func roundF16NEON(dst *uint16, src *float32, n int)
 
-// brainsNEON is dst[i] = quant.BrainBits(src[i]) for i < n, a multiple of 8 above zero.
+// roundBF16NEON is dst[i] = quant.BFloat16Bits(src[i]) for i < n, a multiple of 8 above zero.
 //
 //go:noescape
-func brainsNEON(dst *uint16, src *float32, n int)
+func roundBF16NEON(dst *uint16, src *float32, n int)
 
-// widenHalvesNEON is dst[i] = quant.Half(src[i]) for i < n, a multiple of 8 above
+// widenF16NEON is dst[i] = quant.Half(src[i]) for i < n, a multiple of 8 above
 // zero.
 //
 //go:noescape
-func widenHalvesNEON(dst *float32, src *uint16, n int)
+func widenF16NEON(dst *float32, src *uint16, n int)
 
-// widenBrainsNEON is dst[i] = quant.Brain(src[i]) for i < n, a multiple of 8 above
+// widenBF16NEON is dst[i] = quant.BFloat16(src[i]) for i < n, a multiple of 8 above
 // zero.
 //
 //go:noescape
-func widenBrainsNEON(dst *float32, src *uint16, n int)
+func widenBF16NEON(dst *float32, src *uint16, n int)

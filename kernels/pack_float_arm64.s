@@ -73,25 +73,25 @@ transpose2:
 	CBNZ   R4, transpose2
 	RET
 
-// func halvesNEON(dst *uint16, src *float32, n int)
-TEXT ·halvesNEON(SB), NOSPLIT, $0-24
+// func roundF16NEON(dst *uint16, src *float32, n int)
+TEXT ·roundF16NEON(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
 
-halves:
+f16:
 	VLD1.P 32(R1), [V0.S4, V1.S4]
 	FCVTN(2, 0)
 	FCVTN2(2, 1)
 	VST1.P [V2.H8], 16(R0)
 	SUB    $8, R2
-	CBNZ   R2, halves
+	CBNZ   R2, f16
 	RET
 
-// ROUND_BRAIN rounds V(x) to bfloat16 in its upper half: half a unit less one,
+// ROUND_BF16 rounds V(x) to bfloat16 in its upper half: half a unit less one,
 // and one more where the last bit kept is odd, carries into the part that is kept
 // as rounding to even does. A NaN keeps its upper half and becomes quiet.
-#define ROUND_BRAIN(x, nx, t, u) \
+#define ROUND_BF16(x, nx, t, u) \
 	VUSHR $16, x.S4, t.S4        \
 	VAND  V31.B16, t.B16, t.B16  \
 	VADD  V30.S4, t.S4, t.S4     \
@@ -100,8 +100,8 @@ halves:
 	FCMEQ(nx, nx, nx)            \
 	VBIF  x.B16, u.B16, t.B16
 
-// func brainsNEON(dst *uint16, src *float32, n int)
-TEXT ·brainsNEON(SB), NOSPLIT, $0-24
+// func roundBF16NEON(dst *uint16, src *float32, n int)
+TEXT ·roundBF16NEON(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
@@ -112,42 +112,42 @@ TEXT ·brainsNEON(SB), NOSPLIT, $0-24
 	MOVD $0x400000, R3
 	VDUP R3, V29.S4
 
-brains:
+bf16:
 	VLD1.P 32(R1), [V0.S4, V1.S4]
-	ROUND_BRAIN(V0, 0, V2, V4)
-	ROUND_BRAIN(V1, 1, V3, V5)
+	ROUND_BF16(V0, 0, V2, V4)
+	ROUND_BF16(V1, 1, V3, V5)
 	VUZP2  V3.H8, V2.H8, V2.H8
 	VST1.P [V2.H8], 16(R0)
 	SUB    $8, R2
-	CBNZ   R2, brains
+	CBNZ   R2, bf16
 	RET
 
-// func widenHalvesNEON(dst *float32, src *uint16, n int)
-TEXT ·widenHalvesNEON(SB), NOSPLIT, $0-24
+// func widenF16NEON(dst *float32, src *uint16, n int)
+TEXT ·widenF16NEON(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
 
-widenHalves:
+widenF16:
 	VLD1.P 16(R1), [V0.H8]
 	FCVTL(1, 0)
 	FCVTL2(2, 0)
 	VST1.P [V1.S4, V2.S4], 32(R0)
 	SUB    $8, R2
-	CBNZ   R2, widenHalves
+	CBNZ   R2, widenF16
 	RET
 
-// func widenBrainsNEON(dst *float32, src *uint16, n int)
-TEXT ·widenBrainsNEON(SB), NOSPLIT, $0-24
+// func widenBF16NEON(dst *float32, src *uint16, n int)
+TEXT ·widenBF16NEON(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
 
-widenBrains:
+widenBF16:
 	VLD1.P 16(R1), [V0.H8]
 	SHLL(1, 0)
 	SHLL2(2, 0)
 	VST1.P [V1.S4, V2.S4], 32(R0)
 	SUB    $8, R2
-	CBNZ   R2, widenBrains
+	CBNZ   R2, widenBF16
 	RET

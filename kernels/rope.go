@@ -2,20 +2,11 @@ package kernels
 
 import "math"
 
-// RopeTable is what Rotate reads: the cosines and sines of position·θ^(−2i/headDim)
-// for i < headDim/2, one row a position from 0 to maxPos-1. They are computed in
-// float64 and rounded once.
-func RopeTable(headDim, maxPos int, theta float64) (cos, sin Matrix) {
-	frequencies := make([]float64, headDim/2)
-	for i := range frequencies {
-		frequencies[i] = math.Pow(theta, -2*float64(i)/float64(headDim))
-	}
-	return RopeTableOf(frequencies, maxPos, 1)
-}
-
-// RopeTableOf is RopeTable for frequencies that are scaled in some way; factor
-// multiplies all sines and cosines (YaRN's attention factor; otherwise 1).
-func RopeTableOf(frequencies []float64, maxPos int, factor float64) (cos, sin Matrix) {
+// RopeTable is what Rotate reads: the cosines and sines of position·frequency, one
+// row a position from 0 to maxPos-1, a column for each frequency. The plain ones are
+// θ^(−2i/headDim) for i < headDim/2. Sines and cosines are computed in float64, times
+// factor (YaRN's attention factor; otherwise 1), and rounded once.
+func RopeTable(frequencies []float64, maxPos int, factor float64) (cos, sin Matrix) {
 	half := len(frequencies)
 	cos = Matrix{Data: make([]float32, maxPos*half), Rows: maxPos, Cols: half, Stride: half}
 	sin = Matrix{Data: make([]float32, maxPos*half), Rows: maxPos, Cols: half, Stride: half}

@@ -7,13 +7,22 @@ import (
 	"testing"
 )
 
+// ropeTable is RopeTable for the frequencies of Su et al. 2021.
+func ropeTable(headDim, maxPos int, theta float64) (cos, sin Matrix) {
+	frequencies := make([]float64, headDim/2)
+	for i := range frequencies {
+		frequencies[i] = math.Pow(theta, -2*float64(i)/float64(headDim))
+	}
+	return RopeTable(frequencies, maxPos, 1)
+}
+
 func TestRotate(t *testing.T) {
 	everyFloatRung(t, func(t *testing.T) {
 		for _, dim := range []int{2, 6, 8, 24, 64, 80, 128} {
 			for _, rotary := range []int{dim, dim / 4 * 2} {
 				for _, interleaved := range []bool{false, true} {
 					what := fmt.Sprint(dim, rotary, interleaved)
-					cos, sin := RopeTable(rotary, 600, 10000)
+					cos, sin := ropeTable(rotary, 600, 10000)
 					positions := []int32{0, 1, 599, 17}
 					r := rand.New(rand.NewPCG(1, uint64(dim)))
 					x := randomMatrix(r, len(positions), 3*dim, 3)
@@ -42,8 +51,8 @@ func TestRotate(t *testing.T) {
 	})
 }
 
-func TestRopeTableOf(t *testing.T) {
-	cos, sin := RopeTableOf([]float64{0.5}, 3, 2)
+func TestRopeTable(t *testing.T) {
+	cos, sin := RopeTable([]float64{0.5}, 3, 2)
 	for p := range 3 {
 		if c, s := float32(2*math.Cos(0.5*float64(p))), float32(2*math.Sin(0.5*float64(p))); cos.Row(p)[0] != c || sin.Row(p)[0] != s {
 			t.Errorf("position %d: %v, %v, want %v, %v", p, cos.Row(p)[0], sin.Row(p)[0], c, s)
@@ -52,7 +61,7 @@ func TestRopeTableOf(t *testing.T) {
 }
 
 func BenchmarkRotate(b *testing.B) {
-	cos, sin := RopeTable(128, 16, 1e6)
+	cos, sin := ropeTable(128, 16, 1e6)
 	r := rand.New(rand.NewPCG(1, 2))
 	x := randomMatrix(r, 16, 16*128, 0)
 	positions := make([]int32, 16)

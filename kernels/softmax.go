@@ -5,40 +5,6 @@ import (
 	"unsafe"
 )
 
-// Softmax writes to dst the softmax of each row of scale·x + mask. mask is added
-// after scaling: it has as many rows as x, or one for all, or none; −Inf leaves a
-// number out. A row in which all are left out becomes zeros. dst may be x.
-func Softmax(dst, x Matrix, scale float32, mask Matrix) {
-	var state [1]softmaxState
-	for i := range x.Rows {
-		row := dst.Row(i)
-		copy(row, x.Row(i))
-		scaleRow(row, scale)
-		switch mask.Rows {
-		case 0:
-		case 1:
-			vector(row, row, mask.Row(0), vecAdd)
-		default:
-			vector(row, row, mask.Row(i), vecAdd)
-		}
-		// Whole vectors first, then what is left over.
-		s := &state[0]
-		s.reset()
-		full := len(row) / softmaxLanes * softmaxLanes
-		weighRows(state[:], row, 0, full, log2eHigh)
-		if full < len(row) {
-			var rest [softmaxLanes]float32
-			for j := copy(rest[:], row[full:]); j < len(rest); j++ {
-				rest[j] = infinity
-			}
-			weighRows(state[:], rest[:], 0, len(rest), log2eHigh)
-			scaleRow(row[:full], s.factor)
-			copy(row[full:], rest[:])
-		}
-		scaleRow(row, s.inverse)
-	}
-}
-
 // A softmaxState is what is known of a row of scores that comes in pieces.
 type softmaxState struct {
 	sum     [softmaxLanes]float32 // of the weights 2^(c·(score − max)), in lanes

@@ -64,7 +64,7 @@ DATA shortExp<>+8(SB)/4, $0xffff0000
 DATA shortExp<>+12(SB)/4, $0x3f31f213 // 0.6951
 GLOBL shortExp<>(SB), RODATA|NOPTR, $16
 
-// func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32, pairs, last bool)
+// func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32, bf16, last bool)
 TEXT ·weighRowsAVX512(SB), NOSPLIT, $0-46
 	MOVQ s+0(FP), STATE
 	MOVQ rows+8(FP), ROWS
@@ -152,8 +152,8 @@ row:
 	VMULPS (STATE), Z9, SUM
 	MOVQ ROW, P
 	MOVQ N, LEFT
-	CMPB pairs+44(FP), $0
-	JNE  pairs
+	CMPB bf16+44(FP), $0
+	JNE  bf16
 
 weight:
 	VMOVUPS (P), Z6
@@ -194,7 +194,7 @@ next:
 	VZEROUPPER
 	RET
 
-pairs:
+bf16:
 	MOVQ ROW, PAIRS
 	VXORPS Z11, Z11, Z11
 

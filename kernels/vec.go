@@ -9,34 +9,20 @@ import "math"
 // They are polynomials. Errors, over all float32 x, of the plain definitions and
 // of the assembly alike (the tests measure them against float64):
 //
-//	e^x, x ≤ 0   2 ulp; 0 below 2⁻¹²⁶
 //	GELU         1.5e-7·max(1, |x|), exact 0 for x < −5.35 (there |GELU| < 2.4e-7)
 //	GELUTanh     2e-7·max(1, |x|)
+//	QuickGELU    2e-7·max(1, |x|)
 //	SiLU         2e-7·max(1, |x|)
 //	Sigmoid      2e-7
 //	Tanh         3 ulp
 //
 // A NaN gives NaN.
 
-// Apply replaces each number of x by act of it.
-func Apply(x Matrix, act Activation) {
-	if act == Identity {
-		return
-	}
-	for i := range x.Rows {
-		applyActivation(x.Row(i), act)
-	}
-}
-
-// Sigmoid replaces each number x of row by 1/(1+e^−x).
-func Sigmoid(row []float32) { vector(row, row, nil, vecSigmoid) }
-
 // Gate is dst = act(gate)·up, number by number: the gated product of SwiGLU
 // (SiLU) and GeGLU (GELU). dst may be gate or up itself.
 func Gate(dst, gate, up Matrix, act Activation) {
-	f := vectorOf(act)
 	for i := range dst.Rows {
-		vector(dst.Row(i), gate.Row(i), up.Row(i), f)
+		vector(dst.Row(i), gate.Row(i), up.Row(i), act)
 	}
 }
 
@@ -51,7 +37,7 @@ func GLU(dst, x Matrix, act Activation) {
 // Add is dst = x + y. dst may be x or y.
 func Add(dst, x, y Matrix) {
 	for i := range dst.Rows {
-		vector(dst.Row(i), x.Row(i), y.Row(i), vecAdd)
+		addRow(dst.Row(i), x.Row(i), y.Row(i))
 	}
 }
 
@@ -65,57 +51,20 @@ func Scale(x Matrix, factor float32) {
 // applyActivation replaces each number of row by act of it.
 func applyActivation(row []float32, act Activation) {
 	if act != Identity {
-		vector(row, row, nil, vectorOf(act))
+		vector(row, row, nil, act)
 	}
-}
-
-// A vecFunc names a function of one number.
-type vecFunc uint8
-
-const (
-	vecIdentity vecFunc = iota
-	vecGELU
-	vecGELUTanh
-	vecReLU
-	vecSiLU
-	vecTanh
-	vecSigmoid
-	vecExp // x ≤ 0
-	vecAdd // x + up
-)
-
-func vectorOf(act Activation) vecFunc {
-	switch act {
-	case GELU:
-		return vecGELU
-	case GELUTanh:
-		return vecGELUTanh
-	case ReLU:
-		return vecReLU
-	case SiLU:
-		return vecSiLU
-	case Tanh:
-		return vecTanh
-	}
-	return vecIdentity
 }
 
 // vectorPortable is the definition of vector:
 //
-//	dst[i] = f(x[i])         // no up
-//	dst[i] = f(x[i]) · up[i]
+//	dst[i] = act(x[i])         // no up
+//	dst[i] = act(x[i]) · up[i]
 //
-// and of vecAdd, dst[i] = x[i] + up[i]. All are of the length of dst.
-func vectorPortable(dst, x, up []float32, f vecFunc) {
+// All are of the length of dst.
+func vectorPortable(dst, x, up []float32, act Activation) {
 	n := len(dst)
 	x = x[:n]
-	if f == vecAdd {
-		for i, u := range up[:n] {
-			dst[i] = x[i] + u
-		}
-		return
-	}
-	one := vecFuncs[f]
+	one := activations[act]
 	if up == nil {
 		for i, v := range x {
 			dst[i] = one(v)
@@ -127,15 +76,24 @@ func vectorPortable(dst, x, up []float32, f vecFunc) {
 	}
 }
 
-var vecFuncs = [...]func(x float32) float32{
-	vecIdentity: func(x float32) float32 { return x },
-	vecGELU:     gelu,
-	vecGELUTanh: geluTanh,
-	vecReLU:     func(x float32) float32 { return max(x, 0) },
-	vecSiLU:     silu,
-	vecTanh:     tanh,
-	vecSigmoid:  sigmoid,
-	vecExp:      exp,
+// addRowPortable is dst[i] = x[i] + y[i], for the length of dst.
+func addRowPortable(dst, x, y []float32) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	for i := range dst {
+		dst[i] = x[i] + y[i]
+	}
+}
+
+var activations = [...]func(x float32) float32{
+	Identity:    func(x float32) float32 { return x },
+	GELU:        gelu,
+	GELUTanh:    geluTanh,
+	ReLU:        relu,
+	SiLU:        silu,
+	Tanh:        tanh,
+	Sigmoid:     sigmoid,
+	QuickGELU:   quickGELU,
+	ReLUSquared: func(x float32) float32 { return relu(x) * relu(x) },
 }
 
 // Constants of the polynomials. They were fitted by Remez's exchange algorithm;
@@ -171,6 +129,10 @@ const (
 	// x·(geluTanh1 + geluTanh3·x²).
 	geluTanh1 = 2 * 0.79788456080286535588 * log2e
 	geluTanh3 = geluTanh1 * 0.044715
+
+	// QuickGELU is x·σ(1.702·x).
+	quickGELU1 = 1.702 * log2e
+
 	// From sigmoidMax on, t·σ(−t) and its kin are nothing.
 	sigmoidMax = 87.0
 )
@@ -207,7 +169,7 @@ func exp2(x float32) float32 {
 	return exp2Parts(n, x-n)
 }
 
-// exp is e^x for x ≤ 0.
+// exp is e^x for x ≤ 0, off by 2 ulp at most; 0 below 2⁻¹²⁶.
 func exp(x float32) float32 {
 	t := float32(x * log2eHigh)
 	if t < exp2Min {
@@ -221,6 +183,8 @@ func exp(x float32) float32 {
 }
 
 func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+
+func relu(x float32) float32 { return max(x, 0) }
 
 func sigmoid(x float32) float32 {
 	e := exp(-abs(x))
@@ -256,6 +220,12 @@ func geluTanh(x float32) float32 {
 	t := min(abs(x), sigmoidMax)
 	y := float32(float32(t*t)*geluTanh3) + geluTanh1
 	e := exp2(-float32(t * y))
+	return max(x, 0) - float32(t*float32(e/(1+e)))
+}
+
+func quickGELU(x float32) float32 {
+	t := min(abs(x), sigmoidMax)
+	e := exp2(-float32(t * quickGELU1))
 	return max(x, 0) - float32(t*float32(e/(1+e)))
 }
 

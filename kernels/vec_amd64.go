@@ -8,7 +8,7 @@ import "math"
 // broadcasts the first, AVX2 loads all. The offsets are named in vec_amd64.h.
 //
 //lint:ignore U1000 the assembly reads it
-var vecTable = func() (t [41][8]float32) {
+var vecTable = func() (t [42][8]float32) {
 	constants := []float32{
 		log2eHigh, log2eLow, roundMagic, exp2Min,
 		exp2C5, exp2C4, exp2C3, exp2C2, exp2C1, 1,
@@ -20,7 +20,7 @@ var vecTable = func() (t [41][8]float32) {
 	for i := range geluC {
 		constants = append(constants, geluC[len(geluC)-1-i])
 	}
-	constants = append(constants, softmaxStart)
+	constants = append(constants, softmaxStart, quickGELU1)
 	for i, c := range constants {
 		for j := range t[i] {
 			t[i][j] = c
@@ -29,8 +29,8 @@ var vecTable = func() (t [41][8]float32) {
 	return t
 }()
 
-// vector is dst[i] = f(x[i]), times up[i] if there is an up; vecAdd adds it.
-func vector(dst, x, up []float32, f vecFunc) {
+// vector is dst[i] = act(x[i]), times up[i] if there is an up.
+func vector(dst, x, up []float32, act Activation) {
 	n := len(dst)
 	switch {
 	case n == 0:
@@ -39,7 +39,7 @@ func vector(dst, x, up []float32, f vecFunc) {
 		if up != nil {
 			u = &up[:n][0]
 		}
-		vectorAVX512(&dst[0], &x[:n][0], u, n, f)
+		vectorAVX512(&dst[0], &x[:n][0], u, n, act)
 	case features.avx2:
 		// Vectors are full: what is left over is computed beside.
 		x = x[:n]
@@ -49,7 +49,7 @@ func vector(dst, x, up []float32, f vecFunc) {
 			if up != nil {
 				u = &up[:n][0]
 			}
-			vectorAVX2(&dst[0], &x[0], u, full, f)
+			vectorAVX2(&dst[0], &x[0], u, full, act)
 		}
 		if full < n {
 			var a, b [8]float32
@@ -59,58 +59,76 @@ func vector(dst, x, up []float32, f vecFunc) {
 				copy(b[:], up[full:n])
 				u = &b[0]
 			}
-			vectorAVX2(&a[0], &a[0], u, 8, f)
+			vectorAVX2(&a[0], &a[0], u, 8, act)
 			copy(dst[full:], a[:])
 		}
 	default:
-		vectorPortable(dst, x, up, f)
+		vectorPortable(dst, x, up, act)
 	}
 }
 
-func vectorAVX512(dst, x, up *float32, n int, f vecFunc) {
-	switch f {
-	case vecIdentity:
+func vectorAVX512(dst, x, up *float32, n int, act Activation) {
+	switch act {
+	case Identity:
 		identityAVX512(dst, x, up, n)
-	case vecGELU:
+	case GELU:
 		geluAVX512(dst, x, up, n)
-	case vecGELUTanh:
+	case GELUTanh:
 		geluTanhAVX512(dst, x, up, n)
-	case vecReLU:
+	case ReLU:
 		reluAVX512(dst, x, up, n)
-	case vecSiLU:
+	case SiLU:
 		siluAVX512(dst, x, up, n)
-	case vecTanh:
+	case Tanh:
 		tanhAVX512(dst, x, up, n)
-	case vecSigmoid:
+	case Sigmoid:
 		sigmoidAVX512(dst, x, up, n)
-	case vecExp:
-		expAVX512(dst, x, up, n)
-	case vecAdd:
-		addAVX512(dst, x, up, n)
+	case QuickGELU:
+		quickGELUAVX512(dst, x, up, n)
+	case ReLUSquared:
+		reluSquaredAVX512(dst, x, up, n)
 	}
 }
 
-func vectorAVX2(dst, x, up *float32, n int, f vecFunc) {
-	switch f {
-	case vecIdentity:
+func vectorAVX2(dst, x, up *float32, n int, act Activation) {
+	switch act {
+	case Identity:
 		identityAVX2(dst, x, up, n)
-	case vecGELU:
+	case GELU:
 		geluAVX2(dst, x, up, n)
-	case vecGELUTanh:
+	case GELUTanh:
 		geluTanhAVX2(dst, x, up, n)
-	case vecReLU:
+	case ReLU:
 		reluAVX2(dst, x, up, n)
-	case vecSiLU:
+	case SiLU:
 		siluAVX2(dst, x, up, n)
-	case vecTanh:
+	case Tanh:
 		tanhAVX2(dst, x, up, n)
-	case vecSigmoid:
+	case Sigmoid:
 		sigmoidAVX2(dst, x, up, n)
-	case vecExp:
-		expAVX2(dst, x, up, n)
-	case vecAdd:
-		addAVX2(dst, x, up, n)
+	case QuickGELU:
+		quickGELUAVX2(dst, x, up, n)
+	case ReLUSquared:
+		reluSquaredAVX2(dst, x, up, n)
 	}
+}
+
+// addRow is addRowPortable.
+func addRow(dst, x, y []float32) {
+	n := len(dst)
+	x, y = x[:n], y[:n]
+	full := 0
+	switch {
+	case n == 0:
+	case features.avx512:
+		full = n
+		addRowAVX512(&dst[0], &x[0], &y[0], n)
+	case features.avx2:
+		if full = n &^ 7; full > 0 {
+			addRowAVX2(&dst[0], &x[0], &y[0], full)
+		}
+	}
+	addRowPortable(dst[full:], x[full:], y[full:])
 }
 
 func scaleRow(row []float32, factor float32) {
@@ -128,13 +146,13 @@ func scaleRow(row []float32, factor float32) {
 // All of the following compute
 //
 //	for i := range n {
-//		dst[i] = f(x[i])
+//		dst[i] = act(x[i])
 //		if up != nil {
 //			dst[i] *= up[i]
 //		}
 //	}
 //
-// for n > 0; with AVX2, n is a multiple of 8. add is dst[i] = x[i] + up[i].
+// for n > 0; with AVX2, n is a multiple of 8.
 
 //go:noescape
 func identityAVX512(dst, x, up *float32, n int)
@@ -158,10 +176,15 @@ func tanhAVX512(dst, x, up *float32, n int)
 func sigmoidAVX512(dst, x, up *float32, n int)
 
 //go:noescape
-func expAVX512(dst, x, up *float32, n int)
+func quickGELUAVX512(dst, x, up *float32, n int)
 
 //go:noescape
-func addAVX512(dst, x, up *float32, n int)
+func reluSquaredAVX512(dst, x, up *float32, n int)
+
+// addRowAVX512 is addRowPortable for n > 0 numbers.
+//
+//go:noescape
+func addRowAVX512(dst, x, y *float32, n int)
 
 //go:noescape
 func identityAVX2(dst, x, up *float32, n int)
@@ -185,10 +208,15 @@ func tanhAVX2(dst, x, up *float32, n int)
 func sigmoidAVX2(dst, x, up *float32, n int)
 
 //go:noescape
-func expAVX2(dst, x, up *float32, n int)
+func quickGELUAVX2(dst, x, up *float32, n int)
 
 //go:noescape
-func addAVX2(dst, x, up *float32, n int)
+func reluSquaredAVX2(dst, x, up *float32, n int)
+
+// addRowAVX2 is addRowPortable for n > 0 numbers, a multiple of 8.
+//
+//go:noescape
+func addRowAVX2(dst, x, y *float32, n int)
 
 // scaleRowAVX512 is x[i] *= factor for i < n, n > 0.
 //

@@ -40,6 +40,7 @@
 #define GELUC1     ·vecTable+1216(SB)
 #define GELUC0     ·vecTable+1248(SB)
 #define SOFTMAXSTART ·vecTable+1280(SB)
+#define QUICKGELU1 ·vecTable+1312(SB)
 
 // Comparisons of VCMPPS.
 #define LT  $0x11 // less; false for NaN

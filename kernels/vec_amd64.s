@@ -179,10 +179,19 @@ store: \
 	VPANDD.BCST SIGNMASK, Z0, Z2 \
 	VPORD Z2, Z1, Z1
 
-#define EXPONENTIAL_AVX512 \
-	VMOVAPS Z0, Z2 \
-	EXP_AVX512 \
-	VMOVAPS Z3, Z1
+#define QUICKGELU_AVX512 \
+	VPANDD.BCST ABSMASK, Z0, Z2 \
+	VMINPS.BCST SIGMOIDMAX, Z2, Z2 \
+	VMULPS.BCST QUICKGELU1, Z2, Z4 \
+	VPORD.BCST SIGNMASK, Z4, Z4 \
+	EXP2_AVX512 \
+	SIGMA_AVX512 \
+	RELU_AVX512 \
+	VFNMADD231PS Z2, Z3, Z1
+
+#define RELUSQUARED_AVX512 \
+	RELU_AVX512 \
+	VMULPS Z1, Z1, Z1
 
 // func identityAVX512(dst, x, up *float32, n int)
 TEXT ·identityAVX512(SB), NOSPLIT, $0-32
@@ -212,15 +221,19 @@ TEXT ·tanhAVX512(SB), NOSPLIT, $0-32
 TEXT ·sigmoidAVX512(SB), NOSPLIT, $0-32
 	EACH_AVX512(SIGMOID_AVX512)
 
-// func expAVX512(dst, x, up *float32, n int)
-TEXT ·expAVX512(SB), NOSPLIT, $0-32
-	EACH_AVX512(EXPONENTIAL_AVX512)
+// func quickGELUAVX512(dst, x, up *float32, n int)
+TEXT ·quickGELUAVX512(SB), NOSPLIT, $0-32
+	EACH_AVX512(QUICKGELU_AVX512)
 
-// func addAVX512(dst, x, up *float32, n int)
-TEXT ·addAVX512(SB), NOSPLIT, $0-32
+// func reluSquaredAVX512(dst, x, up *float32, n int)
+TEXT ·reluSquaredAVX512(SB), NOSPLIT, $0-32
+	EACH_AVX512(RELUSQUARED_AVX512)
+
+// func addRowAVX512(dst, x, y *float32, n int)
+TEXT ·addRowAVX512(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DST
 	MOVQ x+8(FP), X
-	MOVQ up+16(FP), UP
+	MOVQ y+16(FP), UP
 	MOVQ n+24(FP), N
 	SUBQ $16, N
 	JLT  last
@@ -396,10 +409,19 @@ done:
 	VANDPS SIGNMASK, Y0, Y2 \
 	VORPS Y2, Y1, Y1
 
-#define EXPONENTIAL_AVX2 \
-	VMOVAPS Y0, Y2 \
-	EXP_AVX2 \
-	VMOVAPS Y3, Y1
+#define QUICKGELU_AVX2 \
+	VANDPS ABSMASK, Y0, Y2 \
+	VMINPS SIGMOIDMAX, Y2, Y2 \
+	VMULPS QUICKGELU1, Y2, Y4 \
+	VORPS SIGNMASK, Y4, Y4 \
+	EXP2_AVX2 \
+	SIGMA_AVX2 \
+	RELU_AVX2 \
+	VFNMADD231PS Y2, Y3, Y1
+
+#define RELUSQUARED_AVX2 \
+	RELU_AVX2 \
+	VMULPS Y1, Y1, Y1
 
 // func identityAVX2(dst, x, up *float32, n int)
 TEXT ·identityAVX2(SB), NOSPLIT, $0-32
@@ -429,15 +451,19 @@ TEXT ·tanhAVX2(SB), NOSPLIT, $0-32
 TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-32
 	EACH_AVX2(SIGMOID_AVX2)
 
-// func expAVX2(dst, x, up *float32, n int)
-TEXT ·expAVX2(SB), NOSPLIT, $0-32
-	EACH_AVX2(EXPONENTIAL_AVX2)
+// func quickGELUAVX2(dst, x, up *float32, n int)
+TEXT ·quickGELUAVX2(SB), NOSPLIT, $0-32
+	EACH_AVX2(QUICKGELU_AVX2)
 
-// func addAVX2(dst, x, up *float32, n int)
-TEXT ·addAVX2(SB), NOSPLIT, $0-32
+// func reluSquaredAVX2(dst, x, up *float32, n int)
+TEXT ·reluSquaredAVX2(SB), NOSPLIT, $0-32
+	EACH_AVX2(RELUSQUARED_AVX2)
+
+// func addRowAVX2(dst, x, y *float32, n int)
+TEXT ·addRowAVX2(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DST
 	MOVQ x+8(FP), X
-	MOVQ up+16(FP), UP
+	MOVQ y+16(FP), UP
 	MOVQ n+24(FP), N
 
 loop:

@@ -8,7 +8,7 @@ import "math"
 // numbers are named in vec_arm64.h.
 //
 //lint:ignore U1000 the assembly reads it
-var vecTable = func() (t [40][4]float32) {
+var vecTable = func() (t [41][4]float32) {
 	constants := []float32{
 		log2eHigh, log2eLow, roundMagic, exp2Min,
 		exp2C5, exp2C4, exp2C3, exp2C2, exp2C1, 1,
@@ -20,7 +20,7 @@ var vecTable = func() (t [40][4]float32) {
 	for i := range geluC {
 		constants = append(constants, geluC[len(geluC)-1-i])
 	}
-	constants = append(constants, softmaxStart)
+	constants = append(constants, softmaxStart, quickGELU1)
 	for i, c := range constants {
 		for j := range t[i] {
 			t[i][j] = c
@@ -29,14 +29,14 @@ var vecTable = func() (t [40][4]float32) {
 	return t
 }()
 
-// vector is dst[i] = f(x[i]), times up[i] if there is an up; vecAdd adds it.
-func vector(dst, x, up []float32, f vecFunc) {
+// vector is dst[i] = act(x[i]), times up[i] if there is an up.
+func vector(dst, x, up []float32, act Activation) {
 	n := len(dst)
 	if n == 0 {
 		return
 	}
 	if !features.neon {
-		vectorPortable(dst, x, up, f)
+		vectorPortable(dst, x, up, act)
 		return
 	}
 	// Vectors are full: what is left over is computed beside.
@@ -47,7 +47,7 @@ func vector(dst, x, up []float32, f vecFunc) {
 		if up != nil {
 			u = &up[:n][0]
 		}
-		vectorNEON(&dst[0], &x[0], u, full, f)
+		vectorNEON(&dst[0], &x[0], u, full, act)
 	}
 	if full < n {
 		var a, b [4]float32
@@ -57,32 +57,44 @@ func vector(dst, x, up []float32, f vecFunc) {
 			copy(b[:], up[full:n])
 			u = &b[0]
 		}
-		vectorNEON(&a[0], &a[0], u, 4, f)
+		vectorNEON(&a[0], &a[0], u, 4, act)
 		copy(dst[full:], a[:])
 	}
 }
 
-func vectorNEON(dst, x, up *float32, n int, f vecFunc) {
-	switch f {
-	case vecIdentity:
+func vectorNEON(dst, x, up *float32, n int, act Activation) {
+	switch act {
+	case Identity:
 		identityNEON(dst, x, up, n)
-	case vecGELU:
+	case GELU:
 		geluNEON(dst, x, up, n)
-	case vecGELUTanh:
+	case GELUTanh:
 		geluTanhNEON(dst, x, up, n)
-	case vecReLU:
+	case ReLU:
 		reluNEON(dst, x, up, n)
-	case vecSiLU:
+	case SiLU:
 		siluNEON(dst, x, up, n)
-	case vecTanh:
+	case Tanh:
 		tanhNEON(dst, x, up, n)
-	case vecSigmoid:
+	case Sigmoid:
 		sigmoidNEON(dst, x, up, n)
-	case vecExp:
-		expNEON(dst, x, up, n)
-	case vecAdd:
-		addNEON(dst, x, up, n)
+	case QuickGELU:
+		quickGELUNEON(dst, x, up, n)
+	case ReLUSquared:
+		reluSquaredNEON(dst, x, up, n)
 	}
+}
+
+// addRow is addRowPortable.
+func addRow(dst, x, y []float32) {
+	x, y = x[:len(dst)], y[:len(dst)]
+	full := 0
+	if features.neon {
+		if full = len(dst) &^ 3; full > 0 {
+			addRowNEON(&dst[0], &x[0], &y[0], full)
+		}
+	}
+	addRowPortable(dst[full:], x[full:], y[full:])
 }
 
 func scaleRow(row []float32, factor float32) {
@@ -98,13 +110,13 @@ func scaleRow(row []float32, factor float32) {
 // All of the following compute
 //
 //	for i := range n {
-//		dst[i] = f(x[i])
+//		dst[i] = act(x[i])
 //		if up != nil {
 //			dst[i] *= up[i]
 //		}
 //	}
 //
-// for n > 0, a multiple of 4. add is dst[i] = x[i] + up[i].
+// for n > 0, a multiple of 4.
 
 //go:noescape
 func identityNEON(dst, x, up *float32, n int)
@@ -128,10 +140,15 @@ func tanhNEON(dst, x, up *float32, n int)
 func sigmoidNEON(dst, x, up *float32, n int)
 
 //go:noescape
-func expNEON(dst, x, up *float32, n int)
+func quickGELUNEON(dst, x, up *float32, n int)
 
 //go:noescape
-func addNEON(dst, x, up *float32, n int)
+func reluSquaredNEON(dst, x, up *float32, n int)
+
+// addRowNEON is addRowPortable for n > 0 numbers, a multiple of 4.
+//
+//go:noescape
+func addRowNEON(dst, x, y *float32, n int)
 
 // scaleRowNEON is x[i] *= factor for i < n, a multiple of 4 above 0.
 //

@@ -67,3 +67,4 @@
 #define GELUC1     37
 #define GELUC0     38
 #define SOFTMAXSTART 39
+#define QUICKGELU1 40

@@ -195,10 +195,21 @@ store:                      \
 	AND(6, 0, 6)        \
 	ORR(1, 1, 6)
 
-#define EXPONENTIAL \
-	ORR(2, 0, 0) \
-	EXP          \
-	ORR(1, 3, 3)
+#define QUICKGELU \
+	FABS(2, 0)           \
+	CONST(6, SIGMOIDMAX) \
+	FMIN(2, 2, 6)        \
+	CONST(4, QUICKGELU1) \
+	FMUL(4, 2, 4)        \
+	FNEG(4, 4)           \
+	EXP2                 \
+	SIGMA                \
+	RELU                 \
+	FMLS(1, 2, 3)
+
+#define RELUSQUARED \
+	RELU          \
+	FMUL(1, 1, 1)
 
 // func identityNEON(dst, x, up *float32, n int)
 TEXT ·identityNEON(SB), NOSPLIT, $0-32
@@ -228,15 +239,19 @@ TEXT ·tanhNEON(SB), NOSPLIT, $0-32
 TEXT ·sigmoidNEON(SB), NOSPLIT, $0-32
 	EACH(SIGMOID)
 
-// func expNEON(dst, x, up *float32, n int)
-TEXT ·expNEON(SB), NOSPLIT, $0-32
-	EACH(EXPONENTIAL)
+// func quickGELUNEON(dst, x, up *float32, n int)
+TEXT ·quickGELUNEON(SB), NOSPLIT, $0-32
+	EACH(QUICKGELU)
 
-// func addNEON(dst, x, up *float32, n int)
-TEXT ·addNEON(SB), NOSPLIT, $0-32
+// func reluSquaredNEON(dst, x, up *float32, n int)
+TEXT ·reluSquaredNEON(SB), NOSPLIT, $0-32
+	EACH(RELUSQUARED)
+
+// func addRowNEON(dst, x, y *float32, n int)
+TEXT ·addRowNEON(SB), NOSPLIT, $0-32
 	MOVD dst+0(FP), DST
 	MOVD x+8(FP), X
-	MOVD up+16(FP), UP
+	MOVD y+16(FP), UP
 	MOVD n+24(FP), N
 
 loop:

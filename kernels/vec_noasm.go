@@ -2,6 +2,8 @@
 
 package kernels
 
-func vector(dst, x, up []float32, f vecFunc) { vectorPortable(dst, x, up, f) }
+func vector(dst, x, up []float32, act Activation) { vectorPortable(dst, x, up, act) }
 
 func scaleRow(row []float32, factor float32) { scaleRowPortable(row, factor) }
+
+func addRow(dst, x, y []float32) { addRowPortable(dst, x, y) }

@@ -219,7 +219,7 @@ func TestHalfBits(t *testing.T) {
 	}
 }
 
-func TestBrainBits(t *testing.T) {
+func TestBFloat16Bits(t *testing.T) {
 	for _, c := range []struct {
 		x    float32
 		want uint16
@@ -231,13 +231,13 @@ func TestBrainBits(t *testing.T) {
 		{math.Float32frombits(0x7f800001), 0x7fc0}, // a NaN stays one
 		{math.Float32frombits(0x00000001), 0},
 	} {
-		if got := BrainBits(c.x); got != c.want {
+		if got := BFloat16Bits(c.x); got != c.want {
 			t.Errorf("%g (%#08x) becomes %#04x, want %#04x", c.x, math.Float32bits(c.x), got, c.want)
 		}
 	}
 	for h := range 1 << 16 {
-		if x := Brain(uint16(h)); x == x && BrainBits(x) != uint16(h) {
-			t.Fatalf("%#04x comes back as %#04x", h, BrainBits(x))
+		if x := BFloat16(uint16(h)); x == x && BFloat16Bits(x) != uint16(h) {
+			t.Fatalf("%#04x comes back as %#04x", h, BFloat16Bits(x))
 		}
 	}
 }

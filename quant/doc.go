@@ -1,5 +1,5 @@
 // Package quant holds the number formats in which weights are published: IEEE
-// and brain floats and GGML's block types.
+// floats, bfloat16 and GGML's block types.
 //
 // It is the definition of each format: the plain Go code here is what the
 // kernels' assembly is tested against.

@@ -47,12 +47,12 @@ func HalfBits(x float32) uint16 {
 	return sign | uint16((b-112<<23)>>13)
 }
 
-// Brain is the number that the bits of a bfloat16 stand for.
-func Brain(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
+// BFloat16 is the number that the bits of a bfloat16 stand for.
+func BFloat16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 
-// BrainBits is x rounded to the nearest bfloat16, ties to even. Numbers too large
+// BFloat16Bits is x rounded to the nearest bfloat16, ties to even. Numbers too large
 // become infinity; a NaN stays one.
-func BrainBits(x float32) uint16 {
+func BFloat16Bits(x float32) uint16 {
 	b := math.Float32bits(x)
 	if b&0x7fffffff > 0x7f800000 {
 		return uint16(b>>16) | 0x40
@@ -114,6 +114,6 @@ func dequantizeBF16(dst []float32, src []byte) {
 		dst, src = dst[4:], src[8:]
 	}
 	for i := range dst {
-		dst[i] = Brain(binary.LittleEndian.Uint16(src[2*i:]))
+		dst[i] = BFloat16(binary.LittleEndian.Uint16(src[2*i:]))
 	}
 }

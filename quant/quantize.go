@@ -37,7 +37,7 @@ func Quantize(dst []byte, t Type, src []float32) error {
 		return nil
 	case BF16:
 		for i, x := range src {
-			binary.LittleEndian.PutUint16(dst[2*i:], BrainBits(x))
+			binary.LittleEndian.PutUint16(dst[2*i:], BFloat16Bits(x))
 		}
 		return nil
 	}

@@ -8,7 +8,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
 	"pgregory.net/rapid"
@@ -115,7 +114,8 @@ func TestMerge(t *testing.T) {
 }
 
 // TestLongRuns makes sure that the time for a run of one letter is about
-// proportional to its length.
+// proportional to its length: if it grew with the square, the test would not end
+// before go test gives up.
 func TestLongRuns(t *testing.T) {
 	vocab, merges := `"a":0`, ""
 	for i, s := 1, "aa"; len(s) <= 64; i, s = i+1, s+s {
@@ -126,11 +126,7 @@ func TestLongRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
 	got := tok.Tokens(nil, strings.Repeat("a", 1_000_003))
-	if took := time.Since(began); took > 20*time.Second {
-		t.Errorf("took %v", took)
-	}
 	if len(got) != 1_000_003/64+2 || got[0] != 6 || got[len(got)-1] != 0 || got[len(got)-2] != 1 {
 		t.Errorf("%d ids, the last %v", len(got), got[len(got)-3:])
 	}

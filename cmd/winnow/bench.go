@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"github.com/winnow-rerank/winnow"
-	"github.com/winnow-rerank/winnow/kernels"
+	"github.com/winnow-rerank/winnow/internal/peak"
 )
 
 type benchCommand struct {
@@ -107,13 +107,13 @@ func (c *benchCommand) Run(env *environment) error {
 	// has half as many again.
 	perToken := 2 * float64(info.Layers) * float64(info.Hidden) * (4*float64(info.Hidden) + 2*float64(info.Intermediate))
 	r.GigaOps = r.TokensPS * perToken / 1e9
-	peak := kernels.PeakF32()
+	top := peak.F32(r.Kernels)
 	if r.Precision == "int8" {
-		if p := kernels.PeakInt8(""); p > 0 {
-			peak = p
+		if p := peak.Int8(r.Kernels); p > 0 {
+			top = p
 		}
 	}
-	r.Peak = peak * float64(r.Threads)
+	r.Peak = top * float64(r.Threads)
 	r.Share = r.GigaOps / r.Peak
 	if c.JSON {
 		e := json.NewEncoder(env.stdout)

@@ -158,7 +158,7 @@ func (r *RoPE) upTo(n int) *ropeTable {
 		for rows < n {
 			rows *= 2
 		}
-		cos, sin := kernels.RopeTableOf(r.frequencies, rows, r.factor)
+		cos, sin := kernels.RopeTable(r.frequencies, rows, r.factor)
 		t = &ropeTable{cos, sin}
 		r.table.Store(t)
 	}

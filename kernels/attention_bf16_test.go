@@ -43,8 +43,8 @@ func TestPairBits(t *testing.T) {
 			}
 		}
 	}
-	for n := 1; n <= 3*pairGroup; n++ {
-		rows, size := 1+n%5, (n+pairGroup-1)/pairGroup*pairGroup/2
+	for n := 1; n <= 3*bf16Group; n++ {
+		rows, size := 1+n%5, (n+bf16Group-1)/bf16Group*bf16Group/2
 		src := randomMatrix(r, rows, n, n%3)
 		odd(src)
 		got, want := randomMatrix(r, rows, size, 7), randomMatrix(r, rows, size, 2)
@@ -53,13 +53,13 @@ func TestPairBits(t *testing.T) {
 		roundRowsPortable(want, src, factor)
 		sameBits(t, "roundRows", got, want)
 	}
-	for n := 1; n <= pairGroup; n++ {
+	for n := 1; n <= bf16Group; n++ {
 		for _, rows := range []int{0, 1, 7, 15, 16, 17, 30, 31, 32} {
 			src := randomMatrix(r, rows, n, n%5)
 			odd(src)
-			got, want := aligned[float32](pairGroup*pairTile), make([]float32, pairGroup*pairTile)
-			roundPairs(got, src)
-			roundPairsPortable(want, src)
+			got, want := aligned[float32](bf16Group*bf16Tile), make([]float32, bf16Group*bf16Tile)
+			roundTiles(got, src)
+			roundTilesPortable(want, src)
 			if !slices.Equal(bitsOf(got), bitsOf(want)) {
 				t.Errorf("pairs of %d×%d numbers: %x, want %x", rows, n, bitsOf(got), bitsOf(want))
 			}
@@ -87,12 +87,12 @@ func TestPairBits(t *testing.T) {
 	}
 }
 
-// TestWeighPairs compares weights with 2^(score − max) in float64.
-func TestWeighPairs(t *testing.T) {
+// TestWeighBF16 compares weights with 2^(score − max) in float64.
+func TestWeighBF16(t *testing.T) {
 	r := rand.New(rand.NewPCG(5, 6))
-	for _, weigh := range []func([]softmaxState, []float32, int, int, bool){weighPairs, weighPairsPortable} {
-		for n := pairGroup; n <= 4*pairGroup; n += pairGroup {
-			scores := randomMatrix(r, 6, n, pairTile)
+	for _, weigh := range []func([]softmaxState, []float32, int, int, bool){weighBF16, weighBF16Portable} {
+		for n := bf16Group; n <= 4*bf16Group; n += bf16Group {
+			scores := randomMatrix(r, 6, n, bf16Tile)
 			scores.Row(1)[n/3], scores.Row(2)[n-1] = infinity, 1e30
 			for j := range n {
 				scores.Row(3)[j] = infinity
@@ -112,8 +112,8 @@ func TestWeighPairs(t *testing.T) {
 				sum := 0.0
 				for j, score := range x.Row(i) {
 					want := math.Exp2(float64(score) - float64(s.max))
-					group := scores.Row(i)[j/pairGroup*pairTile:]
-					got := float64(shortNumber(unsafe.Pointer(&group[j%pairTile]), j%pairGroup/pairTile))
+					group := scores.Row(i)[j/bf16Group*bf16Tile:]
+					got := float64(shortNumber(unsafe.Pointer(&group[j%bf16Tile]), j%bf16Group/bf16Tile))
 					if got-want > 0x1p-12*want || want-got > (0x1p-7+0x1p-12)*want+0x1p-126 {
 						t.Fatalf("row %d: weight %d of %v is %v, want %v", i, j, score, got, want)
 					}
@@ -125,36 +125,36 @@ func TestWeighPairs(t *testing.T) {
 			}
 		}
 		// A score that is no number leaves none in its row, whichever weights are.
-		scores, state := randomMatrix(r, 1, pairGroup, 0), make([]softmaxState, 1)
+		scores, state := randomMatrix(r, 1, bf16Group, 0), make([]softmaxState, 1)
 		scores.Row(0)[3] = float32(math.NaN())
 		state[0].reset()
-		weigh(state, scores.Data, scores.Stride, pairGroup, true)
+		weigh(state, scores.Data, scores.Stride, bf16Group, true)
 		if x := state[0].inverse; x == x {
 			t.Errorf("a row with NaN has 1/sum = %v", x)
 		}
 	}
 }
 
-// TestPairProduct compares products of rounded numbers with those in float64.
-func TestPairProduct(t *testing.T) {
+// TestBF16Product compares products of rounded numbers with those in float64.
+func TestBF16Product(t *testing.T) {
 	r := rand.New(rand.NewPCG(7, 8))
-	products := map[string]func(*pairProduct){"": multiplyPairs, "portable": multiplyPairsPortable}
+	products := map[string]func(*bf16Product){"": multiplyBF16, "portable": multiplyBF16Portable}
 	for _, c := range []struct{ rows, groups, panels int }{{16, 1, 1}, {3, 1, 2}, {32, 1, 1}, {17, 2, 2}, {32, 2, 3}, {31, 3, 5}, {7, 16, 2}, {32, 16, 2}} {
-		depth, width := c.groups*pairGroup, c.panels*pairGroup
-		a, b := randomMatrix(r, pairRows, depth, 0), randomMatrix(r, depth, width, 0)
-		rows := Matrix{Data: aligned[float32](pairRows * depth / 2), Rows: pairRows, Cols: depth / 2, Stride: depth / 2}
+		depth, width := c.groups*bf16Group, c.panels*bf16Group
+		a, b := randomMatrix(r, bf16Rows, depth, 0), randomMatrix(r, depth, width, 0)
+		rows := Matrix{Data: aligned[float32](bf16Rows * depth / 2), Rows: bf16Rows, Cols: depth / 2, Stride: depth / 2}
 		roundRows(rows, a, 1)
 		panels := aligned[float32](depth * width / 2)
-		for p := 0; p < width; p += pairGroup {
-			for g := 0; g < depth; g += pairGroup {
-				roundPairs(panels[(p*depth+g*pairGroup)/2:], b.Slice(g, g+pairGroup).Columns(p, p+pairGroup))
+		for p := 0; p < width; p += bf16Group {
+			for g := 0; g < depth; g += bf16Group {
+				roundTiles(panels[(p*depth+g*bf16Group)/2:], b.Slice(g, g+bf16Group).Columns(p, p+bf16Group))
 			}
 		}
 		for name, multiply := range products {
 			for _, add := range []bool{false, true} {
-				old := randomMatrix(r, pairRows, width, 0)
+				old := randomMatrix(r, bf16Rows, width, 0)
 				y := copyMatrix(old)
-				multiply(&pairProduct{a: unsafe.Pointer(&rows.Data[0]), aRow: uintptr(2 * depth), b: unsafe.Pointer(&panels[0]), bPanel: uintptr(2 * pairGroup * depth),
+				multiply(&bf16Product{a: unsafe.Pointer(&rows.Data[0]), aRow: uintptr(2 * depth), b: unsafe.Pointer(&panels[0]), bPanel: uintptr(2 * bf16Group * depth),
 					y: unsafe.Pointer(&y.Data[0]), yRow: uintptr(4 * y.Stride), rows: c.rows, groups: c.groups, panels: c.panels, add: add})
 				for i := range c.rows {
 					for j := range width {
@@ -172,7 +172,7 @@ func TestPairProduct(t *testing.T) {
 						}
 					}
 				}
-				for i := (c.rows + pairTile - 1) / pairTile * pairTile; i < pairRows; i++ {
+				for i := (c.rows + bf16Tile - 1) / bf16Tile * bf16Tile; i < bf16Rows; i++ {
 					if !slices.Equal(y.Row(i), old.Row(i)) {
 						t.Fatalf("%v %s: row %d is written", c, name, i)
 					}

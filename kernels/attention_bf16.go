@@ -10,24 +10,24 @@ import (
 // to 8 bits. The weights are summed as they are cut off, so that what they are off
 // by is off by the same in the sum, and hardly shows in the quotient.
 //
-// A row of numbers is cut in groups of pairGroup; of each, numbers pairTile apart are
+// A row of numbers is cut in groups of bf16Group; of each, numbers bf16Tile apart are
 // a pair, which makes no shuffling and takes the room of one float32 number. Keys and
-// values are packed in panels of pairGroup columns. Of a panel, each group of inputs
-// is two tiles of pairTile rows by pairTile columns, left and right: a tile's number
+// values are packed in panels of bf16Group columns. Of a panel, each group of inputs
+// is two tiles of bf16Tile rows by bf16Tile columns, left and right: a tile's number
 // (i, j) is pair i of the group for column j. What is left of the last group is 0.
 //
-// Up to pairRows queries are taken through pairBlock keys at a time, whose scores then
-// stay in the first-level cache, and through all pairSpan keys that are packed before
+// Up to bf16Rows queries are taken through bf16Block keys at a time, whose scores then
+// stay in the first-level cache, and through all bf16Span keys that are packed before
 // the next ones are: those stay in the second-level cache, and what is known of the
 // queries in the first. Blocks and spans begin at multiples of their sizes.
 const (
-	pairGroup = 32
-	pairTile  = 16
-	pairRows  = 2 * pairTile
-	pairBlock = 256
-	pairSpan  = 4096
-	// pairStride is attentionStride for a block's scores.
-	pairStride = pairBlock + softmaxLanes
+	bf16Group = 32
+	bf16Tile  = 16
+	bf16Rows  = 2 * bf16Tile
+	bf16Block = 256
+	bf16Span  = 4096
+	// bf16Stride is attentionStride for a block's scores.
+	bf16Stride = bf16Block + softmaxLanes
 )
 
 const nan = 0x7fc00000
@@ -50,40 +50,40 @@ func pair(x, y float32) float32 {
 func roundRowsPortable(dst, src Matrix, factor float32) {
 	for r := range src.Rows {
 		to, from := dst.Row(r), src.Row(r)
-		for g := 0; g < len(from); g += pairGroup {
-			var group [pairGroup]float32
+		for g := 0; g < len(from); g += bf16Group {
+			var group [bf16Group]float32
 			copy(group[:], from[g:])
-			for i := range pairTile {
-				to[g/2+i] = pair(group[i]*factor, group[pairTile+i]*factor)
+			for i := range bf16Tile {
+				to[g/2+i] = pair(group[i]*factor, group[bf16Tile+i]*factor)
 			}
 		}
 	}
 }
 
-// roundPairsPortable is the definition of roundPairs: it writes the two tiles that
-// begin at dst, the pairs of a group of rows of src, up to pairGroup rows and
+// roundTilesPortable is the definition of roundTiles: it writes the two tiles that
+// begin at dst, the pairs of a group of rows of src, up to bf16Group rows and
 // columns.
-func roundPairsPortable(dst []float32, src Matrix) {
+func roundTilesPortable(dst []float32, src Matrix) {
 	number := func(i, j int) float32 {
 		if i >= src.Rows || j >= src.Cols {
 			return 0
 		}
 		return src.Row(i)[j]
 	}
-	for i := range pairTile {
-		for j := range pairGroup {
-			dst[j/pairTile*pairTile*pairTile+i*pairTile+j%pairTile] = pair(number(i, j), number(pairTile+i, j))
+	for i := range bf16Tile {
+		for j := range bf16Group {
+			dst[j/bf16Tile*bf16Tile*bf16Tile+i*bf16Tile+j%bf16Tile] = pair(number(i, j), number(bf16Tile+i, j))
 		}
 	}
 }
 
-// weighPairsPortable is the definition of weighPairs: weighRows for scores that are
-// binary logarithms, n of them, a multiple of pairGroup, with weights that are cut off
+// weighBF16Portable is the definition of weighBF16: weighRows for scores that are
+// binary logarithms, n of them, a multiple of bf16Group, with weights that are cut off
 // to bfloat16 numbers before they are summed, and which are written in pairs to the
 // first half of each row. The inverse of the sum is there after the last piece. The
 // assembly has weights that are off by up to 2⁻¹³ of their size before they are cut
 // off.
-func weighPairsPortable(s []softmaxState, scores []float32, stride, n int, last bool) {
+func weighBF16Portable(s []softmaxState, scores []float32, stride, n int, last bool) {
 	for r := range s {
 		row := scores[r*stride:][:n]
 		inverse := s[r].inverse
@@ -95,46 +95,46 @@ func weighPairsPortable(s []softmaxState, scores []float32, stride, n int, last 
 		if !last {
 			s[r].inverse = inverse
 		}
-		for g := 0; g < n; g += pairGroup {
-			for i := range pairTile {
-				x, y := math.Float32bits(row[g+i]), math.Float32bits(row[g+pairTile+i])
+		for g := 0; g < n; g += bf16Group {
+			for i := range bf16Tile {
+				x, y := math.Float32bits(row[g+i]), math.Float32bits(row[g+bf16Tile+i])
 				row[g/2+i] = math.Float32frombits(x>>16 | y)
 			}
 		}
 	}
 }
 
-// A pairProduct says to a micro-kernel what to compute: rows by panels of pairGroup
+// A bf16Product says to a micro-kernel what to compute: rows by panels of bf16Group
 // columns, y = a·b, or y += a·b. Strides are in bytes. Rows up to the next multiple of
-// pairTile are read and written, too.
-type pairProduct struct {
+// bf16Tile are read and written, too.
+type bf16Product struct {
 	a      unsafe.Pointer // rows of pairs
 	aRow   uintptr
 	b      unsafe.Pointer // panels
 	bPanel uintptr
 	y      unsafe.Pointer
 	yRow   uintptr
-	rows   int // 1 to pairRows
+	rows   int // 1 to bf16Rows
 	groups int // of inputs; above 0
 	panels int // above 0
 	add    bool
 }
 
-// multiplyPairsPortable is the definition of multiplyPairs.
-func multiplyPairsPortable(t *pairProduct) {
-	const tile = 4 * pairTile * pairTile // bytes
+// multiplyBF16Portable is the definition of multiplyBF16.
+func multiplyBF16Portable(t *bf16Product) {
+	const tile = 4 * bf16Tile * bf16Tile // bytes
 	for r := range uintptr(t.rows) {
-		for c := range t.panels * pairGroup {
-			b := unsafe.Add(t.b, uintptr(c/pairGroup)*t.bPanel+uintptr(c%pairGroup/pairTile*tile+c%pairTile*4))
+		for c := range t.panels * bf16Group {
+			b := unsafe.Add(t.b, uintptr(c/bf16Group)*t.bPanel+uintptr(c%bf16Group/bf16Tile*tile+c%bf16Tile*4))
 			y := (*float32)(unsafe.Add(t.y, r*t.yRow+uintptr(4*c)))
 			sum := float32(0)
 			if t.add {
 				sum = *y
 			}
 			for g := range t.groups {
-				a, b := unsafe.Add(t.a, r*t.aRow+uintptr(2*pairGroup*g)), unsafe.Add(b, 2*tile*g)
-				for i := range pairGroup {
-					sum += float32(shortNumber(a, i) * shortNumber(unsafe.Add(b, i/2*4*pairTile), i%2))
+				a, b := unsafe.Add(t.a, r*t.aRow+uintptr(2*bf16Group*g)), unsafe.Add(b, 2*tile*g)
+				for i := range bf16Group {
+					sum += float32(shortNumber(a, i) * shortNumber(unsafe.Add(b, i/2*4*bf16Tile), i%2))
 				}
 			}
 			*y = sum
@@ -161,22 +161,22 @@ func scaleRowsPortable(dst, src Matrix, states []softmaxState, inverse bool) {
 	}
 }
 
-// packPairKeys is packKeys for keys that are rounded. Tiles are as wide as they are
+// packBF16Keys is packKeys for keys that are rounded. Tiles are as wide as they are
 // high, so that pairs, made as those of queries are, only need to be transposed.
-func (r *attentionRun) packPairKeys() {
-	for j := r.lo; j < r.hi; j += pairTile {
-		r.rounded(r.rowsOfPairs(0, min(pairTile, r.hi-j)), r.KPrefix, r.k, j)
-		rows := r.rowsOfPairs(0, pairTile)
-		tile := r.keys[((j-r.lo)/pairGroup*pairGroup*r.depth)/2+(j-r.lo)%pairGroup*pairTile:]
-		for g := 0; g < rows.Cols; g += pairTile {
-			transpose(tile[g*pairGroup:], pairTile, rows.Columns(g, g+pairTile))
+func (r *attentionRun) packBF16Keys() {
+	for j := r.lo; j < r.hi; j += bf16Tile {
+		r.rounded(r.queryPairs(0, min(bf16Tile, r.hi-j)), r.KPrefix, r.k, j)
+		rows := r.queryPairs(0, bf16Tile)
+		tile := r.keys[((j-r.lo)/bf16Group*bf16Group*r.depth)/2+(j-r.lo)%bf16Group*bf16Tile:]
+		for g := 0; g < rows.Cols; g += bf16Tile {
+			transpose(tile[g*bf16Group:], bf16Tile, rows.Columns(g, g+bf16Tile))
 		}
 	}
 }
 
-// rowsOfPairs are n of the rows of pairs in r.queries: pairTile for keys that are to be
+// queryPairs are n of the rows of pairs in r.queries: bf16Tile for keys that are to be
 // packed, then the queries.
-func (r *attentionRun) rowsOfPairs(from, n int) Matrix {
+func (r *attentionRun) queryPairs(from, n int) Matrix {
 	cols := r.depth / 2
 	return Matrix{Data: r.queries[from*cols:], Rows: n, Cols: cols, Stride: cols}
 }
@@ -190,11 +190,11 @@ func (r *attentionRun) rounded(dst, prefix, rest Matrix, from int) {
 	}
 }
 
-// packPairValues is packValues for values that are rounded.
-func (r *attentionRun) packPairValues() {
+// packBF16Values is packValues for values that are rounded.
+func (r *attentionRun) packBF16Values() {
 	span := r.span()
-	for j := r.lo; j < r.hi; j += pairGroup {
-		end := min(j+pairGroup, r.hi)
+	for j := r.lo; j < r.hi; j += bf16Group {
+		end := min(j+bf16Group, r.hi)
 		rows := segment(r.VPrefix, r.v, j, end)
 		if rows.Rows < end-j { // both in the prefix and behind it
 			joined := Matrix{Data: r.sums, Rows: end - j, Cols: r.v.Cols, Stride: r.v.Cols}
@@ -203,25 +203,25 @@ func (r *attentionRun) packPairValues() {
 			}
 			rows = joined
 		}
-		for c := 0; c < r.v.Cols; c += pairGroup {
-			roundPairs(r.values[(c*span+(j-r.lo)*pairGroup)/2:][:pairGroup*pairTile], rows.Columns(c, min(c+pairGroup, r.v.Cols)))
+		for c := 0; c < r.v.Cols; c += bf16Group {
+			roundTiles(r.values[(c*span+(j-r.lo)*bf16Group)/2:][:bf16Group*bf16Tile], rows.Columns(c, min(c+bf16Group, r.v.Cols)))
 		}
 	}
 }
 
 // span is the number of packed keys, those that fill up the last group included.
 func (r *attentionRun) span() int {
-	return (r.hi - r.lo + pairGroup - 1) / pairGroup * pairGroup
+	return (r.hi - r.lo + bf16Group - 1) / bf16Group * bf16Group
 }
 
-// tilePairs adds the packed keys to query rows i to i+height-1.
-func (r *attentionRun) tilePairs(i, height int) {
-	lo, hi, first, last := r.clip(i, height, pairSpan)
+// tileBF16 adds the packed keys to query rows i to i+height-1.
+func (r *attentionRun) tileBF16(i, height int) {
+	lo, hi, first, last := r.clip(i, height, bf16Span)
 	if lo >= hi {
 		return
 	}
 	states := r.states(i, height, first, last)
-	width := (r.v.Cols + pairGroup - 1) / pairGroup * pairGroup
+	width := (r.v.Cols + bf16Group - 1) / bf16Group * bf16Group
 	sums := Matrix{Data: r.sums, Rows: height, Cols: r.v.Cols, Stride: width}
 	out := r.out.Slice(i, i+height)
 	if !first {
@@ -231,8 +231,8 @@ func (r *attentionRun) tilePairs(i, height int) {
 	}
 	prefetchRows(out)
 	for from, begins := lo, first; from < hi; begins = false {
-		to := min(hi, from/pairBlock*pairBlock+pairBlock)
-		r.blockPairs(states, sums, i, from, to, begins, last && to == hi)
+		to := min(hi, from/bf16Block*bf16Block+bf16Block)
+		r.blockBF16(states, sums, i, from, to, begins, last && to == hi)
 		from = to
 	}
 	if last {
@@ -244,25 +244,25 @@ func (r *attentionRun) tilePairs(i, height int) {
 	}
 }
 
-// blockPairs adds packed keys from to to-1, of one block, to sums, which are those of
+// blockBF16 adds packed keys from to to-1, of one block, to sums, which are those of
 // the tile that begins at query row i; or makes them the sums if they are the first.
-func (r *attentionRun) blockPairs(states []softmaxState, sums Matrix, i, from, to int, first, last bool) {
-	from = r.lo + (from-r.lo)/pairGroup*pairGroup
-	n := (to - from + pairGroup - 1) / pairGroup * pairGroup
-	q := r.rowsOfPairs(pairTile+i, len(states))
-	multiplyPairs(&pairProduct{a: unsafe.Pointer(&q.Data[0]), aRow: uintptr(4 * q.Stride),
-		b: unsafe.Pointer(&r.keys[(from-r.lo)*r.depth/2]), bPanel: uintptr(2 * pairGroup * r.depth),
-		y: unsafe.Pointer(&r.scores[0]), yRow: 4 * pairStride, rows: len(states), groups: r.depth / pairGroup, panels: n / pairGroup})
-	r.prepare(i, len(states), pairStride, from, n, to)
-	weighPairs(states, r.scores, pairStride, n, last)
+func (r *attentionRun) blockBF16(states []softmaxState, sums Matrix, i, from, to int, first, last bool) {
+	from = r.lo + (from-r.lo)/bf16Group*bf16Group
+	n := (to - from + bf16Group - 1) / bf16Group * bf16Group
+	q := r.queryPairs(bf16Tile+i, len(states))
+	multiplyBF16(&bf16Product{a: unsafe.Pointer(&q.Data[0]), aRow: uintptr(4 * q.Stride),
+		b: unsafe.Pointer(&r.keys[(from-r.lo)*r.depth/2]), bPanel: uintptr(2 * bf16Group * r.depth),
+		y: unsafe.Pointer(&r.scores[0]), yRow: 4 * bf16Stride, rows: len(states), groups: r.depth / bf16Group, panels: n / bf16Group})
+	r.prepare(i, len(states), bf16Stride, from, n, to)
+	weighBF16(states, r.scores, bf16Stride, n, last)
 	if sums.Cols == 0 {
 		return
 	}
 	if !first {
 		scaleRows(sums, sums, states, false)
 	}
-	multiplyPairs(&pairProduct{a: unsafe.Pointer(&r.scores[0]), aRow: 4 * pairStride,
-		b: unsafe.Pointer(&r.values[(from-r.lo)*pairTile]), bPanel: uintptr(2 * pairGroup * r.span()),
-		y: unsafe.Pointer(&sums.Data[0]), yRow: uintptr(4 * sums.Stride), rows: len(states), groups: n / pairGroup,
-		panels: sums.Stride / pairGroup, add: !first})
+	multiplyBF16(&bf16Product{a: unsafe.Pointer(&r.scores[0]), aRow: 4 * bf16Stride,
+		b: unsafe.Pointer(&r.values[(from-r.lo)*bf16Tile]), bPanel: uintptr(2 * bf16Group * r.span()),
+		y: unsafe.Pointer(&sums.Data[0]), yRow: uintptr(4 * sums.Stride), rows: len(states), groups: n / bf16Group,
+		panels: sums.Stride / bf16Group, add: !first})
 }

@@ -20,7 +20,7 @@
 // TDPBF16PS is Tt += Ta·Tb.
 #define TDPBF16PS(t, a, b) BYTE $0xc4; BYTE $0xe2; BYTE $(0x7a-8*b); BYTE $0x5c; BYTE $(0xc0+8*t+a)
 
-#define TERMS  R8  // the pairProduct
+#define TERMS  R8  // the bf16Product
 #define PANELS R9  // panels left
 #define GROUPS R10 // groups left
 #define BPANEL R11 // bytes from panel to panel of b
@@ -39,21 +39,21 @@
 	SHLQ $4, lower    \
 	ADDQ upper, lower
 
-// func multiplyPairsAMX(t *pairProduct)
-TEXT ·multiplyPairsAMX(SB), NOSPLIT, $0-8
+// func multiplyBF16AMX(t *bf16Product)
+TEXT ·multiplyBF16AMX(SB), NOSPLIT, $0-8
 	LEAQ ·wholeTiles(SB), AX
 	LDTILECFG_AX
 	MOVQ t+0(FP), TERMS
-	MOVQ pairProduct_panels(TERMS), PANELS
-	MOVQ pairProduct_b(TERMS), PANEL
-	MOVQ pairProduct_bPanel(TERMS), BPANEL
-	MOVQ pairProduct_y(TERMS), Y
+	MOVQ bf16Product_panels(TERMS), PANELS
+	MOVQ bf16Product_b(TERMS), PANEL
+	MOVQ bf16Product_bPanel(TERMS), BPANEL
+	MOVQ bf16Product_y(TERMS), Y
 	MOVQ $64, BSTEP
-	CMPQ pairProduct_rows(TERMS), $16
+	CMPQ bf16Product_rows(TERMS), $16
 	JLE  few
 
 panel:
-	CMPB pairProduct_add(TERMS), $0
+	CMPB bf16Product_add(TERMS), $0
 	JNE  old
 	TILEZERO(0)
 	TILEZERO(1)
@@ -62,7 +62,7 @@ panel:
 	JMP  begin
 
 old:
-	MOVQ pairProduct_yRow(TERMS), STEP
+	MOVQ bf16Product_yRow(TERMS), STEP
 	ROWS16(Y, Y16)
 	LOAD(0, UPPER_Y, 0)
 	LOAD(1, UPPER_Y, 64)
@@ -70,10 +70,10 @@ old:
 	LOAD(3, LOWER_Y, 64)
 
 begin:
-	MOVQ pairProduct_a(TERMS), A
-	MOVQ pairProduct_aRow(TERMS), STEP
+	MOVQ bf16Product_a(TERMS), A
+	MOVQ bf16Product_aRow(TERMS), STEP
 	ROWS16(A, A16)
-	MOVQ pairProduct_groups(TERMS), GROUPS
+	MOVQ bf16Product_groups(TERMS), GROUPS
 	MOVQ PANEL, B
 
 group:
@@ -90,7 +90,7 @@ group:
 	ADDQ $2048, B
 	DECQ GROUPS
 	JNZ  group
-	MOVQ pairProduct_yRow(TERMS), STEP
+	MOVQ bf16Product_yRow(TERMS), STEP
 	ROWS16(Y, Y16)
 	STORE(0, UPPER_Y, 0)
 	STORE(1, UPPER_Y, 64)
@@ -103,21 +103,21 @@ group:
 	JMP  done
 
 few:
-	CMPB pairProduct_add(TERMS), $0
+	CMPB bf16Product_add(TERMS), $0
 	JNE  fewOld
 	TILEZERO(0)
 	TILEZERO(1)
 	JMP  fewBegin
 
 fewOld:
-	MOVQ pairProduct_yRow(TERMS), STEP
+	MOVQ bf16Product_yRow(TERMS), STEP
 	LOAD(0, UPPER_Y, 0)
 	LOAD(1, UPPER_Y, 64)
 
 fewBegin:
-	MOVQ pairProduct_a(TERMS), A
-	MOVQ pairProduct_aRow(TERMS), STEP
-	MOVQ pairProduct_groups(TERMS), GROUPS
+	MOVQ bf16Product_a(TERMS), A
+	MOVQ bf16Product_aRow(TERMS), STEP
+	MOVQ bf16Product_groups(TERMS), GROUPS
 	MOVQ PANEL, B
 
 fewGroup:
@@ -130,7 +130,7 @@ fewGroup:
 	ADDQ $2048, B
 	DECQ GROUPS
 	JNZ  fewGroup
-	MOVQ pairProduct_yRow(TERMS), STEP
+	MOVQ bf16Product_yRow(TERMS), STEP
 	STORE(0, UPPER_Y, 0)
 	STORE(1, UPPER_Y, 64)
 	ADDQ $128, Y
@@ -233,8 +233,8 @@ next:
 	VZEROUPPER
 	RET
 
-// func roundPairsAVX512(dst, src *float32, row uintptr, rows, cols int)
-TEXT ·roundPairsAVX512(SB), NOSPLIT, $0-40
+// func roundTilesAVX512(dst, src *float32, row uintptr, rows, cols int)
+TEXT ·roundTilesAVX512(SB), NOSPLIT, $0-40
 	CONSTANTS
 	MOVQ  dst+0(FP), DI
 	MOVQ  src+8(FP), SI

@@ -2,37 +2,33 @@
 
 package kernels
 
-import "golang.org/x/sys/cpu"
-
-// pairAttention is the shape of Coarse attention, if the machine has one.
-func pairAttention() (s attentionShape, ok bool) {
-	return attentionShape{rows: pairRows, cols: pairGroup, pairs: true}, hasPairs()
+// bf16Attention is the shape of Coarse attention, if the machine has one.
+func bf16Attention() (s attentionShape, ok bool) {
+	return attentionShape{rows: bf16Rows, cols: bf16Group, bf16: true}, features.amxBF16
 }
-
-func hasPairs() bool { return features.amx && cpu.X86.HasAMXBF16 }
 
 // roundRows is roundRowsPortable, with the same bits.
 func roundRows(dst, src Matrix, factor float32) {
-	if !hasPairs() || src.Rows == 0 || src.Cols == 0 {
+	if !features.amxBF16 || src.Rows == 0 || src.Cols == 0 {
 		roundRowsPortable(dst, src, factor)
 		return
 	}
 	roundRowsAVX512(&dst.Data[0], uintptr(4*dst.Stride), &src.Data[0], uintptr(4*src.Stride), src.Rows, src.Cols, factor)
 }
 
-// roundPairs is roundPairsPortable, with the same bits.
-func roundPairs(dst []float32, src Matrix) {
-	if !hasPairs() || src.Rows == 0 || src.Cols == 0 {
-		roundPairsPortable(dst, src)
+// roundTiles is roundTilesPortable, with the same bits.
+func roundTiles(dst []float32, src Matrix) {
+	if !features.amxBF16 || src.Rows == 0 || src.Cols == 0 {
+		roundTilesPortable(dst, src)
 		return
 	}
-	roundPairsAVX512(&dst[:pairGroup*pairTile][0], &src.Data[0], uintptr(4*src.Stride), src.Rows, src.Cols)
+	roundTilesAVX512(&dst[:bf16Group*bf16Tile][0], &src.Data[0], uintptr(4*src.Stride), src.Rows, src.Cols)
 }
 
-// weighPairs is weighPairsPortable.
-func weighPairs(s []softmaxState, scores []float32, stride, n int, last bool) {
-	if !hasPairs() || len(s) == 0 || n == 0 {
-		weighPairsPortable(s, scores, stride, n, last)
+// weighBF16 is weighBF16Portable.
+func weighBF16(s []softmaxState, scores []float32, stride, n int, last bool) {
+	if !features.amxBF16 || len(s) == 0 || n == 0 {
+		weighBF16Portable(s, scores, stride, n, last)
 		return
 	}
 	weighRowsAVX512(&s[0], len(s), &scores[0], uintptr(4*stride), n, 1, true, last)
@@ -40,24 +36,24 @@ func weighPairs(s []softmaxState, scores []float32, stride, n int, last bool) {
 
 // prefetchRows says that m will be written.
 func prefetchRows(m Matrix) {
-	if hasPairs() && m.Rows > 0 && m.Cols > 0 {
+	if features.amxBF16 && m.Rows > 0 && m.Cols > 0 {
 		prefetchRowsAMD64(&m.Data[0], uintptr(4*m.Stride), m.Rows, 4*m.Cols)
 	}
 }
 
-// multiplyPairs is multiplyPairsPortable, but for the order of the sum within a
+// multiplyBF16 is multiplyBF16Portable, but for the order of the sum within a
 // group.
-func multiplyPairs(t *pairProduct) {
-	if hasPairs() {
-		multiplyPairsAMX(t)
+func multiplyBF16(t *bf16Product) {
+	if features.amxBF16 {
+		multiplyBF16AMX(t)
 	} else {
-		multiplyPairsPortable(t)
+		multiplyBF16Portable(t)
 	}
 }
 
 // scaleRows is scaleRowsPortable, with the same bits.
 func scaleRows(dst, src Matrix, states []softmaxState, inverse bool) {
-	if !hasPairs() || src.Rows == 0 || src.Cols == 0 {
+	if !features.amxBF16 || src.Rows == 0 || src.Cols == 0 {
 		scaleRowsPortable(dst, src, states, inverse)
 		return
 	}
@@ -74,17 +70,17 @@ func scaleRows(dst, src Matrix, states []softmaxState, inverse bool) {
 //go:noescape
 func roundRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr, rows, cols int, factor float32)
 
-// roundPairsAVX512 is roundPairsPortable for rows of cols numbers, both 1 to 32; the
+// roundTilesAVX512 is roundTilesPortable for rows of cols numbers, both 1 to 32; the
 // stride is in bytes.
 //
 //go:noescape
-func roundPairsAVX512(dst, src *float32, row uintptr, rows, cols int)
+func roundTilesAVX512(dst, src *float32, row uintptr, rows, cols int)
 
-// multiplyPairsAMX is multiplyPairsPortable; the numbers of a group are summed in
+// multiplyBF16AMX is multiplyBF16Portable; the numbers of a group are summed in
 // the order of the instruction.
 //
 //go:noescape
-func multiplyPairsAMX(t *pairProduct)
+func multiplyBF16AMX(t *bf16Product)
 
 // scaleRowsAVX512 is scaleRowsPortable for rows of cols numbers, both above 0; the
 // strides are in bytes, the factors lie a softmaxState apart.
