@@ -1,46 +1,20 @@
 package hub
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/modeldir"
 )
-
-// CacheDir is where the hub's client keeps its files: HF_HUB_CACHE, HF_HOME/hub,
-// XDG_CACHE_HOME/huggingface/hub or ~/.cache/huggingface/hub.
-func CacheDir(getenv func(string) string) (string, error) {
-	if dir := getenv("HF_HUB_CACHE"); dir != "" {
-		return dir, nil
-	}
-	if dir := getenv("HUGGINGFACE_HUB_CACHE"); dir != "" {
-		return dir, nil
-	}
-	if dir := getenv("HF_HOME"); dir != "" {
-		return filepath.Join(dir, "hub"), nil
-	}
-	if dir := getenv("XDG_CACHE_HOME"); dir != "" {
-		return filepath.Join(dir, "huggingface", "hub"), nil
-	}
-	home, err := os.UserHomeDir()
-	if err != nil {
-		return "", fmt.Errorf("no place for the hub's cache: %w", err)
-	}
-	return filepath.Join(home, ".cache", "huggingface", "hub"), nil
-}
-
-// TokenFromEnv is the user's token for the hub, or "".
-func TokenFromEnv(getenv func(string) string) string {
-	for _, name := range []string{"HF_TOKEN", "HUGGING_FACE_HUB_TOKEN"} {
-		if token := getenv(name); token != "" {
-			return token
-		}
-	}
-	return ""
-}
 
 // ErrNotCached: the cache does not have the model.
 var ErrNotCached = errors.New("not in the hub's cache")
@@ -49,31 +23,52 @@ var ErrNotCached = errors.New("not in the hub's cache")
 // It wraps ErrNotCached if it is not there as a whole.
 func Find(dir string, ref Ref) (string, error) {
 	root := filepath.Join(dir, ref.folder())
-	commit, err := os.ReadFile(filepath.Join(root, "refs", "main"))
+	commit, err := commitOf(root, ref)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", ref.Repo, ErrNotCached)
+		return "", err
 	}
-	name := strings.TrimSpace(string(commit))
-	if !safe(name) || strings.Contains(name, "/") {
-		return "", fmt.Errorf("%s: refs/main of the cache is %q: expected a commit", ref.Repo, name)
-	}
-	snapshot := filepath.Join(root, "snapshots", name)
-	return findIn(snapshot, ref)
-}
-
-func findIn(snapshot string, ref Ref) (string, error) {
+	snapshot := filepath.Join(root, "snapshots", commit)
 	files, err := filesIn(snapshot)
 	if err != nil {
-		return "", fmt.Errorf("%s: %w", ref.Repo, ErrNotCached)
+		return "", fmt.Errorf("%s: %w", ref, ErrNotCached)
 	}
 	chosen, gguf, err := ref.choose(files)
 	if err != nil {
 		return "", fmt.Errorf("%w: %w", err, ErrNotCached)
 	}
-	if !gguf {
-		return snapshot, nil
+	if missing := missingIn(snapshot, chosen); !gguf && missing != "" {
+		return "", fmt.Errorf("%s: %s is %w", ref, missing, ErrNotCached)
 	}
-	return filepath.Join(snapshot, filepath.FromSlash(chosen[0])), nil
+	return modelPath(snapshot, chosen, gguf), nil
+}
+
+func modelPath(snapshot string, chosen []string, gguf bool) string {
+	if !gguf {
+		return snapshot
+	}
+	return filepath.Join(snapshot, filepath.FromSlash(chosen[0]))
+}
+
+var commitName = regexp.MustCompile(`^[0-9A-Fa-f]{7,64}$`)
+
+// commitOf is the commit that the cache has as the ref's revision.
+func commitOf(root string, ref Ref) (string, error) {
+	revision := ref.revision()
+	if !safe(revision) {
+		return "", fmt.Errorf("%s: the revision is %q: expected the name of a branch or tag, or a commit", ref.Repo, revision)
+	}
+	data, err := os.ReadFile(filepath.Join(root, "refs", filepath.FromSlash(revision)))
+	if err != nil {
+		if commitName.MatchString(revision) {
+			return revision, nil
+		}
+		return "", fmt.Errorf("%s: %w", ref, ErrNotCached)
+	}
+	commit := strings.TrimSpace(string(data))
+	if !safe(commit) || strings.Contains(commit, "/") {
+		return "", fmt.Errorf("%s: refs/%s of the cache is %q: expected a commit", ref.Repo, revision, commit)
+	}
+	return commit, nil
 }
 
 // filesIn lists the files under a snapshot by their names in the repository,
@@ -99,15 +94,69 @@ func filesIn(snapshot string) ([]string, error) {
 	return files, err
 }
 
+// missingIn names something that a model of these files cannot do without and
+// that the snapshot does not have. The hub's own client marks a revision as
+// cached before all its files are there, and takes single files.
+func missingIn(snapshot string, chosen []string) string {
+	vocabulary := false
+	for _, f := range chosen {
+		switch base := path.Base(f); base {
+		case "tokenizer.json", "vocab.txt", "vocab.json":
+			vocabulary = true
+		case "model.safetensors.index.json":
+			if slices.Contains(chosen, path.Join(path.Dir(f), "model.safetensors")) {
+				continue
+			}
+			for _, shard := range shardsOf(filepath.Join(snapshot, filepath.FromSlash(f))) {
+				if !slices.Contains(chosen, path.Join(path.Dir(f), shard)) {
+					return shard
+				}
+			}
+		default:
+			vocabulary = vocabulary || strings.HasSuffix(base, ".model")
+		}
+	}
+	if !vocabulary {
+		return "tokenizer.json"
+	}
+	return ""
+}
+
+// shardsOf are the files that an index of weights names. What is wrong with an
+// index its reader says.
+func shardsOf(index string) []string {
+	f, err := os.Open(index)
+	if err != nil {
+		return nil
+	}
+	defer f.Close()
+	var content struct {
+		Map map[string]string `json:"weight_map"`
+	}
+	if json.NewDecoder(io.LimitReader(f, maxReply)).Decode(&content) != nil {
+		return nil
+	}
+	var shards []string
+	for _, shard := range content.Map {
+		if !slices.Contains(shards, shard) {
+			shards = append(shards, shard)
+		}
+	}
+	slices.Sort(shards)
+	return shards
+}
+
 // A Cached is a model that the cache has.
 type Cached struct {
-	Ref   Ref
-	Path  string
-	Bytes int64
+	Ref    Ref
+	Commit string
+	Path   string
+	Bytes  int64
 }
 
 // List is the models of the cache at dir that winnow could read by their form:
-// directories with config.json and safetensors, and each GGUF file.
+// directories with config.json and safetensors, and each GGUF file, of every
+// version that is there.
 func List(dir string) ([]Cached, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -119,37 +168,69 @@ func List(dir string) ([]Cached, error) {
 	var list []Cached
 	for _, e := range entries {
 		name, ok := strings.CutPrefix(e.Name(), "models--")
-		if !ok || !e.IsDir() {
+		if !ok {
 			continue
 		}
 		ref, ok := ParseRef(strings.Replace(name, "--", "/", 1))
 		if !ok {
 			continue
 		}
-		commit, err := os.ReadFile(filepath.Join(dir, e.Name(), "refs", "main"))
+		root := filepath.Join(dir, e.Name())
+		revisions := revisionsOf(root)
+		snapshots, err := os.ReadDir(filepath.Join(root, "snapshots"))
 		if err != nil {
 			continue
 		}
-		snapshot := filepath.Join(dir, e.Name(), "snapshots", strings.TrimSpace(string(commit)))
-		files, err := filesIn(snapshot)
-		if err != nil {
-			continue
-		}
-		if chosen, gguf, err := ref.choose(files); err == nil && !gguf {
-			list = append(list, Cached{ref, snapshot, sizeOf(snapshot, chosen)})
-		}
-		for _, f := range files {
-			if !strings.HasSuffix(strings.ToLower(f), ".gguf") {
+		for _, s := range snapshots {
+			if !safe(s.Name()) {
 				continue
 			}
-			all := parts(f, files)
-			if len(all) > 1 && slices.Min(all) != f {
-				continue
+			ref.Revision = s.Name()
+			if names := revisions[s.Name()]; slices.Contains(names, "main") {
+				ref.Revision = ""
+			} else if len(names) > 0 {
+				ref.Revision = names[0]
 			}
-			list = append(list, Cached{Ref{ref.Repo, f}, filepath.Join(snapshot, filepath.FromSlash(f)), sizeOf(snapshot, all)})
+			list = append(list, modelsIn(filepath.Join(root, "snapshots", s.Name()), ref, s.Name())...)
 		}
 	}
 	return list, nil
+}
+
+// modelsIn are the models of a snapshot.
+func modelsIn(snapshot string, ref Ref, commit string) []Cached {
+	files, err := filesIn(snapshot)
+	if err != nil {
+		return nil
+	}
+	files = slices.DeleteFunc(files, func(f string) bool { return !safe(f) })
+	var list []Cached
+	if chosen, whole := modeldir.Select(files); whole && missingIn(snapshot, chosen) == "" {
+		list = append(list, Cached{ref, commit, snapshot, sizeOf(snapshot, chosen)})
+	}
+	for _, f := range modeldir.GGUF(files) {
+		if parts, count := modeldir.Parts(f, files); len(parts) == count {
+			list = append(list, Cached{Ref{ref.Repo, ref.Revision, f}, commit, modelPath(snapshot, parts, true), sizeOf(snapshot, parts)})
+		}
+	}
+	return list
+}
+
+// revisionsOf are the names that commits have in the cache.
+func revisionsOf(root string) map[string][]string {
+	names := make(map[string][]string)
+	refs := filepath.Join(root, "refs")
+	files, err := filesIn(refs)
+	if err != nil {
+		return names
+	}
+	for _, f := range files {
+		if data, err := os.ReadFile(filepath.Join(refs, filepath.FromSlash(f))); err == nil && safe(f) {
+			commit := strings.TrimSpace(string(data))
+			names[commit] = append(names[commit], f)
+		}
+	}
+	return names
 }
 
 func sizeOf(snapshot string, files []string) int64 {
@@ -160,4 +241,148 @@ func sizeOf(snapshot string, files []string) int64 {
 		}
 	}
 	return n
+}
+
+// Remove deletes a model from the cache at dir and tells how many bytes that
+// gave back. Without a revision it goes in all its versions, without a file with
+// everything that the cache has of the repository, downloads that were broken off
+// included. Contents that another version or file shares stay. It wraps
+// ErrNotCached if there is nothing to delete.
+func Remove(dir string, ref Ref) (int64, error) {
+	root := filepath.Join(dir, ref.folder())
+	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
+		return 0, fmt.Errorf("%s: %w", ref, ErrNotCached)
+	} else if err != nil {
+		return 0, err
+	}
+	before, err := bytesUnder(root)
+	if err != nil {
+		return 0, err
+	}
+	if ref.Revision == "" && ref.File == "" {
+		// Without its names no half-deleted version is taken for a model.
+		if err := os.RemoveAll(filepath.Join(root, "refs")); err != nil {
+			return 0, err
+		}
+		return before, os.RemoveAll(root)
+	}
+	if err := removeSome(root, ref); err != nil {
+		return 0, err
+	}
+	after, err := bytesUnder(root)
+	return before - after, err
+}
+
+func removeSome(root string, ref Ref) error {
+	var commits []string
+	if ref.Revision != "" {
+		commit, err := commitOf(root, ref)
+		if err != nil {
+			return err
+		}
+		commits = []string{commit}
+	} else {
+		entries, err := os.ReadDir(filepath.Join(root, "snapshots"))
+		if err != nil {
+			return err
+		}
+		for _, e := range entries {
+			commits = append(commits, e.Name())
+		}
+	}
+	var freed []string // blobs that lost a link
+	found := false
+	for _, commit := range commits {
+		snapshot := filepath.Join(root, "snapshots", commit)
+		files, err := filesIn(snapshot)
+		if err != nil {
+			continue
+		}
+		remove := files
+		if ref.File != "" {
+			chosen, _, err := ref.choose(files)
+			if err != nil {
+				continue
+			}
+			remove = chosen
+		}
+		found = true
+		for _, f := range remove {
+			link := filepath.Join(snapshot, filepath.FromSlash(f))
+			if target, err := os.Readlink(link); err == nil {
+				freed = append(freed, filepath.Join(filepath.Dir(link), target))
+			}
+			if err := os.Remove(link); err != nil {
+				return err
+			}
+		}
+		if left, err := filesIn(snapshot); err != nil || len(left) > 0 {
+			continue
+		}
+		if err := os.RemoveAll(snapshot); err != nil {
+			return err
+		}
+		for _, name := range revisionsOf(root)[commit] {
+			if err := os.Remove(filepath.Join(root, "refs", filepath.FromSlash(name))); err != nil {
+				return err
+			}
+		}
+	}
+	if !found {
+		return fmt.Errorf("%s: %w", ref, ErrNotCached)
+	}
+	used, err := linked(filepath.Join(root, "snapshots"))
+	if err != nil {
+		return err
+	}
+	for _, blob := range freed {
+		if filepath.Dir(blob) == filepath.Join(root, "blobs") && !used[blob] {
+			if err := os.Remove(blob); err != nil && !errors.Is(err, fs.ErrNotExist) {
+				return err
+			}
+		}
+	}
+	if len(used) == 0 {
+		if left, err := filesIn(filepath.Join(root, "snapshots")); err == nil && len(left) == 0 {
+			return os.RemoveAll(root)
+		}
+	}
+	return nil
+}
+
+// linked are the blobs that the snapshots link to.
+func linked(snapshots string) (map[string]bool, error) {
+	used := make(map[string]bool)
+	err := filepath.WalkDir(snapshots, func(p string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		if d.Type()&fs.ModeSymlink != 0 {
+			target, err := os.Readlink(p)
+			if err != nil {
+				return err
+			}
+			used[filepath.Join(filepath.Dir(p), target)] = true
+		}
+		return nil
+	})
+	return used, err
+}
+
+// bytesUnder is how much the files under a folder take, links not followed.
+func bytesUnder(folder string) (int64, error) {
+	var n int64
+	err := filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if info, err := d.Info(); err == nil && info.Mode().IsRegular() {
+			n += info.Size()
+		}
+		return nil
+	})
+	return n, err
 }

@@ -6,86 +6,119 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/winnow-rerank/winnow/internal/modeldir"
 )
 
-// A Ref names a model: a repository and, for GGUF, which file of it.
+// A Ref names a model: a repository, which version of it and, for GGUF, which
+// file of it.
 type Ref struct {
-	Repo string // "BAAI/bge-reranker-v2-m3"
-	File string // "Q8_0" or "model-Q8_0.gguf"; "" lets Source choose
+	Repo     string // "BAAI/bge-reranker-v2-m3"
+	Revision string // branch, tag or commit; "" is the branch main
+	File     string // "Q8_0" or "model-Q8_0.gguf"; "" lets Source choose
 }
 
 // String is what ParseRef reads.
 func (r Ref) String() string {
-	if r.File == "" {
-		return r.Repo
+	s := r.Repo
+	if r.Revision != "" {
+		s += "@" + r.Revision
 	}
-	return r.Repo + ":" + r.File
+	if r.File != "" {
+		s += ":" + r.File
+	}
+	return s
 }
 
 var repoName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$`)
 
-// ParseRef reads ORG/NAME, ORG/NAME:QUANT or ORG/NAME:FILE; ok says whether s is
-// of that form.
+// ParseRef reads ORG/NAME, with @REVISION and :QUANT or :FILE behind it as the
+// case may be, or the address of a repository's page; ok says whether s is of
+// that form.
 func ParseRef(s string) (ref Ref, ok bool) {
-	repo, file, more := strings.Cut(s, ":")
-	if !repoName.MatchString(repo) || strings.Contains(repo, "..") || more && !safe(file) {
+	for _, prefix := range []string{"https://huggingface.co/", "https://hf.co/", "huggingface.co/", "hf.co/"} {
+		if rest, is := strings.CutPrefix(s, prefix); is && strings.Contains(rest, "/") {
+			s = strings.TrimSuffix(rest, "/")
+			break
+		}
+	}
+	name, file, hasFile := strings.Cut(s, ":")
+	repo, revision, hasRevision := strings.Cut(name, "@")
+	if !repoName.MatchString(repo) || strings.Contains(repo, "..") || hasFile && !safe(file) || hasRevision && !safe(revision) {
 		return Ref{}, false
 	}
-	return Ref{repo, file}, true
+	return Ref{repo, revision, file}, true
 }
 
 // safe says whether a file's name in a repository stays within its folder on
-// every system.
+// every system, and does nothing to a terminal that it is shown on.
 func safe(name string) bool {
-	return name != "" && !strings.ContainsAny(name, "\\:\x00") && path.Clean("/"+name) == "/"+name
+	return name != "" && utf8.ValidString(name) && !strings.ContainsAny(name, `\:`) && path.Clean("/"+name) == "/"+name &&
+		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
 // folder is the name of the repository's folder in the cache.
 func (r Ref) folder() string { return "models--" + strings.ReplaceAll(r.Repo, "/", "--") }
 
+// revision is the version by the name that it has in the cache.
+func (r Ref) revision() string {
+	if r.Revision == "" {
+		return "main"
+	}
+	return r.Revision
+}
+
 // choose picks the files of a repository that make the model; gguf says that
 // the model is the first of them rather than their folder.
 func (r Ref) choose(files []string) (chosen []string, gguf bool, err error) {
-	var weights []string // *.gguf
-	for _, f := range files {
-		if strings.HasSuffix(strings.ToLower(f), ".gguf") && !strings.Contains(strings.ToLower(path.Base(f)), "mmproj") {
-			weights = append(weights, f)
+	models := modeldir.GGUF(files)
+	take := func(file string) ([]string, bool, error) {
+		parts, count := modeldir.Parts(file, files)
+		if len(parts) != count {
+			return nil, false, fmt.Errorf("%s has %d of the %d parts of %s", r.Repo, len(parts), count, file)
 		}
+		return parts, true, nil
 	}
-	slices.Sort(weights)
 	if r.File != "" {
 		if slices.Contains(files, r.File) {
-			if !slices.Contains(weights, r.File) {
+			if !strings.HasSuffix(strings.ToLower(r.File), ".gguf") {
 				return nil, false, fmt.Errorf("%s: %s is no GGUF file", r.Repo, r.File)
 			}
-			return parts(r.File, weights), true, nil
+			return take(r.File)
 		}
-		for _, f := range weights {
+		for _, f := range models {
 			if hasQuant(f, r.File) {
-				return parts(f, weights), true, nil
+				return take(f)
 			}
 		}
-		return nil, false, fmt.Errorf("%s has no GGUF file %s: it has %s", r.Repo, r.File, listed(weights))
+		return nil, false, fmt.Errorf("%s has no GGUF file %s: it has %s", r.Repo, r.File, listed(models))
 	}
-	for _, f := range files {
-		if wanted(f) {
-			chosen = append(chosen, f)
-		}
-	}
-	if slices.Contains(chosen, "config.json") && slices.ContainsFunc(chosen, func(f string) bool { return strings.HasSuffix(f, ".safetensors") }) {
+	if chosen, whole := modeldir.Select(files); whole {
 		return chosen, false, nil
 	}
 	for _, quant := range []string{"Q8_0", "F16", "BF16", "F32", "Q6_K", "Q5_K_M", "Q4_K_M"} {
-		for _, f := range weights {
+		for _, f := range models {
 			if hasQuant(f, quant) {
-				return parts(f, weights), true, nil
+				return take(f)
 			}
 		}
 	}
-	if len(weights) > 0 {
-		return parts(weights[0], weights), true, nil
+	if len(models) > 0 {
+		return take(models[0])
 	}
-	return nil, false, fmt.Errorf("%s has neither config.json with *.safetensors nor a GGUF file", r.Repo)
+	return nil, false, fmt.Errorf("%s has neither config.json with *.safetensors nor a GGUF file%s", r.Repo, otherForms(files))
+}
+
+// otherForms says what a repository without a readable model has instead.
+func otherForms(files []string) string {
+	for _, form := range []struct{ end, name string }{{".onnx", "ONNX"}, {".bin", "Python's pickle format"}, {".h5", "TensorFlow's form"}} {
+		if slices.ContainsFunc(files, func(f string) bool { return strings.HasSuffix(strings.ToLower(f), form.end) }) {
+			return "; it has weights in " + form.name + ", which winnow does not read"
+		}
+	}
+	return ""
 }
 
 func listed(names []string) string {
@@ -112,40 +145,3 @@ func hasQuant(file, quant string) bool {
 }
 
 func wordByte(b byte) bool { return b >= '0' && b <= '9' || b >= 'a' && b <= 'z' || b == '_' }
-
-var splitName = regexp.MustCompile(`^(.*)-\d{5}-of-(\d{5})\.gguf$`)
-
-// parts is the file, or all parts of it if it is one of several.
-func parts(file string, all []string) []string {
-	m := splitName.FindStringSubmatch(file)
-	if m == nil {
-		return []string{file}
-	}
-	var list []string
-	for _, f := range all {
-		if o := splitName.FindStringSubmatch(f); o != nil && o[1] == m[1] && o[2] == m[2] {
-			list = append(list, f)
-		}
-	}
-	return list
-}
-
-// wanted says whether a file of a repository in Hugging Face layout is of use:
-// settings, vocabulary, weights as safetensors and the modules of
-// sentence-transformers.
-func wanted(name string) bool {
-	folder, base := path.Split(name)
-	switch {
-	case folder == "":
-		switch base {
-		case "config.json", "tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json", "vocab.txt", "vocab.json",
-			"merges.txt", "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", "model.safetensors.index.json",
-			"artifact.metadata", "adapter_config.json":
-			return true
-		}
-		return strings.HasSuffix(base, ".safetensors") || strings.HasSuffix(base, ".model")
-	case strings.Count(folder, "/") == 1 && len(folder) > 2 && folder[0] >= '0' && folder[0] <= '9' && folder[1] == '_':
-		return base == "config.json" || strings.HasSuffix(base, ".safetensors")
-	}
-	return false
-}

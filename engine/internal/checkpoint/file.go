@@ -12,6 +12,7 @@ import (
 
 	"github.com/winnow-rerank/winnow/gguf"
 	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/internal/modeldir"
 	"github.com/winnow-rerank/winnow/quant"
 	"github.com/winnow-rerank/winnow/safetensors"
 	"github.com/winnow-rerank/winnow/tokenizer"
@@ -64,15 +65,16 @@ type source interface {
 // Open opens the model at path: a folder, a file in it, or a GGUF file. It reads
 // no weights.
 func Open(path string) (*File, error) {
+	path, err := modeldir.Resolve(path)
+	if err != nil {
+		return nil, err
+	}
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if info.IsDir() {
 		return openFolder(path)
-	}
-	if strings.HasSuffix(strings.ToLower(path), ".safetensors") || filepath.Base(path) == "config.json" {
-		return openFolder(filepath.Dir(path))
 	}
 	g, err := gguf.Open(path)
 	if err != nil {

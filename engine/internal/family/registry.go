@@ -142,9 +142,7 @@ func Find(f *checkpoint.File) (*Family, Task, error) {
 		}
 	}
 	if f.ModelType == "" {
-		return nil, 0, f.Refuse(fmt.Sprintf("architecture %q", checkpoint.Abridge(f.Architecture)), "winnow reads "+known(func(fam *Family) []string {
-			return slices.Collect(maps.Keys(fam.Classes))
-		}))
+		return nil, 0, f.Refuse(fmt.Sprintf("architecture %q", checkpoint.Abridge(f.Architecture)), "winnow reads "+known((*Family).listed))
 	}
 	return nil, 0, f.Refuse(fmt.Sprintf("architecture %q of model_type %q", checkpoint.Abridge(f.Architecture), checkpoint.Abridge(f.ModelType)),
 		"winnow reads the model types "+known(func(fam *Family) []string { return fam.ModelTypes }))
@@ -162,7 +160,12 @@ func (fam *Family) task(f *checkpoint.File) (*Family, Task, error) {
 			task, ok = Generate, true
 		case class != "" && !strings.HasSuffix(class, "Model") && !strings.HasSuffix(class, "ForMaskedLM"):
 			return nil, 0, f.Refuse(fmt.Sprintf("architecture %q", checkpoint.Abridge(class)), "of this model type winnow reads "+
-				strings.Join(slices.Sorted(maps.Keys(fam.Classes)), ", "))
+				known(func(f *Family) []string {
+					if f == fam {
+						return f.listed()
+					}
+					return nil
+				}))
 		case fam.generates():
 			task = Generate
 		default:
@@ -178,7 +181,9 @@ func (fam *Family) task(f *checkpoint.File) (*Family, Task, error) {
 		}
 	}
 	if strings.HasSuffix(f.Architecture, "ForMaskedLM") {
-		return nil, 0, f.Refuse(fmt.Sprintf("architecture %q", f.Architecture), "a bare language model neither ranks nor embeds; beside a modules.json it would embed")
+		return nil, 0, f.Refuse(f.Architecture+" without modules.json",
+			"this is a language model that was trained to fill gaps, and nothing says how it ranks: winnow reads "+
+				strings.TrimSuffix(f.Architecture, "ForMaskedLM")+"ForSequenceClassification, and this class where the modules of sentence-transformers are beside it")
 	}
 	return fam, task, nil
 }
@@ -195,6 +200,12 @@ func (fam *Family) ggufTask(f *checkpoint.File) Task {
 		return Generate
 	}
 	return Embed
+}
+
+// listed are the classes that errors name. A ...ForMaskedLM is read beside a
+// modules.json only.
+func (fam *Family) listed() []string {
+	return slices.DeleteFunc(slices.Collect(maps.Keys(fam.Classes)), func(class string) bool { return strings.HasSuffix(class, "ForMaskedLM") })
 }
 
 // generates says whether the family has a language model's class.

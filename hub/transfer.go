@@ -1,0 +1,254 @@
+package hub
+
+import (
+	"context"
+	"crypto/sha1"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash"
+	"io"
+	"net/http"
+	"os"
+	"strings"
+)
+
+// newHash is what the file's hash is made with: SHA-256 for large files, git's
+// for others; nil where there is none.
+func (f *remoteFile) newHash() hash.Hash {
+	switch len(f.hash) {
+	case 2 * sha256.Size:
+		return sha256.New()
+	case 0:
+		return nil
+	}
+	h := sha1.New()
+	fmt.Fprintf(h, "blob %d\x00", f.size)
+	return h
+}
+
+// isAt says whether the file at path has the size and the hash that it should.
+func (f *remoteFile) isAt(ctx context.Context, path string) (bool, error) {
+	info, err := os.Stat(path)
+	if err != nil || !info.Mode().IsRegular() || info.Size() != f.size {
+		return false, nil
+	}
+	sum := f.newHash()
+	if sum == nil {
+		return true, nil
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return false, err
+	}
+	defer in.Close()
+	if _, err := hashFile(ctx, sum, in); err != nil {
+		return false, err
+	}
+	return hex.EncodeToString(sum.Sum(nil)) == f.hash, nil
+}
+
+// hashFile hashes what is left of a file, which may be large.
+func hashFile(ctx context.Context, sum hash.Hash, in io.Reader) (int64, error) {
+	buffer := make([]byte, chunkSize)
+	var total int64
+	for {
+		if err := ctx.Err(); err != nil {
+			return total, context.Cause(ctx)
+		}
+		n, err := in.Read(buffer)
+		if sum != nil {
+			sum.Write(buffer[:n])
+		}
+		total += int64(n)
+		if err == io.EOF {
+			return total, nil
+		}
+		if err != nil {
+			return total, err
+		}
+	}
+}
+
+// A transfer is the download of one file.
+type transfer struct {
+	*pull
+	file    *remoteFile
+	address string
+	out     *os.File
+	sum     hash.Hash
+	done    int64 // bytes that are in out, and in sum
+}
+
+// Contents that are not the file's are asked for anew as long as it does not come
+// to more than maxWrong times or maxWrongBytes, but once in any case.
+const (
+	maxWrong      = 5
+	maxWrongBytes = 256 << 20
+)
+
+// download fetches a file into blob by way of partial, which it takes up if it is
+// there, and checks it.
+func (p *pull) download(ctx context.Context, f *remoteFile, blob, partial string) error {
+	out, err := os.OpenFile(partial, os.O_CREATE|os.O_RDWR, 0o644)
+	if err != nil {
+		return err
+	}
+	defer out.Close()
+	t := &transfer{pull: p, file: f, address: p.address(p.ref, p.commit, f.name), out: out, sum: f.newHash()}
+	if t.done, err = hashFile(ctx, t.sum, out); err != nil {
+		return err
+	}
+	for wrong := 1; ; wrong++ {
+		err := p.retry(ctx, p.noted(f.name), func() (bool, error) {
+			before := t.done
+			err := t.fetch(ctx)
+			return t.done > before, err
+		})
+		if err != nil {
+			if done := t.done; done > 0 && done < f.size {
+				return fmt.Errorf("after %d of %d bytes: %w; the next try goes on from there", done, f.size, err)
+			}
+			return err
+		}
+		if t.sum == nil {
+			break
+		}
+		got := hex.EncodeToString(t.sum.Sum(nil))
+		if got == f.hash {
+			break
+		}
+		err = fmt.Errorf("its contents hash to %s: expected %s", got, f.hash)
+		if wrong == maxWrong || wrong > 1 && int64(wrong)*f.size > maxWrongBytes {
+			_ = os.Remove(partial)
+			return err
+		}
+		p.noted(f.name)(err)
+		if err := t.restart(); err != nil {
+			return err
+		}
+	}
+	if err := out.Close(); err != nil {
+		return err
+	}
+	return os.Rename(partial, blob)
+}
+
+// restart forgets what came so far.
+func (t *transfer) restart() error {
+	t.sum, t.done = t.file.newHash(), 0
+	if _, err := t.out.Seek(0, io.SeekStart); err != nil {
+		return err
+	}
+	return t.out.Truncate(0)
+}
+
+// fetch asks for the rest of the file, once.
+func (t *transfer) fetch(ctx context.Context) error {
+	size := t.file.size
+	if t.done > size {
+		if err := t.restart(); err != nil {
+			return err
+		}
+	}
+	if t.done == size {
+		return nil
+	}
+	header := http.Header{}
+	if t.done > 0 {
+		header.Set("Range", fmt.Sprintf("bytes=%d-", t.done))
+	}
+	err := t.do(ctx, http.MethodGet, t.address, header, func(reply *http.Response, body io.Reader) error {
+		if encoding := reply.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
+			return passingf("the hub sends the file in another encoding, %q", encoding)
+		}
+		switch reply.StatusCode {
+		case http.StatusPartialContent:
+			var from int64
+			if _, err := fmt.Sscanf(reply.Header.Get("Content-Range"), "bytes %d-", &from); err != nil || from != t.done {
+				return passingf("the hub sends %q: expected bytes from %d on", reply.Header.Get("Content-Range"), t.done)
+			}
+		case http.StatusOK: // from the beginning
+			if reply.ContentLength >= 0 && reply.ContentLength != size {
+				return passingf("the hub sends %d bytes: expected %d", reply.ContentLength, size)
+			}
+			if t.done > 0 {
+				if err := t.restart(); err != nil {
+					return err
+				}
+			}
+		default:
+			return passingf("the hub says %d %s", reply.StatusCode, http.StatusText(reply.StatusCode))
+		}
+		return t.copy(body)
+	})
+	if r := (*refusal)(nil); errors.As(err, &r) && r.code == http.StatusRequestedRangeNotSatisfiable {
+		// What lies here of the file is no part of what the hub has.
+		if err := t.restart(); err != nil {
+			return err
+		}
+		return &passing{error: err}
+	}
+	if err != nil {
+		return err
+	}
+	if t.done > size {
+		if err := t.restart(); err != nil {
+			return err
+		}
+		return passingf("the hub sends more than the %d bytes of the file", size)
+	}
+	if t.done < size {
+		return passingf("%d bytes came: expected %d", t.done, size)
+	}
+	return nil
+}
+
+const (
+	chunkSize = 256 << 10
+	chunks    = 4
+)
+
+// copy writes what comes to the file, and hashes it on another goroutine
+// meanwhile: either takes as long as the other.
+func (t *transfer) copy(in io.Reader) error {
+	free, full := make(chan []byte, chunks), make(chan []byte, chunks)
+	for range chunks {
+		free <- make([]byte, chunkSize)
+	}
+	hashed := make(chan struct{})
+	go func() {
+		defer close(hashed)
+		for b := range full {
+			if t.sum != nil {
+				t.sum.Write(b)
+			}
+			free <- b[:chunkSize]
+		}
+	}()
+	defer func() {
+		close(full)
+		<-hashed
+	}()
+	// One byte more than there should be is enough to know.
+	in = io.LimitReader(in, t.file.size-t.done+1)
+	for {
+		b := <-free
+		n, err := in.Read(b)
+		if n > 0 {
+			if _, err := t.out.Write(b[:n]); err != nil {
+				return err
+			}
+			t.done += int64(n)
+			t.tell(t.file, min(t.done, t.file.size))
+		}
+		full <- b[:n]
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
