@@ -222,6 +222,7 @@ type rerankResult struct {
 }
 
 type textReply struct {
+	ID   string `json:"id,omitempty"`
 	Text string `json:"text"`
 }
 
@@ -249,7 +250,7 @@ func (d document) asObject() any {
 	if d.object != nil {
 		return d.object
 	}
-	return textReply{d.text}
+	return textReply{Text: d.text}
 }
 
 // asGiven is the document as it came.

@@ -195,6 +195,7 @@ type Ranking struct {
 	Tokens     int    // of all pairs
 	Truncated  int    // documents that were cut
 	Results    []winnow.Result
+	IDs        []string // of the documents, by index; nil if they have none
 }
 
 // WriteRanking writes the reply of /v1/rerank with the documents in it.
@@ -205,7 +206,11 @@ func WriteRanking(w io.Writer, r Ranking) error {
 	reply := jinaReply{ID: "rerank-" + requestID(nil), Model: r.Model, Object: "list", Usage: usage{r.Tokens, r.Tokens}, Results: []rerankResult{},
 		Meta: metaOf(r.Activation, r.Model, r.Truncated)}
 	for _, result := range r.Results {
-		reply.Results = append(reply.Results, rerankResult{result.Index, result.Score, textReply{result.Document}})
+		document := textReply{Text: result.Document}
+		if r.IDs != nil {
+			document.ID = r.IDs[result.Index]
+		}
+		reply.Results = append(reply.Results, rerankResult{result.Index, result.Score, document})
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)

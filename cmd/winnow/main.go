@@ -12,6 +12,8 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+
+	"github.com/winnow-rerank/winnow/internal/records"
 )
 
 func main() {
@@ -79,7 +81,7 @@ func runIn(env *environment, args []string) (status int) {
 		kong.Writers(env.stdout, env.stderr),
 		kong.Exit(func(code int) { exited = code; panic(exit{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Vars{"threads": "Threads that compute (0: one for each core)."},
+		kong.Vars{"threads": "Threads that compute (0: one for each core).", "formats": strings.Join(records.Formats, ",")},
 	)
 	if err != nil {
 		panic(err) // a mistake in the struct above

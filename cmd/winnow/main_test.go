@@ -108,29 +108,6 @@ func TestBar(t *testing.T) {
 	}
 }
 
-func TestReadDocuments(t *testing.T) {
-	for _, c := range []struct {
-		name, text, want string
-	}{
-		{"a.txt", "one\n\n  two \r\nthree", "one|two|three"},
-		{"a.txt", "\xef\xbb\xbfone\n", "one"},
-		{"a.txt", `{"text":"a"}`, `{"text":"a"}`},
-		{"a.jsonl", "{\"text\":\"a\",\"id\":1}\n\n\"b\\nc\"\n", "a|b\nc"},
-		{"a.jsonl", "{\"title\":\"a\"}", "error a.jsonl:1: expected a JSON string or an object with a string \"text\""},
-		{"a.jsonl", "\"a\"\n5", "error a.jsonl:2: expected a JSON string or an object with a string \"text\""},
-		{"a.txt", "", ""},
-	} {
-		documents, err := readDocuments(strings.NewReader(c.text), c.name)
-		got := strings.Join(documents, "|")
-		if err != nil {
-			got = "error " + err.Error()
-		}
-		if got != c.want {
-			t.Errorf("%s %q: %q, want %q", c.name, c.text, got, c.want)
-		}
-	}
-}
-
 var example = []string{"What is deep learning?",
 	"Deep learning is a subset of machine learning based on artificial neural networks.",
 	"Apples are red and sweet fruits that grow on trees.",

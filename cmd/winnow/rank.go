@@ -2,8 +2,6 @@ package main
 
 import (
 	"bufio"
-	"bytes"
-	"encoding/json"
 	"fmt"
 	"io"
 	"math"
@@ -15,6 +13,7 @@ import (
 	"golang.org/x/term"
 
 	"github.com/winnow-rerank/winnow"
+	"github.com/winnow-rerank/winnow/internal/records"
 	"github.com/winnow-rerank/winnow/server"
 )
 
@@ -22,20 +21,24 @@ type rankCommand struct {
 	modelFlags `embed:""`
 
 	Query     string   `arg:"" help:"What the documents are ranked for."`
-	Documents []string `arg:"" optional:"" name:"doc" help:"Documents; without any, and without --file, the lines of standard input."`
+	Documents []string `arg:"" optional:"" name:"doc" help:"Documents; without any, and without --file, those on standard input."`
 
-	File      string `short:"f" placeholder:"FILE" help:"File of documents: one a line, or .jsonl with text; - is standard input."`
-	TopN      int    `short:"n" placeholder:"N" help:"Show the N best only (0: all)."`
-	RawScores bool   `help:"Show logits instead of probabilities."`
-	JSON      bool   `name:"json" xor:"form" help:"Print the reply of /v1/rerank."`
-	TSV       bool   `name:"tsv" xor:"form" help:"Print index, score and document with tabs between."`
+	File       []string `short:"f" sep:"none" placeholder:"FILE" help:"Documents: .txt (one a line), .jsonl, .json, .csv, .tsv, each also .gz or .zst; a folder (one a file); - is standard input. Repeatable."`
+	Format     string   `enum:"${formats}" default:"auto" help:"What the files are, whatever their names: ${enum}."`
+	TextColumn string   `placeholder:"NAME" help:"Column or field that has the document (text without)."`
+	IDColumn   string   `name:"id-column" placeholder:"NAME" help:"Column or field that has its id (id without)."`
+
+	TopN      int  `short:"n" placeholder:"N" help:"Show the N best only (0: all)."`
+	RawScores bool `help:"Show logits instead of probabilities."`
+	JSON      bool `name:"json" xor:"form" help:"Print the reply of /v1/rerank."`
+	TSV       bool `name:"tsv" xor:"form" help:"Print index, score, the id if there are any, and document with tabs between."`
 }
 
 func (c *rankCommand) Run(env *environment) error {
 	if c.TopN < 0 {
 		return usagef("--top-n is %d: expected a number of at least 0", c.TopN)
 	}
-	documents, err := c.read(env.stdin)
+	documents, err := c.read(env)
 	if err != nil {
 		return err
 	}
@@ -44,42 +47,48 @@ func (c *rankCommand) Run(env *environment) error {
 		return err
 	}
 	defer model.Close()
-	pairs, err := model.Encode(env.ctx, c.Query, documents, winnow.EncodeOptions{})
+	texts := make([]string, len(documents))
+	for i, d := range documents {
+		texts[i] = d.Text
+	}
+	progress := newMeter(env.stderr, "documents", 0, int64(len(texts)))
+	scores, err := scoreDocuments(env.ctx, model, c.Query, texts, c.RawScores, func(n int) { progress.update(int64(n), int64(n)) })
+	progress.finish()
 	if err != nil {
 		return err
 	}
-	results, err := model.ScoreEncoded(env.ctx, pairs)
-	if err != nil {
-		return err
-	}
-	tokens, cut := 0, 0
-	for i, p := range pairs {
-		results[i].Document = documents[i]
-		if c.RawScores {
-			results[i].Score = results[i].Logit
+	ranking := server.Ranking{Model: model.Info().Name, Activation: model.Info().Activation, Raw: c.RawScores}
+	var ids []string
+	for i, s := range scores {
+		ranking.Results = append(ranking.Results, winnow.Result{Index: i, Score: s.score, Logit: s.logit, Document: texts[i], Tokens: s.tokens})
+		ranking.Tokens += s.tokens
+		if s.cut {
+			ranking.Truncated++
 		}
-		tokens += p.Tokens()
-		if p.Truncated() {
-			cut++
+		if documents[i].ID != "" && ids == nil {
+			ids = make([]string, len(documents))
 		}
 	}
-	winnow.Rank(results)
-	if c.TopN > 0 && c.TopN < len(results) {
-		results = results[:c.TopN]
+	for i := range ids {
+		ids[i] = documents[i].ID
+	}
+	ranking.IDs = ids
+	winnow.Rank(ranking.Results)
+	if c.TopN > 0 && c.TopN < len(ranking.Results) {
+		ranking.Results = ranking.Results[:c.TopN]
 	}
 	out := bufio.NewWriter(env.stdout)
 	switch {
 	case c.JSON:
-		err = server.WriteRanking(out, server.Ranking{Model: model.Info().Name, Activation: model.Info().Activation, Raw: c.RawScores,
-			Tokens: tokens, Truncated: cut, Results: results})
+		err = server.WriteRanking(out, ranking)
 	case c.TSV:
-		err = writeTSV(out, results)
+		err = writeTSV(out, ranking.Results, ids)
 	default:
-		if cut > 0 {
-			fmt.Fprintf(env.stderr, "winnow: %d of %d documents are longer than the model takes and were cut\n", cut, len(documents))
+		if ranking.Truncated > 0 {
+			fmt.Fprintf(env.stderr, "winnow: %d of %d documents are longer than the model takes and were cut\n", ranking.Truncated, len(documents))
 		}
 		width, colour := screen(env)
-		err = writeTable(out, results, c.RawScores, width, colour)
+		err = writeTable(out, ranking.Results, ids, c.RawScores, width, colour)
 	}
 	if err != nil {
 		return err
@@ -87,78 +96,63 @@ func (c *rankCommand) Run(env *environment) error {
 	return out.Flush()
 }
 
-// read gives the documents: the arguments, or the lines of a file.
-func (c *rankCommand) read(stdin io.Reader) ([]string, error) {
-	if len(c.Documents) > 0 && c.File != "" {
+// read gives the documents: the arguments, or those of files.
+func (c *rankCommand) read(env *environment) ([]records.Document, error) {
+	if len(c.Documents) > 0 && len(c.File) > 0 {
 		return nil, usagef("documents are given both as arguments and with --file")
 	}
-	documents := c.Documents
-	if len(documents) == 0 {
-		in, name := stdin, "standard input"
-		if c.File != "" && c.File != "-" {
-			f, err := os.Open(c.File)
-			if err != nil {
-				return nil, err
-			}
-			defer f.Close()
-			in, name = f, c.File
+	c.hint(env)
+	var documents []records.Document
+	for i, text := range c.Documents {
+		if !utf8.ValidString(text) {
+			return nil, fmt.Errorf("document %d is not UTF-8", i)
 		}
-		var err error
-		if documents, err = readDocuments(in, name); err != nil {
+		documents = append(documents, records.Document{Text: text})
+	}
+	if len(c.Documents) == 0 {
+		format, err := records.ParseFormat(c.Format)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		files := c.File
+		if len(files) == 0 {
+			files = []string{"-"}
+		}
+		documents, err = records.Documents(files, records.DocumentOptions{Format: format, TextColumn: c.TextColumn, IDColumn: c.IDColumn, Stdin: env.stdin,
+			LeftOut: func(file, because string) { fmt.Fprintf(env.stderr, "winnow: %s is left out: it %s\n", file, because) }})
+		if err != nil {
 			return nil, err
 		}
 	}
 	if len(documents) == 0 {
 		return nil, usagef("no documents")
 	}
-	for i, d := range documents {
-		if !utf8.ValidString(d) {
-			return nil, fmt.Errorf("document %d is not UTF-8", i)
-		}
-	}
 	return documents, nil
 }
 
-// readDocuments reads one document a line, empty lines aside. In a .jsonl file a
-// line is a string or an object with text.
-func readDocuments(in io.Reader, name string) ([]string, error) {
-	data, err := io.ReadAll(in)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", name, err)
-	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	isJSON := strings.HasSuffix(strings.ToLower(name), ".jsonl") || strings.HasSuffix(strings.ToLower(name), ".ndjson")
-	var documents []string
-	number := 0
-	for line := range bytes.Lines(data) {
-		number++
-		line = bytes.TrimSpace(line)
-		if len(line) == 0 {
+// hint tells of arguments that are the names of files, whose names alone are
+// hardly what is to be ranked.
+func (c *rankCommand) hint(env *environment) {
+	for _, text := range append([]string{c.Query}, c.Documents...) {
+		if len(text) > 1024 {
 			continue
 		}
-		if !isJSON {
-			documents = append(documents, string(line))
-			continue
+		if _, err := os.Stat(text); err == nil && text != "" {
+			fmt.Fprintf(env.stderr, "winnow: %q is taken as text, but is also the name of a file: to rank what is in it, say --file %s\n", text, text)
 		}
-		var text string
-		var object struct{ Text *string }
-		switch {
-		case json.Unmarshal(line, &text) == nil:
-		case json.Unmarshal(line, &object) == nil && object.Text != nil:
-			text = *object.Text
-		default:
-			return nil, fmt.Errorf("%s:%d: expected a JSON string or an object with a string \"text\"", name, number)
-		}
-		documents = append(documents, text)
 	}
-	return documents, nil
 }
 
 var oneLine = strings.NewReplacer("\t", " ", "\r\n", " ", "\n", " ", "\r", " ")
 
-func writeTSV(w io.Writer, results []winnow.Result) error {
+// writeTSV prints a ranking with tabs between; ids are by index, nil if there are none.
+func writeTSV(w io.Writer, results []winnow.Result, ids []string) error {
 	for _, r := range results {
-		if _, err := fmt.Fprintf(w, "%d\t%v\t%s\n", r.Index, r.Score, oneLine.Replace(r.Document)); err != nil {
+		text := oneLine.Replace(r.Document)
+		if ids != nil {
+			text = oneLine.Replace(ids[r.Index]) + "\t" + text
+		}
+		if _, err := fmt.Fprintf(w, "%d\t%v\t%s\n", r.Index, r.Score, text); err != nil {
 			return err
 		}
 	}
@@ -181,9 +175,9 @@ func screen(env *environment) (width int, colour bool) {
 
 const barWidth = 20
 
-// writeTable prints a ranking with the scores as bars. Documents are cut to the
-// width, if there is one.
-func writeTable(w io.Writer, results []winnow.Result, raw bool, width int, colour bool) error {
+// writeTable prints a ranking with the scores as bars. Documents, before which
+// their ids stand if they have any, are cut to the width, if there is one.
+func writeTable(w io.Writer, results []winnow.Result, ids []string, raw bool, width int, colour bool) error {
 	digits := len(fmt.Sprint(len(results)))
 	for i, r := range results {
 		score, length := fmt.Sprintf("%.5f", r.Score), r.Score
@@ -192,6 +186,9 @@ func writeTable(w io.Writer, results []winnow.Result, raw bool, width int, colou
 		}
 		bar := bar(length)
 		text := oneLine.Replace(r.Document)
+		if ids != nil && ids[r.Index] != "" {
+			text = oneLine.Replace(ids[r.Index]) + "  " + text
+		}
 		if width > 0 {
 			text = clip(text, width-digits-barWidth-len(score)-6)
 		}

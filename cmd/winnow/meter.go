@@ -1,0 +1,110 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/schollz/progressbar/v3"
+	"golang.org/x/term"
+)
+
+// A meter shows how far a long run is: a bar on a terminal, elsewhere a line now
+// and then. What is quickly done shows nothing.
+type meter struct {
+	w     io.Writer
+	unit  string // what is counted
+	total int64  // the work, in any measure; 0: unknown
+
+	bar   *progressbar.ProgressBar // nil where there is no terminal
+	begin time.Time
+	first int64 // work that had been done before
+	next  time.Time
+	every time.Duration
+	now   func() time.Time
+}
+
+const (
+	meterPatience = 2 * time.Second // before anything is shown
+	meterLongest  = time.Minute     // between two lines
+)
+
+// newMeter begins to measure; done is the part of total that an earlier run did.
+func newMeter(w io.Writer, unit string, done, total int64) *meter {
+	m := &meter{w: w, unit: unit, total: total, first: done, now: time.Now}
+	m.begin = m.now()
+	m.next = m.begin.Add(meterPatience)
+	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+		m.every = 100 * time.Millisecond
+		size := total
+		if size == 0 {
+			size = -1 // a spinner
+		}
+		m.bar = progressbar.NewOptions64(size, progressbar.OptionSetWriter(w), progressbar.OptionSetWidth(barWidth), progressbar.OptionSetPredictTime(false),
+			progressbar.OptionSetElapsedTime(false), progressbar.OptionClearOnFinish(), progressbar.OptionSetRenderBlankState(false), progressbar.OptionUseANSICodes(true))
+	} else {
+		m.every = 3 * time.Second
+	}
+	return m
+}
+
+// update says how much work is done, and how many things this run has made of it.
+func (m *meter) update(done, count int64) {
+	now := m.now()
+	if now.Before(m.next) {
+		return
+	}
+	m.next = now.Add(m.every)
+	line := m.line(done, count, now)
+	if m.bar != nil {
+		m.bar.Describe(line)
+		_ = m.bar.Set64(done) // a bar that cannot be drawn stops nothing
+		return
+	}
+	m.every = min(2*m.every, meterLongest)
+	fmt.Fprintf(m.w, "winnow: %s\n", line)
+}
+
+// line is such as "12,000 pairs, 1,180/s, 24 %, 32s left".
+func (m *meter) line(done, count int64, now time.Time) string {
+	elapsed := now.Sub(m.begin)
+	s := fmt.Sprintf("%s %s, %s", grouped(count), m.unit, rate(count, elapsed))
+	if m.total > 0 {
+		s += fmt.Sprintf(", %d %%", done*100/m.total)
+		if made := done - m.first; made > 0 && done < m.total {
+			left := time.Duration(float64(elapsed) * float64(m.total-done) / float64(made))
+			s += fmt.Sprintf(", %v left", left.Round(time.Second))
+		}
+	}
+	return s
+}
+
+// finish takes the bar away.
+func (m *meter) finish() {
+	if m.bar != nil {
+		_ = m.bar.Finish()
+	}
+}
+
+func rate(count int64, elapsed time.Duration) string {
+	perSecond := float64(count) / max(elapsed.Seconds(), 1e-9)
+	if perSecond < 100 {
+		return fmt.Sprintf("%.1f/s", perSecond)
+	}
+	return grouped(int64(perSecond)) + "/s"
+}
+
+// grouped is a number with commas between thousands.
+func grouped(n int64) string {
+	digits := fmt.Sprint(n)
+	var b strings.Builder
+	for i, d := range digits {
+		if i > 0 && (len(digits)-i)%3 == 0 {
+			b.WriteByte(',')
+		}
+		b.WriteRune(d)
+	}
+	return b.String()
+}

@@ -1,0 +1,495 @@
+package records
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"unicode/utf8"
+)
+
+// MaxRecord is the most bytes that a line or an element of a list may have.
+const MaxRecord = 64 << 20
+
+// A Format is how a file holds its records.
+type Format string
+
+// The formats. Auto goes by the file's name and, where that says nothing, by its
+// first bytes.
+const (
+	Auto      Format = ""
+	Text      Format = "txt"   // a line is a record
+	JSONLines Format = "jsonl" // a line is a string or an object
+	JSON      Format = "json"  // a list of strings or objects
+	CSV       Format = "csv"   // a header, then rows; comma, semicolon, tab or bar
+	TSV       Format = "tsv"   // the same with tabs, which the name promises
+)
+
+// Formats are the names that ParseFormat takes.
+var Formats = []string{"auto", string(Text), string(JSONLines), string(JSON), string(CSV), string(TSV)}
+
+// ParseFormat reads one of Formats.
+func ParseFormat(s string) (Format, error) {
+	switch s {
+	case "auto", "":
+		return Auto, nil
+	case string(Text), string(JSONLines), string(JSON), string(CSV), string(TSV):
+		return Format(s), nil
+	}
+	return "", fmt.Errorf("format %q: expected %s", s, strings.Join(Formats, ", "))
+}
+
+// A Column is a value that records have.
+type Column struct {
+	Name     string   // what messages call it
+	Names    []string // what files may call it, in lower case; the first one that a record has counts
+	Optional bool
+	Number   bool // a JSON number will do as well as a string
+}
+
+// A Value is a record's value of one column.
+type Value struct {
+	Text   string
+	Set    bool // the record has it
+	Number bool // it was a JSON number
+}
+
+// AppendJSON appends the value as it was in JSON.
+func (v Value) AppendJSON(dst []byte) []byte {
+	if v.Number {
+		return append(dst, v.Text...)
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	_ = e.Encode(v.Text) // a string always has a JSON form
+	return append(dst, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...)
+}
+
+// A Record is one line, element or row.
+type Record struct {
+	Line   int     // where it begins, from 1
+	Values []Value // one a column, in the order of Options.Columns
+}
+
+// Options say what to read.
+type Options struct {
+	Columns []Column
+	Format  Format
+	Stdin   io.Reader // what the name "-" means
+}
+
+// A Reader reads one file's records.
+type Reader struct {
+	name    string
+	columns []Column
+	sole    int // the only required column, which a bare string fills, or -1
+	in      *input
+	next    func() (Record, error)
+}
+
+// Open opens a file, or standard input by the name "-".
+func Open(name string, o Options) (*Reader, error) {
+	in, err := openInput(name, o.Stdin)
+	if err != nil {
+		return nil, err
+	}
+	r, err := newReader(in, o)
+	if err != nil {
+		_ = in.Close()
+		return nil, err
+	}
+	return r, nil
+}
+
+func newReader(in *input, o Options) (*Reader, error) {
+	r := &Reader{name: in.name, columns: o.Columns, in: in, sole: -1}
+	required := 0
+	for i, c := range o.Columns {
+		if !c.Optional {
+			required++
+			r.sole = i
+		}
+	}
+	if required != 1 {
+		r.sole = -1
+	}
+	head, err := in.Peek(sniffed)
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", in.name, err)
+	}
+	if bytes.HasPrefix(head, utf8BOM) {
+		_, _ = in.Discard(len(utf8BOM))
+		head = head[len(utf8BOM):]
+	}
+	format := o.Format
+	if format == Auto {
+		format = formatOf(in.name, head)
+	}
+	if len(head) > 0 { // an empty file has no records, whatever its name
+		if kind := looksLike(head); kind != "" {
+			return nil, &ContentError{File: in.name, Kind: kind, Want: r.wanted()}
+		}
+	}
+	switch format {
+	case Text:
+		if r.sole < 0 && len(head) > 0 {
+			return nil, &ContentError{File: in.name, Kind: "lines of text", Want: r.wanted()}
+		}
+		r.next = r.lines(func(line []byte) ([]Value, error) {
+			values := make([]Value, len(r.columns))
+			values[r.sole] = Value{Text: string(line), Set: true}
+			return values, nil
+		})
+	case JSONLines:
+		r.next = r.lines(r.object)
+	case JSON:
+		r.next = r.list()
+	default:
+		if r.next, err = r.rows(format); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// formatOf goes by the name, less what compression adds to it, and where that
+// tells nothing by the content.
+func formatOf(name string, head []byte) Format {
+	name = strings.ToLower(name)
+	for _, ext := range []string{".gz", ".zst", ".zstd"} {
+		name = strings.TrimSuffix(name, ext)
+	}
+	switch filepath.Ext(name) {
+	case ".txt":
+		return Text
+	case ".jsonl", ".ndjson":
+		return JSONLines
+	case ".json":
+		return JSON
+	case ".csv":
+		return CSV
+	case ".tsv", ".tab":
+		return TSV
+	}
+	trimmed := bytes.TrimLeft(head, " \t\r\n")
+	first, _, _ := bytes.Cut(trimmed, []byte("\n"))
+	switch {
+	case len(trimmed) == 0:
+		return Text
+	case trimmed[0] == '{' && (json.Valid(first) || len(first) == len(trimmed)):
+		return JSONLines
+	case trimmed[0] == '[':
+		// A list's first element is a string or an object; "[1] a note" is text.
+		if inner := bytes.TrimLeft(trimmed[1:], " \t\r\n"); len(inner) > 0 && strings.IndexByte(`"{]`, inner[0]) >= 0 {
+			return JSON
+		}
+	}
+	return Text
+}
+
+// Name is what errors call the file.
+func (r *Reader) Name() string { return r.name }
+
+// Read gives the next record, io.EOF after the last one.
+func (r *Reader) Read() (Record, error) { return r.next() }
+
+// Consumed is how many bytes of the file, compressed as they are, have been read
+// so far, and of how many; the latter is 0 where that cannot be known. It may be
+// called while another goroutine reads.
+func (r *Reader) Consumed() (done, total int64) { return r.in.counted.n.Load(), r.in.size }
+
+// Close closes the file.
+func (r *Reader) Close() error { return r.in.Close() }
+
+// wanted tells what a file must hold, for messages.
+func (r *Reader) wanted() string {
+	var names []string
+	for _, c := range r.columns {
+		if !c.Optional {
+			names = append(names, strconv.Quote(c.Name))
+		}
+	}
+	if r.sole >= 0 {
+		return "text, JSON or CSV with " + names[0] + " (.txt, .jsonl, .json, .csv, .tsv)"
+	}
+	return "JSON or CSV with " + join(names) + " (.jsonl, .json, .csv, .tsv)"
+}
+
+func join(names []string) string {
+	if len(names) < 2 {
+		return strings.Join(names, "")
+	}
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+func (r *Reader) errorf(line int, format string, args ...any) error {
+	return &LineError{File: r.name, Line: line, Err: fmt.Errorf(format, args...)}
+}
+
+// lines gives the records of lines that are not empty.
+func (r *Reader) lines(parse func(line []byte) ([]Value, error)) func() (Record, error) {
+	number := 0
+	var long []byte
+	return func() (Record, error) {
+		for {
+			line, err := r.in.ReadSlice('\n')
+			if err == bufio.ErrBufferFull {
+				long = append(long[:0], line...)
+				for err == bufio.ErrBufferFull && len(long) <= MaxRecord {
+					line, err = r.in.ReadSlice('\n')
+					long = append(long, line...)
+				}
+				line = long
+			}
+			number++
+			switch {
+			case len(line) > MaxRecord:
+				return Record{}, r.errorf(number, "the line is longer than %d MiB", MaxRecord>>20)
+			case err == io.EOF && len(line) == 0:
+				return Record{}, io.EOF
+			case err != nil && err != io.EOF:
+				return Record{}, r.errorf(number, "%w", err)
+			}
+			line = bytes.TrimSpace(line)
+			if len(line) == 0 {
+				continue
+			}
+			if err := encoding(line); err != nil {
+				return Record{}, r.errorf(number, "%w", err)
+			}
+			values, err := parse(line)
+			if err != nil {
+				return Record{}, r.errorf(number, "%w", err)
+			}
+			return Record{Line: number, Values: values}, nil
+		}
+	}
+}
+
+// list gives the elements of a JSON list.
+func (r *Reader) list() func() (Record, error) {
+	in := &lineCounter{r: r.in, line: 1}
+	decoder := json.NewDecoder(in)
+	begun, ended := false, false
+	fail := func(err error) (Record, error) {
+		if err == io.EOF {
+			err = io.ErrUnexpectedEOF
+		}
+		offset := decoder.InputOffset()
+		if syntax, ok := err.(*json.SyntaxError); ok {
+			offset = syntax.Offset
+		}
+		return Record{}, r.errorf(in.at(offset), "broken JSON: %w", err)
+	}
+	return func() (Record, error) {
+		if !begun {
+			switch token, err := decoder.Token(); {
+			case err == io.EOF:
+				return Record{}, io.EOF // an empty file
+			case err != nil:
+				return fail(err)
+			case token != json.Delim('['):
+				return Record{}, r.errorf(in.at(decoder.InputOffset()), "a JSON %s: expected a list; for an object a line the name ends in .jsonl", kindOf(token))
+			}
+			begun = true
+		}
+		if !decoder.More() {
+			if !ended {
+				if _, err := decoder.Token(); err != nil {
+					return fail(err)
+				}
+				ended = true
+			}
+			switch token, err := decoder.Token(); {
+			case err == io.EOF:
+				return Record{}, io.EOF
+			case err != nil:
+				return fail(err)
+			default:
+				return Record{}, r.errorf(in.at(decoder.InputOffset()), "a JSON %s after the list has ended", kindOf(token))
+			}
+		}
+		in.begin(decoder.InputOffset())
+		var raw json.RawMessage
+		err := decoder.Decode(&raw)
+		switch {
+		case err != nil && in.exceeded:
+			rest, _ := io.ReadAll(io.LimitReader(decoder.Buffered(), sniffed))
+			space := len(rest) - len(bytes.TrimLeft(rest, ", \t\r\n"))
+			return Record{}, r.errorf(in.at(decoder.InputOffset()+int64(space)), "the element is longer than %d MiB", MaxRecord>>20)
+		case err != nil:
+			return fail(err)
+		}
+		line := in.at(decoder.InputOffset() - int64(len(raw)))
+		if err := encoding(raw); err != nil {
+			return Record{}, r.errorf(line, "%w", err)
+		}
+		values, err := r.object(raw)
+		if err != nil {
+			return Record{}, r.errorf(line, "%w", err)
+		}
+		return Record{Line: line, Values: values}, nil
+	}
+}
+
+func kindOf(token json.Token) string {
+	switch token := token.(type) {
+	case json.Delim:
+		return map[json.Delim]string{'{': "object", '[': "list"}[token]
+	case string:
+		return "string"
+	case float64:
+		return "number"
+	}
+	return "value"
+}
+
+// object reads the columns of a JSON object, or the only one of a string.
+func (r *Reader) object(data []byte) ([]Value, error) {
+	values := make([]Value, len(r.columns))
+	if r.sole >= 0 && data[0] == '"' {
+		v := &values[r.sole]
+		v.Set = true
+		if err := json.Unmarshal(data, &v.Text); err != nil {
+			return nil, fmt.Errorf("broken JSON: %w", err)
+		}
+		return values, nil
+	}
+	if data[0] != '{' {
+		return nil, fmt.Errorf("%s: expected %s", excerpt(data), r.element())
+	}
+	var fields map[string]json.RawMessage
+	if err := json.Unmarshal(data, &fields); err != nil {
+		return nil, fmt.Errorf("broken JSON: %w", err)
+	}
+	for i, c := range r.columns {
+		raw, name := field(fields, c.Names)
+		if raw == nil {
+			if c.Optional {
+				continue
+			}
+			return nil, fmt.Errorf("no %q among the fields %s: expected %s", c.Name, fieldNames(fields), r.element())
+		}
+		v := &values[i]
+		v.Set = true
+		switch {
+		case raw[0] == '"':
+			if err := json.Unmarshal(raw, &v.Text); err != nil {
+				return nil, fmt.Errorf("%q: %w", name, err)
+			}
+		case c.Number && (raw[0] == '-' || raw[0] >= '0' && raw[0] <= '9'):
+			v.Text, v.Number = string(raw), true
+		default:
+			want := "a string"
+			if c.Number {
+				want += " or a number"
+			}
+			return nil, fmt.Errorf("%q is %s: expected %s", name, excerpt(raw), want)
+		}
+	}
+	return values, nil
+}
+
+// element tells what a line or an element of a list must be.
+func (r *Reader) element() string {
+	var names []string
+	for _, c := range r.columns {
+		if !c.Optional {
+			names = append(names, strconv.Quote(c.Name))
+		}
+	}
+	if r.sole >= 0 {
+		return "a JSON string, or an object with a string " + names[0]
+	}
+	return "a JSON object with " + join(names)
+}
+
+// field finds a field by one of its names: exactly, or in another case. null is
+// the same as none.
+func field(fields map[string]json.RawMessage, names []string) (json.RawMessage, string) {
+	for _, name := range names {
+		if raw, ok := fields[name]; ok && string(raw) != "null" {
+			return raw, name
+		}
+	}
+	for _, name := range names {
+		for key, raw := range fields {
+			if strings.EqualFold(key, name) && string(raw) != "null" {
+				return raw, key
+			}
+		}
+	}
+	return nil, ""
+}
+
+func fieldNames(fields map[string]json.RawMessage) string {
+	if len(fields) == 0 {
+		return "(none)"
+	}
+	names := make([]string, 0, len(fields))
+	for name := range fields {
+		names = append(names, strconv.Quote(name))
+	}
+	slices.Sort(names)
+	return clipped(strings.Join(names, ", "))
+}
+
+// excerpt is the begin of a value, for messages.
+func excerpt(raw []byte) string { return clipped(string(raw)) }
+
+func clipped(s string) string {
+	const most = 60
+	if len(s) <= most {
+		return s
+	}
+	end := most
+	for !utf8.RuneStart(s[end]) {
+		end--
+	}
+	return s[:end] + "…"
+}
+
+// A lineCounter tells on which line an offset lies, and gives no more than
+// MaxRecord bytes for one element.
+type lineCounter struct {
+	r        io.Reader
+	offset   int64
+	breaks   []int64 // offsets of the line breaks that no question has passed yet
+	line     int     // of what lies before them
+	limit    int64
+	exceeded bool
+}
+
+// begin is called before an element is read that begins at offset or later.
+func (c *lineCounter) begin(offset int64) {
+	c.at(offset)
+	c.limit = offset + MaxRecord
+}
+
+func (c *lineCounter) Read(p []byte) (int, error) {
+	if c.limit > 0 && c.offset >= c.limit {
+		c.exceeded = true
+		return 0, io.ErrUnexpectedEOF
+	}
+	n, err := c.r.Read(p)
+	for i, b := range p[:n] {
+		if b == '\n' {
+			c.breaks = append(c.breaks, c.offset+int64(i))
+		}
+	}
+	c.offset += int64(n)
+	return n, err
+}
+
+func (c *lineCounter) at(offset int64) int {
+	n, _ := slices.BinarySearch(c.breaks, offset)
+	c.line += n
+	c.breaks = append(c.breaks[:0], c.breaks[n:]...)
+	return c.line
+}
