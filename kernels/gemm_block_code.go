@@ -113,7 +113,7 @@ func PackBlocks(t quant.Type, n, k int, data []byte) Weights {
 	c, kind := codeOf(t, shape)
 	rowBytes := t.Bytes(k)
 	if c == nil {
-		return PackInt8(n, k, func(i int, dst []float32) {
+		return PackInt8A16(n, k, func(i int, dst []float32) {
 			if quant.Dequantize(dst, t, data[i*rowBytes:][:rowBytes]) != nil {
 				clear(dst)
 			}

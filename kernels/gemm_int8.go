@@ -16,9 +16,9 @@ type intShape struct {
 	cols  int
 	group int
 	depth int
-	// unsigned weights are stored with 128 added to them, for instructions that
-	// multiply unsigned by signed bytes. What that adds to a sum is 128 times
-	// the sum of the row's activations, and is taken off where the sum begins.
+	// unsigned shapes are for instructions that multiply unsigned by signed bytes.
+	// Weights in blocks are then stored with 128 added to them; of others, the
+	// activations are. What that adds to sums is taken off again.
 	unsigned bool
 	// wide activations take 16 bits, for instructions that have no exact product
 	// of bytes.
@@ -83,20 +83,40 @@ func (s intShape) store(q int8) int8 {
 
 // int8Weights is a matrix of n rows (outputs) by k columns (inputs) of numbers
 // from -127 to 127, each times its output's scale.
+//
+// A row of activations becomes integers: a for each input, and each times the
+// row's scale. Instructions for bytes see the low byte of a+zero, where zero is
+// such a number that one byte holds a+zero for all inputs but the wide ones.
+// Those have a high byte too, and the high bytes of all wide inputs stand before
+// the low bytes of all inputs. What zero adds to a sum is zero times the sum of
+// the output's weights.
 type int8Weights struct {
 	n, k   int
 	shape  intShape
 	depth  int    // k, filled up
 	q      []int8 // panels
 	scales []float32
-	limit  float32 // activations are rounded to integers up to it
-	terms  int     // bytes of an activation that instructions for bytes multiply
+	sums   []int32 // of each output's weights
+
+	// The wide inputs: their numbers (nil if those are all), how many they are
+	// when filled up, their own panels, and where the sums of their high bytes
+	// begin, which have 128 added to them if the shape is unsigned.
+	index     []int32
+	wide      int
+	wideQ     []int8
+	wideStart []int32
+	wideStep  float32  // the least scale of a row, divided by the largest of its wide activations
+	narrow    []uint32 // for each input all ones, or 0 if it is wide
 }
 
-// Activations of two terms are 64 times a byte, and another byte.
+// Activations of one byte have byteLevels steps between the smallest and the
+// largest of their row, one less than a byte holds, because both zero and the
+// largest may have been rounded up. Those of two bytes have maxWide at most on
+// either side of 0, so that zero can be added to them.
 const (
-	termBits = 6
-	maxTerms = 127<<termBits - 1
+	wideBits   = 8
+	byteLevels = 254
+	maxWide    = 127 << wideBits
 )
 
 // PackInt8 packs n×k weights for multiplication in 8-bit integers. row is called
@@ -104,66 +124,141 @@ const (
 // with the weights of output i.
 //
 // Each output's weights are rounded to multiples of its scale, the largest
-// magnitude among them divided by 127, and each row's activations likewise. The
-// products are summed exactly, in 32 bits:
+// magnitude among them divided by 127. Weights of an output that are multiples of
+// one number already, up to 127 times and within the accuracy of float16, as
+// those of models that were made from 8-bit ones, keep that number as their
+// scale.
+//
+// Activations are integers of up to 16 bits for the inputs that wide lists, in
+// any order, and of 8 for the others. Each row's are rounded to multiples of its
+// scale: the difference of the largest and the smallest of the others (or of 0,
+// if that is beyond them) divided by 254, or the largest magnitude of the wide
+// ones divided by 32512, whichever is larger. The products are summed exactly, in
+// 32 bits, and where these would not hold them, wide activations have fewer:
 //
 //	y = act(float32(Σ qx·qw)·(scale of x·scale of w) + bias) + residual
 //
-// Weights of an output that are multiples of one number already, up to 127 times
-// and within the accuracy of float16, as those of models that were made from
-// 8-bit ones, keep that number as their scale.
+// Wide inputs cost twice the time of others on instructions that multiply bytes.
 //
 // A row of activations that holds an infinity or a NaN gives NaN. Where k is
 // beyond 65793, so that a sum might not fit in 32 bits, the weights stay
 // float32.
-func PackInt8(n, k int, row func(i int, dst []float32)) Weights {
-	return packInt8(n, k, row, 1)
+func PackInt8(n, k int, wide []int, row func(i int, dst []float32)) Weights {
+	w := packInt8(n, k, row)
+	return Widen(w, wide)
 }
 
-// PackInt8x14 is PackInt8 with activations of up to 14 bits: each row's are rounded
-// to multiples of the largest magnitude among them divided by 8127, or by less
-// where k is beyond 2080, so that sums still fit in 32 bits. Instructions that
-// multiply bytes need twice the time for it.
-func PackInt8x14(n, k int, row func(i int, dst []float32)) Weights {
-	return packInt8(n, k, row, 2)
+// PackInt8A16 is PackInt8 with all inputs wide: weights of 8 bits, activations of
+// up to 16.
+func PackInt8A16(n, k int, row func(i int, dst []float32)) Weights {
+	return packInt8(n, k, row)
 }
 
-func packInt8(n, k int, row func(i int, dst []float32), terms int) Weights {
+// packInt8 packs weights with all inputs wide.
+func packInt8(n, k int, row func(i int, dst []float32)) Weights {
 	if k > maxIntInputs {
 		return PackF32(n, k, row)
 	}
 	shape := features.ints
 	depth := shape.padded(max(k, 1))
-	panels := (n + shape.cols - 1) / shape.cols
+	outputs := (n + shape.cols - 1) / shape.cols * shape.cols
 	w := &int8Weights{
-		n: n, k: k, shape: shape, depth: depth, limit: 127, terms: terms,
-		q:      aligned[int8](panels * shape.cols * depth),
-		scales: aligned[float32](panels * shape.cols),
-	}
-	if terms == 2 {
-		w.limit = float32(min(maxTerms, math.MaxInt32/(127*max(k, 1))))
-	}
-	if shape.wide {
-		w.terms = 1 // of 16 bits
-	}
-	if shape.unsigned {
-		for i := range w.q {
-			w.q[i] = -128
-		}
+		n: n, k: k, shape: shape, depth: depth,
+		q:      aligned[int8](outputs * depth),
+		scales: aligned[float32](outputs),
+		sums:   make([]int32, outputs),
 	}
 	numbers, q := make([]float32, k), make([]int8, k)
 	for i := range n {
 		row(i, numbers)
 		limit, _ := Levels(numbers)
 		inverse, scale := scaleOf(largest(numbers), limit)
-		quantise(q, numbers, inverse)
+		w.sums[i] = quantise(q, numbers, inverse)
 		w.scales[i] = scale
-		panel := w.q[i/shape.cols*shape.cols*depth:][:shape.cols*depth]
+		panel := w.panel(i / shape.cols)
 		for l, x := range q {
-			panel[shape.index(i%shape.cols, l)] = shape.store(x)
+			panel[shape.index(i%shape.cols, l)] = x
 		}
 	}
+	w.widenAll()
 	return w
+}
+
+// panel is a panel's weights.
+func (w *int8Weights) panel(i int) []int8 {
+	size := w.shape.cols * w.depth
+	return w.q[i*size:][:size]
+}
+
+// widenAll makes all inputs wide.
+func (w *int8Weights) widenAll() {
+	w.index, w.wide, w.wideQ = nil, w.depth, w.q
+	w.narrow = make([]uint32, w.k)
+	w.wideStep = 1 / float32(min(maxWide, math.MaxInt32/(127*max(w.k, 1))))
+	w.wideStart = w.startOf(w.sums)
+}
+
+// startOf is where the sums of high bytes begin whose weights have the given
+// sums.
+func (w *int8Weights) startOf(sums []int32) []int32 {
+	start := make([]int32, len(sums))
+	if w.shape.unsigned {
+		for i, sum := range sums {
+			start[i] = -1 << (wideBits - 1) * sum
+		}
+	}
+	return start
+}
+
+// Widen is the weights w, which PackInt8 or PackInt8A16 made and which it shares
+// memory with, with other wide inputs. Weights of another kind it leaves as they
+// are.
+func Widen(weights Weights, wide []int) Weights {
+	from, ok := weights.(*int8Weights)
+	if !ok {
+		return weights
+	}
+	w := *from
+	w.narrow = make([]uint32, w.k)
+	for l := range w.narrow {
+		w.narrow[l] = math.MaxUint32
+	}
+	for _, l := range wide {
+		w.narrow[l] = 0
+	}
+	w.index = w.index[:0:0]
+	for l, mask := range w.narrow {
+		if mask == 0 {
+			w.index = append(w.index, int32(l))
+		}
+	}
+	n := len(w.index)
+	if n == w.k {
+		w.widenAll()
+		return &w
+	}
+	// What the sums of bytes leave of 32 bits is for the wide inputs.
+	w.wideStep = 1 / float32(min(maxWide, (math.MaxInt32/127-(byteLevels+1)*(w.k-n))/max(n, 1)))
+	cols := w.shape.cols
+	w.wide = w.shape.padded(n)
+	w.wideQ = aligned[int8](len(w.scales) * w.wide)
+	sums := make([]int32, len(w.scales))
+	for p := range len(w.scales) / cols {
+		src, dst := w.panel(p), w.wideQ[p*cols*w.wide:][:cols*w.wide]
+		for c := range cols {
+			for i, l := range w.index {
+				q := src[w.shape.index(c, int(l))]
+				dst[w.shape.index(c, i)] = q
+				sums[p*cols+c] += int32(q)
+			}
+		}
+	}
+	w.wideStart = w.startOf(sums)
+	// The inputs that fill up have weights of 0.
+	for len(w.index) < w.wide {
+		w.index = append(w.index, 0)
+	}
+	return &w
 }
 
 // Levels is how many times the largest magnitude in x is the number that all of x
@@ -196,13 +291,22 @@ func Levels(x []float32) (levels float32, even bool) {
 func (w *int8Weights) Outputs() int { return w.n }
 func (w *int8Weights) Inputs() int  { return w.k }
 func (w *int8Weights) Kind() string {
-	if w.limit > 127 {
-		return "int8x14"
+	if w.allWide() {
+		return "int8a16"
 	}
 	return "int8"
 }
 func (w *int8Weights) Panel() int { return w.shape.cols }
-func (w *int8Weights) Bytes() int { return len(w.q) + 4*len(w.scales) }
+func (w *int8Weights) Bytes() int {
+	size := len(w.q) + 4*(len(w.scales)+len(w.sums)+len(w.wideStart)+len(w.narrow)+len(w.index))
+	if !w.allWide() {
+		size += len(w.wideQ)
+	}
+	return size
+}
+
+// allWide says whether all inputs are wide.
+func (w *int8Weights) allWide() bool { return w.wide == w.depth && w.index == nil }
 
 // fewRows is up to how many rows instructions for vectors are faster than those
 // for tiles.
@@ -219,7 +323,12 @@ func (w *int8Weights) shapeFor(rows int) intShape {
 }
 
 // bytes is how many bytes a row of activations takes.
-func (w *int8Weights) bytes() int { return w.depth * w.shape.size() * w.terms }
+func (w *int8Weights) bytes() int {
+	if w.shape.wide {
+		return 2 * w.depth
+	}
+	return w.wide + w.depth
+}
 
 // stride is how many bytes lie between rows of activations, if those are not in
 // tiles; then it is how many a row takes.
@@ -237,8 +346,7 @@ const (
 )
 
 // tileOf is where inputs 0 to 63 of row i of activations are, if they are in
-// tiles; the next inputs are tileRows*tileInputs bytes after them, and the second
-// terms after all of the first ones of the same rows.
+// tiles; the next inputs are tileRows*tileInputs bytes after them.
 func (w *int8Weights) tileOf(i int) int {
 	return i/tileRows*tileRows*w.bytes() + i%tileRows*tileInputs
 }
@@ -280,27 +388,91 @@ func (w *int8Weights) Prepare(in *Input, x Matrix, from, to int) {
 	stride := w.stride(s)
 	for i := from; i < to; i++ {
 		row := x.Row(i)
-		inverse, scale := scaleOf(largest(row), w.limit)
-		dst := in.bytes[min(i*stride, len(in.bytes)):]
-		var sum int32
+		inverse, scale, zero := w.stepsOf(row)
+		in.scales[i], in.sums[i] = scale, 0
 		switch {
-		case s.tiles:
-			sum = quantiseTiles(in.bytes[w.tileOf(i):], w.depth, w.terms, row, inverse)
 		case s.wide:
-			sum = quantiseWide(wideOf(dst[:w.bytes()]), row, inverse)
-		case s.pairs:
-			first := i &^ 1 * stride
-			sum = quantisePairs(in.bytes[first : first+2*w.bytes()][8*(i&1):], w.depth, w.terms, row, inverse)
-		case w.terms == 2:
-			sum = quantiseTerms(dst[:w.depth], dst[w.depth:][:w.depth], row, inverse)
+			quantiseWide(wideOf(in.bytes[i*stride:][:w.bytes()]), row, inverse)
+		case s.tiles || s.pairs:
+			in.sums[i] = -zero
+			w.quantiseApart(s, in, i, row, inverse, zero)
 		default:
-			sum = quantise(dst[:w.depth], row, inverse)
+			in.sums[i] = -zero
+			dst := in.bytes[i*stride:][:w.bytes()]
+			w.quantiseHigh(dst[:w.wide], row, 0, inverse, zero)
+			quantiseLow(dst[w.wide:], row, inverse, zero)
 		}
-		in.scales[i] = scale
-		in.sums[i] = 0
-		if s.unsigned {
-			in.sums[i] = -128 >> (termBits * (w.terms - 1)) * sum
+	}
+}
+
+// stepsOf is what a row of activations is multiplied by to be integers, what
+// brings these back, and what is added to them to be bytes. Rows that are not all
+// finite become zeros with a scale of NaN.
+func (w *int8Weights) stepsOf(row []float32) (inverse, scale float32, zero int32) {
+	top, bottom, wide := extremes(row, w.narrow)
+	if top >= infinite || bottom >= 1<<31|infinite || wide >= infinite {
+		return 0, float32(math.NaN()), 0
+	}
+	const step = 1.0 / byteLevels
+	low := math.Float32frombits(bottom)
+	scale = float32(math.Float32frombits(uint32(top))*step) - float32(low*step)
+	scale = max(scale, float32(math.Float32frombits(wide)*w.wideStep))
+	if math.Float32bits(scale) <= negligible {
+		return 0, 0, 0
+	}
+	inverse = 1 / scale
+	zero = -roundToInt(float32(low * inverse))
+	if !w.shape.unsigned {
+		zero -= 128
+	}
+	return inverse, scale, zero
+}
+
+// quantiseHigh writes the high bytes of the wide activations of row from the
+// from-th on, as many as dst is long.
+func (w *int8Weights) quantiseHigh(dst []int8, row []float32, from int, inverse float32, zero int32) {
+	half, flip := int32(1<<(wideBits-1)), int8(0)
+	if w.shape.unsigned {
+		half, flip = 0, -128
+	}
+	if w.index == nil {
+		quantiseHigh(dst, row[min(from, len(row)):min(from+len(dst), len(row))], inverse, zero+half, flip)
+		return
+	}
+	var numbers [64]float32
+	for len(dst) > 0 {
+		n := min(len(dst), len(numbers))
+		for i, l := range w.index[from : from+n] {
+			numbers[i] = row[l]
 		}
+		quantiseHigh(dst[:n], numbers[:n], inverse, zero+half, flip)
+		dst, from = dst[n:], from+n
+	}
+}
+
+// quantiseApart writes the bytes of row i where those of one row do not lie
+// together.
+func (w *int8Weights) quantiseApart(s intShape, in *Input, i int, row []float32, inverse float32, zero int32) {
+	var bytes [tileInputs]int8
+	for l := 0; l < w.wide+w.depth; {
+		var n int
+		if l < w.wide {
+			n = min(len(bytes), w.wide-l)
+			w.quantiseHigh(bytes[:n], row, l, inverse, zero)
+		} else {
+			first := min(l-w.wide, len(row))
+			n = min(len(bytes), w.wide+w.depth-l)
+			quantiseLow(bytes[:n], row[first:min(first+n, len(row))], inverse, zero)
+		}
+		if s.tiles {
+			copy(in.bytes[w.tileOf(i)+l*tileRows:], bytes[:n])
+		} else {
+			dst := in.bytes[i&^1*w.stride(s)+8*(i&1):]
+			for o := 0; o < n; o += 8 {
+				copy(dst[2*(l+o):], bytes[o:o+8])
+			}
+		}
+		l += n
 	}
 }
 
@@ -309,13 +481,15 @@ func (w *int8Weights) Prepare(in *Input, x Matrix, from, to int) {
 //
 //	for i := range rows {
 //		for j := range cols { // all columns of the kernel's panel
-//			s := sums[i]
-//			for term := range terms {
-//				s <<= 6 * term
-//				for l := range depth {
-//					s += int32(a[i*aRow+term*depth+l]) * int32(b[index(j, l)])
-//				}
+//			s := wideStart[j]
+//			for l := range wide {
+//				s += int32(a[i*aRow+l]) * int32(bWide[index(j, l)])
 //			}
+//			s <<= 8
+//			for l := range depth {
+//				s += int32(a[i*aRow+wide+l]) * int32(b[index(j, l)])
+//			}
+//			s += zeros[i] * sums[j]
 //			v := float32(float32(s)*float32(scales[i]*colScales[j])) + bias[j]
 //			if add != nil {
 //				v += add[i*addRow+j]
@@ -324,27 +498,29 @@ func (w *int8Weights) Prepare(in *Input, x Matrix, from, to int) {
 //		}
 //	}
 //
-// Every float32 operation is rounded. All strides are in bytes.
+// Sums wrap around at 32 bits. Every float32 operation is rounded. All strides
+// are in bytes.
 type intTile struct {
-	rows, depth, terms int
-	a                  unsafe.Pointer
-	aRow               uintptr
-	b                  unsafe.Pointer
-	sums               unsafe.Pointer
-	scales             unsafe.Pointer
-	colScales          unsafe.Pointer
-	bias               unsafe.Pointer
-	y                  unsafe.Pointer
-	yRow               uintptr
-	add                unsafe.Pointer // nil: nothing is added
-	addRow             uintptr
+	rows, wide, depth int
+	a                 unsafe.Pointer
+	aRow              uintptr
+	b, bWide          unsafe.Pointer
+	wideStart         unsafe.Pointer
+	zeros, sums       unsafe.Pointer
+	scales            unsafe.Pointer
+	colScales         unsafe.Pointer
+	bias              unsafe.Pointer
+	y                 unsafe.Pointer
+	yRow              uintptr
+	add               unsafe.Pointer // nil: nothing is added
+	addRow            uintptr
 }
 
 // below is the tile of rows rows that begins n rows below t.
 func (t intTile) below(n, rows int) intTile {
 	t.rows = rows
 	t.a = unsafe.Add(t.a, uintptr(n)*t.aRow)
-	t.sums = unsafe.Add(t.sums, 4*n)
+	t.zeros = unsafe.Add(t.zeros, 4*n)
 	t.scales = unsafe.Add(t.scales, 4*n)
 	t.y = unsafe.Add(t.y, uintptr(n)*t.yRow)
 	if t.add != nil {
@@ -362,6 +538,9 @@ func pieceOf(rows, highest int) int {
 
 // float is the number at an offset in bytes from p.
 func float(p unsafe.Pointer, offset uintptr) *float32 { return (*float32)(unsafe.Add(p, offset)) }
+
+// integer is the same for integers.
+func integer(p unsafe.Pointer, offset uintptr) *int32 { return (*int32)(unsafe.Add(p, offset)) }
 
 // Rows are taken in blocks of at most intBlockRows and of about intBlockBytes
 // bytes of activations, which stay in the second-level cache while all panels
@@ -394,12 +573,16 @@ func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 		for j := from; j < to; j += cols {
 			o := output{y: y, e: e, r0: r0, r1: r1, j: j, width: min(cols, w.n-j), cols: cols}
 			t := intTile{
-				rows: r1 - r0, depth: w.depth, terms: w.terms,
+				rows: r1 - r0, depth: w.depth,
 				a: unsafe.Pointer(&in.bytes[r0*stride]), aRow: uintptr(stride),
-				b:    unsafe.Pointer(&w.q[j*w.depth]),
-				sums: unsafe.Pointer(&in.sums[r0]), scales: unsafe.Pointer(&in.scales[r0]),
-				colScales: unsafe.Pointer(&w.scales[j]),
-				bias:      o.bias(&lastBias),
+				b:     unsafe.Pointer(&w.q[j*w.depth]),
+				zeros: unsafe.Pointer(&in.sums[r0]), sums: unsafe.Pointer(&w.sums[j]),
+				scales: unsafe.Pointer(&in.scales[r0]), colScales: unsafe.Pointer(&w.scales[j]),
+				bias: o.bias(&lastBias),
+			}
+			if w.wide > 0 && !s.wide {
+				t.wide, t.bWide = w.wide, unsafe.Pointer(&w.wideQ[j*w.wide])
+				t.wideStart = unsafe.Pointer(&w.wideStart[j])
 			}
 			t.y, t.yRow, t.add, t.addRow = o.target(&sums)
 			s.multiply(&t)
@@ -474,23 +657,27 @@ func (o *output) finish(sums *slab) {
 	}
 }
 
-// multiplyIntPortable is the definition of the micro-kernels, for panels of
-// signed weights in groups of four.
+// multiplyIntPortable is the definition of the micro-kernels, for panels in groups
+// of four.
 func multiplyIntPortable(t *intTile, cols int) {
 	b := unsafe.Slice((*int8)(t.b), cols*t.depth)
+	bWide := unsafe.Slice((*int8)(t.bWide), cols*t.wide)
 	for i := range uintptr(t.rows) {
-		a := unsafe.Slice((*int8)(unsafe.Add(t.a, i*t.aRow)), t.terms*t.depth)
+		a := unsafe.Slice((*int8)(unsafe.Add(t.a, i*t.aRow)), t.wide+t.depth)
 		var sums [maxIntCols]int32
-		for len(a) > 0 {
+		if t.wide > 0 {
+			copy(sums[:cols], unsafe.Slice((*int32)(t.wideStart), cols))
+			addProducts(&sums, a[:t.wide], bWide, cols)
 			for j := range sums {
-				sums[j] <<= termBits
+				sums[j] <<= wideBits
 			}
-			addProducts(&sums, a[:t.depth], b, cols)
-			a = a[t.depth:]
 		}
+		addProducts(&sums, a[t.wide:], b, cols)
+		zero := *integer(t.zeros, 4*i)
 		scale := *float(t.scales, 4*i)
 		for j := range uintptr(cols) {
-			v := float32(float32(sums[j])*float32(scale**float(t.colScales, 4*j))) + *float(t.bias, 4*j)
+			s := sums[j] + zero**integer(t.sums, 4*j)
+			v := float32(float32(s)*float32(scale**float(t.colScales, 4*j))) + *float(t.bias, 4*j)
 			if t.add != nil {
 				v += *float(t.add, i*t.addRow+4*j)
 			}

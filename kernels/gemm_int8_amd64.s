@@ -20,41 +20,71 @@
 #define AROW   R8  // bytes from a row of a to the next
 #define B      SI  // b, this group
 #define DEPTH  R9  // inputs left
-#define SCALES R10 // one per row
+#define STARTS R10 // in the loop: where sums begin
+#define SCALES R10 // after it: one per row
 #define Y      R11 // y, the last row, then the one before it
 #define YROW   R12 // bytes from row to row of it
-#define TERMS  R13 // in the loop: terms of the activations left
+#define PASSES R13 // in the loop: 2 while it is about the high bytes of wide inputs
 #define ADD    R13 // what is added, the last row, then the one before it
 #define ADDROW BX  // bytes from row to row of it
+#define ZEROS  R9  // one per row
+#define SUMS   R8  // of the columns' weights
 #define COLUMNS AX // scales of the columns
 #define BIAS   CX  // biases of the columns
 #define TMP    DX
 
-// LOAD_TILE reads what the loop needs.
-#define LOAD_TILE \
-	MOVQ intTile_a(TILE), A0        \
-	MOVQ intTile_aRow(TILE), AROW   \
-	LEAQ (AROW)(AROW*2), TMP        \
-	LEAQ (A0)(TMP*1), A3            \
-	LEAQ (A3)(TMP*1), A6            \
-	LEAQ (A6)(TMP*1), A9            \
-	MOVQ intTile_b(TILE), B         \
-	MOVQ intTile_sums(TILE), SCALES \
-	MOVQ intTile_y(TILE), Y         \
-	MOVQ intTile_yRow(TILE), YROW   \
-	MOVQ intTile_terms(TILE), TERMS \
-	MOVQ intTile_depth(TILE), DEPTH
+// LOAD_TILE reads what the loop needs: it goes over the wide inputs first, if there
+// are any.
+#define LOAD_TILE(plain, enter) \
+	MOVQ intTile_a(TILE), A0         \
+	MOVQ intTile_aRow(TILE), AROW    \
+	LEAQ (AROW)(AROW*2), TMP         \
+	LEAQ (A0)(TMP*1), A3             \
+	LEAQ (A3)(TMP*1), A6             \
+	LEAQ (A6)(TMP*1), A9             \
+	MOVQ intTile_y(TILE), Y          \
+	MOVQ intTile_yRow(TILE), YROW    \
+	MOVQ intTile_wide(TILE), DEPTH   \
+	MOVQ $2, PASSES                  \
+	MOVQ intTile_bWide(TILE), B      \
+	MOVQ intTile_wideStart(TILE), STARTS \
+	TESTQ DEPTH, DEPTH               \
+	JNZ  enter                       \
+plain:                               \
+	DECQ PASSES                      \
+	MOVQ intTile_b(TILE), B          \
+	LEAQ noStarts<>(SB), STARTS      \
+	MOVQ intTile_depth(TILE), DEPTH  \
+enter:
 
-// NEXT_TERM begins the loop anew for the second term of the activations, after
-// what the first one gave was multiplied by 64.
-#define NEXT_TERM(loop, done, SHIFTS) \
-	DECQ TERMS                      \
+// NEXT_PASS begins the loop anew for the bytes of all inputs, after what those of
+// the wide ones gave was multiplied by 256.
+#define NEXT_PASS(loop, done, SHIFTS) \
+	DECQ PASSES                     \
 	JZ   done                       \
 	SHIFTS                          \
 	MOVQ intTile_b(TILE), B         \
 	MOVQ intTile_depth(TILE), DEPTH \
 	JMP  loop                       \
 done:
+
+DATA noStarts<>+0(SB)/8, $0
+DATA noStarts<>+8(SB)/8, $0
+DATA noStarts<>+16(SB)/8, $0
+DATA noStarts<>+24(SB)/8, $0
+DATA noStarts<>+32(SB)/8, $0
+DATA noStarts<>+40(SB)/8, $0
+DATA noStarts<>+48(SB)/8, $0
+DATA noStarts<>+56(SB)/8, $0
+DATA noStarts<>+64(SB)/8, $0
+DATA noStarts<>+72(SB)/8, $0
+DATA noStarts<>+80(SB)/8, $0
+DATA noStarts<>+88(SB)/8, $0
+DATA noStarts<>+96(SB)/8, $0
+DATA noStarts<>+104(SB)/8, $0
+DATA noStarts<>+112(SB)/8, $0
+DATA noStarts<>+120(SB)/8, $0
+GLOBL noStarts<>(SB), RODATA|NOPTR, $128
 
 // LOAD_OUT reads what comes after the loop. ZF says that nothing is added.
 #define LOAD_OUT \
@@ -68,6 +98,8 @@ done:
 	MOVQ  intTile_y(TILE), Y              \
 	ADDQ  TMP, Y                          \
 	MOVQ  intTile_scales(TILE), SCALES    \
+	MOVQ  intTile_zeros(TILE), ZEROS      \
+	MOVQ  intTile_sums(TILE), SUMS        \
 	MOVQ  intTile_colScales(TILE), COLUMNS \
 	MOVQ  intTile_bias(TILE), BIAS        \
 	MOVQ  intTile_add(TILE), TMP          \
@@ -78,35 +110,36 @@ done:
 //
 //	Z0 to Z23    sums, two of each row
 //	Z24, Z25     a group of b; after the loop, free
-//	Z26          a group of a
+//	Z26          in the loop, a group of a
+//	Z26, Z27     after the loop, sums of the columns' weights
 //	Z28, Z29     scales of the columns
 //	Z30, Z31     biases
 
-#define BEGIN_Z0 VPBROADCASTD 0(SCALES), Z0; VMOVDQA64 Z0, Z1; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z1 VPBROADCASTD 4(SCALES), Z2; VMOVDQA64 Z2, Z3; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z2 VPBROADCASTD 8(SCALES), Z4; VMOVDQA64 Z4, Z5; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z3 VPBROADCASTD 12(SCALES), Z6; VMOVDQA64 Z6, Z7; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z4 VPBROADCASTD 16(SCALES), Z8; VMOVDQA64 Z8, Z9; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z5 VPBROADCASTD 20(SCALES), Z10; VMOVDQA64 Z10, Z11; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z6 VPBROADCASTD 24(SCALES), Z12; VMOVDQA64 Z12, Z13; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z7 VPBROADCASTD 28(SCALES), Z14; VMOVDQA64 Z14, Z15; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z8 VPBROADCASTD 32(SCALES), Z16; VMOVDQA64 Z16, Z17; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z9 VPBROADCASTD 36(SCALES), Z18; VMOVDQA64 Z18, Z19; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z10 VPBROADCASTD 40(SCALES), Z20; VMOVDQA64 Z20, Z21; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
-#define BEGIN_Z11 VPBROADCASTD 44(SCALES), Z22; VMOVDQA64 Z22, Z23; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z0 VMOVDQU64 (STARTS), Z0; VMOVDQU64 64(STARTS), Z1; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z1 VMOVDQA64 Z0, Z2; VMOVDQA64 Z1, Z3; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z2 VMOVDQA64 Z0, Z4; VMOVDQA64 Z1, Z5; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z3 VMOVDQA64 Z0, Z6; VMOVDQA64 Z1, Z7; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z4 VMOVDQA64 Z0, Z8; VMOVDQA64 Z1, Z9; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z5 VMOVDQA64 Z0, Z10; VMOVDQA64 Z1, Z11; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z6 VMOVDQA64 Z0, Z12; VMOVDQA64 Z1, Z13; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z7 VMOVDQA64 Z0, Z14; VMOVDQA64 Z1, Z15; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z8 VMOVDQA64 Z0, Z16; VMOVDQA64 Z1, Z17; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z9 VMOVDQA64 Z0, Z18; VMOVDQA64 Z1, Z19; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z10 VMOVDQA64 Z0, Z20; VMOVDQA64 Z1, Z21; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
+#define BEGIN_Z11 VMOVDQA64 Z0, Z22; VMOVDQA64 Z1, Z23; PREFETCHT0 (Y); PREFETCHT0 64(Y); ADDQ YROW, Y
 
-#define ROW_Z0(o) VPBROADCASTD o(A0), Z26; VPDPBUSD Z26, Z24, Z0; VPDPBUSD Z26, Z25, Z1
-#define ROW_Z1(o) VPBROADCASTD o(A0)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z2; VPDPBUSD Z26, Z25, Z3
-#define ROW_Z2(o) VPBROADCASTD o(A0)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z4; VPDPBUSD Z26, Z25, Z5
-#define ROW_Z3(o) VPBROADCASTD o(A3), Z26; VPDPBUSD Z26, Z24, Z6; VPDPBUSD Z26, Z25, Z7
-#define ROW_Z4(o) VPBROADCASTD o(A3)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z8; VPDPBUSD Z26, Z25, Z9
-#define ROW_Z5(o) VPBROADCASTD o(A3)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z10; VPDPBUSD Z26, Z25, Z11
-#define ROW_Z6(o) VPBROADCASTD o(A6), Z26; VPDPBUSD Z26, Z24, Z12; VPDPBUSD Z26, Z25, Z13
-#define ROW_Z7(o) VPBROADCASTD o(A6)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z14; VPDPBUSD Z26, Z25, Z15
-#define ROW_Z8(o) VPBROADCASTD o(A6)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z16; VPDPBUSD Z26, Z25, Z17
-#define ROW_Z9(o) VPBROADCASTD o(A9), Z26; VPDPBUSD Z26, Z24, Z18; VPDPBUSD Z26, Z25, Z19
-#define ROW_Z10(o) VPBROADCASTD o(A9)(AROW*1), Z26; VPDPBUSD Z26, Z24, Z20; VPDPBUSD Z26, Z25, Z21
-#define ROW_Z11(o) VPBROADCASTD o(A9)(AROW*2), Z26; VPDPBUSD Z26, Z24, Z22; VPDPBUSD Z26, Z25, Z23
+#define ROW_Z0(o) VPBROADCASTD o(A0), Z26; VPDPBUSD Z24, Z26, Z0; VPDPBUSD Z25, Z26, Z1
+#define ROW_Z1(o) VPBROADCASTD o(A0)(AROW*1), Z26; VPDPBUSD Z24, Z26, Z2; VPDPBUSD Z25, Z26, Z3
+#define ROW_Z2(o) VPBROADCASTD o(A0)(AROW*2), Z26; VPDPBUSD Z24, Z26, Z4; VPDPBUSD Z25, Z26, Z5
+#define ROW_Z3(o) VPBROADCASTD o(A3), Z26; VPDPBUSD Z24, Z26, Z6; VPDPBUSD Z25, Z26, Z7
+#define ROW_Z4(o) VPBROADCASTD o(A3)(AROW*1), Z26; VPDPBUSD Z24, Z26, Z8; VPDPBUSD Z25, Z26, Z9
+#define ROW_Z5(o) VPBROADCASTD o(A3)(AROW*2), Z26; VPDPBUSD Z24, Z26, Z10; VPDPBUSD Z25, Z26, Z11
+#define ROW_Z6(o) VPBROADCASTD o(A6), Z26; VPDPBUSD Z24, Z26, Z12; VPDPBUSD Z25, Z26, Z13
+#define ROW_Z7(o) VPBROADCASTD o(A6)(AROW*1), Z26; VPDPBUSD Z24, Z26, Z14; VPDPBUSD Z25, Z26, Z15
+#define ROW_Z8(o) VPBROADCASTD o(A6)(AROW*2), Z26; VPDPBUSD Z24, Z26, Z16; VPDPBUSD Z25, Z26, Z17
+#define ROW_Z9(o) VPBROADCASTD o(A9), Z26; VPDPBUSD Z24, Z26, Z18; VPDPBUSD Z25, Z26, Z19
+#define ROW_Z10(o) VPBROADCASTD o(A9)(AROW*1), Z26; VPDPBUSD Z24, Z26, Z20; VPDPBUSD Z25, Z26, Z21
+#define ROW_Z11(o) VPBROADCASTD o(A9)(AROW*2), Z26; VPDPBUSD Z24, Z26, Z22; VPDPBUSD Z25, Z26, Z23
 
 #define BEGINS_Z1 BEGIN_Z0
 #define BEGINS_Z2 BEGINS_Z1 ; BEGIN_Z1
@@ -140,18 +173,18 @@ done:
 #define ROWS_FETCH_Z1(o) ROWS_Z1(o); FETCH_Z(o)
 #define ROWS_FETCH_Z2(o) ROWS_Z2(o); FETCH_Z(o)
 
-#define SHIFT_Z0 VPSLLD $6, Z0, Z0; VPSLLD $6, Z1, Z1
-#define SHIFT_Z1 VPSLLD $6, Z2, Z2; VPSLLD $6, Z3, Z3
-#define SHIFT_Z2 VPSLLD $6, Z4, Z4; VPSLLD $6, Z5, Z5
-#define SHIFT_Z3 VPSLLD $6, Z6, Z6; VPSLLD $6, Z7, Z7
-#define SHIFT_Z4 VPSLLD $6, Z8, Z8; VPSLLD $6, Z9, Z9
-#define SHIFT_Z5 VPSLLD $6, Z10, Z10; VPSLLD $6, Z11, Z11
-#define SHIFT_Z6 VPSLLD $6, Z12, Z12; VPSLLD $6, Z13, Z13
-#define SHIFT_Z7 VPSLLD $6, Z14, Z14; VPSLLD $6, Z15, Z15
-#define SHIFT_Z8 VPSLLD $6, Z16, Z16; VPSLLD $6, Z17, Z17
-#define SHIFT_Z9 VPSLLD $6, Z18, Z18; VPSLLD $6, Z19, Z19
-#define SHIFT_Z10 VPSLLD $6, Z20, Z20; VPSLLD $6, Z21, Z21
-#define SHIFT_Z11 VPSLLD $6, Z22, Z22; VPSLLD $6, Z23, Z23
+#define SHIFT_Z0 VPSLLD $8, Z0, Z0; VPSLLD $8, Z1, Z1
+#define SHIFT_Z1 VPSLLD $8, Z2, Z2; VPSLLD $8, Z3, Z3
+#define SHIFT_Z2 VPSLLD $8, Z4, Z4; VPSLLD $8, Z5, Z5
+#define SHIFT_Z3 VPSLLD $8, Z6, Z6; VPSLLD $8, Z7, Z7
+#define SHIFT_Z4 VPSLLD $8, Z8, Z8; VPSLLD $8, Z9, Z9
+#define SHIFT_Z5 VPSLLD $8, Z10, Z10; VPSLLD $8, Z11, Z11
+#define SHIFT_Z6 VPSLLD $8, Z12, Z12; VPSLLD $8, Z13, Z13
+#define SHIFT_Z7 VPSLLD $8, Z14, Z14; VPSLLD $8, Z15, Z15
+#define SHIFT_Z8 VPSLLD $8, Z16, Z16; VPSLLD $8, Z17, Z17
+#define SHIFT_Z9 VPSLLD $8, Z18, Z18; VPSLLD $8, Z19, Z19
+#define SHIFT_Z10 VPSLLD $8, Z20, Z20; VPSLLD $8, Z21, Z21
+#define SHIFT_Z11 VPSLLD $8, Z22, Z22; VPSLLD $8, Z23, Z23
 
 #define SHIFTS_Z1 SHIFT_Z0
 #define SHIFTS_Z2 SHIFTS_Z1 ; SHIFT_Z1
@@ -195,22 +228,27 @@ enter:            \
 loop:             \
 	FOUR_Z(ROWS)  \
 	JNZ  loop     \
-	NEXT_TERM(loop, done, SHIFTS) \
+	NEXT_PASS(loop, done, SHIFTS) \
 	LOAD_OUT      \
 	LOAD_COLUMNS_Z \
 	JZ   out      \
 	JMP  outAdd
 
-// VALUE_Z is v = float32(float32(sum)·float32(scale·column scale)) + bias, for
-// the row whose scale is at o.
+// VALUE_Z is v = float32(float32(sum + zero·column sum)·float32(scale·column
+// scale)) + bias, for the row whose zero and scale are at o.
 #define VALUE_Z(o, S0, S1) \
-	VCVTDQ2PS    S0, S0          \
-	VCVTDQ2PS    S1, S1          \
+	VPBROADCASTD o(ZEROS), Z24   \
+	VPMULLD      Z26, Z24, Z25   \
+	VPMULLD      Z27, Z24, Z24   \
+	VPADDD       Z25, S0, S0     \
+	VPADDD       Z24, S1, S1     \
 	VBROADCASTSS o(SCALES), Z24  \
 	VMULPS       Z28, Z24, Z25   \
-	VMULPS       Z29, Z24, Z26   \
+	VMULPS       Z29, Z24, Z24   \
+	VCVTDQ2PS    S0, S0          \
+	VCVTDQ2PS    S1, S1          \
 	VMULPS       Z25, S0, S0     \
-	VMULPS       Z26, S1, S1     \
+	VMULPS       Z24, S1, S1     \
 	VADDPS       Z30, S0, S0     \
 	VADDPS       Z31, S1, S1
 
@@ -225,6 +263,8 @@ loop:             \
 	SUBQ   ADDROW, ADD
 
 #define LOAD_COLUMNS_Z \
+	VMOVDQU64 (SUMS), Z26    \
+	VMOVDQU64 64(SUMS), Z27  \
 	VMOVUPS (COLUMNS), Z28   \
 	VMOVUPS 64(COLUMNS), Z29 \
 	VMOVUPS (BIAS), Z30      \
@@ -234,7 +274,7 @@ loop:             \
 TEXT ·tileAVX512VNNI(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), TILE
 	MOVQ intTile_rows(TILE), R15
-	LOAD_TILE
+	LOAD_TILE(plain, enter)
 	CMPQ R15, $1
 	JEQ  height1
 	CMPQ R15, $2
@@ -271,17 +311,22 @@ TEXT ·tileAVX512VNNI(SB), NOSPLIT, $0-8
 
 height1:
 	BEGINS_Z1
-	CMPQ TERMS, $1
-	JNE  terms1
+	MOVQ intTile_b(TILE), CX
+	CMPQ CX, intTile_bWide(TILE)
+	JEQ  wide1
 	PCALIGN $32
 
 loop1:
 	FOUR_Z(ROWS_FETCH_Z1)
 	JNZ  loop1
-	JMP  done1
+	NEXT_PASS(loop1, done1, SHIFTS_Z1)
+	LOAD_OUT
+	LOAD_COLUMNS_Z
+	JZ  out1
+	JMP add1
 
-	// Both terms at once, that the weights of a single row come from memory once.
-terms1:
+	// Both bytes at once, that the weights of a single row come from memory once.
+wide1:
 	VPXORD Z2, Z2, Z2
 	VPXORD Z3, Z3, Z3
 	MOVQ   DEPTH, AROW
@@ -293,12 +338,7 @@ both1:
 	SHIFTS_Z1
 	VPADDD Z2, Z0, Z0
 	VPADDD Z3, Z1, Z1
-
-done1:
-	LOAD_OUT
-	LOAD_COLUMNS_Z
-	JZ  out1
-	JMP add1
+	JMP    done1
 
 out12:
 	VALUE_Z(44, Z22, Z23)
@@ -397,12 +437,12 @@ add1:
 //	Y14          a group of a
 //	Y15          free
 
-#define BEGIN_Y0 VPBROADCASTD 0(SCALES), Y0; VMOVDQA Y0, Y1; PREFETCHT0 (Y); ADDQ YROW, Y
-#define BEGIN_Y1 VPBROADCASTD 4(SCALES), Y2; VMOVDQA Y2, Y3; PREFETCHT0 (Y); ADDQ YROW, Y
-#define BEGIN_Y2 VPBROADCASTD 8(SCALES), Y4; VMOVDQA Y4, Y5; PREFETCHT0 (Y); ADDQ YROW, Y
-#define BEGIN_Y3 VPBROADCASTD 12(SCALES), Y6; VMOVDQA Y6, Y7; PREFETCHT0 (Y); ADDQ YROW, Y
-#define BEGIN_Y4 VPBROADCASTD 16(SCALES), Y8; VMOVDQA Y8, Y9; PREFETCHT0 (Y); ADDQ YROW, Y
-#define BEGIN_Y5 VPBROADCASTD 20(SCALES), Y10; VMOVDQA Y10, Y11; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y0 VMOVDQU (STARTS), Y0; VMOVDQU 32(STARTS), Y1; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y1 VMOVDQA Y0, Y2; VMOVDQA Y1, Y3; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y2 VMOVDQA Y0, Y4; VMOVDQA Y1, Y5; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y3 VMOVDQA Y0, Y6; VMOVDQA Y1, Y7; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y4 VMOVDQA Y0, Y8; VMOVDQA Y1, Y9; PREFETCHT0 (Y); ADDQ YROW, Y
+#define BEGIN_Y5 VMOVDQA Y0, Y10; VMOVDQA Y1, Y11; PREFETCHT0 (Y); ADDQ YROW, Y
 
 #define BEGINS_Y1 BEGIN_Y0
 #define BEGINS_Y2 BEGINS_Y1 ; BEGIN_Y1
@@ -411,18 +451,18 @@ add1:
 #define BEGINS_Y5 BEGINS_Y4 ; BEGIN_Y4
 #define BEGINS_Y6 BEGINS_Y5 ; BEGIN_Y5
 
-// VEX_VPDPBUSD is VPDPBUSD Y14, src, dst in its VEX form, which the assembler
-// does not know: dst += u8(src)·s8(Y14), by fours.
+// VEX_VPDPBUSD is VPDPBUSD src, Y14, dst in its VEX form, which the assembler does
+// not know: dst += u8(Y14)·s8(src), by fours.
 #define VEX_VPDPBUSD(prefix, src, modrm) \
 	BYTE $0xc4; BYTE $prefix; BYTE $src; BYTE $0x50; BYTE $modrm
 
-// In the lines below: VPDPBUSD Y14, Y12, then VPDPBUSD Y14, Y13.
-#define ROW_VNNI0(o) VPBROADCASTD o(A0), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xc6); VEX_VPDPBUSD(0xc2, 0x15, 0xce)
-#define ROW_VNNI1(o) VPBROADCASTD o(A0)(AROW*1), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xd6); VEX_VPDPBUSD(0xc2, 0x15, 0xde)
-#define ROW_VNNI2(o) VPBROADCASTD o(A0)(AROW*2), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xe6); VEX_VPDPBUSD(0xc2, 0x15, 0xee)
-#define ROW_VNNI3(o) VPBROADCASTD o(A3), Y14; VEX_VPDPBUSD(0xc2, 0x1d, 0xf6); VEX_VPDPBUSD(0xc2, 0x15, 0xfe)
-#define ROW_VNNI4(o) VPBROADCASTD o(A3)(AROW*1), Y14; VEX_VPDPBUSD(0x42, 0x1d, 0xc6); VEX_VPDPBUSD(0x42, 0x15, 0xce)
-#define ROW_VNNI5(o) VPBROADCASTD o(A3)(AROW*2), Y14; VEX_VPDPBUSD(0x42, 0x1d, 0xd6); VEX_VPDPBUSD(0x42, 0x15, 0xde)
+// In the lines below: VPDPBUSD Y12, Y14, then VPDPBUSD Y13, Y14.
+#define ROW_VNNI0(o) VPBROADCASTD o(A0), Y14; VEX_VPDPBUSD(0xc2, 0x0d, 0xc4); VEX_VPDPBUSD(0xc2, 0x0d, 0xcd)
+#define ROW_VNNI1(o) VPBROADCASTD o(A0)(AROW*1), Y14; VEX_VPDPBUSD(0xc2, 0x0d, 0xd4); VEX_VPDPBUSD(0xc2, 0x0d, 0xdd)
+#define ROW_VNNI2(o) VPBROADCASTD o(A0)(AROW*2), Y14; VEX_VPDPBUSD(0xc2, 0x0d, 0xe4); VEX_VPDPBUSD(0xc2, 0x0d, 0xed)
+#define ROW_VNNI3(o) VPBROADCASTD o(A3), Y14; VEX_VPDPBUSD(0xc2, 0x0d, 0xf4); VEX_VPDPBUSD(0xc2, 0x0d, 0xfd)
+#define ROW_VNNI4(o) VPBROADCASTD o(A3)(AROW*1), Y14; VEX_VPDPBUSD(0x42, 0x0d, 0xc4); VEX_VPDPBUSD(0x42, 0x0d, 0xcd)
+#define ROW_VNNI5(o) VPBROADCASTD o(A3)(AROW*2), Y14; VEX_VPDPBUSD(0x42, 0x0d, 0xd4); VEX_VPDPBUSD(0x42, 0x0d, 0xdd)
 
 #define ROWS_VNNI1(o) ROW_VNNI0(o)
 #define ROWS_VNNI2(o) ROWS_VNNI1(o) ; ROW_VNNI1(o)
@@ -445,12 +485,12 @@ add1:
 #define ROWS_AVX25(o) ROWS_AVX24(o) ; ROW_AVX24(o)
 #define ROWS_AVX26(o) ROWS_AVX25(o) ; ROW_AVX25(o)
 
-#define SHIFT_Y0 VPSLLD $6, Y0, Y0; VPSLLD $6, Y1, Y1
-#define SHIFT_Y1 VPSLLD $6, Y2, Y2; VPSLLD $6, Y3, Y3
-#define SHIFT_Y2 VPSLLD $6, Y4, Y4; VPSLLD $6, Y5, Y5
-#define SHIFT_Y3 VPSLLD $6, Y6, Y6; VPSLLD $6, Y7, Y7
-#define SHIFT_Y4 VPSLLD $6, Y8, Y8; VPSLLD $6, Y9, Y9
-#define SHIFT_Y5 VPSLLD $6, Y10, Y10; VPSLLD $6, Y11, Y11
+#define SHIFT_Y0 VPSLLD $8, Y0, Y0; VPSLLD $8, Y1, Y1
+#define SHIFT_Y1 VPSLLD $8, Y2, Y2; VPSLLD $8, Y3, Y3
+#define SHIFT_Y2 VPSLLD $8, Y4, Y4; VPSLLD $8, Y5, Y5
+#define SHIFT_Y3 VPSLLD $8, Y6, Y6; VPSLLD $8, Y7, Y7
+#define SHIFT_Y4 VPSLLD $8, Y8, Y8; VPSLLD $8, Y9, Y9
+#define SHIFT_Y5 VPSLLD $8, Y10, Y10; VPSLLD $8, Y11, Y11
 
 #define SHIFTS_Y1 SHIFT_Y0
 #define SHIFTS_Y2 SHIFTS_Y1 ; SHIFT_Y1
@@ -505,13 +545,22 @@ enter:          \
 loop:           \
 	FOUR(ROWS)  \
 	JNZ  loop   \
-	NEXT_TERM(loop, done, SHIFTS) \
+	NEXT_PASS(loop, done, SHIFTS) \
 	LOAD_OUT    \
 	JZ   out    \
 	JMP  outAdd
 
 // VALUE_Y is VALUE_Z for 16 columns.
 #define VALUE_Y(o, S0, S1) \
+	VPBROADCASTD o(ZEROS), Y14       \
+	VPMULLD      (SUMS), Y14, Y12    \
+	VPMULLD      32(SUMS), Y14, Y13  \
+	VPADDD       Y12, S0, S0         \
+	VPADDD       Y13, S1, S1         \
+	WIDE_VALUE_Y(o, S0, S1)
+
+// WIDE_VALUE_Y is VALUE_Y where all zeros are 0.
+#define WIDE_VALUE_Y(o, S0, S1) \
 	VCVTDQ2PS    S0, S0            \
 	VCVTDQ2PS    S1, S1            \
 	VBROADCASTSS o(SCALES), Y14    \
@@ -533,49 +582,49 @@ loop:           \
 	SUBQ   ADDROW, ADD
 
 // OUT_Y is what follows the loops: values, from the last row to the first.
-#define OUT_Y \
+#define OUT_Y(VALUE) \
 out6: \
-	VALUE_Y(20, Y10, Y11) \
+	VALUE(20, Y10, Y11) \
 	STORE_Y(Y10, Y11) \
 out5: \
-	VALUE_Y(16, Y8, Y9) \
+	VALUE(16, Y8, Y9) \
 	STORE_Y(Y8, Y9) \
 out4: \
-	VALUE_Y(12, Y6, Y7) \
+	VALUE(12, Y6, Y7) \
 	STORE_Y(Y6, Y7) \
 out3: \
-	VALUE_Y(8, Y4, Y5) \
+	VALUE(8, Y4, Y5) \
 	STORE_Y(Y4, Y5) \
 out2: \
-	VALUE_Y(4, Y2, Y3) \
+	VALUE(4, Y2, Y3) \
 	STORE_Y(Y2, Y3) \
 out1: \
-	VALUE_Y(0, Y0, Y1) \
+	VALUE(0, Y0, Y1) \
 	STORE_Y(Y0, Y1) \
 	VZEROUPPER \
 	RET \
 add6: \
-	VALUE_Y(20, Y10, Y11) \
+	VALUE(20, Y10, Y11) \
 	PLUS_Y(Y10, Y11) \
 	STORE_Y(Y10, Y11) \
 add5: \
-	VALUE_Y(16, Y8, Y9) \
+	VALUE(16, Y8, Y9) \
 	PLUS_Y(Y8, Y9) \
 	STORE_Y(Y8, Y9) \
 add4: \
-	VALUE_Y(12, Y6, Y7) \
+	VALUE(12, Y6, Y7) \
 	PLUS_Y(Y6, Y7) \
 	STORE_Y(Y6, Y7) \
 add3: \
-	VALUE_Y(8, Y4, Y5) \
+	VALUE(8, Y4, Y5) \
 	PLUS_Y(Y4, Y5) \
 	STORE_Y(Y4, Y5) \
 add2: \
-	VALUE_Y(4, Y2, Y3) \
+	VALUE(4, Y2, Y3) \
 	PLUS_Y(Y2, Y3) \
 	STORE_Y(Y2, Y3) \
 add1: \
-	VALUE_Y(0, Y0, Y1) \
+	VALUE(0, Y0, Y1) \
 	PLUS_Y(Y0, Y1) \
 	STORE_Y(Y0, Y1) \
 	VZEROUPPER \
@@ -585,7 +634,7 @@ add1: \
 TEXT ·tileAVXVNNI(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), TILE
 	MOVQ intTile_rows(TILE), R15
-	LOAD_TILE
+	LOAD_TILE(plain, enter)
 	CMPQ R15, $1
 	JEQ  height1
 	CMPQ R15, $2
@@ -603,13 +652,13 @@ TEXT ·tileAVXVNNI(SB), NOSPLIT, $0-8
 	HEIGHT_Y(height2, loop2, done2, out2, add2, BEGINS_Y2, FOUR_VNNI, ROWS_VNNI2, SHIFTS_Y2)
 	HEIGHT_Y(height1, loop1, done1, out1, add1, BEGINS_Y1, FOUR_VNNI, ROWS_VNNI1, SHIFTS_Y1)
 
-	OUT_Y
+	OUT_Y(VALUE_Y)
 
 // func tileAVX2(t *intTile)
 TEXT ·tileAVX2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), TILE
 	MOVQ intTile_rows(TILE), R15
-	LOAD_TILE
+	LOAD_TILE(plain, enter)
 	CMPQ R15, $1
 	JEQ  height1
 	CMPQ R15, $2
@@ -627,4 +676,4 @@ TEXT ·tileAVX2(SB), NOSPLIT, $0-8
 	HEIGHT_Y(height2, loop2, done2, out2, add2, BEGINS_Y2, FOUR_AVX2, ROWS_AVX22, SHIFTS_Y2)
 	HEIGHT_Y(height1, loop1, done1, out1, add1, BEGINS_Y1, FOUR_AVX2, ROWS_AVX21, SHIFTS_Y1)
 
-	OUT_Y
+	OUT_Y(WIDE_VALUE_Y)

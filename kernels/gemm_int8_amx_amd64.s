@@ -11,61 +11,67 @@
 #define TILELOADD_A1      BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x2c; BYTE $0x0b             // (BX)(CX*1), T5
 #define TILELOADD_B0      BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x34; BYTE $0x16             // (SI)(DX*1), T6
 #define TILELOADD_B1      BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x7c; BYTE $0x16; BYTE $0x40 // 64(SI)(DX*1), T7
-#define TDPBSUD_T0        BYTE $0xc4; BYTE $0xe2; BYTE $0x4a; BYTE $0x5e; BYTE $0xc4                         // T0 += s8(T4)·u8(T6)
-#define TDPBSUD_T1        BYTE $0xc4; BYTE $0xe2; BYTE $0x42; BYTE $0x5e; BYTE $0xcc                         // T1 += s8(T4)·u8(T7)
-#define TDPBSUD_T2        BYTE $0xc4; BYTE $0xe2; BYTE $0x4a; BYTE $0x5e; BYTE $0xd5                         // T2 += s8(T5)·u8(T6)
-#define TDPBSUD_T3        BYTE $0xc4; BYTE $0xe2; BYTE $0x42; BYTE $0x5e; BYTE $0xdd                         // T3 += s8(T5)·u8(T7)
+#define TDPBUSD_T0        BYTE $0xc4; BYTE $0xe2; BYTE $0x49; BYTE $0x5e; BYTE $0xc4                         // T0 += u8(T4)·s8(T6)
+#define TDPBUSD_T1        BYTE $0xc4; BYTE $0xe2; BYTE $0x41; BYTE $0x5e; BYTE $0xcc                         // T1 += u8(T4)·s8(T7)
+#define TDPBUSD_T2        BYTE $0xc4; BYTE $0xe2; BYTE $0x49; BYTE $0x5e; BYTE $0xd5                         // T2 += u8(T5)·s8(T6)
+#define TDPBUSD_T3        BYTE $0xc4; BYTE $0xe2; BYTE $0x41; BYTE $0x5e; BYTE $0xdd                         // T3 += u8(T5)·s8(T7)
 #define TILESTORED(t, sib) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $sib       // Tt, (base)(DX*1)
 
-#define TILE    DI  // the intTile, where nothing is counted
+#define TILE    DI  // the intTile, where nothing is counted or stored
 #define B       SI  // b, these inputs
 
-// A is in tiles of 16 rows by 64 inputs, 1024 bytes each; those of the
-// same rows follow one another.
+// A is in tiles of 16 rows by 64 bytes, 1024 bytes each; those of the same rows
+// follow one another, first those of high bytes.
 #define TA0     AX  // a, rows 0 to 15, this tile; otherwise free
 #define TA1     BX  // a, rows 16 to 31
 #define ASTEP   CX  // bytes from row to row of a tile of a
 #define BSTEP   DX  // bytes from row to row of b, and of the sums
 #define COUNT   DI  // rows to finish in this step
-#define INPUTS  R8  // inputs left
+#define PHIGH   R8  // the products' sums of high bytes, this pending row
 #define PENDING R9  // rows of the tile before this one that are to be finished
 #define AHEAD   R10 // bytes from a row of y to that which is 32 rows below
 #define PSCALES R11 // scales of the pending rows
 #define PY      R12 // y, this pending row
-#define PSUMS   R13 // where the sums of the pending rows begin
+#define PZEROS  R13 // zeros of the pending rows
 #define PTILE   R14 // the products' sums, this pending row
 #define PADD    R15 // what is added, this pending row, or nil
 
-// What has no register lies above the sums of 32 rows by 32 columns.
-#define YSTEP   4096(SP) // bytes from row to row of y
-#define ADDSTEP 4104(SP) // bytes from row to row of what is added
-#define ROWS    4112(SP) // rows that are not begun
-#define SHARE   4120(SP) // pending rows to finish in each step
-#define ANEXT   4128(SP) // a, the next rows
-#define AHALF   4136(SP) // bytes from TA0 to TA1
-#define BNEXT   4144(SP) // what of the next panel of b is to be fetched
+// Above the sums of 32 rows by 32 columns lie two such of high bytes: of the
+// pending rows, and of those before them or behind them. Above all of these lies
+// what has no register.
+#define HIGH0    4096
+#define HIGH1    8192
+#define YSTEP    12288(SP) // bytes from row to row of y
+#define ADDSTEP  12296(SP) // bytes from row to row of what is added
+#define ROWS     12304(SP) // rows that are not begun
+#define SHARE    12312(SP) // pending rows to finish in each step
+#define ANEXT    12320(SP) // a, the next rows
+#define AHALF    12328(SP) // bytes from TA0 to TA1
+#define BNEXT    12336(SP) // what of the next panel of b is to be fetched
+#define INPUTS   12344(SP) // inputs left
+#define PASSES   12352(SP) // 2 while it is about high bytes
+#define HIGHNEXT 12360(SP) // where the next rows' sums of high bytes go
 
-// SUM_T is the sum of the products of the pending row. Where activations have two
-// terms, T0 and T1 are those of the first one, which count 64 times, and T2 and T3
-// those of the second one, for the same 16 rows.
+// SUM_T is the sum of the products of the pending row.
 #define SUM_T \
-	VPBROADCASTD (PSUMS), Z24       \
-	VPADDD       (PTILE), Z24, Z0   \
-	VPADDD       64(PTILE), Z24, Z1
-
-#define SUM_TERMS_T \
-	SUM_T                           \
-	VPSLLD       $6, Z0, Z0         \
-	VPSLLD       $6, Z1, Z1         \
-	VPADDD       2048(PTILE), Z0, Z0 \
-	VPADDD       2112(PTILE), Z1, Z1
+	VPBROADCASTD (PZEROS), Z24     \
+	VPADDD       (PHIGH), Z22, Z0  \
+	VPADDD       64(PHIGH), Z23, Z1 \
+	VPSLLD       $8, Z0, Z0        \
+	VPSLLD       $8, Z1, Z1        \
+	VPADDD       (PTILE), Z0, Z0   \
+	VPADDD       64(PTILE), Z1, Z1 \
+	VPMULLD      Z20, Z24, Z25     \
+	VPMULLD      Z21, Z24, Z24     \
+	VPADDD       Z25, Z0, Z0       \
+	VPADDD       Z24, Z1, Z1
 
 // VALUE_T is v = float32(float32(sum)·float32(scale·column scale)) + bias, for
 // the pending row, whose successor's place in y it fetches.
-#define VALUE_T(SUM) \
+#define VALUE_T \
 	PREFETCHT0   (PY)(AHEAD*1)    \
 	PREFETCHT0   64(PY)(AHEAD*1)  \
-	SUM                           \
+	SUM_T                         \
 	VBROADCASTSS (PSCALES), Z25   \
 	VCVTDQ2PS    Z0, Z0           \
 	VCVTDQ2PS    Z1, Z1           \
@@ -75,18 +81,19 @@
 	VMULPS       Z27, Z1, Z1      \
 	VADDPS       Z30, Z0, Z0      \
 	VADDPS       Z31, Z1, Z1      \
-	ADDQ         $4, PSUMS        \
+	ADDQ         $4, PZEROS       \
 	ADDQ         $4, PSCALES      \
+	ADDQ         $128, PHIGH      \
 	ADDQ         $128, PTILE
 
-#define STORE_T(SUM) \
-	VALUE_T(SUM)          \
+#define ROW_T \
+	VALUE_T               \
 	VMOVUPS Z0, (PY)      \
 	VMOVUPS Z1, 64(PY)    \
 	ADDQ    YSTEP, PY
 
-#define STORE_ADD_T(SUM) \
-	VALUE_T(SUM)             \
+#define ROW_ADD_T \
+	VALUE_T                  \
 	VADDPS  (PADD), Z0, Z0   \
 	VADDPS  64(PADD), Z1, Z1 \
 	ADDQ    ADDSTEP, PADD    \
@@ -94,31 +101,26 @@
 	VMOVUPS Z1, 64(PY)       \
 	ADDQ    YSTEP, PY
 
-#define ROW_T           STORE_T(SUM_T)
-#define ROW_ADD_T       STORE_ADD_T(SUM_T)
-#define ROW_TERMS_T     STORE_T(SUM_TERMS_T)
-#define ROW_ADD_TERMS_T STORE_ADD_T(SUM_TERMS_T)
-
 #define PRODUCTS32 \
 	TILELOADD_A0 \
 	TILELOADD_B0 \
-	TDPBSUD_T0   \
+	TDPBUSD_T0   \
 	TILELOADD_B1 \
-	TDPBSUD_T1   \
+	TDPBUSD_T1   \
 	TILELOADD_A1 \
-	TDPBSUD_T2   \
-	TDPBSUD_T3
+	TDPBUSD_T2   \
+	TDPBUSD_T3
 
 #define PRODUCTS16 \
 	TILELOADD_A0 \
 	TILELOADD_B0 \
-	TDPBSUD_T0   \
+	TDPBUSD_T0   \
 	TILELOADD_B1 \
-	TDPBSUD_T1
+	TDPBUSD_T1
 
 // PRODUCTS adds up the products of 32 or 16 rows and, while the tile registers
 // work on them, finishes the rows before.
-#define PRODUCTS(loop, row, done, drain, end, STEP, ROW) \
+#define PRODUCTS(loop, row, done, STEP, ROW) \
 loop:                    \
 	STEP                 \
 	ADDQ  $1024, TA0     \
@@ -141,17 +143,10 @@ row:                     \
 	JNZ   row            \
 done:                    \
 	SUBQ  $64, INPUTS    \
-	JNZ   loop           \
-	TESTQ PENDING, PENDING \
-	JZ    end            \
-drain:                   \
-	ROW                  \
-	DECQ  PENDING        \
-	JNZ   drain          \
-end:
+	JNZ   loop
 
 // func tileAMX(t *intTile)
-TEXT ·tileAMX(SB), 0, $4152-8
+TEXT ·tileAMX(SB), 0, $12368-8
 	MOVQ    t+0(FP), TILE
 	LEAQ    ·wholeTiles(SB), AX
 	LDTILECFG_AX
@@ -161,7 +156,10 @@ TEXT ·tileAMX(SB), 0, $4152-8
 	MOVQ    intTile_bias(TILE), AX
 	VMOVUPS (AX), Z30
 	VMOVUPS 64(AX), Z31
-	MOVQ    intTile_sums(TILE), PSUMS
+	MOVQ    intTile_sums(TILE), AX
+	VMOVUPS (AX), Z20
+	VMOVUPS 64(AX), Z21
+	MOVQ    intTile_zeros(TILE), PZEROS
 	MOVQ    intTile_scales(TILE), PSCALES
 	MOVQ    intTile_y(TILE), PY
 	MOVQ    intTile_add(TILE), PADD
@@ -173,10 +171,29 @@ TEXT ·tileAMX(SB), 0, $4152-8
 	MOVQ    AX, ANEXT
 	MOVQ    intTile_yRow(TILE), AHEAD
 	MOVQ    AHEAD, YSTEP
-	SHLQ    $4, AHEAD
-	CMPQ    intTile_terms(TILE), $2
-	JEQ     share
-	ADDQ    AHEAD, AHEAD
+	SHLQ    $5, AHEAD
+	LEAQ    HIGH0(SP), AX
+	MOVQ    AX, HIGHNEXT
+	VPXORD  Z22, Z22, Z22
+	VPXORD  Z23, Z23, Z23
+	MOVQ    intTile_wideStart(TILE), CX
+	CMPQ    intTile_wide(TILE), $0
+	JNE     starts
+
+	// No sums of high bytes are ever stored: they are zeros.
+	MOVQ $64, CX
+
+blank:
+	VMOVUPS Z22, (AX)
+	VMOVUPS Z22, 64(AX)
+	ADDQ    $128, AX
+	DECQ    CX
+	JNZ     blank
+	JMP     share
+
+starts:
+	VMOVUPS (CX), Z22
+	VMOVUPS 64(CX), Z23
 
 share:
 	// The pending rows are shared out to the steps of 64 inputs.
@@ -186,6 +203,7 @@ share:
 	ADDQ intTile_b(TILE), AX
 	MOVQ AX, BNEXT
 	MOVQ CX, AX
+	ADDQ intTile_wide(TILE), AX
 	SHLQ $4, AX
 	MOVQ AX, AHALF
 	SHRQ $6, CX
@@ -199,123 +217,109 @@ share:
 	XORL PENDING, PENDING
 
 rows:
-	MOVQ t+0(FP), TILE
-	MOVQ intTile_b(TILE), B
-	MOVQ intTile_depth(TILE), INPUTS
 	MOVQ ANEXT, TA0
 	MOVQ AHALF, TA1
 	ADDQ TA0, TA1
+	MOVQ t+0(FP), TILE
+	MOVQ $2, PASSES
+	MOVQ intTile_bWide(TILE), B
+	MOVQ intTile_wide(TILE), COUNT
+	TESTQ COUNT, COUNT
+	JNZ  pass
+
+low:
+	MOVQ t+0(FP), TILE
+	MOVQ $1, PASSES
+	MOVQ intTile_b(TILE), B
+	MOVQ intTile_depth(TILE), COUNT
+
+pass:
+	MOVQ  COUNT, INPUTS
 	TILEZERO(0)
 	TILEZERO(1)
-	CMPQ intTile_terms(TILE), $2
-	JEQ  terms
-	CMPQ ROWS, $16
-	JLE  half
 	TILEZERO(2)
 	TILEZERO(3)
+	CMPQ  ROWS, $16
+	JLE   half
 	TESTQ PADD, PADD
-	JNZ  whole
-	PRODUCTS(loop32, row32, done32, drain32, end32, PRODUCTS32, ROW_T)
-	JMP  store
+	JNZ   whole
+	PRODUCTS(loop32, row32, done32, PRODUCTS32, ROW_T)
+	JMP   passed
 
 whole:
-	PRODUCTS(loop32Add, row32Add, done32Add, drain32Add, end32Add, PRODUCTS32, ROW_ADD_T)
-
-store:
-	LEAQ 2048(SP), AX
-	TILESTORED(2, 0x10)
-	LEAQ 2112(SP), AX
-	TILESTORED(3, 0x10)
-
-storeHalf:
-	LEAQ (SP), AX
-	TILESTORED(0, 0x10)
-	LEAQ 64(SP), AX
-	TILESTORED(1, 0x10)
-	LEAQ (SP), PTILE
-	MOVQ $32, PENDING
-	CMPQ ROWS, PENDING
-	CMOVQLT ROWS, PENDING
-	MOVQ AHALF, AX
-	ADDQ AX, AX
-	ADDQ AX, ANEXT
-	SUBQ PENDING, ROWS
-	JNZ  rows
-
-	TESTQ PADD, PADD
-	JNZ  lastAdd
-
-last:
-	ROW_T
-	DECQ PENDING
-	JNZ  last
-	TILERELEASE
-	VZEROUPPER
-	RET
-
-lastAdd:
-	ROW_ADD_T
-	DECQ PENDING
-	JNZ  lastAdd
-	TILERELEASE
-	VZEROUPPER
-	RET
-
-terms: // 16 rows or less, both terms
-	TILEZERO(2)
-	TILEZERO(3)
-	TESTQ PADD, PADD
-	JNZ  termsAdd
-	PRODUCTS(loopTerms, rowTerms, doneTerms, drainTerms, endTerms, PRODUCTS32, ROW_TERMS_T)
-	JMP  storeTerms
-
-termsAdd:
-	PRODUCTS(loopTermsAdd, rowTermsAdd, doneTermsAdd, drainTermsAdd, endTermsAdd, PRODUCTS32, ROW_ADD_TERMS_T)
-
-storeTerms:
-	LEAQ (SP), AX
-	TILESTORED(0, 0x10)
-	LEAQ 64(SP), AX
-	TILESTORED(1, 0x10)
-	LEAQ 2048(SP), AX
-	TILESTORED(2, 0x10)
-	LEAQ 2112(SP), AX
-	TILESTORED(3, 0x10)
-	LEAQ (SP), PTILE
-	MOVQ $16, PENDING
-	CMPQ ROWS, PENDING
-	CMOVQLT ROWS, PENDING
-	MOVQ AHALF, AX
-	ADDQ AX, AX
-	ADDQ AX, ANEXT
-	SUBQ PENDING, ROWS
-	JNZ  rows
-
-	TESTQ PADD, PADD
-	JNZ  lastTermsAdd
-
-lastTerms:
-	ROW_TERMS_T
-	DECQ PENDING
-	JNZ  lastTerms
-	TILERELEASE
-	VZEROUPPER
-	RET
-
-lastTermsAdd:
-	ROW_ADD_TERMS_T
-	DECQ PENDING
-	JNZ  lastTermsAdd
-	TILERELEASE
-	VZEROUPPER
-	RET
+	PRODUCTS(loop32Add, row32Add, done32Add, PRODUCTS32, ROW_ADD_T)
+	JMP passed
 
 half: // 16 rows or less
 	TESTQ PADD, PADD
-	JNZ  halfAdd
-	PRODUCTS(loop16, row16, done16, drain16, end16, PRODUCTS16, ROW_T)
-	JMP  storeHalf
+	JNZ   halfAdd
+	PRODUCTS(loop16, row16, done16, PRODUCTS16, ROW_T)
+	JMP   passed
 
 halfAdd:
-	PRODUCTS(loop16Add, row16Add, done16Add, drain16Add, end16Add, PRODUCTS16, ROW_ADD_T)
-	JMP  storeHalf
+	PRODUCTS(loop16Add, row16Add, done16Add, PRODUCTS16, ROW_ADD_T)
+
+passed:
+	CMPQ PASSES, $2
+	JNE  drain
+	MOVQ HIGHNEXT, COUNT
+	TILESTORED(0, 0x17)
+	ADDQ $64, COUNT
+	TILESTORED(1, 0x17)
+	ADDQ $1984, COUNT
+	TILESTORED(2, 0x17)
+	ADDQ $64, COUNT
+	TILESTORED(3, 0x17)
+	JMP  low
+
+	// What is pending is finished, before its sums are overwritten.
+drain:
+	TESTQ PENDING, PENDING
+	JZ    drained
+	TESTQ PADD, PADD
+	JNZ   drainAdd
+
+drainRow:
+	ROW_T
+	DECQ PENDING
+	JNZ  drainRow
+	JMP  drained
+
+drainAdd:
+	ROW_ADD_T
+	DECQ PENDING
+	JNZ  drainAdd
+
+drained:
+	CMPQ ROWS, $0
+	JEQ  end
+	LEAQ (SP), COUNT
+	TILESTORED(0, 0x17)
+	ADDQ $64, COUNT
+	TILESTORED(1, 0x17)
+	ADDQ $1984, COUNT
+	TILESTORED(2, 0x17)
+	ADDQ $64, COUNT
+	TILESTORED(3, 0x17)
+
+	LEAQ    (SP), PTILE
+	MOVQ    HIGHNEXT, PHIGH
+	LEAQ    HIGH0(SP), AX
+	LEAQ    HIGH1(SP), BX
+	CMPQ    AX, PHIGH
+	CMOVQEQ BX, AX
+	MOVQ    AX, HIGHNEXT
+	MOVQ    $32, PENDING
+	CMPQ    ROWS, PENDING
+	CMOVQLT ROWS, PENDING
+	MOVQ    AHALF, AX
+	ADDQ    AX, AX
+	ADDQ    AX, ANEXT
+	SUBQ    PENDING, ROWS
+	JNZ     rows
+	JMP     drain
+
+end:
+	TILERELEASE
+	VZEROUPPER
+	RET

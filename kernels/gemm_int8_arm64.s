@@ -20,25 +20,34 @@
 #define SMULL2(m, n, d)  WORD $(0x4e20c000 | (m)<<16 | (n)<<5 | (d))                               // the same of the upper halves
 #define SMLAL(m, n, d)   WORD $(0x0e208000 | (m)<<16 | (n)<<5 | (d))                               // d.8H += n.8B · m.8B
 #define SMLAL2(m, n, d)  WORD $(0x4e208000 | (m)<<16 | (n)<<5 | (d))                               // the same of the upper halves
+#define MLA(m, n, d)     WORD $(0x4ea09400 | (m)<<16 | (n)<<5 | (d))                               // d.4S += n.4S · m.4S
 #define SADALP(n, d)     WORD $(0x4e606800 | (n)<<5 | (d))                                         // d.4S += pairs of n.8H
 
 #define TILE   R0  // the intTile
 #define B      R1  // b, this group
 #define DEPTH  R2  // inputs left
-#define SUMS   R3  // where the sums of the rows begin, then the scales of the rows
+#define SCALES R3  // after the loop: one per row
 #define Y      R4  // y, this row
 #define YROW   R5  // bytes from row to row of it
 #define OTHER  R6  // what is added, this row
 #define ADDROW R7  // bytes from row to row of it
 #define TMP    R16
-#define TERMS  R19 // terms of the activations left
+#define PASSES R19 // 2 while it is about the high bytes of wide inputs
+#define ZEROS  R20 // after the loop: one per row
 // R8 to R15 are the rows of a, or pairs of them.
 
-#define LOAD_TILE \
+// LOAD_TILE reads what the loop needs: it goes over the wide inputs first, if there
+// are any.
+#define LOAD_TILE(plain, enter) \
+	MOVD intTile_bWide(TILE), B     \
+	MOVD intTile_wide(TILE), DEPTH  \
+	MOVD $2, PASSES                 \
+	CBNZ DEPTH, enter               \
+plain:                              \
 	MOVD intTile_b(TILE), B         \
 	MOVD intTile_depth(TILE), DEPTH \
-	MOVD intTile_terms(TILE), TERMS \
-	MOVD intTile_sums(TILE), SUMS   \
+	MOVD $1, PASSES                 \
+enter:                              \
 	MOVD intTile_a(TILE), R8        \
 	MOVD intTile_aRow(TILE), TMP    \
 	ADD  TMP, R8, R9                \
@@ -49,10 +58,13 @@
 	ADD  TMP, R13, R14              \
 	ADD  TMP, R14, R15
 
-// LOAD_OUT reads what comes after the loop: the scales of the columns to V24 and
-// V25, their biases to V26 and V27.
+// LOAD_OUT reads what comes after the loop: the sums of the columns' weights to V22
+// and V23, their scales to V24 and V25, and their biases to V26 and V27.
 #define LOAD_OUT \
-	MOVD intTile_scales(TILE), SUMS    \
+	MOVD intTile_scales(TILE), SCALES  \
+	MOVD intTile_zeros(TILE), ZEROS    \
+	MOVD intTile_sums(TILE), TMP       \
+	VLD1 (TMP), [V22.S4, V23.S4]       \
 	MOVD intTile_colScales(TILE), TMP  \
 	VLD1 (TMP), [V24.S4, V25.S4]       \
 	MOVD intTile_bias(TILE), TMP       \
@@ -62,12 +74,15 @@
 	MOVD intTile_add(TILE), OTHER        \
 	MOVD intTile_addRow(TILE), ADDROW
 
-// VALUE is float32(float32(sum)·float32(scale·column scale)) + bias of the row
-// whose sums are in vectors s0 and s1.
+// VALUE is float32(float32(sum + zero·column sum)·float32(scale·column scale)) +
+// bias of the row whose sums are in vectors s0 and s1.
 #define VALUE(s0, s1) \
+	VLD1R.P 4(ZEROS), [V31.S4] \
+	MLA(31, 22, s0)           \
+	MLA(31, 23, s1)           \
 	SCVTF(s0, s0)             \
 	SCVTF(s1, s1)             \
-	VLD1R.P 4(SUMS), [V28.S4] \
+	VLD1R.P 4(SCALES), [V28.S4] \
 	FMUL(24, 28, 29)          \
 	FMUL(25, 28, 30)          \
 	FMUL(29, s0, s0)          \
@@ -87,8 +102,8 @@
 	VST1 [S0.S4, S1.S4], (Y) \
 	ADD  YROW, Y, Y
 
-// HEIGHT is a whole kernel of one height. It goes through the loop once for each
-// term of the activations; what the first one gave is multiplied by 64.
+// HEIGHT is a whole kernel of one height. What the bytes of the wide inputs give in
+// the loop is multiplied by 256 before it goes over those of all inputs.
 #define HEIGHT(enter, loop, done, store, BEGIN, STEP, SHIFTS, VALUES, ADDS, STORES) \
 enter:                 \
 	BEGIN              \
@@ -96,7 +111,7 @@ loop:                  \
 	STEP               \
 	SUBS $16, DEPTH    \
 	BNE  loop          \
-	SUBS $1, TERMS     \
+	SUBS $1, PASSES    \
 	BEQ  done          \
 	SHIFTS             \
 	MOVD intTile_b(TILE), B         \
@@ -114,7 +129,7 @@ store:                 \
 // SDOT, 8 rows: the sums of row r are in V(2r) and V(2r+1), 16 inputs of it in
 // V(16+r), those of the columns in V24 to V31.
 
-#define BEGIN_0 VLD1R.P 4(SUMS), [V0.S4]; VMOV V0.B16, V1.B16
+#define BEGIN_0 VEOR V0.B16, V0.B16, V0.B16; VEOR V1.B16, V1.B16, V1.B16
 #define LOAD_0 VLD1.P 16(R8), [V16.B16]
 #define DOTL_0 SDOT(0, 16, 24, 0); SDOT(0, 16, 25, 1); SDOT(1, 16, 26, 0); SDOT(1, 16, 27, 1)
 #define DOTH_0 SDOT(2, 16, 28, 0); SDOT(2, 16, 29, 1); SDOT(3, 16, 30, 0); SDOT(3, 16, 31, 1)
@@ -122,7 +137,7 @@ store:                 \
 #define PLUS_0 PLUS(0, 1)
 #define STORE_0 STORE(V0, V1)
 
-#define BEGIN_1 VLD1R.P 4(SUMS), [V2.S4]; VMOV V2.B16, V3.B16
+#define BEGIN_1 VEOR V2.B16, V2.B16, V2.B16; VEOR V3.B16, V3.B16, V3.B16
 #define LOAD_1 VLD1.P 16(R9), [V17.B16]
 #define DOTL_1 SDOT(0, 17, 24, 2); SDOT(0, 17, 25, 3); SDOT(1, 17, 26, 2); SDOT(1, 17, 27, 3)
 #define DOTH_1 SDOT(2, 17, 28, 2); SDOT(2, 17, 29, 3); SDOT(3, 17, 30, 2); SDOT(3, 17, 31, 3)
@@ -130,7 +145,7 @@ store:                 \
 #define PLUS_1 PLUS(2, 3)
 #define STORE_1 STORE(V2, V3)
 
-#define BEGIN_2 VLD1R.P 4(SUMS), [V4.S4]; VMOV V4.B16, V5.B16
+#define BEGIN_2 VEOR V4.B16, V4.B16, V4.B16; VEOR V5.B16, V5.B16, V5.B16
 #define LOAD_2 VLD1.P 16(R10), [V18.B16]
 #define DOTL_2 SDOT(0, 18, 24, 4); SDOT(0, 18, 25, 5); SDOT(1, 18, 26, 4); SDOT(1, 18, 27, 5)
 #define DOTH_2 SDOT(2, 18, 28, 4); SDOT(2, 18, 29, 5); SDOT(3, 18, 30, 4); SDOT(3, 18, 31, 5)
@@ -138,7 +153,7 @@ store:                 \
 #define PLUS_2 PLUS(4, 5)
 #define STORE_2 STORE(V4, V5)
 
-#define BEGIN_3 VLD1R.P 4(SUMS), [V6.S4]; VMOV V6.B16, V7.B16
+#define BEGIN_3 VEOR V6.B16, V6.B16, V6.B16; VEOR V7.B16, V7.B16, V7.B16
 #define LOAD_3 VLD1.P 16(R11), [V19.B16]
 #define DOTL_3 SDOT(0, 19, 24, 6); SDOT(0, 19, 25, 7); SDOT(1, 19, 26, 6); SDOT(1, 19, 27, 7)
 #define DOTH_3 SDOT(2, 19, 28, 6); SDOT(2, 19, 29, 7); SDOT(3, 19, 30, 6); SDOT(3, 19, 31, 7)
@@ -146,7 +161,7 @@ store:                 \
 #define PLUS_3 PLUS(6, 7)
 #define STORE_3 STORE(V6, V7)
 
-#define BEGIN_4 VLD1R.P 4(SUMS), [V8.S4]; VMOV V8.B16, V9.B16
+#define BEGIN_4 VEOR V8.B16, V8.B16, V8.B16; VEOR V9.B16, V9.B16, V9.B16
 #define LOAD_4 VLD1.P 16(R12), [V20.B16]
 #define DOTL_4 SDOT(0, 20, 24, 8); SDOT(0, 20, 25, 9); SDOT(1, 20, 26, 8); SDOT(1, 20, 27, 9)
 #define DOTH_4 SDOT(2, 20, 28, 8); SDOT(2, 20, 29, 9); SDOT(3, 20, 30, 8); SDOT(3, 20, 31, 9)
@@ -154,7 +169,7 @@ store:                 \
 #define PLUS_4 PLUS(8, 9)
 #define STORE_4 STORE(V8, V9)
 
-#define BEGIN_5 VLD1R.P 4(SUMS), [V10.S4]; VMOV V10.B16, V11.B16
+#define BEGIN_5 VEOR V10.B16, V10.B16, V10.B16; VEOR V11.B16, V11.B16, V11.B16
 #define LOAD_5 VLD1.P 16(R13), [V21.B16]
 #define DOTL_5 SDOT(0, 21, 24, 10); SDOT(0, 21, 25, 11); SDOT(1, 21, 26, 10); SDOT(1, 21, 27, 11)
 #define DOTH_5 SDOT(2, 21, 28, 10); SDOT(2, 21, 29, 11); SDOT(3, 21, 30, 10); SDOT(3, 21, 31, 11)
@@ -162,7 +177,7 @@ store:                 \
 #define PLUS_5 PLUS(10, 11)
 #define STORE_5 STORE(V10, V11)
 
-#define BEGIN_6 VLD1R.P 4(SUMS), [V12.S4]; VMOV V12.B16, V13.B16
+#define BEGIN_6 VEOR V12.B16, V12.B16, V12.B16; VEOR V13.B16, V13.B16, V13.B16
 #define LOAD_6 VLD1.P 16(R14), [V22.B16]
 #define DOTL_6 SDOT(0, 22, 24, 12); SDOT(0, 22, 25, 13); SDOT(1, 22, 26, 12); SDOT(1, 22, 27, 13)
 #define DOTH_6 SDOT(2, 22, 28, 12); SDOT(2, 22, 29, 13); SDOT(3, 22, 30, 12); SDOT(3, 22, 31, 13)
@@ -170,7 +185,7 @@ store:                 \
 #define PLUS_6 PLUS(12, 13)
 #define STORE_6 STORE(V12, V13)
 
-#define BEGIN_7 VLD1R.P 4(SUMS), [V14.S4]; VMOV V14.B16, V15.B16
+#define BEGIN_7 VEOR V14.B16, V14.B16, V14.B16; VEOR V15.B16, V15.B16, V15.B16
 #define LOAD_7 VLD1.P 16(R15), [V23.B16]
 #define DOTL_7 SDOT(0, 23, 24, 14); SDOT(0, 23, 25, 15); SDOT(1, 23, 26, 14); SDOT(1, 23, 27, 15)
 #define DOTH_7 SDOT(2, 23, 28, 14); SDOT(2, 23, 29, 15); SDOT(3, 23, 30, 14); SDOT(3, 23, 31, 15)
@@ -241,14 +256,14 @@ store:                 \
 #define STORE7 STORE6; STORE_6
 #define STORE8 STORE7; STORE_7
 
-#define SHIFT_0 VSHL $6, V0.S4, V0.S4; VSHL $6, V1.S4, V1.S4
-#define SHIFT_1 VSHL $6, V2.S4, V2.S4; VSHL $6, V3.S4, V3.S4
-#define SHIFT_2 VSHL $6, V4.S4, V4.S4; VSHL $6, V5.S4, V5.S4
-#define SHIFT_3 VSHL $6, V6.S4, V6.S4; VSHL $6, V7.S4, V7.S4
-#define SHIFT_4 VSHL $6, V8.S4, V8.S4; VSHL $6, V9.S4, V9.S4
-#define SHIFT_5 VSHL $6, V10.S4, V10.S4; VSHL $6, V11.S4, V11.S4
-#define SHIFT_6 VSHL $6, V12.S4, V12.S4; VSHL $6, V13.S4, V13.S4
-#define SHIFT_7 VSHL $6, V14.S4, V14.S4; VSHL $6, V15.S4, V15.S4
+#define SHIFT_0 VSHL $8, V0.S4, V0.S4; VSHL $8, V1.S4, V1.S4
+#define SHIFT_1 VSHL $8, V2.S4, V2.S4; VSHL $8, V3.S4, V3.S4
+#define SHIFT_2 VSHL $8, V4.S4, V4.S4; VSHL $8, V5.S4, V5.S4
+#define SHIFT_3 VSHL $8, V6.S4, V6.S4; VSHL $8, V7.S4, V7.S4
+#define SHIFT_4 VSHL $8, V8.S4, V8.S4; VSHL $8, V9.S4, V9.S4
+#define SHIFT_5 VSHL $8, V10.S4, V10.S4; VSHL $8, V11.S4, V11.S4
+#define SHIFT_6 VSHL $8, V12.S4, V12.S4; VSHL $8, V13.S4, V13.S4
+#define SHIFT_7 VSHL $8, V14.S4, V14.S4; VSHL $8, V15.S4, V15.S4
 
 #define SHIFT1 SHIFT_0
 #define SHIFT2 SHIFT1; SHIFT_1
@@ -261,10 +276,10 @@ store:                 \
 
 // SHIFT4_R1 to SHIFT4_R4 are for the kernels below, whose rows or pairs of rows
 // have four vectors each.
-#define SHIFT4_0 VSHL $6, V0.S4, V0.S4; VSHL $6, V1.S4, V1.S4; VSHL $6, V2.S4, V2.S4; VSHL $6, V3.S4, V3.S4
-#define SHIFT4_1 VSHL $6, V4.S4, V4.S4; VSHL $6, V5.S4, V5.S4; VSHL $6, V6.S4, V6.S4; VSHL $6, V7.S4, V7.S4
-#define SHIFT4_2 VSHL $6, V8.S4, V8.S4; VSHL $6, V9.S4, V9.S4; VSHL $6, V10.S4, V10.S4; VSHL $6, V11.S4, V11.S4
-#define SHIFT4_3 VSHL $6, V12.S4, V12.S4; VSHL $6, V13.S4, V13.S4; VSHL $6, V14.S4, V14.S4; VSHL $6, V15.S4, V15.S4
+#define SHIFT4_0 VSHL $8, V0.S4, V0.S4; VSHL $8, V1.S4, V1.S4; VSHL $8, V2.S4, V2.S4; VSHL $8, V3.S4, V3.S4
+#define SHIFT4_1 VSHL $8, V4.S4, V4.S4; VSHL $8, V5.S4, V5.S4; VSHL $8, V6.S4, V6.S4; VSHL $8, V7.S4, V7.S4
+#define SHIFT4_2 VSHL $8, V8.S4, V8.S4; VSHL $8, V9.S4, V9.S4; VSHL $8, V10.S4, V10.S4; VSHL $8, V11.S4, V11.S4
+#define SHIFT4_3 VSHL $8, V12.S4, V12.S4; VSHL $8, V13.S4, V13.S4; VSHL $8, V14.S4, V14.S4; VSHL $8, V15.S4, V15.S4
 
 #define SHIFT4_R1 SHIFT4_0
 #define SHIFT4_R2 SHIFT4_R1; SHIFT4_1
@@ -282,7 +297,7 @@ store:                 \
 TEXT ·tileDotProd(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), TILE
 	MOVD intTile_rows(TILE), R17
-	LOAD_TILE
+	LOAD_TILE(plain, enter)
 	CMP $1, R17
 	BEQ height1
 	CMP $2, R17
@@ -384,7 +399,7 @@ TEXT ·tileDotProd(SB), NOSPLIT, $0-8
 TEXT ·tileI8MM(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), TILE
 	MOVD intTile_rows(TILE), R17
-	LOAD_TILE
+	LOAD_TILE(plain, enter)
 	MOVD R10, R9
 	MOVD R12, R10
 	MOVD R14, R11
@@ -415,7 +430,7 @@ TEXT ·tileI8MM(SB), NOSPLIT, $0-8
 // column, until they are added up at the end. V16 to V19 are 8 inputs of the
 // columns, V20 and V21 those of a row, V22 and V23 their products.
 //
-// Two products fit in 16 bits, because those of a are above -128.
+// Two products fit in 16 bits, because weights are above -128.
 
 #define CLEAR_NEON_0 VEOR V0.B16, V0.B16, V0.B16; VEOR V1.B16, V1.B16, V1.B16; VEOR V2.B16, V2.B16, V2.B16; VEOR V3.B16, V3.B16, V3.B16
 #define ROW_NEON_0 VLD1R.P 4(R8), [V20.S4]; VLD1R.P 4(R8), [V21.S4]; PRODUCTS_NEON(0, 1, 2, 3)
@@ -472,7 +487,7 @@ TEXT ·tileI8MM(SB), NOSPLIT, $0-8
 TEXT ·tileNEON(SB), NOSPLIT, $0-8
 	MOVD t+0(FP), TILE
 	MOVD intTile_rows(TILE), R17
-	LOAD_TILE
+	LOAD_TILE(plain, enter)
 	CMP $1, R17
 	BEQ height1
 	CMP $2, R17

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,16 +28,29 @@ func identical(t *testing.T, got, want Matrix) {
 
 // intPackers are the kinds of weights that are multiplied in integers.
 var intPackers = []intPacker{
-	{"int8", 1, func(w Matrix) Weights {
-		return PackInt8(w.Rows, w.Cols, func(i int, dst []float32) { copy(dst, w.Row(i)) })
+	{"int8", 1, func(w Matrix) Weights { return packWide(w, someWide(w.Cols)) }},
+	{"int8a16", 1, func(w Matrix) Weights {
+		return PackInt8A16(w.Rows, w.Cols, func(i int, dst []float32) { copy(dst, w.Row(i)) })
 	}},
-	{"int8x14", 1, func(w Matrix) Weights {
-		return PackInt8x14(w.Rows, w.Cols, func(i int, dst []float32) { copy(dst, w.Row(i)) })
-	}},
+	{"int8a8", 1, func(w Matrix) Weights { return packWide(w, nil) }},
 	{"q8_0", 32, func(w Matrix) Weights { return PackQ8_0(w.Rows, w.Cols, quantised(quant.Q8_0, w)) }},
 	packerOf(quant.Q4_0), packerOf(quant.Q4_1), packerOf(quant.Q5_0), packerOf(quant.Q5_1),
 	packerOf(quant.Q4_K), packerOf(quant.Q5_K), packerOf(quant.Q6_K),
 	packerOf(quant.IQ4_NL), packerOf(quant.IQ4_XS), packerOf(quant.Q3_K),
+}
+
+// packWide is PackInt8 of a matrix.
+func packWide(w Matrix, wide []int) Weights {
+	return PackInt8(w.Rows, w.Cols, wide, func(i int, dst []float32) { copy(dst, w.Row(i)) })
+}
+
+// someWide are some of k inputs, not in order.
+func someWide(k int) []int {
+	var wide []int
+	for l := k - 1; l >= 0; l -= 7 + l%13 {
+		wide = append(wide, l)
+	}
+	return wide
 }
 
 type intPacker struct {
@@ -140,8 +154,8 @@ func TestGemmIntDefinition(t *testing.T) {
 	for i, p := range intPackers {
 		for _, s := range shapes {
 			s.k = roundUp(s.k, p.block)
-			// The kernels of the types after the first three are those of q8_0.
-			coded := i >= 3
+			// The kernels of the types after the first four are those of q8_0.
+			coded := i >= 4
 			if coded && s.rows%12 != 1 && s.n != 7 || testing.Short() && s.rows > 100 {
 				continue
 			}
@@ -199,42 +213,128 @@ func TestGemmIntDefinition(t *testing.T) {
 	}
 }
 
-// TestGemmInt8Exact checks all rungs against sums in float64.
+// TestGemmInt8Exact checks all rungs against sums in float64 of what PackInt8 says
+// that numbers are rounded to.
 func TestGemmInt8Exact(t *testing.T) {
-	t.Run("int8", func(t *testing.T) { testGemmInt8Exact(t, intPackers[0], 127) })
-	t.Run("int8x14", func(t *testing.T) { testGemmInt8Exact(t, intPackers[1], maxTerms) })
-}
-
-func testGemmInt8Exact(t *testing.T, packer intPacker, limit float64) {
 	r := rand.New(rand.NewPCG(1, 2))
-	largestOf := func(row []float32) float64 { return float64(math.Float32frombits(largestPortable(row))) }
 	everyRung(t, func(t *testing.T) {
-		for _, k := range []int{1, 5, 64, 1000} {
-			x, w := randomMatrix(r, 9, k, 0), randomMatrix(r, 21, k, 0)
-			bias := randomMatrix(r, 1, 21, 0).Data
-			y := randomMatrix(r, 9, 21, 0)
-			var in Input
-			multiplyAll(packer.pack(w), &in, y, x, &Epilogue{Bias: bias})
-			for i := range y.Rows {
-				for j := range y.Cols {
-					sx, sw := largestOf(x.Row(i))/limit, largestOf(w.Row(j))/limitOf(w.Row(j))
-					var sum, either float64
-					for l, v := range x.Row(i) {
-						a, b := float64(v)/sx, float64(w.Row(j)[l])/sw
-						sum += math.RoundToEven(a) * math.RoundToEven(b)
-						// A number in the middle may be rounded either way.
-						for _, v := range []float64{a, b} {
-							if math.Abs(v-math.Floor(v)-0.5) < limit*1e-6 {
-								either += limit
+		for _, k := range []int{1, 5, 64, 200, 1000, 3000} {
+			some := someWide(k)
+			all := make([]int, k)
+			for l := range all {
+				all[l] = l
+			}
+			for _, wide := range [][]int{nil, some, all} {
+				x, w := randomMatrix(r, 9, k, 0), randomMatrix(r, 21, k, 0)
+				for i := range x.Rows {
+					for _, l := range some {
+						x.Row(i)[l] *= 40
+					}
+				}
+				bias := randomMatrix(r, 1, 21, 0).Data
+				y := randomMatrix(r, 9, 21, 0)
+				var in Input
+				multiplyAll(packWide(w, wide), &in, y, x, &Epilogue{Bias: bias})
+				for i := range y.Rows {
+					sx := scaleOfRow(x.Row(i), wide)
+					for j := range y.Cols {
+						sw := float64(math.Float32frombits(largestPortable(w.Row(j)))) / limitOf(w.Row(j))
+						var sum, magnitude, either float64
+						for l, v := range x.Row(i) {
+							a, b := float64(v)/sx, float64(w.Row(j)[l])/sw
+							sum += math.RoundToEven(a) * math.RoundToEven(b)
+							magnitude += math.Abs(a * b)
+							// A number in the middle may be rounded either way.
+							if off := math.Abs(a - math.Floor(a) - 0.5); off < 1e-6*math.Abs(a) {
+								either += math.Abs(b) + 1
+							}
+							if off := math.Abs(b - math.Floor(b) - 0.5); off < 1e-6*math.Abs(b) {
+								either += math.Abs(a) + 1
 							}
 						}
-					}
-					want := sum*sx*sw + float64(bias[j])
-					if d := math.Abs(float64(y.Row(i)[j]) - want); d > either*sx*sw+1e-6*(math.Abs(sum)*sx*sw+1) {
-						t.Fatalf("%d inputs; row %d, column %d: got %v, want %v", k, i, j, y.Row(i)[j], want)
+						want := sum*sx*sw + float64(bias[j])
+						if d := math.Abs(float64(y.Row(i)[j]) - want); d > either*sx*sw+1e-6*(magnitude*sx*sw+1) {
+							t.Fatalf("%d inputs, %d wide; row %d, column %d: got %v, want %v", k, len(wide), i, j, y.Row(i)[j], want)
+						}
 					}
 				}
 			}
+		}
+	})
+}
+
+// scaleOfRow is the scale of a row of activations, as PackInt8 says it.
+func scaleOfRow(x []float32, wide []int) float64 {
+	var low, high, most float64
+	for l, v := range x {
+		v := float64(v)
+		if slices.Contains(wide, l) {
+			most = max(most, math.Abs(v))
+		} else {
+			low, high = min(low, v), max(high, v)
+		}
+	}
+	limit := 32512.0
+	if n := len(wide); n > 0 {
+		// What is left of 32 bits where all products are as large as they can be.
+		limit = min(limit, math.Floor((math.MaxInt32/127-255*float64(len(x)-n))/float64(n)))
+	}
+	return max((high-low)/254, most/limit)
+}
+
+// Sums of the largest products do not overflow, however many inputs are wide.
+func TestGemmInt8Sums(t *testing.T) {
+	everyRung(t, func(t *testing.T) {
+		for _, k := range []int{400, 4000, 65793} {
+			for _, n := range []int{0, 16, k / 3, k} {
+				r := rand.New(rand.NewPCG(1, 2))
+				x, w := randomMatrix(r, 2, k, 0), randomMatrix(r, 9, k, 0)
+				fill(w, func() float32 { return 1 })
+				for l := range k {
+					x.Row(0)[l], x.Row(1)[l] = 1, -1
+					if l < n {
+						x.Row(0)[l], x.Row(1)[l] = 300, -300
+					}
+				}
+				wide := make([]int, n)
+				for l := range wide {
+					wide[l] = l
+				}
+				y := randomMatrix(r, 2, 9, 0)
+				var in Input
+				multiplyAll(packWide(w, wide), &in, y, x, &Epilogue{})
+				want := float64(k-n) + 300*float64(n)
+				for j := range y.Cols {
+					if got := float64(y.Row(0)[j]); math.Abs(got-want) > 0.02*want || y.Row(1)[j] != -y.Row(0)[j] {
+						t.Fatalf("%d inputs, %d wide: got %v and %v, want about %v", k, n, got, y.Row(1)[j], want)
+					}
+				}
+			}
+		}
+	})
+}
+
+// Weights that are widened share their panels, and give what weights do that were
+// packed so.
+func TestWiden(t *testing.T) {
+	everyRung(t, func(t *testing.T) {
+		r := rand.New(rand.NewPCG(21, 22))
+		x, m := randomMatrix(r, 19, 200, 0), randomMatrix(r, 70, 200, 0)
+		all := PackInt8A16(m.Rows, m.Cols, func(i int, dst []float32) { copy(dst, m.Row(i)) })
+		for _, wide := range [][]int{nil, {3}, someWide(200)} {
+			got, want := randomMatrix(r, x.Rows, m.Rows, 0), randomMatrix(r, x.Rows, m.Rows, 0)
+			var in Input
+			multiplyAll(packWide(m, wide), &in, want, x, &Epilogue{})
+			w := Widen(Widen(all, []int{5, 6, 199}), wide)
+			if w.Kind() != "int8" || all.Kind() != "int8a16" {
+				t.Errorf("kinds %s and %s", w.Kind(), all.Kind())
+			}
+			multiplyAll(w, &in, got, x, &Epilogue{})
+			identical(t, got, want)
+		}
+		f := PackF32(m.Rows, m.Cols, func(i int, dst []float32) { copy(dst, m.Row(i)) })
+		if Widen(f, nil) != f {
+			t.Error("float32 weights changed")
 		}
 	})
 }
@@ -423,29 +523,77 @@ func TestQuantise(t *testing.T) {
 				if sum := quantiseWide(wide, x, inverse); sum != wantSum {
 					t.Fatalf("%s, %d numbers: wide sum %d, want %d", f.name, n, sum, wantSum)
 				}
-				fine, _ := scaleOf(bits, maxTerms)
-				high, low := make([]int8, n+7), make([]int8, n+7)
+				fine, _ := scaleOf(bits, maxWide)
+				high := make([]int8, n+7)
 				for i := range high {
-					high[i], low[i] = 77, 77
+					high[i] = 77
 				}
-				sum, wantSum := quantiseTerms(high, low, x, fine), int32(0)
-				for i := range high {
-					q := int32(0)
+				quantiseHigh(high, x, fine, 200, -128)
+				for i, q := range high {
+					w := int8(0)
 					if i < n && fine != 0 {
-						q = roundToInt(float32(x[i] * fine))
+						w = int8((roundToInt(float32(x[i]*fine))+200)>>8) ^ -128
 					}
-					wantSum += q
-					if got := int32(high[i])<<termBits + int32(low[i]); got != q || low[i] < -32 || low[i] > 31 {
-						t.Fatalf("%s, %d of %d numbers: got %d·64 + %d, want %d", f.name, i, n, high[i], low[i], q)
+					if q != w {
+						t.Fatalf("%s, %d of %d numbers: high byte %d, want %d", f.name, i, n, q, w)
 					}
 				}
-				if sum != wantSum {
-					t.Fatalf("%s, %d numbers: sum of two terms %d, want %d", f.name, n, sum, wantSum)
+				low := make([]int8, n+7)
+				quantiseLow(low, x, inverse, 77)
+				for i, q := range low {
+					w := want[i]
+					if i < n && inverse != 0 {
+						w += 77
+					}
+					if q != w {
+						t.Fatalf("%s, %d of %d numbers: low byte %d, want %d", f.name, i, n, q, w)
+					}
 				}
 				for i, q := range want {
 					if got[i] != q || wide[i] != int16(q) {
 						t.Fatalf("%s, %d of %d numbers: got %d and %d, want %d", f.name, i, n, got[i], wide[i], q)
 					}
+				}
+			}
+		}
+	})
+}
+
+func TestExtremes(t *testing.T) {
+	everyRung(t, func(t *testing.T) {
+		for _, f := range intFills {
+			for n := range 100 {
+				r := rand.New(rand.NewPCG(5, uint64(n)))
+				m := randomMatrix(r, 1, n, 0)
+				f.fill(r, m)
+				if n%3 == 0 {
+					for l := range m.Data {
+						m.Data[l] = float32(math.Abs(float64(m.Data[l])))
+					}
+				}
+				mask := make([]uint32, n)
+				var high, low, other float64
+				for l, v := range m.Row(0) {
+					if r.IntN(8) > 0 {
+						mask[l] = math.MaxUint32
+						high, low = max(high, float64(v)), min(low, float64(v))
+					} else {
+						other = max(other, math.Abs(float64(v)))
+					}
+				}
+				top, bottom, most := extremes(m.Row(0), mask)
+				if f.name == "not finite" && (math.IsNaN(high) || math.IsInf(high-low, 0)) {
+					if uint32(top) < infinite && bottom < 1<<31|infinite {
+						t.Fatalf("%d numbers: extremes %#x and %#x of some that are not finite", n, top, bottom)
+					}
+					continue
+				}
+				gotHigh, gotLow := math.Float32frombits(uint32(top)), math.Float32frombits(bottom)
+				if float64(gotHigh) != high || float64(gotLow) != low || bottom>>31 != 1 {
+					t.Fatalf("%s, %d numbers: extremes %v and %v, want %v and %v", f.name, n, gotHigh, gotLow, high, low)
+				}
+				if got := float64(math.Float32frombits(most)); got != other && !math.IsNaN(other) {
+					t.Fatalf("%s, %d numbers: largest wide one %v, want %v", f.name, n, got, other)
 				}
 			}
 		}

@@ -99,62 +99,48 @@ func quantiseWide(dst []int16, x []float32, inverse float32) int32 {
 	return sum
 }
 
-// quantiseTerms is quantise for numbers of two terms each: 64 times a byte of high
-// and a byte of low.
-func quantiseTerms(high, low []int8, x []float32, inverse float32) int32 {
+// quantiseLow is dst[i] = x[i]·inverse, rounded to the nearest integer, ties to
+// even, and zero added: the low byte of it. dst may be longer than x: the rest
+// becomes zeros. An inverse of 0 makes zeros of any x.
+func quantiseLow(dst []int8, x []float32, inverse float32, zero int32) {
 	if inverse == 0 {
-		clear(high)
-		clear(low)
-		return 0
+		clear(dst)
+		return
 	}
-	n, sum := quantiseTermsVector(high, low, x, inverse)
+	n := quantiseLowVector(dst, x, inverse, zero)
 	for i, v := range x[n:] {
-		q := roundToInt(float32(v * inverse))
-		h := (q + 1<<(termBits-1)) >> termBits
-		high[n+i], low[n+i] = int8(h), int8(q-h<<termBits)
-		sum += q
+		dst[n+i] = int8(roundToInt(float32(v*inverse)) + zero)
 	}
-	clear(high[len(x):])
-	clear(low[len(x):])
-	return sum
+	clear(dst[len(x):])
 }
 
-// quantisePairs is quantise, or quantiseTerms, for one of two rows that are
-// interleaved: eight numbers, then eight that belong to the other row. The second
-// terms of both follow the first ones of both, 2·depth bytes after them.
-func quantisePairs(dst []int8, depth, terms int, x []float32, inverse float32) int32 {
-	var sum int32
-	var high, low [64]int8
-	for l := 0; l < depth; l += len(high) {
-		n := min(len(x), len(high))
-		if terms == 2 {
-			sum += quantiseTerms(high[:], low[:], x[:n], inverse)
-		} else {
-			sum += quantise(high[:], x[:n], inverse)
-		}
-		x = x[n:]
-		for i := 0; i < min(len(high), depth-l); i += 8 {
-			copy(dst[2*(l+i):], high[i:i+8])
-			if terms == 2 {
-				copy(dst[2*(depth+l+i):], low[i:i+8])
-			}
-		}
+// quantiseHigh is dst[i] = x[i]·inverse, rounded likewise, and zero added: the high
+// byte of 16 bits of it, with the bits of flip reversed. dst may be longer than x:
+// the rest becomes zeros. An inverse of 0 makes zeros of any x.
+func quantiseHigh(dst []int8, x []float32, inverse float32, zero int32, flip int8) {
+	if inverse == 0 {
+		clear(dst)
+		return
 	}
-	return sum
+	n := quantiseHighVector(dst, x, inverse, zero, flip)
+	for i, v := range x[n:] {
+		dst[n+i] = int8((roundToInt(float32(v*inverse))+zero)>>8) ^ flip
+	}
+	clear(dst[len(x):])
 }
 
-// quantiseTiles is quantise, or quantiseTerms, for a row that is in tiles.
-func quantiseTiles(dst []int8, depth, terms int, x []float32, inverse float32) int32 {
-	var sum int32
-	for l := 0; l < depth; l += tileInputs {
-		n := min(len(x), tileInputs)
-		high := dst[l*tileRows:][:tileInputs]
-		if terms == 2 {
-			sum += quantiseTerms(high, dst[(depth+l)*tileRows:][:tileInputs], x[:n], inverse)
-		} else {
-			sum += quantise(high, x[:n], inverse)
-		}
-		x = x[n:]
+// extremes is, of those numbers of x whose mask is all ones, the bits of the
+// largest and of the smallest, or of 0 and -0 if it is not above or below those;
+// and the bits of the largest magnitude of the others, whose mask is 0. A NaN is
+// above the largest infinity in one of the three.
+func extremes(x []float32, mask []uint32) (top int32, bottom, other uint32) {
+	n, top, bottom, other := extremesVector(x, mask)
+	mask = mask[:len(x)]
+	for i, v := range x[n:] {
+		bits, m := math.Float32bits(v), mask[n+i]
+		top = max(top, int32(bits&m))
+		bottom = max(bottom, bits&m)
+		other = max(other, bits&^m&signless)
 	}
-	return sum
+	return top, max(bottom, 1<<31), other
 }

@@ -31,14 +31,36 @@ func quantiseWideVector(dst []int16, x []float32, inverse float32) (int, int32) 
 	return n, quantiseWideAVX2(&dst[:n][0], &x[0], n, inverse)
 }
 
-// quantiseTermsVector is quantiseTerms of the first numbers of x: it returns how
-// many those are, and their sum.
-func quantiseTermsVector(high, low []int8, x []float32, inverse float32) (int, int32) {
+// quantiseLowVector is quantiseLow of the first numbers of x, and how many those
+// are.
+func quantiseLowVector(dst []int8, x []float32, inverse float32, zero int32) int {
 	n := len(x) &^ 31
 	if n == 0 || !features.avx2 {
-		return 0, 0
+		return 0
 	}
-	return n, quantiseTermsAVX2(&high[:n][0], &low[:n][0], &x[0], n, inverse)
+	quantiseLowAVX2(&dst[:n][0], &x[0], n, inverse, zero)
+	return n
+}
+
+// quantiseHighVector is quantiseHigh of the first numbers of x, and how many those
+// are.
+func quantiseHighVector(dst []int8, x []float32, inverse float32, zero int32, flip int8) int {
+	n := len(x) &^ 31
+	if n == 0 || !features.avx2 {
+		return 0
+	}
+	quantiseHighAVX2(&dst[:n][0], &x[0], n, inverse, zero, flip)
+	return n
+}
+
+// extremesVector is extremes of the first numbers of x, and how many those are.
+func extremesVector(x []float32, mask []uint32) (n int, top int32, bottom, other uint32) {
+	n = len(x) &^ 15
+	if n == 0 || !features.avx2 {
+		return 0, 0, 0, 0
+	}
+	top, bottom, other = extremesAVX2(&x[0], &mask[:n][0], n)
+	return n, top, bottom, other
 }
 
 // largestAVX2 is the bits of the largest magnitude of n numbers, n a multiple of
@@ -62,14 +84,29 @@ func quantiseAVX2(dst *int8, x *float32, n int, inverse float32) (sum int32)
 //go:noescape
 func quantiseWideAVX2(dst *int16, x *float32, n int, inverse float32) (sum int32)
 
-// quantiseTermsAVX2 is, for n a multiple of 32 above zero,
+// quantiseLowAVX2 is, for n a multiple of 32 above zero,
 //
 //	for i := range n {
-//		q := roundToInt(x[i] * inverse)
-//		high[i] = int8((q + 32) >> 6)
-//		low[i] = int8(q - int32(high[i])<<6)
-//		sum += q
+//		dst[i] = int8(roundToInt(x[i]*inverse) + zero)
 //	}
 //
+// Products must be below 2¹⁵.
+//
 //go:noescape
-func quantiseTermsAVX2(high, low *int8, x *float32, n int, inverse float32) (sum int32)
+func quantiseLowAVX2(dst *int8, x *float32, n int, inverse float32, zero int32)
+
+// quantiseHighAVX2 is, for n a multiple of 32 above zero,
+//
+//	for i := range n {
+//		dst[i] = int8((roundToInt(x[i]*inverse)+zero)>>8) ^ flip
+//	}
+//
+// What is shifted must be of 16 bits.
+//
+//go:noescape
+func quantiseHighAVX2(dst *int8, x *float32, n int, inverse float32, zero int32, flip int8)
+
+// extremesAVX2 is extremes of n numbers, n a multiple of 16 above zero.
+//
+//go:noescape
+func extremesAVX2(x *float32, mask *uint32, n int) (top int32, bottom, other uint32)

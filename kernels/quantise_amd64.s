@@ -129,18 +129,18 @@ loop:
 	VZEROUPPER
 	RET
 
-// func quantiseTermsAVX2(high, low *int8, x *float32, n int, inverse float32) (sum int32)
-TEXT ·quantiseTermsAVX2(SB), NOSPLIT, $0-44
-	MOVQ         high+0(FP), DST
-	MOVQ         low+8(FP), BX
-	MOVQ         x+16(FP), X
-	MOVQ         n+24(FP), N
-	VBROADCASTSS inverse+32(FP), Y15
+// func quantiseLowAVX2(dst *int8, x *float32, n int, inverse float32, zero int32)
+TEXT ·quantiseLowAVX2(SB), NOSPLIT, $0-32
+	MOVQ         dst+0(FP), DST
+	MOVQ         x+8(FP), X
+	MOVQ         n+16(FP), N
+	VBROADCASTSS inverse+24(FP), Y15
+	MOVL         zero+28(FP), AX
+	VMOVD        AX, X13
+	VPBROADCASTB X13, Y13
 	VMOVDQU      packed<>(SB), Y14
-	VPCMPEQW     Y13, Y13, Y13
-	VPSRLW       $15, Y13, Y13
-	VPSLLW       $5, Y13, Y13 // 32
-	VPXOR        Y0, Y0, Y0
+	VPCMPEQW     Y12, Y12, Y12
+	VPSRLW       $8, Y12, Y12 // low bytes of words
 	PCALIGN      $32
 
 loop:
@@ -152,33 +152,113 @@ loop:
 	VCVTPS2DQ Y3, Y3
 	VCVTPS2DQ Y4, Y4
 	VCVTPS2DQ Y5, Y5
-	VPADDD    Y2, Y3, Y6
-	VPADDD    Y4, Y5, Y7
-	VPADDD    Y6, Y0, Y0
-	VPADDD    Y7, Y0, Y0
 	VPACKSSDW Y3, Y2, Y2
 	VPACKSSDW Y5, Y4, Y4
-	VPADDW    Y13, Y2, Y6
-	VPADDW    Y13, Y4, Y7
-	VPSRAW    $6, Y6, Y6
-	VPSRAW    $6, Y7, Y7
-	VPACKSSWB Y7, Y6, Y8
-	VPERMD    Y8, Y14, Y8
-	VMOVDQU   Y8, (DST)
-	VPSLLW    $6, Y6, Y6
-	VPSLLW    $6, Y7, Y7
-	VPSUBW    Y6, Y2, Y2
-	VPSUBW    Y7, Y4, Y4
-	VPACKSSWB Y4, Y2, Y2
+	VPAND     Y12, Y2, Y2
+	VPAND     Y12, Y4, Y4
+	VPACKUSWB Y4, Y2, Y2
+	VPADDB    Y13, Y2, Y2
 	VPERMD    Y2, Y14, Y2
-	VMOVDQU   Y2, (BX)
+	VMOVDQU   Y2, (DST)
 	ADDQ      $128, X
 	ADDQ      $32, DST
-	ADDQ      $32, BX
 	SUBQ      $32, N
 	JNZ       loop
 
-	SUM_Y0
-	MOVL AX, sum+40(FP)
+	VZEROUPPER
+	RET
+
+// func quantiseHighAVX2(dst *int8, x *float32, n int, inverse float32, zero int32, flip int8)
+TEXT ·quantiseHighAVX2(SB), NOSPLIT, $0-33
+	MOVQ         dst+0(FP), DST
+	MOVQ         x+8(FP), X
+	MOVQ         n+16(FP), N
+	VBROADCASTSS inverse+24(FP), Y15
+	MOVL         zero+28(FP), AX
+	VMOVD        AX, X13
+	VPBROADCASTW X13, Y13
+	MOVBLZX      flip+32(FP), AX
+	VMOVD        AX, X12
+	VPBROADCASTB X12, Y12
+	VMOVDQU      packed<>(SB), Y14
+	PCALIGN      $32
+
+loop:
+	VMULPS    (X), Y15, Y2
+	VMULPS    32(X), Y15, Y3
+	VMULPS    64(X), Y15, Y4
+	VMULPS    96(X), Y15, Y5
+	VCVTPS2DQ Y2, Y2
+	VCVTPS2DQ Y3, Y3
+	VCVTPS2DQ Y4, Y4
+	VCVTPS2DQ Y5, Y5
+	VPACKSSDW Y3, Y2, Y2
+	VPACKSSDW Y5, Y4, Y4
+	VPADDW    Y13, Y2, Y2
+	VPADDW    Y13, Y4, Y4
+	VPSRAW    $8, Y2, Y2
+	VPSRAW    $8, Y4, Y4
+	VPACKSSWB Y4, Y2, Y2
+	VPXOR     Y12, Y2, Y2
+	VPERMD    Y2, Y14, Y2
+	VMOVDQU   Y2, (DST)
+	ADDQ      $128, X
+	ADDQ      $32, DST
+	SUBQ      $32, N
+	JNZ       loop
+
+	VZEROUPPER
+	RET
+
+// LARGEST reduces the eight numbers of Y to one in AX.
+#define LARGEST(MAX, Y, X) \
+	VEXTRACTI128 $1, Y, X15     \
+	MAX          X15, X, X      \
+	VPSHUFD      $0x4e, X, X15  \
+	MAX          X15, X, X      \
+	VPSHUFD      $0xb1, X, X15  \
+	MAX          X15, X, X      \
+	VMOVD        X, AX
+
+// func extremesAVX2(x *float32, mask *uint32, n int) (top int32, bottom, other uint32)
+TEXT ·extremesAVX2(SB), NOSPLIT, $0-36
+	MOVQ     x+0(FP), X
+	MOVQ     mask+8(FP), DX
+	MOVQ     n+16(FP), N
+	VPXOR    Y0, Y0, Y0
+	VPXOR    Y1, Y1, Y1
+	VPXOR    Y2, Y2, Y2
+	VPCMPEQD Y15, Y15, Y15
+	VPSRLD   $1, Y15, Y15 // all but the sign
+	PCALIGN  $32
+
+loop:
+	VMOVDQU (X), Y4
+	VMOVDQU 32(X), Y5
+	VMOVDQU (DX), Y6
+	VMOVDQU 32(DX), Y7
+	VPAND   Y4, Y6, Y8
+	VPAND   Y5, Y7, Y9
+	VPANDN  Y4, Y6, Y6
+	VPANDN  Y5, Y7, Y7
+	VPAND   Y15, Y6, Y6
+	VPAND   Y15, Y7, Y7
+	VPMAXSD Y8, Y0, Y0
+	VPMAXUD Y8, Y1, Y1
+	VPMAXUD Y6, Y2, Y2
+	VPMAXSD Y9, Y0, Y0
+	VPMAXUD Y9, Y1, Y1
+	VPMAXUD Y7, Y2, Y2
+	ADDQ    $64, X
+	ADDQ    $64, DX
+	SUBQ    $16, N
+	JNZ     loop
+
+	LARGEST(VPMAXSD, Y0, X0)
+	MOVL AX, top+24(FP)
+	LARGEST(VPMAXUD, Y1, X1)
+	MOVL AX, bottom+28(FP)
+	LARGEST(VPMAXUD, Y2, X2)
+	MOVL AX, other+32(FP)
 	VZEROUPPER
 	RET

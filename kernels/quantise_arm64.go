@@ -26,14 +26,36 @@ func quantiseVector(dst []int8, x []float32, inverse float32) (int, int32) {
 // architecture wants 16-bit integers.
 func quantiseWideVector([]int16, []float32, float32) (int, int32) { return 0, 0 }
 
-// quantiseTermsVector is quantiseTerms of the first numbers of x: it returns how
-// many those are, and their sum.
-func quantiseTermsVector(high, low []int8, x []float32, inverse float32) (int, int32) {
+// quantiseLowVector is quantiseLow of the first numbers of x, and how many those
+// are.
+func quantiseLowVector(dst []int8, x []float32, inverse float32, zero int32) int {
 	n := len(x) &^ 15
 	if n == 0 || !features.neon {
-		return 0, 0
+		return 0
 	}
-	return n, quantiseTermsNEON(&high[:n][0], &low[:n][0], &x[0], n, inverse)
+	quantiseLowNEON(&dst[:n][0], &x[0], n, inverse, zero)
+	return n
+}
+
+// quantiseHighVector is quantiseHigh of the first numbers of x, and how many those
+// are.
+func quantiseHighVector(dst []int8, x []float32, inverse float32, zero int32, flip int8) int {
+	n := len(x) &^ 15
+	if n == 0 || !features.neon {
+		return 0
+	}
+	quantiseHighNEON(&dst[:n][0], &x[0], n, inverse, zero, flip)
+	return n
+}
+
+// extremesVector is extremes of the first numbers of x, and how many those are.
+func extremesVector(x []float32, mask []uint32) (n int, top int32, bottom, other uint32) {
+	n = len(x) &^ 15
+	if n == 0 || !features.neon {
+		return 0, 0, 0, 0
+	}
+	top, bottom, other = extremesNEON(&x[0], &mask[:n][0], n)
+	return n, top, bottom, other
 }
 
 // largestNEON is the bits of the largest magnitude of n numbers, n a multiple of
@@ -52,14 +74,27 @@ func largestNEON(x *float32, n int) uint32
 //go:noescape
 func quantiseNEON(dst *int8, x *float32, n int, inverse float32) (sum int32)
 
-// quantiseTermsNEON is, for n a multiple of 16 above zero,
+// quantiseLowNEON is, for n a multiple of 16 above zero,
 //
 //	for i := range n {
-//		q := roundToInt(x[i] * inverse)
-//		high[i] = int8((q + 32) >> 6)
-//		low[i] = int8(q - int32(high[i])<<6)
-//		sum += q
+//		dst[i] = int8(roundToInt(x[i]*inverse) + zero)
 //	}
 //
 //go:noescape
-func quantiseTermsNEON(high, low *int8, x *float32, n int, inverse float32) (sum int32)
+func quantiseLowNEON(dst *int8, x *float32, n int, inverse float32, zero int32)
+
+// quantiseHighNEON is, for n a multiple of 16 above zero,
+//
+//	for i := range n {
+//		dst[i] = int8((roundToInt(x[i]*inverse)+zero)>>8) ^ flip
+//	}
+//
+// What is shifted must be of 16 bits.
+//
+//go:noescape
+func quantiseHighNEON(dst *int8, x *float32, n int, inverse float32, zero int32, flip int8)
+
+// extremesNEON is extremes of n numbers, n a multiple of 16 above zero.
+//
+//go:noescape
+func extremesNEON(x *float32, mask *uint32, n int) (top int32, bottom, other uint32)

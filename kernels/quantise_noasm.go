@@ -8,4 +8,8 @@ func quantiseVector([]int8, []float32, float32) (int, int32) { return 0, 0 }
 
 func quantiseWideVector([]int16, []float32, float32) (int, int32) { return 0, 0 }
 
-func quantiseTermsVector(_, _ []int8, _ []float32, _ float32) (int, int32) { return 0, 0 }
+func quantiseLowVector([]int8, []float32, float32, int32) int { return 0 }
+
+func quantiseHighVector([]int8, []float32, float32, int32, int8) int { return 0 }
+
+func extremesVector([]float32, []uint32) (n int, top int32, bottom, other uint32) { return 0, 0, 0, 0 }

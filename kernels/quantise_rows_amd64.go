@@ -5,32 +5,32 @@ package kernels
 import "unsafe"
 
 // quantiseRows says to a kernel which rows of activations to quantise for
-// unsigned weights.
+// int8Weights of an unsigned shape.
 //
 //	for i := range rows {
 //		row, high := x[i*xRow:][:n], dst[i*stride:]
-//		inverse, scales[i] = scaleOf(largestPortable(row), limit)
-//		if low == 0 {
-//			sums[i] = factor * quantise(high, row, inverse)
-//		} else {
-//			sums[i] = factor * quantiseTerms(high, high[low:], row, inverse)
-//		}
+//		inverse, scales[i], zero := w.stepsOf(row)
+//		zeros[i] = -zero
+//		w.quantiseHigh(high[:wide], row, 0, inverse, zero)
+//		quantiseLow(high[wide:][:n], row, inverse, zero)
 //	}
 //
-// Both strides are in bytes; n is a multiple of 64 above zero. Each 64 integers
-// are step bytes after those before them.
+// All strides are in bytes; n is a multiple of 64 above zero, wide one of 16. If
+// there is no index, wide is n. Each 64 bytes are step bytes after those before
+// them, where low bytes are low bytes after the first high one.
 type quantiseRows struct {
-	rows, n int
-	x       unsafe.Pointer
-	xRow    uintptr
-	dst     unsafe.Pointer
-	stride  uintptr
-	step    uintptr
-	low     uintptr
-	scales  unsafe.Pointer
-	sums    unsafe.Pointer
-	limit   float32
-	factor  int32
+	rows, n, wide int
+	x             unsafe.Pointer
+	xRow          uintptr
+	narrow        unsafe.Pointer
+	index         unsafe.Pointer
+	dst           unsafe.Pointer
+	stride        uintptr
+	step          uintptr
+	low           uintptr
+	scales        unsafe.Pointer
+	zeros         unsafe.Pointer
+	wideStep      float32
 }
 
 //go:noescape
@@ -46,11 +46,11 @@ func (w *int8Weights) prepareVector(s intShape, in *Input, x Matrix, from, to in
 	_, _ = x.Row(to-1), in.bytes[(to-1)*stride+w.bytes()-1]
 	_, _ = in.scales[to-1], in.sums[to-1]
 	r := quantiseRows{
-		n: w.k, xRow: uintptr(4 * x.Stride), stride: uintptr(stride), step: tileInputs,
-		limit: w.limit, factor: -128 >> (termBits * (w.terms - 1)),
+		n: w.k, wide: w.wide, xRow: uintptr(4 * x.Stride), narrow: unsafe.Pointer(&w.narrow[:w.k][0]),
+		stride: uintptr(stride), step: tileInputs, low: uintptr(w.wide), wideStep: w.wideStep,
 	}
-	if w.terms == 2 {
-		r.low = uintptr(w.depth)
+	if !w.allWide() && w.wide > 0 {
+		r.index = unsafe.Pointer(&w.index[:w.wide][0])
 	}
 	if s.tiles {
 		r.stride, r.step = tileInputs, tileRows*tileInputs
@@ -65,7 +65,7 @@ func (w *int8Weights) prepareVector(s intShape, in *Input, x Matrix, from, to in
 			at = w.tileOf(from)
 		}
 		r.x, r.dst = unsafe.Pointer(&x.Row(from)[0]), unsafe.Pointer(&in.bytes[at])
-		r.scales, r.sums = unsafe.Pointer(&in.scales[from]), unsafe.Pointer(&in.sums[from])
+		r.scales, r.zeros = unsafe.Pointer(&in.scales[from]), unsafe.Pointer(&in.sums[from])
 		quantiseRowsAVX512VNNI(&r)
 	}
 	return true

@@ -74,7 +74,7 @@ func (f packFormat) pack(out, in int, row func(i int, dst []float32)) kernels.We
 	case packBF16:
 		return kernels.PackBF16(out, in, row)
 	case packInt8:
-		return kernels.PackInt8x14(out, in, row)
+		return kernels.PackInt8A16(out, in, row)
 	}
 	return kernels.PackF32(out, in, row)
 }
