@@ -1,0 +1,135 @@
+#!/usr/bin/env python3
+"""Records what a winnow binary computes, to the last bit, or compares with a record.
+
+    bench/record.py record WINNOW OUT.json MODEL_OR_FOLDER …
+    bench/record.py compare WINNOW OUT.json MODEL_OR_FOLDER …
+
+Each MODEL_OR_FOLDER is a model, or a folder in which models lie. Of every model, in
+every precision, this takes the logits of some pairs (/rerank), the vectors of some
+texts (/v1/embeddings) and the tokens and probabilities of a continuation
+(/completion), whichever the model gives. Numbers are written so that they can be
+read back exactly: equal records mean equal bits. It ends with the number of values
+that were recorded or compared.
+
+The set of instructions is the machine's highest; WINNOW_KERNELS chooses another.
+int8 of a record made before int8a16 was told apart is compared with --int8 int8a16.
+"""
+import json, os, socket, subprocess, sys, time, urllib.error, urllib.request
+
+QUERIES = ["What is deep learning?", "Wie wird das Wetter morgen in München? 天气", ""]
+DOCUMENTS = [
+    "Deep learning is a subset of machine learning based on artificial neural networks.",
+    "Apples are red and sweet fruits that grow on trees.",
+    "",
+    "Äpfel sind süß; Ḃ é ñ 中国 日本語 😀 [MASK] x",
+    "The theory of relativity was developed by Albert Einstein. " * 30,
+    "Morgen bleibt es in München überwiegend sonnig bei 21 Grad. " * 3,
+]
+PRECISIONS = ["f32", "f16", "int8", "auto"]
+
+
+def models(paths):
+    for path in paths:
+        if os.path.isfile(path) or os.path.exists(os.path.join(path, "config.json")) or os.path.exists(os.path.join(path, "modules.json")):
+            yield path
+            continue
+        for name in sorted(os.listdir(path)):
+            p = os.path.join(path, name)
+            if os.path.isdir(p) and os.path.exists(os.path.join(p, "model", "config.json")):
+                yield os.path.join(p, "model")
+            elif name.endswith(".gguf") or os.path.exists(os.path.join(p, "config.json")) or os.path.exists(os.path.join(p, "modules.json")):
+                yield p
+
+
+def post(port, route, body):
+    request = urllib.request.Request(f"http://127.0.0.1:{port}{route}", json.dumps(body).encode(), {"Content-Type": "application/json"})
+    try:
+        with urllib.request.urlopen(request, timeout=120) as reply:
+            return json.load(reply)
+    except urllib.error.HTTPError as e:
+        e.read()
+        return {"status": e.code}
+
+
+def take(winnow, model, precision):
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        port = s.getsockname()[1]
+    args = [winnow, "serve", "--port", str(port), "--precision", precision, "--threads", "2", "--offline", "--log-disable"]
+    if model != "builtin":
+        args += ["--model", model]
+    child = subprocess.Popen(args, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+    try:
+        for _ in range(600):
+            if child.poll() is not None:
+                return {"refused": True}
+            try:
+                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                break
+            except OSError:
+                time.sleep(0.02)
+        out = {}
+        for i, query in enumerate(QUERIES):
+            r = post(port, "/rerank", {"query": query, "documents": DOCUMENTS, "raw_scores": True})
+            if "results" in r:
+                out[f"logits {i}"] = [x["relevance_score"] for x in sorted(r["results"], key=lambda x: x["index"])]
+                out[f"tokens {i}"] = r["usage"]["total_tokens"]
+            else:
+                out[f"logits {i}"] = r.get("status")
+        r = post(port, "/v1/embeddings", {"input": [d or " " for d in DOCUMENTS]})
+        out["vectors"] = [x["embedding"] for x in r["data"]] if "data" in r else r.get("status")
+        r = post(port, "/completion", {"prompt": QUERIES[0], "n_predict": 8, "temperature": 0, "n_probs": 3})
+        if "completion_probabilities" in r:
+            out["completion"] = [[t["id"], t["logprob"]] for t in r["completion_probabilities"]]
+        else:
+            out["completion"] = r.get("status")
+        return out
+    finally:
+        child.kill()
+        child.wait()
+
+
+def count(v):
+    if isinstance(v, dict):
+        return sum(map(count, v.values()))
+    if isinstance(v, list):
+        return sum(map(count, v))
+    return 1
+
+
+def differences(old, new, path):
+    if isinstance(old, dict) and isinstance(new, dict):
+        for k in old.keys() | new.keys():
+            yield from differences(old.get(k), new.get(k), f"{path} {k}")
+    elif old != new:
+        yield f"{path}: {str(old)[:120]} became {str(new)[:120]}"
+
+
+def main():
+    arguments = sys.argv[1:]
+    int8 = "int8"
+    if "--int8" in arguments:
+        at = arguments.index("--int8")
+        int8 = arguments[at + 1]
+        del arguments[at : at + 2]
+    mode, winnow, out, *paths = arguments
+    record = {}
+    for model in ["builtin", *models(paths)]:
+        for precision in PRECISIONS:
+            asked = int8 if precision == "int8" else precision
+            record["/".join(model.split("/")[-3:]) + " " + precision] = take(winnow, model, asked)
+    if mode == "record":
+        with open(out, "w") as f:
+            json.dump(record, f)
+        print(f"{len(record)} models in a precision, {count(record)} values recorded")
+        return
+    with open(out) as f:
+        old = json.load(f)
+    wrong = list(differences(old, record, ""))
+    for line in wrong[:50]:
+        print(line)
+    print(f"{len(record)} models in a precision, {count(record)} values compared, {len(wrong)} differ")
+    sys.exit(bool(wrong))
+
+
+main()
