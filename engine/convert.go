@@ -75,7 +75,7 @@ func (m *Model) export(fam *family.Family, out string, t quant.Type, progress fu
 			return Conversion{}, err
 		}
 	}
-	if m.maxLength < n.MaxLength {
+	if m.maxLength < max(m.positions, n.MaxLength) {
 		e.SequenceLimit(m.maxLength)
 	}
 	e.Tensors(append([]any{n.Trunk}, m.parts...)...)
@@ -100,6 +100,21 @@ func (u unable) export(*checkpoint.Export) error { return nil }
 func (p *pair) export(e *checkpoint.Export) error {
 	p.exportLabels(e)
 	e.Texts(p.prompts.texts, p.prompts.standard, false)
+	if p.bare != "" {
+		e.Set(keyPrompt.GGUF, barePair)
+		e.ChatTemplate()
+	}
+	return nil
+}
+
+func (c *chat) export(e *checkpoint.Export) error {
+	c.exportLabels(e)
+	e.Messages(c.format)
+	prompts, err := readPrompts(c.file)
+	if err != nil {
+		return err
+	}
+	e.Texts(prompts.texts, prompts.standard, false)
 	return nil
 }
 
@@ -108,11 +123,14 @@ func (s *scorer) exportLabels(e *checkpoint.Export) {
 	if problem := s.file.String(keyProblem, ""); problem != "" {
 		e.Set(keyProblem.GGUF, problem)
 	}
-	if c, ok := s.head.(*checkpoint.Chain); ok {
-		e.Chain(c, s.labels)
-		return
+	switch h := s.head.(type) {
+	case *checkpoint.Chain:
+		e.Chain(h, s.labels)
+	case *answerHead:
+		e.LogitScore(h.ids)
+	default:
+		e.Labels(s.labels)
 	}
-	e.Labels(s.labels)
 }
 
 func (e *embedding) export(x *checkpoint.Export) error {

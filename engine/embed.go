@@ -31,11 +31,6 @@ func (m *Model) planChain(o Options) (*taskPlan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if n, err := m.file.SequenceLimit(); err != nil {
-		return nil, err
-	} else if n > 0 {
-		m.network.MaxLength = min(m.network.MaxLength, n)
-	}
 	p := &taskPlan{parts: []any{chain}}
 	if labels, ok := m.file.ChainLabels(chain); ok {
 		s := &scorer{Model: m, head: chain, pooling: chain.Pooling, labels: labels, words: chain.String()}

@@ -77,6 +77,7 @@ type Model struct {
 	info      Info
 
 	maxLength int  // tokens of a sequence
+	positions int  // that the network has for them
 	slack     int  // that a prompt may have beyond it
 	chunk     int  // that a worker takes through the layers at a time
 	plain     bool // texts are plain whatever the call says
@@ -204,11 +205,7 @@ func (m *Model) limit(o Options) error {
 			Found: fmt.Sprintf("token ids up to %d", size-1), Want: fmt.Sprintf("at most %d, the last row of the embedding table", rows-1)}
 	}
 	m.maxLength = m.network.MaxLength
-	own := 0
-	if f.IsGGUF() {
-		own, _ = f.SequenceLimit()
-	}
-	for _, limit := range []int{t.MaxLength(), own, o.MaxLength} {
+	for _, limit := range []int{t.MaxLength(), o.MaxLength} {
 		if limit > 0 {
 			m.maxLength = min(m.maxLength, limit)
 		}

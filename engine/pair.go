@@ -12,6 +12,7 @@ import (
 type pair struct {
 	*scorer
 	prompts prompts
+	bare    string // of causal models: why they are not asked in words
 }
 
 func (m *Model) newPair(s *scorer) (*pair, error) {
@@ -20,6 +21,13 @@ func (m *Model) newPair(s *scorer) (*pair, error) {
 		return nil, err
 	}
 	return &pair{scorer: s, prompts: prompts}, nil
+}
+
+func (p *pair) describe(info *Info) {
+	p.scorer.describe(info)
+	if p.bare != "" {
+		info.Prompt, info.PromptReason = barePair, p.bare
+	}
 }
 
 func (p *pair) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {

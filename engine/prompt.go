@@ -24,6 +24,7 @@ type prompted struct {
 
 // answerHead is the rows of a language model's head that belong to the answers.
 type answerHead struct {
+	ids     []int32
 	rows    *compute.Linear
 	cap     float32
 	divisor float32
@@ -60,12 +61,12 @@ func (m *Model) planPrompted(p *taskPlan, s *scorer) *taskPlan {
 		if err := s.judge(o); err != nil {
 			return err
 		}
-		prompt, err := m.choosePrompt(o)
+		w, err := m.wording(o)
 		if err != nil {
 			return err
 		}
-		m.ranker = m.newPrompted(s, prompt)
-		return nil
+		m.ranker, err = m.worded(s, w, o)
+		return err
 	}
 	return p
 }
@@ -80,11 +81,11 @@ func (m *Model) planLanguageModel() *taskPlan {
 		}
 		l := m.newLanguageModel(head)
 		m.completer = l
-		prompt, err := m.choosePrompt(o)
+		w, err := m.wording(o)
 		if err != nil {
 			return err
 		}
-		ids, labels, err := prompt.answers(m.tokenizer, o.Score)
+		ids, labels, err := m.answers(w, o)
 		if err != nil && o.Score == "" && o.Template == "" {
 			m.ranker = unable{fmt.Errorf("%s: the model cannot rerank: %w", m.path, err)}
 			return nil // it still completes
@@ -98,13 +99,34 @@ func (m *Model) planLanguageModel() *taskPlan {
 			}
 		}
 		s := &scorer{Model: m, pooling: compute.PoolLast, labels: labels, words: "last token → logits of answers",
-			head: &answerHead{rows: l.table.Linear(ids), cap: m.network.Decoder.LogitCap, divisor: prompt.divisor}}
+			head: &answerHead{rows: l.table.Linear(ids), ids: ids, cap: m.network.Decoder.LogitCap, divisor: w.divisor()}}
 		if err := s.judge(Options{}); err != nil {
 			return err
 		}
-		m.ranker = m.newPrompted(s, prompt)
-		return nil
+		m.ranker, err = m.worded(s, w, o)
+		return err
 	}}
+}
+
+// answers are the tokens whose logits make the score: those that the files name, or
+// those of the prompt.
+func (m *Model) answers(w *wording, o Options) (ids []int32, labels []string, err error) {
+	yes, no, ok, err := m.file.LogitScore()
+	if err != nil {
+		return nil, nil, err
+	}
+	if ok && o.Score == "" {
+		name := func(id int) string { return "token " + strconv.Itoa(id) }
+		if no < 0 {
+			return []int32{int32(yes)}, []string{name(yes)}, nil
+		}
+		return []int32{int32(no), int32(yes)}, []string{name(no), name(yes)}, nil
+	}
+	p := w.prompt
+	if p == nil {
+		p = qwen3Prompt() // for its answers, yes and no
+	}
+	return p.answers(m.tokenizer, o.Score)
 }
 
 func (m *Model) newPrompted(s *scorer, p *prompt) *prompted {
@@ -189,7 +211,7 @@ func (p *prompted) score(ctx context.Context, sequences []Sequence, outputs []Ou
 
 func (p *prompted) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	e := &promptEncoder{prompted: p, limit: limit, options: o, fields: fields{instruction: p.prompt.instruction, plain: o.Plain}}
-	e.query, e.full = e.bound(query, o.MaxQuery)
+	e.query, e.full = p.bound(query, o.MaxQuery, o)
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
@@ -200,7 +222,7 @@ func (p *prompted) encode(ctx context.Context, query string, documents []string,
 	err := p.encodePieces(ctx, len(documents), func(from, to int) error {
 		for d := from; d < to; d++ {
 			v := e.fields
-			text, dropped := e.bound(documents[d], o.MaxDocument)
+			text, dropped := p.bound(documents[d], o.MaxDocument, o)
 			v.document = text
 			p.prompt.writeTo(&v)
 			ids, full := e.encode(&v)
@@ -212,7 +234,8 @@ func (p *prompted) encode(ctx context.Context, query string, documents []string,
 		return Encoded{}, err
 	}
 	if p.prefixes != nil && len(documents) > 0 {
-		e.share(encoded.Sequences)
+		head, _ := e.encode(&e.written)
+		shareBeginning(head, encoded.Sequences)
 	}
 	return encoded, nil
 }
@@ -264,15 +287,15 @@ func (e *promptEncoder) begin() error {
 }
 
 // bound truncates a text to most tokens (0: all of it); dropped is how many went.
-func (e *promptEncoder) bound(text string, most int) (kept string, dropped int) {
+func (m *Model) bound(text string, most int, o EncodeOptions) (kept string, dropped int) {
 	if most <= 0 || len(text) <= most { // no token is shorter than a byte
 		return text, 0
 	}
-	ids := e.options.tokens(e.tokenizer, nil, text)
+	ids := o.tokens(m.tokenizer, nil, text)
 	if len(ids) <= most {
 		return text, 0
 	}
-	return e.tokenizer.Decode(e.options.truncate(ids, most), false), len(ids) - most
+	return m.tokenizer.Decode(o.truncate(ids, most), false), len(ids) - most
 }
 
 // encode gives the tokens of one prompt, cut, and how many they are uncut.
@@ -329,9 +352,9 @@ func (e *promptEncoder) shorten(s *piece, v *fields, ids []int32, most int) []in
 	return ids[:min(len(ids), max(most, 0))]
 }
 
-// share finds the tokens that all prompts begin with.
-func (e *promptEncoder) share(sequences []Sequence) {
-	head, _ := e.encode(&e.written)
+// shareBeginning finds the tokens that all prompts begin with. head is the prompt of
+// an empty document.
+func shareBeginning(head []int32, sequences []Sequence) {
 	n := len(head)
 	for _, s := range sequences {
 		n = min(n, compute.CommonPrefix(head, s.IDs), len(s.IDs)-1)

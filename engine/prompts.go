@@ -8,7 +8,6 @@ import (
 	"unicode"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
-	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
@@ -240,59 +239,6 @@ func segmentsOf(t *tokenizer.Tokenizer, text string) []segment {
 	return list
 }
 
-// choosePrompt is the prompt that was asked for, or the one that the file or its
-// name tell of, or that of the family's usual reranker; and why it is that one.
-func (m *Model) choosePrompt(o Options) (*prompt, error) {
-	p, err := m.findPrompt(o.Template)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.file.SettingsPath(), err)
-	}
-	if o.Instruction != "" {
-		p.instruction = o.Instruction
-	}
-	p.prepare(m.tokenizer)
-	return p, nil
-}
-
-// knownPrompts are parts of models' names, without punctuation, and their prompts.
-var knownPrompts = []struct{ part, prompt string }{
-	{"zerank", "zerank"}, {"ctxlrerank", "ctxl-rerank-v2"}, {"mxbairerank", "mxbai-rerank-v2"}, {"qwen3reranker", "qwen3-reranker"},
-	{"bgererankerv2gemma", "bge-reranker-gemma"}, {"nemotronrerank", "nemotron-rerank"}, {"nvrerankqa", "nemotron-rerank"},
-}
-
-func (m *Model) findPrompt(template string) (*prompt, error) {
-	f := m.file
-	if template != "" {
-		return m.askedPrompt(template)
-	}
-	if f.IsGGUF() {
-		if text := f.String(checkpoint.Key{GGUF: "tokenizer.chat_template.rerank"}, ""); text != "" {
-			return ggufPrompt(m.tokenizer, text)
-		}
-		if name := f.String(keyPrompt, ""); name != "" {
-			if named, ok := builtinPrompts[name]; ok {
-				return named().because("the file names it"), nil
-			}
-		}
-	}
-	name := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(f.Name + " " + m.path))
-	for _, known := range knownPrompts {
-		if strings.Contains(name, known.part) {
-			return builtinPrompts[known.prompt]().because("the model's name is known"), nil
-		}
-	}
-	usual := "bge-reranker-gemma"
-	switch {
-	case m.network.Pooling == compute.PoolMean:
-		usual = "nemotron-rerank"
-	case strings.HasPrefix(f.Architecture, "Qwen3") || f.Architecture == "qwen3":
-		usual = "qwen3-reranker"
-	case strings.HasPrefix(f.Architecture, "Qwen2") || f.Architecture == "qwen2":
-		usual = "mxbai-rerank-v2"
-	}
-	return builtinPrompts[usual]().because("rerankers of this family usually have it"), nil
-}
-
 // askedPrompt is the prompt of a name or template that was asked for.
 func (m *Model) askedPrompt(template string) (*prompt, error) {
 	if named, ok := builtinPrompts[template]; ok {
@@ -314,9 +260,6 @@ func (p *prompt) because(reason string) *prompt {
 	p.reason = reason
 	return p
 }
-
-// keyPrompt is the name of the prompt that a GGUF file is to be used with.
-var keyPrompt = checkpoint.Key{GGUF: ".rerank.prompt"}
 
 // ggufPrompt is the prompt that a GGUF file carries. llama.cpp's converter writes
 // the default instruction into Qwen3-Reranker's; it is made a field again.

@@ -76,8 +76,18 @@ func (m *Model) plan(task family.Task, o Options) (*taskPlan, error) {
 	switch {
 	case task == family.Rank:
 		return m.planListwise(), nil
-	case f.LateInteraction():
+	case f.LateInteraction(): // which has lengths of its own for queries and documents
 		return m.planLate()
+	}
+	n, err := f.SequenceLimit()
+	if err != nil {
+		return nil, err
+	}
+	m.positions = m.network.MaxLength
+	if n > 0 {
+		m.network.MaxLength = min(m.network.MaxLength, n)
+	}
+	switch {
 	case f.HasChain() || task == family.Embed:
 		return m.planChain(o)
 	case task == family.Generate:

@@ -330,12 +330,7 @@ func (e *Export) Tokenizer(t *tokenizer.Tokenizer, types, vocab int) {
 
 // ChatTemplate copies the template of conversations, for those who have them.
 func (e *Export) ChatTemplate() {
-	text, err := e.file.FileText("chat_template.jinja")
-	if err == nil && text == "" {
-		var config *Object
-		config, err = ReadObject(filepath.Join(e.file.Folder(), "tokenizer_config.json"))
-		text, _ = config.String("chat_template")
-	}
+	text, err := e.file.ChatTemplate()
 	if err != nil {
 		e.fail(err)
 	} else if text != "" {

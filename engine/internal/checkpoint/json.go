@@ -289,6 +289,15 @@ func (o *Object) unread() []string {
 	return names
 }
 
+// JSON is the object as JSON.
+func (o *Object) JSON() string {
+	b, err := json.Marshal(o.members)
+	if err != nil {
+		return "{}"
+	}
+	return string(b)
+}
+
 // Abridge shortens a text of a file for an error.
 func Abridge(s string) string {
 	const most = 80

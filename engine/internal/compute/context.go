@@ -17,9 +17,9 @@ type Context struct {
 	runner  *Runner
 	worker  int
 	ctx     context.Context
-	layer   int // how many layers the batch has been through
+	layer   int     // how many layers the batch has been through
 	encoded encoded // of an encoder-decoder, in its decoder
-	alone   bool // in a piece of another's operation: nothing is divided
+	alone   bool    // in a piece of another's operation: nothing is divided
 
 	// Memory: of the batch, of a product's input, and of pieces of anybody's operation.
 	arena        arena

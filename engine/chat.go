@@ -1,0 +1,231 @@
+package engine
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/internal/jinja"
+)
+
+// chat is a reranker that reads query and document as messages of these roles, which
+// the chat template of its folder renders; an instruction, or the default prompt of
+// the folder, is the system's message. So sentence-transformers does it.
+type chat struct {
+	*scorer
+	template    *jinja.Template
+	format      checkpoint.MessageFormat
+	variables   map[string]any // that the template may use beside the messages
+	instruction string
+	reason      string
+	prefixes    *compute.PrefixCache // nil where tokens see both ways
+}
+
+// newChat checks that the template carries both roles.
+func (m *Model) newChat(s *scorer, format checkpoint.MessageFormat, reason string, o Options) (*chat, error) {
+	source, err := m.file.ChatTemplate()
+	if err != nil {
+		return nil, err
+	}
+	template, err := jinja.Parse(source)
+	if err != nil {
+		return nil, &fault.UnsupportedError{Path: m.file.SettingsPath(), What: err.Error() + ", which", Hint: "give the prompt as --template"}
+	}
+	prompts, err := readPrompts(m.file)
+	if err != nil {
+		return nil, err
+	}
+	c := &chat{scorer: s, template: template, format: format, reason: reason, instruction: prompts.texts[prompts.standard],
+		variables: map[string]any{"add_generation_prompt": false, "tools": nil, "documents": nil}}
+	for name, token := range m.file.SpecialTokens(m.tokenizer) {
+		c.variables[name] = token
+	}
+	for name, v := range m.file.TemplateVariables() {
+		if n, ok := v.(json.Number); ok {
+			v, err = strconv.Atoi(n.String())
+			if err != nil {
+				continue
+			}
+		}
+		c.variables[name] = v
+	}
+	if o.Instruction != "" {
+		c.instruction = o.Instruction
+	}
+	if err := c.probe(); err != nil {
+		return nil, &fault.UnsupportedError{Path: m.file.SettingsPath(), What: "a chat template " + err.Error() + ", which", Hint: "give the prompt as --template"}
+	}
+	if m.network.Decoder.Causal {
+		c.prefixes = m.prefixCache()
+	}
+	return c, nil
+}
+
+// probe renders pairs that differ in one role: what does not change does not reach
+// the model.
+func (c *chat) probe() error {
+	var texts [3]string
+	for i, pair := range [3][2]string{{"alpha", "bravo"}, {"charlie", "bravo"}, {"alpha", "foxtrot"}} {
+		var err error
+		if texts[i], err = c.render(pair[0], pair[1], c.instruction); err != nil {
+			return fmt.Errorf("that cannot be rendered with the roles query and document (%w)", err)
+		}
+	}
+	for i, role := range []string{"query", "document"} {
+		if texts[i+1] == texts[0] {
+			return fmt.Errorf("that leaves the message of the role %s out", role)
+		}
+	}
+	return nil
+}
+
+// render writes the prompt.
+func (c *chat) render(query, document, instruction string) (string, error) {
+	var messages []any
+	if instruction != "" {
+		messages = append(messages, c.message("system", instruction))
+	}
+	messages = append(messages, c.message("query", query), c.message("document", document))
+	variables := map[string]any{"messages": messages}
+	for name, v := range c.variables {
+		variables[name] = v
+	}
+	return c.template.Render(variables)
+}
+
+func (c *chat) message(role, content string) *jinja.Dict {
+	if c.format == checkpoint.FlatMessages {
+		return jinja.NewDict("role", role, "content", content)
+	}
+	return jinja.NewDict("role", role, "content", []any{jinja.NewDict("type", "text", "text", content)})
+}
+
+func (c *chat) describe(info *Info) {
+	c.scorer.describe(info)
+	info.Prompt, info.PromptReason = "chat template", c.reason
+}
+
+func (c *chat) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	if c.prefixes == nil {
+		return c.scorer.score(ctx, sequences, outputs)
+	}
+	return c.scoreShared(ctx, c.prefixes, c.scorer, sequences, outputs)
+}
+
+// guardMark stands, in a caller's text, behind each character that a special token
+// may begin with, so that the template's own ones can be told from what only spells
+// one. It is a character that is assigned to nobody.
+const guardMark = "\U000FDEAD"
+
+var guarded = strings.NewReplacer("<", "<"+guardMark, "[", "["+guardMark, guardMark, "")
+
+func guard(text string) string   { return guarded.Replace(text) }
+func unguard(text string) string { return strings.ReplaceAll(text, guardMark, "") }
+
+// A chatEncoder makes the sequences of one query's documents.
+type chatEncoder struct {
+	*chat
+	options            EncodeOptions
+	query, instruction string
+	suffix             []int32 // tokens that every prompt ends with
+	limit              int
+}
+
+func (c *chat) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
+	e := &chatEncoder{chat: c, options: o, instruction: c.instruction, limit: limit}
+	if o.Instruction != "" {
+		e.instruction = o.Instruction
+	}
+	e.query, _ = c.bound(query, o.MaxQuery, o)
+	if err := e.findSuffix(); err != nil {
+		return Encoded{}, err
+	}
+	encoded := newEncoded(len(documents), limit)
+	err := c.encodePieces(ctx, len(documents), func(from, to int) error {
+		for d := from; d < to; d++ {
+			text, dropped := c.bound(documents[d], o.MaxDocument, o)
+			ids, err := e.tokens(e.query, text)
+			if err != nil {
+				return err
+			}
+			encoded.Full[d] = len(ids) + dropped
+			encoded.Sequences[d] = Sequence{IDs: e.truncate(ids)}
+		}
+		return nil
+	})
+	if err != nil || c.prefixes == nil || len(documents) == 0 {
+		return encoded, err
+	}
+	head, err := e.tokens(e.query, "")
+	if err != nil {
+		return Encoded{}, err
+	}
+	shareBeginning(head, encoded.Sequences)
+	return encoded, nil
+}
+
+// findSuffix finds the tokens that follow the document whatever it is: what two
+// prompts that have nothing else in common end with.
+func (e *chatEncoder) findSuffix() error {
+	a, err := e.tokens("0", "0")
+	if err != nil {
+		return err
+	}
+	b, err := e.tokens("1 2 3 4", "1 2 3 4")
+	if err != nil {
+		return err
+	}
+	n := 0
+	for n < min(len(a), len(b)) && a[len(a)-1-n] == b[len(b)-1-n] {
+		n++
+	}
+	if n == min(len(a), len(b)) {
+		n = 0
+	}
+	e.suffix = a[len(a)-n:]
+	if len(e.suffix) >= e.limit {
+		return fmt.Errorf("at most %d tokens: no room for a query and a document beside the prompt's last %d", e.limit, len(e.suffix))
+	}
+	return nil
+}
+
+// truncate cuts a prompt that is too long before its suffix, which a causal model is
+// asked by.
+func (e *chatEncoder) truncate(ids []int32) []int32 {
+	if len(ids) <= e.limit {
+		return ids
+	}
+	if e.options.TruncateLeft {
+		return ids[len(ids)-e.limit:]
+	}
+	return append(ids[:e.limit-len(e.suffix):e.limit-len(e.suffix)], e.suffix...)
+}
+
+// tokens are those of a whole prompt.
+func (e *chatEncoder) tokens(query, document string) ([]int32, error) {
+	if !e.options.Plain {
+		text, err := e.render(query, document, e.instruction)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", e.path, err)
+		}
+		return e.tokenizer.Tokens(nil, text), nil
+	}
+	text, err := e.render(guard(query), guard(document), guard(e.instruction))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", e.path, err)
+	}
+	var ids []int32
+	for _, s := range segmentsOf(e.tokenizer, text) {
+		if s.id >= 0 {
+			ids = append(ids, s.id)
+		} else {
+			ids = e.tokenizer.PlainTokens(ids, unguard(s.text))
+		}
+	}
+	return ids, nil
+}

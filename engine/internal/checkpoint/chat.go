@@ -1,0 +1,201 @@
+package checkpoint
+
+import (
+	"fmt"
+	"path/filepath"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/tokenizer"
+)
+
+// MessageFormat is how a chat template wants the content of messages.
+type MessageFormat uint8
+
+// The formats of messages.
+const (
+	NoMessages         MessageFormat = iota // the model is not given messages
+	FlatMessages                            // content is a text
+	StructuredMessages                      // content is a list of parts, each with its type
+)
+
+var messageFormats = [...]string{NoMessages: "none", FlatMessages: "flat", StructuredMessages: "structured"}
+
+func (m MessageFormat) String() string { return messageFormats[m] }
+
+// ParseMessageFormat reads "flat" or "structured".
+func ParseMessageFormat(s string) (MessageFormat, error) {
+	for m, name := range messageFormats {
+		if s == name && m != int(NoMessages) {
+			return MessageFormat(m), nil
+		}
+	}
+	return NoMessages, fmt.Errorf("message format %q: expected flat or structured", Abridge(s))
+}
+
+// CrossEncoder says whether the files are those of sentence-transformers'
+// CrossEncoder, which then say how a pair is read.
+func (m *SentenceModel) CrossEncoder() bool {
+	if m == nil {
+		return false
+	}
+	return m.Kind() == "CrossEncoder" || len(m.Modules) > 0
+}
+
+// ChatTemplate is the model's template of conversations, "" where it has none.
+func (f *File) ChatTemplate() (string, error) {
+	if f.IsGGUF() {
+		return f.String(Key{GGUF: "tokenizer.chat_template"}, ""), f.err
+	}
+	if text, err := f.FileText("chat_template.jinja"); text != "" || err != nil {
+		return text, err
+	}
+	path := filepath.Join(f.Folder(), "tokenizer_config.json")
+	config, err := ReadObject(path)
+	if err != nil || !config.Has("chat_template") {
+		return "", err
+	}
+	if text, ok := config.String("chat_template"); ok {
+		return text, nil
+	}
+	// Several, of which one is called default.
+	list, _ := config.value("chat_template").([]any)
+	for _, e := range list {
+		if o, ok := e.(map[string]any); ok && o["name"] == "default" {
+			if text, ok := o["template"].(string); ok {
+				return text, nil
+			}
+		}
+	}
+	return "", &fault.FormatError{Path: path, Field: "chat_template", Offset: -1, Found: config.Kind("chat_template"), Want: "a text, or a list with one whose name is default"}
+}
+
+// MessageFormat is how sentence-transformers gives the model messages, NoMessages
+// where it gives texts: as sentence_bert_config.json says. Where that is silent, it is
+// texts for what sentence-transformers has saved (older versions knew nothing else),
+// and messages for other folders with a chat template.
+func (f *File) MessageFormat() (MessageFormat, error) {
+	if f.IsGGUF() {
+		if !f.Has(keyMessageFormat) {
+			return NoMessages, f.err
+		}
+		return ParseMessageFormat(f.String(keyMessageFormat, ""))
+	}
+	template, err := f.ChatTemplate()
+	if err != nil || template == "" {
+		return NoMessages, err
+	}
+	format := "auto"
+	if modalities := f.Sentence.Encoder.Object("modality_config"); modalities != nil {
+		message := modalities.Object("message")
+		if message == nil {
+			return NoMessages, nil
+		}
+		if v, ok := message.String("format"); ok {
+			format = v
+		}
+	} else if len(f.Sentence.Modules) > 0 {
+		return NoMessages, nil
+	}
+	if format != "auto" {
+		return ParseMessageFormat(format)
+	}
+	for _, sign := range []string{"content[0]", ".type", "'type'", `"type"`, "message.content["} {
+		if strings.Contains(template, sign) {
+			return StructuredMessages, nil
+		}
+	}
+	return FlatMessages, nil
+}
+
+// TemplateVariables are what sentence-transformers gives the chat template beside the
+// messages: values of JSON.
+func (f *File) TemplateVariables() map[string]any {
+	variables := make(map[string]any)
+	o, err := f.templateVariables()
+	if err != nil {
+		return variables // of a file that nobody but winnow writes
+	}
+	for _, name := range o.Names() {
+		variables[name] = o.value(name)
+	}
+	return variables
+}
+
+func (f *File) templateVariables() (*Object, error) {
+	if !f.IsGGUF() {
+		return f.Sentence.Encoder.Object("processing_kwargs").Object("chat_template"), nil
+	}
+	text := f.String(keyTemplateVariables, "")
+	if text == "" {
+		return nil, nil
+	}
+	return ParseObject(f.Path, []byte(text))
+}
+
+// keyTemplateVariables is a JSON object of them.
+var keyTemplateVariables = Key{GGUF: ".rerank.template_variables"}
+
+// Messages writes that the model is given messages, and how its template is rendered.
+func (e *Export) Messages(format MessageFormat) {
+	e.Set(keyMessageFormat.GGUF, format.String())
+	if o, _ := e.file.templateVariables(); o != nil {
+		e.Set(keyTemplateVariables.GGUF, o.JSON())
+	}
+	e.ChatTemplate()
+}
+
+// keyMessageFormat is the format of the messages that tokenizer.chat_template renders.
+var keyMessageFormat = Key{GGUF: ".rerank.message_format"}
+
+// SpecialTokens are the spellings of special tokens by the names that templates have
+// for them.
+func (f *File) SpecialTokens(t *tokenizer.Tokenizer) map[string]string {
+	tokens := make(map[string]string)
+	if f.IsGGUF() {
+		for name, key := range map[string]string{"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown", "mask_token": "mask"} {
+			if id := f.Int(Key{GGUF: "tokenizer.ggml." + key + "_token_id"}, 0, MaxVocab, -1); id >= 0 {
+				tokens[name] = t.Piece(int32(id))
+			}
+		}
+		return tokens
+	}
+	for _, file := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
+		config, err := ReadObject(filepath.Join(f.Folder(), file))
+		if err != nil {
+			continue // the tokenizer says what is wrong with it
+		}
+		for _, name := range []string{"bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token"} {
+			if text, ok := config.String(name); ok {
+				tokens[name] = text
+			} else if text, ok := config.Object(name).String("content"); ok {
+				tokens[name] = text
+			}
+		}
+	}
+	return tokens
+}
+
+// The keys of the answers of a language model that ranks.
+var (
+	keyYesToken = Key{GGUF: ".rerank.yes_token_id"}
+	keyNoToken  = Key{GGUF: ".rerank.no_token_id"}
+)
+
+// LogitScore are the tokens whose logits a language model's score is made of, the
+// second negative if there is only one; ok is false where the files do not say.
+func (f *File) LogitScore() (yes, no int, ok bool, err error) {
+	if !f.IsGGUF() {
+		return f.Sentence.LogitScore()
+	}
+	yes, no = f.Int(keyYesToken, 0, MaxVocab, -1), f.Int(keyNoToken, 0, MaxVocab, -1)
+	return yes, no, yes >= 0, f.err
+}
+
+// LogitScore writes the tokens of a score: that of "yes", or those of "no" and "yes".
+func (e *Export) LogitScore(ids []int32) {
+	e.Set(keyYesToken.GGUF, uint32(ids[len(ids)-1]))
+	if len(ids) == 2 {
+		e.Set(keyNoToken.GGUF, uint32(ids[0]))
+	}
+}
