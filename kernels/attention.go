@@ -7,6 +7,7 @@ import "unsafe"
 //
 //	SoftCap   SoftCap·tanh(score/SoftCap)
 //	Slope     − Slope·|i−j|
+//	Bias      + Bias[j−i+BiasOffset]
 //	Window, Causal  keys that are not seen get no weight
 //
 // Keys and values are counted from 0: first those of the prefix, then k and v;
@@ -18,7 +19,7 @@ import "unsafe"
 // depends on nothing but itself and the keys it sees: the same bits come out
 // whichever other rows q has, and whether keys lie in the prefix or in k.
 //
-// Where nothing depends on positions (no Causal, Window or Slope), q may
+// Where nothing depends on positions (no Causal, Window, Slope or Bias), q may
 // have several rows of one position: the query heads that share the keys of a group,
 // when one token is generated.
 type Attention struct {
@@ -36,6 +37,16 @@ type Attention struct {
 	Slope   float32 // ALiBi
 	SoftCap float32 // 0: none
 
+	// Bias holds a number for each distance from a query to a key, as MPNet and T5
+	// have learnt them: element BiasOffset is that of a key at the query's own
+	// position, those after it are of keys to its right. It reaches every distance
+	// between a row of q and a key, whether the one sees the other or not: its first
+	// index is at most that of the last query and key 0, BiasOffset −
+	// (Offset+q.Rows−1), and its last at least that of the first query and the last
+	// key. nil adds nothing.
+	Bias       []float32
+	BiasOffset int
+
 	// Coarse lets the machine multiply bfloat16 numbers where that is faster. Errors
 	// are those of q, k, v and the weights rounded to 8 significant bits.
 	Coarse bool
@@ -49,7 +60,7 @@ type AttentionScratch struct {
 	scores  []float32 // a tile
 	queries []float32 // a tile's, or, as pairs, all
 	state   []softmaxState
-	slopes  []float32 // −Slope·|distance|
+	biases  []float32 // what is added at each distance
 	sums    []float32 // a tile's, of pairs
 }
 
@@ -118,6 +129,9 @@ type attentionRun struct {
 	single       bool // no query sees more than the one block
 	crowded      bool // rows of q would crowd each other out of the first-level cache
 
+	bias       []float32 // added to the score of query i and key j: bias[j−i+biasOffset]
+	biasOffset int
+
 	from, lo, hi int // the packed keys, and where their block begins
 }
 
@@ -143,28 +157,42 @@ func (r *attentionRun) reserve() {
 		s.state = make([]softmaxState, states)
 	}
 	s.state = s.state[:states]
-	if r.Slope != 0 {
-		// Position i and key j look at distance |i−j| = |(j−i+farthest) − farthest|.
-		far := r.farthest()
-		if cap(s.slopes) < 2*far+1 {
-			s.slopes = make([]float32, 2*far+1)
+	r.reserveBias()
+}
+
+// reserveBias says what is added to scores at each distance.
+func (r *attentionRun) reserveBias() {
+	first, last := -(r.Offset + r.q.Rows - 1), r.total-1-r.Offset // distances j−i
+	if r.Bias != nil {
+		_, _ = r.Bias[first+r.BiasOffset], r.Bias[last+r.BiasOffset]
+	}
+	switch {
+	case r.Slope == 0 && r.Bias == nil:
+		return
+	case r.Slope == 0 && !r.shape.bf16:
+		r.bias, r.biasOffset = r.Bias, r.BiasOffset
+		return
+	}
+	s, n := r.AttentionScratch, last-first+1
+	if cap(s.biases) < n {
+		s.biases = make([]float32, n)
+	}
+	r.bias, r.biasOffset = s.biases[:n], -first
+	for i := range r.bias {
+		distance := first + i
+		x := -r.Slope * float32(max(distance, -distance))
+		if r.Bias != nil {
+			x += r.Bias[distance+r.BiasOffset]
 		}
-		s.slopes = s.slopes[:2*far+1]
-		for d := range far + 1 {
-			x := -r.Slope * float32(d)
-			if r.shape.bf16 {
-				x *= log2eHigh
-			}
-			s.slopes[far-d], s.slopes[far+d] = x, x
+		if r.shape.bf16 {
+			x *= log2eHigh
 		}
+		r.bias[i] = x
 	}
 }
 
 // queryStride is the distance of a tile's queries when they are copied.
 func (r *attentionRun) queryStride() int { return r.depth + softmaxLanes }
-
-// farthest is the largest distance of a query and a key.
-func (r *attentionRun) farthest() int { return max(r.total, r.Offset+r.q.Rows) }
 
 func growAligned(s []float32, n int) []float32 {
 	if cap(s) < n {
@@ -280,11 +308,11 @@ func (r *attentionRun) prepare(i, height, stride, lo, n, hi int) {
 	if r.plain() && r.Window == 0 && !r.Causal && lo+n == hi {
 		return
 	}
+	if !r.plain() {
+		r.change(i, height, stride, lo, n)
+	}
 	for h := range height {
 		row := r.scores[h*stride:][:n]
-		if !r.plain() {
-			r.change(row, i+h, lo)
-		}
 		seen, end := r.seen(i+h, i+h+1)
 		seen, end = min(max(seen-lo, 0), len(row)), max(min(end, hi)-lo, 0)
 		for j := range row[:seen] {
@@ -298,7 +326,7 @@ func (r *attentionRun) prepare(i, height, stride, lo, n, hi int) {
 
 // plain says whether scores are products times a factor, and nothing else.
 func (r *attentionRun) plain() bool {
-	return (r.Scale > 0 || r.shape.bf16) && r.Slope == 0 && r.SoftCap == 0
+	return (r.Scale > 0 || r.shape.bf16) && r.bias == nil && r.SoftCap == 0
 }
 
 // queryScale is what queries in pairs are multiplied by, so that weights are powers
@@ -367,29 +395,46 @@ func (r *attentionRun) products(i, height, from, to int) {
 	r.shape.product(&t)
 }
 
-// change makes scores of row, the products of query row i and the keys from lo
-// on, as SoftCap and Slope say.
-func (r *attentionRun) change(row []float32, i, lo int) {
+// change makes scores of the products of height query rows from row i on and n keys
+// from lo on, as SoftCap, Slope and Bias say.
+func (r *attentionRun) change(i, height, stride, lo, n int) {
 	scale := r.Scale
 	if r.shape.bf16 {
 		scale = 1
 	}
 	if r.SoftCap != 0 {
-		scaleRow(row, scale/r.SoftCap)
-		vector(row, row, nil, Tanh)
+		for h := range height {
+			row := r.scores[h*stride:][:n]
+			scaleRow(row, scale/r.SoftCap)
+			vector(row, row, nil, Tanh)
+		}
 		scale = r.SoftCap
 		if r.shape.bf16 {
 			scale *= log2eHigh
 		}
 	}
-	if scale != 1 {
-		scaleRow(row, scale)
+	if r.bias != nil {
+		// Columns beyond the last key have no bias; what they hold is left.
+		n = min(n, r.total-lo)
+		biasRows(r.scores, height, stride, n, scale, r.bias, lo-(r.Offset+i)+r.biasOffset)
+		return
 	}
-	if r.Slope != 0 {
-		far := r.farthest()
-		n := min(len(row), r.total-lo)
-		o := lo - (r.Offset + i) + far
-		addRow(row[:n], row[:n], r.slopes[o:o+n])
+	if scale != 1 {
+		for h := range height {
+			scaleRow(r.scores[h*stride:][:n], scale)
+		}
+	}
+}
+
+// biasRowsPortable is the definition of biasRows: n numbers of each of some rows are
+// multiplied by scale, and biases are added, those of a row from index at on and those
+// of the next one from the index before.
+func biasRowsPortable(scores []float32, rows, stride, n int, scale float32, bias []float32, at int) {
+	for h := range rows {
+		row := scores[h*stride:][:n]
+		for j, b := range bias[at-h:][:n] {
+			row[j] = float32(row[j]*scale) + b
+		}
 	}
 }
 

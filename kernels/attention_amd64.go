@@ -33,6 +33,21 @@ func (s attentionShape) copyPanel(dst []float32, src Matrix) {
 	}
 }
 
+// biasRows is biasRowsPortable, with the same bits.
+func biasRows(scores []float32, rows, stride, n int, scale float32, bias []float32, at int) {
+	if n == 0 || !features.avx2 {
+		biasRowsPortable(scores, rows, stride, n, scale, bias, at)
+		return
+	}
+	_, _ = scores[(rows-1)*stride:][:n], bias[at-(rows-1)]
+	first := &bias[at:][:n][0]
+	if features.avx512 {
+		biasRowsAVX512(&scores[0], rows, uintptr(4*stride), n, scale, first)
+	} else {
+		biasRowsAVX2(&scores[0], rows, uintptr(4*stride), n, scale, first)
+	}
+}
+
 // The assembly knows where the fields are.
 var _ = [1]struct{}{}[unsafe.Sizeof(attentionTile{})-11*8]
 
@@ -45,6 +60,15 @@ func productAVX512(t *attentionTile)
 //
 //go:noescape
 func productAVX2(t *attentionTile)
+
+// biasRowsAVX512 is biasRowsPortable for rows > 0 and n > 0; stride is in bytes, and
+// bias is that of the first row.
+//
+//go:noescape
+func biasRowsAVX512(scores *float32, rows int, stride uintptr, n int, scale float32, bias *float32)
+
+//go:noescape
+func biasRowsAVX2(scores *float32, rows int, stride uintptr, n int, scale float32, bias *float32)
 
 // copyPanelAVX512 is copyPanelPortable for panels of 32 columns, rows > 0 and width
 // from 1 to 32; stride is in bytes.

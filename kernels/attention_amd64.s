@@ -407,3 +407,95 @@ row:
 	JNE  row
 	VZEROUPPER
 	RET
+
+// func biasRowsAVX512(scores *float32, rows int, stride uintptr, n int, scale float32, bias *float32)
+TEXT ·biasRowsAVX512(SB), NOSPLIT, $0-48
+	MOVQ  scores+0(FP), DI
+	MOVQ  rows+8(FP), R11
+	MOVQ  stride+16(FP), R8
+	MOVQ  n+24(FP), R12
+	VBROADCASTSS scale+32(FP), Z8
+	MOVQ  bias+40(FP), SI
+	MOVQ  R12, CX
+	ANDQ  $15, CX
+	MOVQ  $-1, AX
+	SHLQ  CX, AX
+	NOTQ  AX
+	KMOVW AX, K1 // the columns after the last whole vector
+
+row:
+	MOVQ DI, BX
+	MOVQ SI, DX
+	MOVQ R12, CX
+	SUBQ $16, CX
+	JLT  tail
+
+vector:
+	VMULPS  (BX), Z8, Z0
+	VADDPS  (DX), Z0, Z0
+	VMOVUPS Z0, (BX)
+	ADDQ    $64, BX
+	ADDQ    $64, DX
+	SUBQ    $16, CX
+	JGE     vector
+
+tail:
+	CMPQ      CX, $-16
+	JEQ       next
+	VMULPS.Z  (BX), Z8, K1, Z0
+	VADDPS.Z  (DX), Z0, K1, Z0
+	VMOVUPS   Z0, K1, (BX)
+
+next:
+	ADDQ R8, DI
+	SUBQ $4, SI
+	DECQ R11
+	JNZ  row
+	VZEROUPPER
+	RET
+
+// func biasRowsAVX2(scores *float32, rows int, stride uintptr, n int, scale float32, bias *float32)
+TEXT ·biasRowsAVX2(SB), NOSPLIT, $0-48
+	MOVQ scores+0(FP), DI
+	MOVQ rows+8(FP), R11
+	MOVQ stride+16(FP), R8
+	MOVQ n+24(FP), R12
+	VBROADCASTSS scale+32(FP), Y8
+	MOVQ bias+40(FP), SI
+
+row:
+	MOVQ DI, BX
+	MOVQ SI, DX
+	MOVQ R12, CX
+	SUBQ $8, CX
+	JLT  tail
+
+vector:
+	VMULPS  (BX), Y8, Y0
+	VADDPS  (DX), Y0, Y0
+	VMOVUPS Y0, (BX)
+	ADDQ    $32, BX
+	ADDQ    $32, DX
+	SUBQ    $8, CX
+	JGE     vector
+
+tail:
+	ADDQ $8, CX
+	JEQ  next
+
+one:
+	VMULSS (BX), X8, X0
+	VADDSS (DX), X0, X0
+	VMOVSS X0, (BX)
+	ADDQ   $4, BX
+	ADDQ   $4, DX
+	DECQ   CX
+	JNZ    one
+
+next:
+	ADDQ R8, DI
+	SUBQ $4, SI
+	DECQ R11
+	JNZ  row
+	VZEROUPPER
+	RET

@@ -60,3 +60,19 @@ func factorOf(first *float32, i int) float32 {
 }
 
 func (s attentionShape) copyPanel(dst []float32, src Matrix) { copyPanelPortable(dst, s.cols, src) }
+
+// biasRows is biasRowsPortable, with the same bits.
+func biasRows(scores []float32, rows, stride, n int, scale float32, bias []float32, at int) {
+	if n == 0 || !features.neon {
+		biasRowsPortable(scores, rows, stride, n, scale, bias, at)
+		return
+	}
+	_, _ = scores[(rows-1)*stride:][:n], bias[at-(rows-1)]
+	biasRowsNEON(&scores[0], rows, uintptr(4*stride), n, scale, &bias[at:][:n][0])
+}
+
+// biasRowsNEON is biasRowsPortable for rows > 0 and n > 0; stride is in bytes, and
+// bias is that of the first row.
+//
+//go:noescape
+func biasRowsNEON(scores *float32, rows int, stride uintptr, n int, scale float32, bias *float32)

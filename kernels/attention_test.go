@@ -35,6 +35,9 @@ func attention(a *Attention, q, k, v Matrix) [][]float64 {
 				s = float64(a.SoftCap) * math.Tanh(s/float64(a.SoftCap))
 			}
 			s -= float64(a.Slope) * math.Abs(float64(i-j))
+			if a.Bias != nil {
+				s += float64(a.Bias[j-i+a.BiasOffset])
+			}
 			switch {
 			case a.Causal && (j > i || a.Window > 0 && i-j >= a.Window):
 				s = math.Inf(-1)
@@ -65,11 +68,12 @@ func attention(a *Attention, q, k, v Matrix) [][]float64 {
 type attentionCase struct {
 	queries, keys, dim int
 	a                  Attention
+	bias               bool
 }
 
 func (c *attentionCase) String() string {
 	a := &c.a
-	return fmt.Sprintf("%d×%d×%d causal %v offset %d window %d slope %v cap %v coarse %v", c.queries, c.keys, c.dim, a.Causal, a.Offset, a.Window, a.Slope, a.SoftCap, a.Coarse)
+	return fmt.Sprintf("%d×%d×%d causal %v offset %d window %d slope %v cap %v coarse %v bias %v", c.queries, c.keys, c.dim, a.Causal, a.Offset, a.Window, a.Slope, a.SoftCap, a.Coarse, c.bias)
 }
 
 // A weight's error is a few units of 2⁻²⁴ of its exponent, so results are as far
@@ -88,6 +92,11 @@ func checkAttention(t interface{ Fatalf(string, ...any) }, r *rand.Rand, c *atte
 	}
 	q, k, v := randomMatrix(r, c.queries, c.dim, 5), randomMatrix(r, c.keys, c.dim, 7), randomMatrix(r, c.keys, c.dim, 2)
 	out := randomMatrix(r, c.queries, c.dim, 3)
+	if c.bias {
+		// Exactly as far as it must reach.
+		a.BiasOffset = a.Offset + c.queries - 1
+		a.Bias = randomMatrix(r, 1, a.BiasOffset+max(1, c.keys-a.Offset), 0).Data
+	}
 	want := attention(a, q, k, v)
 	a.Run(out, q, k, v, s)
 	tolerance := attentionTolerance
@@ -171,6 +180,12 @@ func TestAttention(t *testing.T) {
 		{queries: 40, keys: 40, dim: 32, a: Attention{Slope: 0.5, SoftCap: 5}},
 		{queries: 40, keys: 40, dim: 48, a: Attention{SoftCap: 2, Causal: true, Window: 9}},
 		{queries: 8, keys: 8, dim: 8, a: Attention{Scale: -0.3}},
+		{queries: 1, keys: 1, dim: 8, bias: true},
+		{queries: 37, keys: 37, dim: 64, bias: true},
+		{queries: 530, keys: 530, dim: 20, bias: true, a: Attention{Scale: 1}},
+		{queries: 20, keys: 600, dim: 24, bias: true, a: Attention{Causal: true, Offset: 580}},
+		{queries: 90, keys: 90, dim: 8, bias: true, a: Attention{Window: 7}},
+		{queries: 50, keys: 50, dim: 16, bias: true, a: Attention{Slope: 0.25, SoftCap: 4}},
 	}
 	everyFloatRung(t, func(t *testing.T) {
 		var s AttentionScratch
@@ -187,6 +202,7 @@ func TestAttentionRandom(t *testing.T) {
 		var s AttentionScratch
 		rapid.Check(t, func(t *rapid.T) {
 			c := attentionCase{
+				bias:    rapid.Bool().Draw(t, "bias"),
 				queries: rapid.IntRange(1, 60).Draw(t, "queries"),
 				keys:    rapid.OneOf(rapid.IntRange(1, 80), rapid.IntRange(500, 530)).Draw(t, "keys"),
 				dim:     rapid.IntRange(1, 70).Draw(t, "dim"),
@@ -281,6 +297,8 @@ func BenchmarkAttention(b *testing.B) {
 		{"base-coarse/T=2048", 2048, 64, 12, Attention{Coarse: true}},
 		{"base-coarse/T=4096", 4096, 64, 12, Attention{Coarse: true}},
 		{"jina-alibi/T=128", 128, 32, 12, Attention{Slope: 0.1}},
+		{"mpnet/T=128", 128, 64, 12, Attention{Bias: make([]float32, 255), BiasOffset: 127}},
+		{"mpnet/T=512", 512, 64, 12, Attention{Bias: make([]float32, 1023), BiasOffset: 511}},
 		{"qwen3/T=512", 512, 128, 16, Attention{Causal: true}},
 		{"decode/T=1024", 1024, 128, 16, Attention{Causal: true, Offset: 1023}},
 	} {

@@ -11,9 +11,10 @@ import (
 // AttentionMask says which keys a query sees, and how their scores fall with the
 // distance.
 type AttentionMask struct {
-	Causal bool      // only the query's own token and those before it
-	Window int       // only tokens no further away, or, if causal, the last so many; 0: all
-	Slopes []float32 // ALiBi (Press et al. 2021): head h's score of a token at distance d is less by Slopes[h]·d; or nil
+	Causal bool          // only the query's own token and those before it
+	Window int           // only tokens no further away, or, if causal, the last so many; 0: all
+	Slopes []float32     // ALiBi (Press et al. 2021): head h's score of a token at distance d is less by Slopes[h]·d; or nil
+	Bias   *RelativeBias // is added to scores by the distance; or nil
 }
 
 // ALiBi is the slopes of so many heads: 2^(−8/n), its square, its cube and so on for a
@@ -62,6 +63,7 @@ const coarseTokens = 128
 type attentionPairs struct {
 	*Attention
 	mask   AttentionMask
+	bias   *biasTable // of mask.Bias, or nil
 	out    Matrix
 	qkv    QKV
 	rows   Rows
@@ -90,11 +92,12 @@ func (c *Context) attend(pairs attentionPairs) Matrix {
 	pairs.out = c.New(pairs.qkv.Q.Rows, pairs.qkv.Q.Cols)
 	pairs.owner, pairs.layer = c, c.layer
 	*p = pairs
-	work := 0
+	work, longest := 0, 0
 	for s := range b.Sequences() {
 		from, to := p.rows.within(b.Range(s))
 		first, last := p.keys.Range(s)
 		keys, reach := last-first, p.mask.Window
+		longest = max(longest, p.keys.Prefix[s].Tokens+keys)
 		if p.mask.Causal {
 			keys = (keys + 1) / 2
 		} else {
@@ -105,6 +108,9 @@ func (c *Context) attend(pairs attentionPairs) Matrix {
 			keys = min(keys, reach)
 		}
 		work += (to - from) * keys * p.Heads * (2*p.HeadDim*floatWork + expWork)
+	}
+	if p.mask.Bias != nil {
+		p.bias = p.mask.Bias.upTo(longest)
 	}
 	c.spread(p, b.Sequences()*p.KVHeads, 1, work)
 	return p.out
@@ -146,7 +152,7 @@ func (p *attentionPairs) group(s, h int, scratch *kernels.AttentionScratch) {
 		kernel.Offset = before
 		kernel.Coarse = p.coarse && k.Rows >= coarseTokens
 		for j := h * group; j < (h+1)*group; j++ {
-			kernel.Slope = p.slope(j)
+			p.shift(&kernel, j)
 			kernel.Run(p.out.Slice(first, last).Columns(j*d, (j+1)*d), p.qkv.Q.Slice(first, last).Columns(j*d, (j+1)*d), k, v, scratch)
 		}
 		return
@@ -159,7 +165,7 @@ func (p *attentionPairs) group(s, h int, scratch *kernels.AttentionScratch) {
 			at = int(p.rows.Numbers[r]) - first
 		}
 		q, out := headRowsOf(p.qkv.Q.Row(r)[h*group*d:], group, d), headRowsOf(p.out.Row(r)[h*group*d:], group, d)
-		if p.mask.Window == 0 && p.mask.Slopes == nil {
+		if p.mask.Window == 0 && p.mask.Slopes == nil && p.bias == nil {
 			n := k.Rows
 			if p.mask.Causal {
 				n = min(n, at+1)
@@ -170,17 +176,20 @@ func (p *attentionPairs) group(s, h int, scratch *kernels.AttentionScratch) {
 		}
 		kernel.Offset = before + at
 		for j := range group {
-			kernel.Slope = p.slope(h*group + j)
+			p.shift(&kernel, h*group+j)
 			kernel.Run(out.Slice(j, j+1), q.Slice(j, j+1), k, v, scratch)
 		}
 	}
 }
 
-func (p *attentionPairs) slope(head int) float32 {
-	if p.mask.Slopes == nil {
-		return 0
+// shift sets what is added to a head's scores by the distance.
+func (p *attentionPairs) shift(kernel *kernels.Attention, head int) {
+	if p.mask.Slopes != nil {
+		kernel.Slope = p.mask.Slopes[head]
 	}
-	return p.mask.Slopes[head]
+	if p.bias != nil {
+		kernel.Bias, kernel.BiasOffset = p.bias.rows.Row(head), p.bias.reach
+	}
 }
 
 // headRowsOf is the heads at the beginning of a row as rows of their own.

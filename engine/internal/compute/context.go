@@ -2,6 +2,7 @@ package compute
 
 import (
 	"context"
+	"math"
 
 	"github.com/winnow-rerank/winnow/kernels"
 )
@@ -132,6 +133,16 @@ func (p *parts) tile(i, w int) {
 // piecesPerWorker makes up for workers that start late.
 const piecesPerWorker = 3
 
+// handOver is what it costs to hand a piece to a worker when many reach for the next
+// one, which only one at a time gets.
+const handOver = 0.1e6
+
+// pieces is into how many an operation of so much work is divided. Handing out n pieces
+// takes n·handOver, doing them work/n: more than the root of the quotient are of no use.
+func (c *Context) pieces(work int) int {
+	return min(c.runner.pool.size*piecesPerWorker, int(math.Sqrt(float64(work)/handOver)))
+}
+
 // spread does numbers 0 to n-1 of an operation, which are so much work: with idle
 // workers, in pieces of a multiple of unit, if that pays, and else alone.
 func (c *Context) spread(op ranged, n, unit, work int) {
@@ -139,7 +150,7 @@ func (c *Context) spread(op ranged, n, unit, work int) {
 		op.part(0, n, c.worker)
 		return
 	}
-	step := max(1, n/(c.runner.pool.size*piecesPerWorker)/unit) * unit
+	step := max(1, n/c.pieces(work)/unit) * unit
 	c.divide(op, n, step, work)
 }
 

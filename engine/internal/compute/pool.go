@@ -29,6 +29,8 @@ import (
 type pool struct {
 	size int
 	open []split // open[w] is the split of worker w, or none
+	wake []chan struct{}
+	_    [64]byte // what all read does not share a cache line with what they write
 
 	queued  atomic.Int32 // jobs in the queue, which have tiles to start
 	running atomic.Int32 // tiles of jobs that workers are in
@@ -39,7 +41,6 @@ type pool struct {
 	queue  []*job
 	turn   int   // index in queue of the job whose turn it is
 	asleep []int // workers that sleep
-	wake   []chan struct{}
 	closed bool
 	exit   sync.WaitGroup
 

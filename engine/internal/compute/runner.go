@@ -120,11 +120,3 @@ func (k *call) tile(i, w int) {
 	defer c.leave()
 	k.work.Tile(c, i)
 }
-
-// ActivationBytes is about how much memory the workers need for chunks of so many
-// tokens: each keeps the states, queries, keys, values and attention's output of all
-// tokens of its chunk, and the hidden layer and a product's input of a block.
-func (r *Runner) ActivationBytes(tokens, hidden, intermediate int) int64 {
-	floats := 5*tokens*hidden + min(tokens, blockRows)*2*max(intermediate, hidden)
-	return int64(r.Size()) * int64(floats) * 4
-}

@@ -21,13 +21,19 @@ type split struct {
 const (
 	pieceBits = 20
 	pieceMask = 1<<pieceBits - 1
-	maxPieces = pieceMask
+	maxPieces = pieceMask / 2 // workers that come too late are counted, too
 )
 
-// help takes pieces of the first split that has any, all that it can get.
+// help takes pieces of a split that has any, all that it can get. Each worker begins to
+// look at its neighbour's, so that they do not all help the same one.
 func (p *pool) help(w int) bool {
-	for i := range p.open {
-		if s := &p.open[i]; i != w && s.take(w) {
+	return helpOne(w, p.open[w+1:]) || helpOne(w, p.open[:w])
+}
+
+// helpOne takes pieces of one of these splits.
+func helpOne(w int, open []split) bool {
+	for i := range open {
+		if s := &open[i]; s.pending() && s.take(w) {
 			for s.take(w) {
 			}
 			return true
@@ -36,27 +42,34 @@ func (p *pool) help(w int) bool {
 	return false
 }
 
+// pending says whether there is a piece that nobody has taken.
+func (s *split) pending() bool {
+	v := s.state.Load()
+	return v&pieceMask < v>>pieceBits&pieceMask
+}
+
 // take does one piece of the split, if there is one to take.
 func (s *split) take(w int) bool {
-	for {
-		v := s.state.Load()
-		next, pieces := v&pieceMask, v>>pieceBits&pieceMask
-		if next >= pieces {
-			return false
-		}
-		if !s.state.CompareAndSwap(v, v+1) {
-			continue
-		}
-		// The piece is this worker's: the owner leaves work alone until it is done.
-		func() {
-			defer s.failure.catch()
-			s.work.tile(int(next), w)
-		}()
-		if s.left.Add(-1) == 0 && s.waiting.CompareAndSwap(true, false) {
-			s.done <- struct{}{}
-		}
-		return true
+	if !s.pending() {
+		return false
 	}
+	// The next piece is counted even if another took the last one meanwhile: so many
+	// workers at once do not make each other try again. It may be one of an operation
+	// that began since, which is as good.
+	v := s.state.Add(1) - 1
+	next, pieces := v&pieceMask, v>>pieceBits&pieceMask
+	if next >= pieces {
+		return false
+	}
+	// The piece is this worker's: the owner leaves work alone until it is done.
+	func() {
+		defer s.failure.catch()
+		s.work.tile(int(next), w)
+	}()
+	if s.left.Add(-1) == 0 && s.waiting.CompareAndSwap(true, false) {
+		s.done <- struct{}{}
+	}
+	return true
 }
 
 // helpers says whether opening a split could find another worker: one that is
