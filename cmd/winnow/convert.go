@@ -10,7 +10,6 @@ import (
 	"golang.org/x/term"
 
 	"github.com/winnow-rerank/winnow"
-	"github.com/winnow-rerank/winnow/hub"
 )
 
 type convertCommand struct {
@@ -35,9 +34,12 @@ func (c *convertCommand) Run(env *environment) error {
 			return err
 		}
 	}
-	in, err := locate(env.ctx, c.In, hub.Source{Offline: c.Offline, Token: hub.TokenFromEnv(env.getenv), Progress: progress(env.stderr)})
+	in, err := locate(env.ctx, c.In, hubSource(env, c.Offline, ""))
 	if err != nil {
 		return err
+	}
+	if in == "" {
+		return usagef("%s is built in, as a GGUF file already", c.In)
 	}
 	show := func(int, int) {}
 	if f, ok := env.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"bufio"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -36,10 +35,7 @@ func (c *inspectCommand) Run(env *environment) error {
 	info := model.Info()
 	out := bufio.NewWriter(env.stdout)
 	if c.JSON {
-		e := json.NewEncoder(out)
-		e.SetEscapeHTML(false)
-		e.SetIndent("", "  ")
-		err = e.Encode(info)
+		err = writeJSON(out, info)
 	} else {
 		err = writeInfo(out, info, c.Tensors)
 	}
@@ -51,7 +47,7 @@ func (c *inspectCommand) Run(env *environment) error {
 
 func writeInfo(w io.Writer, info winnow.Info, all bool) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	row := func(name string, value any) { fmt.Fprintf(t, "%s\t%v\n", name, value) }
+	row := func(name string, value any) { fmt.Fprintf(t, "%s\t%s\n", name, printable(fmt.Sprint(value))) }
 	row("name", info.Name)
 	row("path", info.Path)
 	row("format", info.Format)
@@ -95,7 +91,7 @@ func writeInfo(w io.Writer, info winnow.Info, all bool) error {
 		fmt.Fprintln(t)
 		fmt.Fprintln(t, "tensor\ttype\tshape\tbytes")
 		for _, x := range info.Tensors {
-			fmt.Fprintf(t, "%s\t%s\t%v\t%d\n", x.Name, x.Type, x.Shape, x.Bytes)
+			fmt.Fprintf(t, "%s\t%s\t%v\t%d\n", printable(x.Name), x.Type, x.Shape, x.Bytes)
 		}
 	}
 	return t.Flush()

@@ -52,7 +52,9 @@ type commands struct {
 	Rank     rankCommand     `cmd:"" help:"Rank documents by how well they answer a query."`
 	Serve    serveCommand    `cmd:"" help:"Answer HTTP requests; takes the flags of llama.cpp's server."`
 	Pull     pullCommand     `cmd:"" help:"Download a model from the Hugging Face hub."`
+	Models   modelsCommand   `cmd:"" help:"Say which model is for what, and how to get it."`
 	List     listCommand     `cmd:"" help:"List the models at hand."`
+	Rm       rmCommand       `cmd:"" help:"Delete a model from the hub's cache."`
 	Inspect  inspectCommand  `cmd:"" help:"Show what a model holds and how it is computed."`
 	Convert  convertCommand  `cmd:"" help:"Write a model as a GGUF file, or a GGUF file in another number format."`
 	Bench    benchCommand    `cmd:"" help:"Measure documents and tokens a second, latency and memory with a model on this machine."`
@@ -120,7 +122,7 @@ func (e *environment) fail(err error) int {
 	if err == nil {
 		return statusDone
 	}
-	fmt.Fprintf(e.stderr, "winnow: %s\n", strings.TrimPrefix(err.Error(), "winnow: "))
+	fmt.Fprintf(e.stderr, "winnow: %s\n", printable(strings.TrimPrefix(err.Error(), "winnow: ")))
 	var usage usageError
 	if errors.As(err, &usage) {
 		return statusUsage

@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 
 	"github.com/winnow-rerank/winnow"
 	"github.com/winnow-rerank/winnow/hub"
@@ -16,7 +17,8 @@ import (
 
 // modelFlags are the flags of all commands that load a model.
 type modelFlags struct {
-	Model       string `short:"m" placeholder:"MODEL" help:"GGUF file, directory in Hugging Face layout, or hub id; the built-in model without."`
+	Model       string `short:"m" placeholder:"MODEL" help:"GGUF file, directory in Hugging Face layout, hub id, or a name of winnow models; the built-in model without."`
+	Revision    string `placeholder:"REV" help:"Version of a model of the hub: branch, tag or commit (also ORG/NAME@REV)."`
 	Threads     int    `short:"t" placeholder:"N" help:"${threads}"`
 	Precision   string `enum:"auto,f32,f16,int8" default:"auto" help:"Number format of the matrix products: ${enum}."`
 	MaxLength   int    `placeholder:"N" help:"Most tokens of a query with a document (0: what the model takes)."`
@@ -78,41 +80,184 @@ func (f *modelFlags) open(env *environment) (*winnow.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	source := hub.Source{Offline: f.Offline, Token: hub.TokenFromEnv(env.getenv), Progress: progress(env.stderr)}
-	return openModel(env.ctx, f.Model, source, options)
+	name, err := withRevision(f.Model, f.Revision)
+	if err != nil {
+		return nil, err
+	}
+	return openModel(env.ctx, name, hubSource(env, f.Offline, ""), options)
+}
+
+// hubSource is where models of the hub come from.
+func hubSource(env *environment, offline bool, token string) hub.Source {
+	return hub.Source{Offline: offline, Token: token, Progress: progress(env.stderr),
+		Note: func(message string) { fmt.Fprintf(env.stderr, "winnow: %s\n", printable(message)) }}
+}
+
+// withRevision is the name of a model of the hub with its version.
+func withRevision(name, revision string) (string, error) {
+	if revision == "" {
+		return name, nil
+	}
+	ref, ok := parseModel(name)
+	if !ok {
+		return "", usagef("--revision is %q: %s is no model of the hub", revision, name)
+	}
+	if ref.Revision != "" && ref.Revision != revision {
+		return "", usagef("two revisions are named: %s and %s", ref.Revision, revision)
+	}
+	ref.Revision = revision
+	if _, ok := hub.ParseRef(ref.String()); !ok {
+		return "", usagef("--revision is %q: expected a branch, a tag or a commit", revision)
+	}
+	return ref.String(), nil
 }
 
 // openModel loads a model by its name: "" is the built-in one.
 func openModel(ctx context.Context, name string, source hub.Source, options []winnow.Option) (*winnow.Model, error) {
-	if name == "" {
-		data := models.Default()
-		if data == nil {
-			return nil, usagef("this winnow has no model built in: name one with --model")
-		}
-		return winnow.OpenBytes(models.Name, data, options...)
-	}
 	path, err := locate(ctx, name, source)
 	if err != nil {
 		return nil, err
 	}
-	return winnow.Open(path, options...)
+	if path != "" {
+		return winnow.Open(path, options...)
+	}
+	data := models.Default()
+	if data == nil {
+		return nil, usagef("this winnow has no model built in: name one with --model")
+	}
+	return winnow.OpenBytes(models.Name, data, options...)
 }
 
 // locate is the path of a model: its name if there is such a file or directory,
-// otherwise where the hub's cache has it.
+// otherwise where the hub's cache has it, into which it is downloaded if need be.
+// The built-in model, which "" means too, has the path "".
 func locate(ctx context.Context, name string, source hub.Source) (string, error) {
+	if name == "" {
+		return "", nil
+	}
 	_, err := os.Stat(name)
 	if err == nil {
 		return name, nil
 	}
-	if !errors.Is(err, fs.ErrNotExist) {
-		return "", err
+	if isBuiltIn(name) {
+		return "", nil
 	}
-	ref, ok := hub.ParseRef(name)
-	if !ok || strings.HasSuffix(strings.ToLower(name), ".gguf") && !strings.Contains(name, ":") {
-		return "", fmt.Errorf("model %s: there is no such file or directory", name)
+	ref, ok := parseModel(name)
+	if !ok {
+		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENAMETOOLONG) {
+			return "", err
+		}
+		return "", fmt.Errorf("model %s: there is no such file or directory%s", name, nearestModel(name))
+	}
+	// What was meant as a path is no question to the hub.
+	if ref.Revision == "" && ref.File == "" {
+		dir := source.Dir
+		if dir == "" {
+			if dir, err = hub.CacheDir(os.Getenv); err != nil {
+				return "", err
+			}
+		}
+		if path, err := hub.Find(dir, ref); err == nil {
+			return path, nil
+		}
+		if hint := mistyped(name); hint != "" {
+			return "", fmt.Errorf("model %s: there is no such file or directory%s", name, hint)
+		}
 	}
 	return source.Get(ctx, ref)
+}
+
+// fullName is the model that a short name of winnow models stands for, or the
+// name itself.
+func fullName(name string) string {
+	for _, s := range suggestions {
+		if strings.EqualFold(s.Name, name) {
+			return s.Model
+		}
+	}
+	return name
+}
+
+// isBuiltIn says whether the name is that of the built-in model.
+func isBuiltIn(name string) bool { return strings.EqualFold(fullName(name), models.Name) }
+
+// parseModel reads the name of a model of the hub: ORG/NAME and what may come
+// behind it, or a short name of winnow models.
+func parseModel(name string) (hub.Ref, bool) { return hub.ParseRef(fullName(name)) }
+
+// mistyped says why a name that the hub could have is rather a path to something
+// that is not there, or is "".
+func mistyped(name string) string {
+	switch strings.ToLower(filepath.Ext(name)) {
+	case ".gguf", ".safetensors", ".onnx", ".bin", ".json":
+		return nearestFile(name) + "; a file of a model of the hub is ORG/NAME:FILE"
+	}
+	folder, rest, _ := strings.Cut(name, "/")
+	if info, err := os.Stat(folder); err == nil && info.IsDir() {
+		return fmt.Sprintf("%s; if the model of the hub is meant: winnow pull %s", nearestFile(name), name)
+	}
+	entries, err := os.ReadDir(".")
+	if err != nil {
+		return ""
+	}
+	for _, e := range entries {
+		if edits(folder, e.Name()) > 2 || !e.IsDir() {
+			continue
+		}
+		path := filepath.Join(e.Name(), rest)
+		if _, err := os.Stat(path); err == nil {
+			return fmt.Sprintf("; did you mean %s? If the model of the hub is meant: winnow pull %s", path, name)
+		}
+	}
+	return ""
+}
+
+// nearestFile is a hint at a file or folder beside a path that is not there.
+func nearestFile(path string) string {
+	base := filepath.Base(path)
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return ""
+	}
+	best, distance := "", (len(base)+4)/3
+	for _, e := range entries {
+		if d := edits(strings.ToLower(base), strings.ToLower(e.Name())); d < distance {
+			best, distance = e.Name(), d
+		}
+	}
+	if best == "" {
+		return ""
+	}
+	return "; did you mean " + printable(filepath.Join(filepath.Dir(path), best)) + "?"
+}
+
+// nearestModel is a hint at what was perhaps meant by a name that is neither a
+// path nor one of the hub.
+func nearestModel(name string) string {
+	if hint := nearestFile(name); hint != "" {
+		return hint
+	}
+	if hint := nearestName(name); hint != "" {
+		return hint
+	}
+	if !strings.ContainsAny(name, `/\.`) {
+		return "; a model of the hub is ORG/NAME, and winnow models lists some"
+	}
+	return ""
+}
+
+// nearestName is a hint at a name of winnow's own.
+func nearestName(name string) string {
+	names := []string{models.Name}
+	for _, s := range suggestions {
+		names = append(names, s.Name)
+	}
+	for _, known := range names {
+		if edits(strings.ToLower(name), strings.ToLower(known)) <= len(known)/4 {
+			return "; did you mean " + known + "?"
+		}
+	}
+	return ""
 }
 
 // baseName is what a model is called that was given no name.

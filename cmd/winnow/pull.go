@@ -4,31 +4,41 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
+	"strings"
 	"sync"
-	"text/tabwriter"
 	"time"
 
+	"github.com/schollz/progressbar/v3"
 	"golang.org/x/term"
-
-	"github.com/winnow-rerank/winnow/hub"
-	"github.com/winnow-rerank/winnow/models"
 )
 
 type pullCommand struct {
-	Ref      string `arg:"" name:"model" help:"ORG/NAME, ORG/NAME:QUANT or ORG/NAME:FILE."`
-	Token    string `name:"hf-token" placeholder:"TOKEN" help:"Access token of the hub (also HF_TOKEN)."`
-	CacheDir string `placeholder:"DIR" help:"The hub's cache (HF_HUB_CACHE and HF_HOME are heeded)."`
+	Ref      string        `arg:"" name:"model" help:"ORG/NAME, with @REVISION, and with :QUANT or :FILE for GGUF; or a name of winnow models."`
+	Revision string        `placeholder:"REV" help:"Branch, tag or commit."`
+	Token    string        `name:"hf-token" placeholder:"TOKEN" help:"Access token of the hub (also HF_TOKEN)."`
+	CacheDir string        `placeholder:"DIR" help:"The hub's cache (HF_HUB_CACHE and HF_HOME are heeded)."`
+	Silence  time.Duration `default:"30s" help:"How long the hub may say nothing before it is asked again."`
 }
 
 func (c *pullCommand) Run(env *environment) error {
-	ref, ok := hub.ParseRef(c.Ref)
+	if isBuiltIn(c.Ref) {
+		_, err := fmt.Fprintf(env.stderr, "winnow: %s is built in: there is nothing to download\n", c.Ref)
+		return err
+	}
+	if c.Silence <= 0 {
+		return usagef("--silence is %v: expected a time above 0", c.Silence)
+	}
+	name, err := withRevision(c.Ref, c.Revision)
+	if err != nil {
+		return err
+	}
+	ref, ok := parseModel(name)
 	if !ok {
-		return usagef("%q: expected such as BAAI/bge-reranker-v2-m3 or ORG/NAME:Q8_0", c.Ref)
+		return usagef("%q: expected such as BAAI/bge-reranker-v2-m3 or ORG/NAME:Q8_0%s", c.Ref, nearestName(c.Ref))
 	}
-	source := hub.Source{Dir: c.CacheDir, Token: c.Token, Progress: progress(env.stderr)}
-	if source.Token == "" {
-		source.Token = hub.TokenFromEnv(env.getenv)
-	}
+	source := hubSource(env, false, c.Token)
+	source.Dir, source.Silence = c.CacheDir, c.Silence
 	path, err := source.Pull(env.ctx, ref)
 	if err != nil {
 		return err
@@ -37,53 +47,129 @@ func (c *pullCommand) Run(env *environment) error {
 	return err
 }
 
-type listCommand struct {
-	CacheDir string `placeholder:"DIR" help:"The hub's cache (HF_HUB_CACHE and HF_HOME are heeded)."`
+// downloads shows how far the files of a model are, several at once: as one bar on
+// a terminal, elsewhere as a line for each file that is done and one now and then.
+type downloads struct {
+	w     io.Writer
+	bar   *progressbar.ProgressBar // nil where there is no terminal, or nothing is under way
+	tty   bool
+	order []string
+	files map[string]*fileProgress
+	begin time.Time
+	first int64 // bytes that were there at first
+	next  time.Time
+	every time.Duration
+	now   func() time.Time
 }
 
-func (c *listCommand) Run(env *environment) error {
-	dir := c.CacheDir
-	if dir == "" {
-		var err error
-		if dir, err = hub.CacheDir(env.getenv); err != nil {
-			return err
-		}
-	}
-	cached, err := hub.List(dir)
-	if err != nil {
-		return err
-	}
-	t := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "model\tsize\twhere")
-	if data := models.Default(); data != nil {
-		fmt.Fprintf(t, "%s\t%s\tbuilt in\n", models.Name, bytesOf(int64(len(data))))
-	}
-	for _, m := range cached {
-		fmt.Fprintf(t, "%s\t%s\t%s\n", m.Ref, bytesOf(m.Bytes), m.Path)
-	}
-	return t.Flush()
+type fileProgress struct {
+	done, total int64
+	told        bool // that it is done
 }
 
-// progress shows a download: as a bar on a terminal, otherwise a line for each
-// file that is done.
+const (
+	firstLine = 5 * time.Second
+	everyLine = time.Minute
+)
+
+// progress shows a download on w.
 func progress(w io.Writer) func(file string, done, total int64) {
 	f, ok := w.(*os.File)
-	terminal := ok && term.IsTerminal(int(f.Fd()))
+	d := &downloads{w: w, tty: ok && term.IsTerminal(int(f.Fd())), files: map[string]*fileProgress{}, now: time.Now, every: firstLine}
 	var mu sync.Mutex
-	var last time.Time
 	return func(file string, done, total int64) {
 		mu.Lock()
 		defer mu.Unlock()
-		switch {
-		case !terminal:
-			if done == total {
-				fmt.Fprintf(w, "%s: %s\n", file, bytesOf(total))
-			}
-		case done == total:
-			fmt.Fprintf(w, "\r\x1b[K%s  %s  %s\n", bar(1), bytesOf(total), file)
-		case time.Since(last) > 100*time.Millisecond:
-			last = time.Now()
-			fmt.Fprintf(w, "\r\x1b[K%s  %s of %s  %s", bar(float64(done)/float64(max(total, 1))), bytesOf(done), bytesOf(total), file)
+		d.update(file, done, total)
+	}
+}
+
+func (d *downloads) update(name string, done, total int64) {
+	f := d.files[name]
+	if f == nil || f.told && done < total {
+		if d.finished() { // of a model before
+			d.order, d.files, d.begin = nil, map[string]*fileProgress{}, time.Time{}
+		}
+		f = &fileProgress{total: total}
+		d.order, d.files[name] = append(d.order, name), f
+		return
+	}
+	if d.begin.IsZero() {
+		d.begin, d.first, d.every = d.now(), done, firstLine
+		d.next = d.begin.Add(d.every)
+	}
+	f.done = done
+	if done == total && !f.told {
+		f.told = true
+		if !d.tty {
+			fmt.Fprintf(d.w, "%s: %s\n", name, bytesOf(total))
 		}
 	}
+	all, of := d.sums()
+	if d.tty {
+		d.draw(all, of)
+		return
+	}
+	if now := d.now(); all < of && now.After(d.next) {
+		d.every = min(2*d.every, everyLine)
+		d.next = now.Add(d.every)
+		fmt.Fprintf(d.w, "winnow: %s\n", d.line(all, of, now))
+	}
+}
+
+func (d *downloads) sums() (done, total int64) {
+	for _, f := range d.files {
+		done += f.done
+		total += f.total
+	}
+	return done, total
+}
+
+func (d *downloads) finished() bool {
+	done, total := d.sums()
+	return len(d.files) > 0 && done == total
+}
+
+// line is such as "1.20 GiB of 2.27 GiB, 85.0 MiB/s, 13s left".
+func (d *downloads) line(done, total int64, now time.Time) string {
+	s := fmt.Sprintf("%s of %s", bytesOf(done), bytesOf(total))
+	if elapsed := now.Sub(d.begin).Seconds(); elapsed > 0 && done > d.first {
+		rate := float64(done-d.first) / elapsed
+		s += fmt.Sprintf(", %s/s, %v left", bytesOf(int64(rate)), (time.Duration(float64(total-done)/rate) * time.Second).Round(time.Second))
+	}
+	return s
+}
+
+// draw moves the bar, beside which are the files under way.
+func (d *downloads) draw(done, total int64) {
+	if done >= total {
+		if d.bar != nil {
+			_ = d.bar.Finish()
+			d.bar = nil
+		}
+		return
+	}
+	if d.bar == nil {
+		d.bar = progressbar.NewOptions64(total, progressbar.OptionSetWriter(d.w), progressbar.OptionSetWidth(barWidth), progressbar.OptionShowBytes(true),
+			progressbar.OptionShowTotalBytes(true), progressbar.OptionThrottle(100*time.Millisecond), progressbar.OptionClearOnFinish(), progressbar.OptionUseANSICodes(true),
+			progressbar.OptionSetRenderBlankState(false))
+	}
+	var under []string
+	for _, name := range d.order {
+		if f := d.files[name]; f.done > 0 && f.done < f.total {
+			under = append(under, fmt.Sprintf("%s %d %%", shortName(name), f.done*100/f.total))
+		}
+	}
+	d.bar.Describe(strings.Join(under[:min(len(under), 3)], ", "))
+	_ = d.bar.Set64(done) // a bar that cannot be drawn stops nothing
+}
+
+// shortName leaves out the middle of a long name.
+func shortName(name string) string {
+	const most = 24
+	r := []rune(name)
+	if len(r) <= most {
+		return name
+	}
+	return string(slices.Concat(r[:most/2], []rune("…"), r[len(r)-most/2+1:]))
 }

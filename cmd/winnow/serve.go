@@ -342,10 +342,7 @@ func (c *serveCommand) specs(env *environment) ([]server.ModelSpec, error) {
 		}
 		list = append(list, named{})
 	}
-	source := hub.Source{Offline: c.Offline, Token: c.HFToken, Progress: progress(env.stderr)}
-	if source.Token == "" {
-		source.Token = hub.TokenFromEnv(env.getenv)
-	}
+	source := hubSource(env, c.Offline, c.HFToken)
 	flags := modelFlags{Threads: c.Threads, Precision: c.Precision, MaxLength: c.MaxLength, BatchTokens: c.BatchTokens, causalFlags: c.causalFlags}
 	if c.CtxSize > 0 && (flags.MaxLength == 0 || c.CtxSize < flags.MaxLength) {
 		flags.MaxLength = c.CtxSize

@@ -3,6 +3,7 @@ package modeldir
 import (
 	"errors"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -157,5 +158,41 @@ func TestParts(t *testing.T) {
 	}
 	if list := GGUF(names); !slices.Equal(list, []string{"a-00001-of-00002.gguf", "b-00001-of-00003.gguf", "c.gguf"}) {
 		t.Errorf("%q", list)
+	}
+}
+
+func TestLocal(t *testing.T) {
+	dir := t.TempDir()
+	for name, data := range map[string]string{
+		"a.gguf": "GGUF", "b-00001-of-00002.gguf": "GGUF1", "b-00002-of-00002.gguf": "GGUF22", "notes.txt": "x", "mmproj-a.gguf": "x",
+		"hf/config.json": "{}", "hf/model.safetensors": "weights", "hf/README.md": "not of the model", "hf/1_Pooling/config.json": "[]",
+		"many/c.gguf": "GGUF", "many/d.gguf": "GGUF", "empty/x": "x",
+	} {
+		file := filepath.Join(dir, filepath.FromSlash(name))
+		if err := errors.Join(os.MkdirAll(filepath.Dir(file), 0o700), os.WriteFile(file, []byte(data), 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	models, err := In(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := map[string]int64{}
+	for _, m := range models {
+		name, err := filepath.Rel(dir, m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[filepath.ToSlash(name)] = Size(m)
+	}
+	want := map[string]int64{"a.gguf": 4, "b-00001-of-00002.gguf": 11, "hf": 11, "many/c.gguf": 4, "many/d.gguf": 4}
+	if !maps.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+	if models, err := In(filepath.Join(dir, "hf")); err != nil || len(models) != 1 || models[0] != filepath.Join(dir, "hf") {
+		t.Errorf("%q, %v", models, err)
+	}
+	if _, err := In(filepath.Join(dir, "none")); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%v", err)
 	}
 }

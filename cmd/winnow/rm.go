@@ -1,0 +1,85 @@
+package main
+
+import (
+	"bufio"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+
+	"golang.org/x/term"
+
+	"github.com/winnow-rerank/winnow/hub"
+	"github.com/winnow-rerank/winnow/internal/modeldir"
+)
+
+type rmCommand struct {
+	Model    string `arg:"" name:"model" help:"Model of the hub (ORG/NAME, all its versions and files; @REVISION or :FILE one of them), or the path of a local one."`
+	CacheDir string `placeholder:"DIR" help:"The hub's cache (HF_HUB_CACHE and HF_HOME are heeded)."`
+	Yes      bool   `short:"y" help:"Delete a local model without asking."`
+}
+
+func (c *rmCommand) Run(env *environment) error {
+	if _, err := os.Stat(c.Model); err == nil {
+		return c.local(env)
+	}
+	ref, ok := parseModel(c.Model)
+	switch {
+	case ok:
+	case isBuiltIn(c.Model):
+		return usagef("%s is built into the program: a build with the tag nomodel is without it", c.Model)
+	default:
+		return fmt.Errorf("model %s: there is no such file or directory%s", c.Model, nearestFile(c.Model))
+	}
+	dir, err := cacheDir(c.CacheDir)
+	if err != nil {
+		return err
+	}
+	freed, err := hub.Remove(dir, ref)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(env.stdout, "%s: removed, %s freed\n", ref, bytesOf(freed))
+	return err
+}
+
+// local deletes the files of a model that is not in the cache, and so cannot
+// simply be had again.
+func (c *rmCommand) local(env *environment) error {
+	path, err := modeldir.Resolve(c.Model)
+	if err != nil {
+		return err
+	}
+	files, err := modeldir.Files(path)
+	if err != nil {
+		return err
+	}
+	size := modeldir.Size(path)
+	if !c.Yes {
+		in, ok := env.stdin.(*os.File)
+		if !ok || !term.IsTerminal(int(in.Fd())) {
+			return usagef("%s is a local model of %d files: --yes deletes it", c.Model, len(files))
+		}
+		fmt.Fprintf(env.stderr, "Delete %s (%d files, %s)? [y/N] ", printable(path), len(files), bytesOf(size))
+		answer, _ := bufio.NewReader(in).ReadString('\n')
+		if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
+			return errors.New("nothing was deleted")
+		}
+	}
+	for _, f := range files {
+		if err := os.Remove(f); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	left := ""
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
+			left = fmt.Sprintf("; %d others are left in it", len(entries))
+		} else if err := os.Remove(path); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprintf(env.stdout, "%s: removed, %s freed%s\n", printable(path), bytesOf(size), left)
+	return err
+}

@@ -1,0 +1,63 @@
+package main
+
+import (
+	"fmt"
+	"unicode"
+)
+
+// scriptWarner makes a function that is shown queries, and says once if one is in a
+// script that the built-in model does not know; of other models nothing is known.
+func scriptWarner(env *environment, model string) func(query string) {
+	if model != "" && !isBuiltIn(model) {
+		return func(string) {}
+	}
+	warned := false
+	return func(query string) {
+		if warned {
+			return
+		}
+		if script := foreignScript(query); script != "" {
+			warned = true
+			fmt.Fprintf(env.stderr, "winnow: the query is in %s script, and the built-in model knows English only: try -m multilingual (winnow models)\n", script)
+		}
+	}
+}
+
+// foreignScript names the script of a text that is not Latin for a good part, or is
+// "". A Greek letter in a formula makes no Greek text.
+func foreignScript(text string) string {
+	letters, most := 0, 0
+	script := ""
+	count := make(map[string]int)
+	for _, r := range text {
+		if !unicode.IsLetter(r) {
+			continue
+		}
+		letters++
+		if unicode.Is(unicode.Latin, r) {
+			continue
+		}
+		name := scriptOf(r)
+		count[name]++
+		if count[name] > most {
+			script, most = name, count[name]
+		}
+	}
+	foreign := 0
+	for _, n := range count {
+		foreign += n
+	}
+	if 3*foreign < letters || foreign == 0 {
+		return ""
+	}
+	return script
+}
+
+func scriptOf(r rune) string {
+	for name, table := range unicode.Scripts {
+		if unicode.Is(table, r) {
+			return name
+		}
+	}
+	return "unknown"
+}
