@@ -2,15 +2,17 @@ package server
 
 import (
 	"bytes"
+	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"mime"
 	"net/http"
+	"os"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -18,36 +20,78 @@ import (
 // for.
 const maxFields = 256
 
-// bodyTimeout is how long a client may take to send a request's body.
-const bodyTimeout = 2 * time.Minute
-
 // fields are the members of a request's JSON object, undecoded, with the
 // methods that decode and check them. Those that are null count as absent.
 type fields map[string]json.RawMessage
 
-// readBody reads a request's JSON object. limit is the most bytes it may have.
-func readBody(w http.ResponseWriter, r *http.Request, limit int64) (fields, error) {
+// largeBody is above how many bytes bodies are taken apart one at a time: that costs more
+// than most requests do as a whole, and is not the scheduler's to share out.
+const largeBody = 1 << 20
+
+// read reads a request's JSON object and has take make sense of it.
+func (s *Server) read(w http.ResponseWriter, r *http.Request, take func(f fields) error) error {
+	body, err := readBody(w, r, s.options.MaxBody)
+	if err != nil {
+		return err
+	}
+	if len(body) > largeBody {
+		select {
+		case s.large <- struct{}{}:
+			defer func() { <-s.large }()
+		case <-r.Context().Done():
+			return context.Cause(r.Context())
+		}
+	}
+	f, err := parseObject(body)
+	if err != nil {
+		return err
+	}
+	return take(f)
+}
+
+// readBody reads a request's body. limit is the most bytes it may have.
+func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if err := checkContentType(r.Header); err != nil {
 		return nil, err
 	}
-	// The server has no ReadTimeout: it would go on running after the body has
-	// been read, and look as if the client had gone away.
-	c := http.NewResponseController(w)
-	_ = c.SetReadDeadline(time.Now().Add(bodyTimeout)) // what has no deadlines needs none
+	tooLarge := &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeInvalid,
+		Message: fmt.Sprintf("the request body has more than %d bytes (--max-body)", limit)}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	_ = c.SetReadDeadline(time.Time{})
-	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
-			return nil, &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeInvalid,
-				Message: fmt.Sprintf("the request body has more than %d bytes (--max-body)", large.Limit)}
+	var large *http.MaxBytesError
+	switch {
+	case err == nil:
+		bodyRead(w)
+		if !zipped(r.Header) {
+			return body, nil
 		}
-		if r.Context().Err() != nil {
-			return nil, errClientGone
+		// However small it is, it unpacks to no more than a body may have.
+		unzip, err := gzip.NewReader(bytes.NewReader(body))
+		if err == nil {
+			body, err = io.ReadAll(io.LimitReader(unzip, limit+1))
 		}
-		return nil, invalid("the request body could not be read: %v", err)
+		switch {
+		case err != nil:
+			return nil, invalid("the request body is not gzip: %v", err)
+		case int64(len(body)) > limit:
+			return nil, tooLarge
+		}
+		return body, nil
+	case errors.As(err, &large):
+		return nil, tooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil, &apiError{Status: http.StatusRequestTimeout, Type: typeInvalid,
+			Message: fmt.Sprintf("the request body did not come in time: %d bytes of it did", len(body))}
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, invalid("the request body ends after %d bytes", len(body))
+	case r.Context().Err() != nil:
+		return nil, errClientGone
 	}
-	return parseObject(body)
+	return nil, invalid("the request body could not be read: %v", err)
+}
+
+func zipped(h http.Header) bool {
+	e := strings.ToLower(h.Get("Content-Encoding"))
+	return e == "gzip" || e == "x-gzip"
 }
 
 // checkContentType lets through what clients send JSON as: curl -d, for one,
@@ -56,8 +100,8 @@ func checkContentType(h http.Header) error {
 	refuse := func(format string, args ...any) error {
 		return &apiError{Status: http.StatusUnsupportedMediaType, Type: typeInvalid, Message: fmt.Sprintf(format, args...)}
 	}
-	if e := h.Get("Content-Encoding"); e != "" && e != "identity" {
-		return refuse("Content-Encoding %q: expected the body uncompressed", e)
+	if e := h.Get("Content-Encoding"); e != "" && e != "identity" && !zipped(h) {
+		return refuse("Content-Encoding %q: expected gzip, or the body uncompressed", e)
 	}
 	given := h.Get("Content-Type")
 	if given == "" {
@@ -229,12 +273,26 @@ func jsonObject(v json.RawMessage) (o fields, ok bool) {
 	return o, err == nil
 }
 
+// unquoted is a value, or what a string spells: some clients send numbers and booleans as
+// strings.
+func unquoted(v json.RawMessage) string {
+	if s, ok := jsonString(v); ok {
+		return s
+	}
+	return string(v)
+}
+
+func jsonNumber(v json.RawMessage) (number float64, ok bool) {
+	text := unquoted(v)
+	return number, text != "null" && json.Unmarshal([]byte(text), &number) == nil
+}
+
 // boolean is false or true; otherwise stands for an absent one.
 func (f fields) boolean(name string, otherwise bool) (bool, error) {
 	if !f.has(name) {
 		return otherwise, nil
 	}
-	switch string(f[name]) {
+	switch strings.ToLower(unquoted(f[name])) {
 	case "true":
 		return true, nil
 	case "false":
@@ -251,8 +309,8 @@ func (f fields) integer(name string, low, otherwise int) (int, error) {
 	if !f.has(name) {
 		return otherwise, nil
 	}
-	var number float64
-	if v := f[name]; v[0] == '"' || json.Unmarshal(v, &number) != nil || number != float64(int64(number)) ||
+	number, ok := jsonNumber(f[name])
+	if !ok || number != float64(int64(number)) ||
 		number < float64(low) || number > maxInteger {
 		return 0, f.wrong(name, fmt.Sprintf("a whole number from %d to %d", low, maxInteger))
 	}
@@ -270,7 +328,7 @@ func (f fields) oneOf(name string, values ...string) (string, error) {
 		return values[0], nil
 	}
 	if s = strings.ToLower(s); !slices.Contains(values, s) {
-		return "", invalid("%q is %q: expected one of %s", name, s, strings.Join(values, ", "))
+		return "", invalid("%q is %q: expected one of %s", name, s, strings.TrimPrefix(strings.Join(values, ", "), ", "))
 	}
 	return s, nil
 }
@@ -290,7 +348,7 @@ func (f fields) list(name string, limit int, what string, each func(i int, v jso
 	for ; d.More(); n++ {
 		if n == limit {
 			return &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeInvalid,
-				Message: fmt.Sprintf("%q has more than %d elements (--max-documents)", name, limit)}
+				Message: fmt.Sprintf("%q has more than %d elements%s", name, limit, flagOf(limit))}
 		}
 		var element json.RawMessage
 		if err := d.Decode(&element); err != nil {
@@ -306,6 +364,14 @@ func (f fields) list(name string, limit int, what string, each func(i int, v jso
 		return e
 	}
 	return nil
+}
+
+// flagOf names the flag that changes the limit of a list, if there is one.
+func flagOf(limit int) string {
+	if limit == maxTokens {
+		return ""
+	}
+	return " (--max-documents)"
 }
 
 // texts is an array of strings.

@@ -25,6 +25,7 @@ type cacheKey [sha256.Size]byte
 type cached struct {
 	key       cacheKey
 	result    winnow.Result
+	chunk     chunk
 	truncated bool
 }
 
@@ -39,7 +40,8 @@ func newScoreCache(limit int) *scoreCache {
 // keyer makes the keys of a query's pairs.
 type keyer struct{ prefix [sha256.Size]byte }
 
-func newKeyer(model, query string, o winnow.EncodeOptions) keyer {
+func newKeyer(model, query string, q *rankRequest) keyer {
+	o := &q.options
 	h := sha256.New()
 	for _, s := range []string{model, query, o.Instruction} {
 		_ = binary.Write(h, binary.LittleEndian, int64(len(s)))
@@ -49,7 +51,11 @@ func newKeyer(model, query string, o winnow.EncodeOptions) keyer {
 	if o.PlainText {
 		flags |= 1
 	}
-	_ = binary.Write(h, binary.LittleEndian, []int64{int64(o.MaxTokens), int64(o.MaxQueryTokens), int64(o.MaxDocumentTokens), flags})
+	chunks := -1
+	if q.chunk {
+		chunks = q.chunks
+	}
+	_ = binary.Write(h, binary.LittleEndian, []int64{int64(o.MaxTokens), int64(o.MaxQueryTokens), int64(o.MaxDocumentTokens), int64(chunks), flags})
 	var k keyer
 	h.Sum(k.prefix[:0])
 	return k

@@ -51,10 +51,11 @@ func (c *call) close() {
 // token of a small model.
 const bytesPerToken = 256
 
-// encode is how a call's texts become tokens. sizes are the bytes of each pair or text,
-// and more is how many tokens will be computed beyond theirs. do encodes those of a range
+// encode is how a call's texts become tokens. sizes are the bytes of each pair or text.
+// more is about how many tokens are computed beyond those of the texts, as far as the model
+// takes these, and later how many of them do does not count. do encodes those of a range
 // and says how many tokens there are; whole has it do all at once.
-func (c *call) encode(sizes []int, more int64, whole bool, do func(ctx context.Context, from, to int) (tokens int, err error)) error {
+func (c *call) encode(sizes []int, more, later int64, whole bool, do func(ctx context.Context, from, to int) (tokens int, err error)) error {
 	estimate := more
 	costs := make([]int, len(sizes))
 	for i, n := range sizes {
@@ -86,6 +87,6 @@ func (c *call) encode(sizes []int, more int64, whole bool, do func(ctx context.C
 	if err != nil {
 		return err
 	}
-	c.ticket.correct(int64(tokens) + more)
+	c.ticket.correct(int64(tokens) + later)
 	return nil
 }

@@ -1,11 +1,13 @@
 package server
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -39,7 +41,8 @@ type completion struct {
 	many    bool // prompts came as a list
 	options winnow.CompleteOptions
 	seed    int64
-	tokens  bool // the reply tells the tokens
+	tokens  bool     // the reply tells the tokens
+	only    []string // the reply has only these members, whose names may be paths; nil: all
 	stream  bool
 	usage   bool // the stream ends with the usage
 }
@@ -47,23 +50,28 @@ type completion struct {
 // completion answers a route on which this dialect is spoken.
 func (s *Server) completion(d *completionDialect) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		f, err := s.body(w, r)
+		a := &completion{dialect: d}
+		var prompts []json.RawMessage
+		err := s.read(w, r, func(f fields) (err error) {
+			if a.call, err = s.named(r, f); err != nil {
+				return err
+			}
+			if !slices.Contains(a.info.Tasks, "complete") {
+				return notSupported("model %q cannot complete text: it has no language-model head", a.name)
+			}
+			if err := a.read(f); err != nil {
+				return err
+			}
+			prompts, err = split(f)
+			return err
+		})
+		if a.call != nil {
+			defer a.close()
+		}
 		if err != nil {
 			return err
 		}
-		c, err := s.named(r, f)
-		if err != nil {
-			return err
-		}
-		defer c.close()
-		if !slices.Contains(c.info.Tasks, "complete") {
-			return notSupported("model %q cannot complete text: it has no language-model head", c.name)
-		}
-		a := &completion{call: c, dialect: d}
-		if err := a.read(f); err != nil {
-			return err
-		}
-		if err := a.readPrompts(f); err != nil {
+		if err := a.tokenise(prompts); err != nil {
 			return err
 		}
 		if a.stream {
@@ -79,7 +87,9 @@ func (s *Server) completion(d *completionDialect) handler {
 			finals = append(finals, d.final(a, i, c))
 			all = append(all, c)
 		}
-		writeJSON(w, http.StatusOK, d.frame(a, finals, all))
+		reply := d.frame(a, finals, all)
+		a.close() // a client that reads slowly keeps neither the model nor a place in its queue
+		writeParts(w, reply)
 		return nil
 	}
 }
@@ -138,6 +148,7 @@ func (a *completion) complete(i int, o winnow.CompleteOptions) (*winnow.Completi
 var withoutSampling = map[string][]float64{
 	"mirostat": {0}, "repeat_penalty": {1}, "presence_penalty": {0}, "frequency_penalty": {0}, "dry_multiplier": {0},
 	"xtc_probability": {0}, "typical_p": {1}, "top_n_sigma": {0, -1}, "dynatemp_range": {0}, "n": {1}, "n_cmpl": {1}, "best_of": {1},
+	"n_indent": {0}, "t_max_predict_ms": {-1, 0}, "t_max_prompt_ms": {-1, 0},
 }
 
 // read reads the options.
@@ -155,31 +166,37 @@ func (a *completion) read(f fields) (err error) {
 			return invalid("%q is %v: winnow does not have this option; leave it out", name, value)
 		}
 	}
+	if on, err := f.boolean("post_sampling_probs", false); err != nil {
+		return err
+	} else if on {
+		return invalid("%q: winnow does not have this option; leave it out", "post_sampling_probs")
+	}
 	for _, name := range []string{"grammar", "json_schema", "logit_bias", "lora"} {
 		if v := string(f[name]); f.has(name) && v != `""` && v != "[]" && v != "{}" {
 			return invalid("%q: winnow does not have this option; leave it out", name)
 		}
 	}
 	o := &a.options
-	if o.MaxTokens, err = f.integer(f.first("n_predict", "max_completion_tokens", "max_tokens"), -1, -1); err != nil {
+	d := a.server.options.Sampling
+	if o.MaxTokens, err = f.integer(f.first("n_predict", "max_completion_tokens", "max_tokens"), -1, d.MaxTokens); err != nil {
 		return err
 	}
-	if o.Temperature, err = f.number("temperature", 0, math.Inf(1), 0.8); err != nil {
+	if o.Temperature, err = f.number("temperature", 0, math.Inf(1), d.Temperature); err != nil {
 		return err
 	}
-	if o.TopK, err = f.integer("top_k", math.MinInt32, 40); err != nil {
+	if o.TopK, err = f.integer("top_k", math.MinInt32, d.TopK); err != nil {
 		return err
 	}
-	if o.TopP, err = f.number("top_p", 0, 1, 0.95); err != nil {
+	if o.TopP, err = f.number("top_p", 0, 1, d.TopP); err != nil {
 		return err
 	}
 	if o.TopP == 0 {
 		o.TopP = math.SmallestNonzeroFloat64 // the most probable one only
 	}
-	if o.MinP, err = f.number("min_p", 0, 1, 0.05); err != nil {
+	if o.MinP, err = f.number("min_p", 0, 1, d.MinP); err != nil {
 		return err
 	}
-	seed, err := f.number("seed", -1, 1<<53, -1)
+	seed, err := f.number("seed", -1, 1<<53, float64(d.Seed))
 	if err != nil {
 		return err
 	}
@@ -193,7 +210,7 @@ func (a *completion) read(f fields) (err error) {
 		return err
 	}
 	o.Probs = min(o.Probs, mostProbs)
-	if o.IgnoreEnd, err = f.boolean("ignore_eos", false); err != nil {
+	if o.IgnoreEnd, err = f.boolean("ignore_eos", d.IgnoreEnd); err != nil {
 		return err
 	}
 	cache, err := f.boolean("cache_prompt", true)
@@ -209,6 +226,11 @@ func (a *completion) read(f fields) (err error) {
 	}
 	if options, ok := jsonObject(f["stream_options"]); ok && a.dialect.openAI {
 		if a.usage, err = options.boolean("include_usage", false); err != nil {
+			return err
+		}
+	}
+	if f.has("response_fields") && !a.dialect.openAI && string(f["response_fields"]) != "[]" {
+		if a.only, err = f.texts("response_fields", maxFields); err != nil {
 			return err
 		}
 	}
@@ -229,16 +251,16 @@ const mostPrompts = 128
 
 const wantPrompt = "a string, an array of tokens, or an array of prompts"
 
-// readPrompts reads the prompt: text, tokens, both mixed, or a list of these. They are
-// tokenised when there is a place in the queue for them and what they are continued by.
-func (a *completion) readPrompts(f fields) error {
-	if !f.has("prompt") {
-		return f.wrong("prompt", wantPrompt)
-	}
-	prompts, err := a.split(f)
-	if err != nil {
-		return err
-	}
+// A reply with probabilities is as large as they are many. They are counted when a request
+// is admitted, this many as a token.
+const (
+	mostProbabilities     = 1 << 20
+	probabilitiesPerToken = 4
+)
+
+// tokenise makes tokens of the prompts when there is a place in the queue for them and for
+// what they are continued by.
+func (a *completion) tokenise(prompts []json.RawMessage) error {
 	a.many = len(prompts) > 1
 	sizes := make([]int, len(prompts))
 	for i, p := range prompts {
@@ -248,7 +270,13 @@ func (a *completion) readPrompts(f fields) error {
 	if most < 0 || most > a.info.MaxLength {
 		most = a.info.MaxLength
 	}
-	err = a.encode(sizes, int64(most)*int64(len(prompts)), false, func(_ context.Context, from, to int) (tokens int, err error) {
+	probabilities := int64(most) * int64(len(prompts)) * int64(a.options.Probs)
+	if probabilities > mostProbabilities {
+		return invalid("%d probabilities for each of %d tokens are asked for (\"n_probs\", \"n_predict\"), of %d prompts: expected at most %d in all",
+			a.options.Probs, most, len(prompts), mostProbabilities)
+	}
+	more := int64(most)*int64(len(prompts)) + probabilities/probabilitiesPerToken
+	err := a.encode(sizes, more, more, false, func(_ context.Context, from, to int) (tokens int, err error) {
 		for _, raw := range prompts[from:to] {
 			p, err := a.prompt(raw)
 			if err != nil {
@@ -262,7 +290,7 @@ func (a *completion) readPrompts(f fields) error {
 	if err != nil {
 		return err
 	}
-	work := int64(0)
+	work := probabilities / probabilitiesPerToken
 	for _, p := range a.prompts {
 		work += int64(len(p) + min(most, max(a.info.MaxLength-len(p), 0)))
 	}
@@ -271,8 +299,12 @@ func (a *completion) readPrompts(f fields) error {
 	return nil
 }
 
-// split gives the prompts of a request, which are not decoded yet.
-func (a *completion) split(f fields) ([]json.RawMessage, error) {
+// split gives the prompts of a request: each text, tokens, or both mixed. They are not
+// decoded yet.
+func split(f fields) ([]json.RawMessage, error) {
+	if !f.has("prompt") {
+		return nil, f.wrong("prompt", wantPrompt)
+	}
 	raw := f["prompt"]
 	if raw[0] != '[' {
 		return []json.RawMessage{raw}, nil
@@ -283,7 +315,7 @@ func (a *completion) split(f fields) ([]json.RawMessage, error) {
 	var list []json.RawMessage
 	numbers := false
 	err := f.list("prompt", maxTokens, "tokens or prompts", func(i int, v json.RawMessage) error {
-		if v[0] != '"' && v[0] != '[' {
+		if v[0] != '"' && v[0] != '[' && v[0] != '{' {
 			numbers = true
 			return errEnough
 		}
@@ -316,6 +348,16 @@ func (a *completion) prompt(raw json.RawMessage) (ids []int, err error) {
 		// Of an empty text there is what the model wants before any, if that is something.
 		return ids, text(s, true)
 	}
+	if o, ok := jsonObject(raw); ok {
+		// llama.cpp's form for models that see or hear.
+		if v := string(o["multimodal_data"]); o.has("multimodal_data") && v != "[]" {
+			return nil, invalid("\"multimodal_data\": the model reads text only")
+		}
+		if s, ok := jsonString(o["prompt_string"]); ok {
+			return ids, text(s, true)
+		}
+		return nil, invalid("\"prompt\" is an object without a string \"prompt_string\"")
+	}
 	if raw[0] != '[' {
 		return nil, invalid("\"prompt\" is %s: expected %s", describe(raw), wantPrompt)
 	}
@@ -328,12 +370,9 @@ func (a *completion) prompt(raw json.RawMessage) (ids []int, err error) {
 			// As llama.cpp does, the special tokens come before the first part only.
 			return text(s, i == 0)
 		}
-		var id int
-		if json.Unmarshal(v, &id) != nil || id < 0 || id >= a.info.Vocabulary {
-			return invalid("prompt[%d] is %s: expected a token id from 0 to %d", i, describe(v), a.info.Vocabulary-1)
-		}
+		id, err := a.token("prompt", i, v)
 		ids = append(ids, id)
-		return nil
+		return err
 	})
 	return ids, err
 }
@@ -343,8 +382,8 @@ func (f fields) number(name string, low, high, otherwise float64) (float64, erro
 	if !f.has(name) {
 		return otherwise, nil
 	}
-	var number float64
-	if v := f[name]; v[0] == '"' || json.Unmarshal(v, &number) != nil || number < low || number > high {
+	number, ok := jsonNumber(f[name])
+	if !ok || number < low || number > high {
 		want := "a number"
 		switch {
 		case !math.IsInf(low, 0) && !math.IsInf(high, 0):
@@ -437,16 +476,73 @@ func probabilityOf(t winnow.TokenProbability) tokenProbability {
 	return p
 }
 
-func probabilitiesOf(tokens ...winnow.CompletionToken) []stepProbabilities {
-	list := []stepProbabilities{}
-	for _, t := range tokens {
-		step := stepProbabilities{tokenProbability: probabilityOf(t.TokenProbability), Top: []tokenProbability{}}
-		for _, c := range t.Top {
-			step.Top = append(step.Top, probabilityOf(c))
-		}
-		list = append(list, step)
+func probabilitiesOf(t winnow.CompletionToken) stepProbabilities {
+	step := stepProbabilities{tokenProbability: probabilityOf(t.TokenProbability), Top: make([]tokenProbability, len(t.Top))}
+	for i, c := range t.Top {
+		step.Top[i] = probabilityOf(c)
 	}
-	return list
+	return step
+}
+
+// steps are the probabilities of a completion's tokens. Those of a step are made when it
+// is written.
+type steps []winnow.CompletionToken
+
+// writeParts sends v as writeJSON does, but the elements of maps, lists and steps by
+// themselves: with all probabilities at once a reply may be too large to be held.
+func writeParts(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(http.StatusOK)
+	out := bufio.NewWriterSize(w, writePiece)
+	p := partWriter{out: out, buffer: new(bytes.Buffer)}
+	p.value(v)
+	p.string("\n")
+	_ = out.Flush() // an error means that the client has gone
+}
+
+type partWriter struct {
+	out    *bufio.Writer
+	buffer *bytes.Buffer
+}
+
+func (p *partWriter) string(s string) { _, _ = p.out.WriteString(s) }
+
+func (p *partWriter) value(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		p.string("{")
+		for i, name := range slices.Sorted(maps.Keys(v)) {
+			if i > 0 {
+				p.string(",")
+			}
+			p.value(name)
+			p.string(":")
+			p.value(v[name])
+		}
+		p.string("}")
+	case []any:
+		p.list(len(v), func(i int) any { return v[i] })
+	case steps:
+		p.list(len(v), func(i int) any { return probabilitiesOf(v[i]) })
+	default:
+		p.buffer.Reset()
+		e := json.NewEncoder(p.buffer)
+		e.SetEscapeHTML(false)
+		if e.Encode(v) == nil { // what cannot be encoded is a mistake of this package
+			_, _ = p.out.Write(bytes.TrimSuffix(p.buffer.Bytes(), []byte("\n")))
+		}
+	}
+}
+
+func (p *partWriter) list(n int, element func(i int) any) {
+	p.string("[")
+	for i := range n {
+		if i > 0 {
+			p.string(",")
+		}
+		p.value(element(i))
+	}
+	p.string("]")
 }
 
 type completionTimings struct {
@@ -491,7 +587,7 @@ var llamaCompletions = &completionDialect{
 		if t.ID >= 0 {
 			event["tokens"] = []int{t.ID}
 			if a.options.Probs > 0 {
-				event["completion_probabilities"] = probabilitiesOf(t)
+				event["completion_probabilities"] = []any{probabilitiesOf(t)}
 			}
 		}
 		return event
@@ -513,15 +609,15 @@ var llamaCompletions = &completionDialect{
 		}
 		if a.stream {
 			reply["content"] = ""
-			return reply
+			return a.chosen(reply)
 		}
 		if a.tokens {
 			reply["tokens"] = tokenIDs(c)
 		}
 		if o.Probs > 0 {
-			reply["completion_probabilities"] = probabilitiesOf(c.Tokens...)
+			reply["completion_probabilities"] = steps(c.Tokens)
 		}
-		return reply
+		return a.chosen(reply)
 	},
 	frame: func(a *completion, finals []any, _ []*winnow.Completion) any {
 		if a.many {
@@ -529,6 +625,26 @@ var llamaCompletions = &completionDialect{
 		}
 		return finals[0]
 	},
+}
+
+// chosen is a reply with the members that the request wants. Those of members are named by
+// paths such as generation_settings/n_predict.
+func (a *completion) chosen(reply map[string]any) map[string]any {
+	if a.only == nil {
+		return reply
+	}
+	few := make(map[string]any)
+	for _, path := range a.only {
+		var v any = reply
+		for name := range strings.SplitSeq(path, "/") {
+			m, _ := v.(map[string]any)
+			v = m[name]
+		}
+		if v != nil {
+			few[path] = v
+		}
+	}
+	return few
 }
 
 type completionUsage struct {
@@ -549,7 +665,7 @@ var openAICompletions = &completionDialect{
 	partial: func(a *completion, i, _ int, text string, t winnow.CompletionToken) any {
 		choice := map[string]any{"text": text, "index": i, "logprobs": nil, "finish_reason": nil}
 		if a.options.Probs > 0 && t.ID >= 0 {
-			choice["logprobs"] = map[string]any{"content": probabilitiesOf(t)}
+			choice["logprobs"] = map[string]any{"content": []any{probabilitiesOf(t)}}
 		}
 		return a.textCompletion([]any{choice})
 	},
@@ -564,7 +680,7 @@ var openAICompletions = &completionDialect{
 			return a.textCompletion([]any{choice})
 		}
 		if a.options.Probs > 0 {
-			choice["logprobs"] = map[string]any{"content": probabilitiesOf(c.Tokens...)}
+			choice["logprobs"] = map[string]any{"content": steps(c.Tokens)}
 		}
 		return choice
 	},

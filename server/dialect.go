@@ -3,7 +3,9 @@ package server
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -15,7 +17,9 @@ import (
 type rankDialect struct {
 	// is says whether a request is in this dialect, of those that share a route; nil: any
 	// request is.
-	is func(f fields) bool
+	is func(f fields, h http.Header) bool
+	// unwrap gives the fields of a request that has them elsewhere than at the top; or nil.
+	unwrap func(f fields) (fields, error)
 
 	documents string   // the field that has the documents
 	strings   bool     // which are strings only
@@ -33,23 +37,18 @@ type rankDialect struct {
 }
 
 // reranking answers a route on which these dialects are spoken: a request is in the first
-// that it fits.
+// that it fits, and any request fits the last.
 func (s *Server) reranking(dialects ...*rankDialect) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		start := time.Now()
-		f, err := s.body(w, r)
-		if err != nil {
-			return err
-		}
-		d := dialects[len(dialects)-1]
-		for _, one := range dialects {
-			if one.is == nil || one.is(f) {
-				d = one
-				break
-			}
-		}
+		var d *rankDialect
 		reply, err := func() (any, error) {
-			q, err := d.request(f, s.options.MaxDocuments)
+			var q *rankRequest
+			err := s.read(w, r, func(f fields) (err error) {
+				d = dialects[slices.IndexFunc(dialects, func(d *rankDialect) bool { return d.is == nil || d.is(f, r.Header) })]
+				q, err = d.request(f, s.options.MaxDocuments)
+				return err
+			})
 			if err != nil {
 				return nil, err
 			}
@@ -59,6 +58,9 @@ func (s *Server) reranking(dialects ...*rankDialect) handler {
 			}
 			return d.reply(out, w.Header()), nil
 		}()
+		if d == nil { // it is no JSON, and so in no dialect
+			return err
+		}
 		return answer(w, start, reply, err, d.fail)
 	}
 }
@@ -82,6 +84,11 @@ func answer(w http.ResponseWriter, start time.Time, reply any, err error, fail f
 // request reads a request whose list may have so many documents.
 func (d *rankDialect) request(f fields, most int) (q *rankRequest, err error) {
 	q = &rankRequest{}
+	if d.unwrap != nil {
+		if f, err = d.unwrap(f); err != nil {
+			return nil, err
+		}
+	}
 	if err := q.common(f); err != nil {
 		return nil, err
 	}
@@ -139,7 +146,7 @@ func (q *rankRequest) common(f fields) (err error) {
 	if q.asked, err = f.str("model"); err != nil {
 		return err
 	}
-	if o.Instruction, err = f.str("instruction"); err != nil {
+	if o.Instruction, err = f.str(f.first("instruction", "instruct")); err != nil {
 		return err
 	}
 	if o.PlainText, err = f.boolean("plain_text", false); err != nil {
@@ -155,30 +162,38 @@ func (q *rankRequest) common(f fields) (err error) {
 		}
 		q.raw = q.raw || !on
 	}
-	if o.Truncation, err = f.truncation("truncation_side", "truncation_direction"); err != nil {
+	if o.Truncation, err = f.truncation(); err != nil {
 		return err
 	}
-	// -1 means the model's own limit, as 0 does here.
-	n, err := f.integer("truncate_prompt_tokens", -1, -1)
-	if err != nil {
+	if o.MaxTokens, err = f.promptTokens(); err != nil {
 		return err
 	}
-	o.MaxTokens = max(0, n)
 	if o.MaxQueryTokens, err = f.integer("max_tokens_per_query", 0, 0); err != nil {
 		return err
 	}
-	if o.MaxDocumentTokens, err = f.integer("max_tokens_per_doc", 1, 0); err != nil {
+	if o.MaxDocumentTokens, err = f.integer("max_tokens_per_doc", 0, 0); err != nil {
 		return err
 	}
-	// Clients of Cohere v1 send it; documents are cut, not split into chunks.
-	_, err = f.integer("max_chunks_per_doc", 1, 0)
+	// Cohere's version 1 splits what is too long into at most so many windows.
+	if q.chunks, err = f.integer("max_chunks_per_doc", 1, 0); err != nil {
+		return err
+	}
+	overflow, err := f.oneOf("overflow", "", "truncate", "chunk")
+	q.chunk = overflow == "chunk" || overflow == "" && q.chunks > 0
 	return err
 }
 
+// promptTokens is the bound of a pair or text. -1 means the model's own limit, as 0 does
+// here.
+func (f fields) promptTokens() (int, error) {
+	n, err := f.integer("truncate_prompt_tokens", -1, -1)
+	return max(0, n), err
+}
+
 // truncation reads whether what is too long is truncated, and on which side.
-func (f fields) truncation(sides ...string) (winnow.Truncation, error) {
+func (f fields) truncation() (winnow.Truncation, error) {
 	t := winnow.TruncateRight
-	for _, name := range sides {
+	for _, name := range []string{"truncation_side", "truncation_direction"} {
 		side, err := f.oneOf(name, "right", "left")
 		if err != nil {
 			return t, err
@@ -188,12 +203,21 @@ func (f fields) truncation(sides ...string) (winnow.Truncation, error) {
 		}
 	}
 	for _, name := range []string{"truncate", "truncation"} {
+		// Cohere and NVIDIA have words for it.
+		switch word, _ := jsonString(f[name]); strings.ToUpper(word) {
+		case "NONE":
+			return winnow.TruncateNever, nil
+		case "START":
+			return winnow.TruncateLeft, nil
+		case "END":
+			continue
+		}
 		cut, err := f.boolean(name, true)
 		if err != nil {
 			return t, err
 		}
 		if !cut {
-			t = winnow.TruncateNever
+			return winnow.TruncateNever, nil
 		}
 	}
 	return t, nil
@@ -219,6 +243,7 @@ type rerankResult struct {
 	Index    int     `json:"index"`
 	Score    float64 `json:"relevance_score"`
 	Document any     `json:"document,omitempty"`
+	Chunk    *chunk  `json:"chunk,omitempty"`
 }
 
 type textReply struct {
@@ -232,6 +257,9 @@ func (a *ranked) relevance(give func(d document) any) []rerankResult {
 	list := make([]rerankResult, len(best))
 	for i, r := range best {
 		list[i] = rerankResult{Index: r.Index, Score: r.Score}
+		if c, ok := a.chunks[r.Index]; ok {
+			list[i].Chunk = &c
+		}
 		if a.give {
 			list[i].Document = give(a.documents[r.Index])
 		}

@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/winnow-rerank/winnow"
@@ -24,14 +25,17 @@ type embedRequest struct {
 	texts      []string
 	options    winnow.TextOptions
 	dimensions int
-	unit       bool // vectors of length 1
-	base64     bool // vectors in base64
+	unit       bool     // vectors of length 1
+	formats    []string // "float" or "base64", in which they are to come
+	kind       string   // "query" or "document", for which the model may have a prompt; or ""
 }
 
 // embedded is the answer to an embedRequest.
 type embedded struct {
 	*embedRequest
 	view
+	id      string // of the request
+	start   time.Time
 	vectors [][]float32
 	tokens  int // of all texts
 }
@@ -39,6 +43,9 @@ type embedded struct {
 // An embedDialect is how one kind of client asks for vectors and what it reads as the
 // answer.
 type embedDialect struct {
+	// unwrap gives the fields of a request that has them elsewhere than at the top; or nil.
+	unwrap func(f fields) (fields, error)
+
 	input []string // names of the field that has the texts
 	// more reads what else the dialect has, if it is not nil.
 	more  func(f fields, q *embedRequest) error
@@ -51,7 +58,7 @@ var openAIEmbeddings = &embedDialect{
 	input: []string{"input", "content"},
 	more: func(f fields, q *embedRequest) error {
 		format, err := f.oneOf("encoding_format", "float", "base64")
-		q.base64 = format == "base64"
+		q.formats = []string{format}
 		return err
 	},
 	reply: func(a *embedded, _ http.Header) any {
@@ -63,7 +70,7 @@ var openAIEmbeddings = &embedDialect{
 		data := make([]entry, len(a.vectors))
 		for i, v := range a.vectors {
 			data[i] = entry{"embedding", i, v}
-			if a.base64 {
+			if a.formats[0] == "base64" {
 				data[i].Embedding = base64Of(v)
 			}
 		}
@@ -118,15 +125,15 @@ func (s *Server) embedding(d *embedDialect) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		start := time.Now()
 		reply, err := func() (any, error) {
-			f, err := s.body(w, r)
+			var q *embedRequest
+			err := s.read(w, r, func(f fields) (err error) {
+				q, err = d.request(f, s.options.MaxDocuments)
+				return err
+			})
 			if err != nil {
 				return nil, err
 			}
-			q, err := d.request(f, s.options.MaxDocuments)
-			if err != nil {
-				return nil, err
-			}
-			out, err := s.embed(r, q)
+			out, err := s.embed(r, q, start)
 			if err != nil {
 				return nil, err
 			}
@@ -138,6 +145,11 @@ func (s *Server) embedding(d *embedDialect) handler {
 
 // request reads a request whose list may have so many texts.
 func (d *embedDialect) request(f fields, most int) (q *embedRequest, err error) {
+	if d.unwrap != nil {
+		if f, err = d.unwrap(f); err != nil {
+			return nil, err
+		}
+	}
 	q = &embedRequest{field: f.first(d.input...)}
 	if q.asked, err = f.str("model"); err != nil {
 		return nil, err
@@ -148,17 +160,38 @@ func (d *embedDialect) request(f fields, most int) (q *embedRequest, err error) 
 	if q.texts, _, err = f.textOrTexts(q.field, most); err != nil {
 		return nil, err
 	}
-	if q.dimensions, err = f.integer("dimensions", 1, 0); err != nil {
+	if q.dimensions, err = f.integer(f.first("dimensions", "output_dimension"), 1, 0); err != nil {
 		return nil, err
 	}
 	if q.unit, err = f.boolean("normalize", true); err != nil {
 		return nil, err
 	}
-	if q.options.Truncation, err = f.truncation("truncation_direction"); err != nil {
+	// vLLM's name for it.
+	on, err := f.boolean("use_activation", true)
+	if err != nil {
+		return nil, err
+	}
+	q.unit = q.unit && on
+	if q.options.Truncation, err = f.truncation(); err != nil {
+		return nil, err
+	}
+	if q.options.MaxTokens, err = f.promptTokens(); err != nil {
 		return nil, err
 	}
 	if q.options.Prompt, err = f.str("prompt_name"); err != nil {
 		return nil, err
+	}
+	// Cohere and Voyage have input_type, Jina task: "search_query", "document",
+	// "retrieval.passage" …
+	kind, err := f.str(f.first("input_type", "task"))
+	if err != nil {
+		return nil, err
+	}
+	switch {
+	case strings.HasSuffix(kind, "query"):
+		q.kind = "query"
+	case strings.HasSuffix(kind, "document"), strings.HasSuffix(kind, "passage"):
+		q.kind = "document"
 	}
 	if d.more != nil {
 		err = d.more(f, q)
@@ -174,8 +207,22 @@ func (f fields) tokens(name string) bool {
 	return len(first) > 0 && (first[0] == '[' || first[0] >= '0' && first[0] <= '9')
 }
 
-// embed answers a request.
-func (s *Server) embed(r *http.Request, q *embedRequest) (*embedded, error) {
+// promptFor is the name of the model's prompt for queries or documents, "" if it has none.
+func promptFor(kind string, info winnow.Info) string {
+	names := []string{"query", "search_query", "retrieval.query", "s2p_query"}
+	if kind == "document" {
+		names = []string{"document", "passage", "search_document", "retrieval.passage"}
+	}
+	for _, name := range names {
+		if _, ok := info.Prompts[name]; ok {
+			return name
+		}
+	}
+	return ""
+}
+
+// embed answers a request that came then.
+func (s *Server) embed(r *http.Request, q *embedRequest, start time.Time) (*embedded, error) {
 	c, err := s.prepare(r, q.asked, "embed", "embed: it has neither an embedding head nor pooling")
 	if err != nil {
 		return nil, err
@@ -190,13 +237,16 @@ func (s *Server) embed(r *http.Request, q *embedRequest) (*embedded, error) {
 			return nil, invalid("%q is %q: the model has the prompts %q", "prompt_name", p, slices.Sorted(maps.Keys(c.info.Prompts)))
 		}
 	}
+	if q.options.Prompt == "" && q.kind != "" {
+		q.options.Prompt = promptFor(q.kind, c.info)
+	}
 	sizes := make([]int, len(q.texts))
 	for i, t := range q.texts {
 		sizes[i] = len(t)
 	}
-	out := &embedded{embedRequest: q, view: c.view, vectors: make([][]float32, len(q.texts))}
+	out := &embedded{embedRequest: q, view: c.view, id: c.note.id, start: start, vectors: make([][]float32, len(q.texts))}
 	var texts []winnow.Encoding
-	err = c.encode(sizes, 0, false, func(ctx context.Context, from, to int) (tokens int, err error) {
+	err = c.encode(sizes, 0, 0, false, func(ctx context.Context, from, to int) (tokens int, err error) {
 		part, err := c.model.EncodeTexts(ctx, q.texts[from:to], q.options)
 		var long *winnow.TooLongError
 		if errors.As(err, &long) {

@@ -84,8 +84,10 @@ func (m *fakeModel) Encode(_ context.Context, query string, documents []string, 
 	for i, d := range documents {
 		words := strings.Fields(d)
 		full := 3 + len(strings.Fields(query)) + len(words)
-		if o.MaxDocumentTokens > 0 && len(words) > o.MaxDocumentTokens {
-			words = words[:o.MaxDocumentTokens]
+		if n := o.MaxDocumentTokens; n > 0 && len(words) > n && o.Truncation == winnow.TruncateLeft {
+			words = words[len(words)-n:]
+		} else if n > 0 && len(words) > n {
+			words = words[:n]
 		}
 		room := limit - 3 - len(asked)
 		if len(words) > room {

@@ -25,6 +25,7 @@ type note struct {
 	id        string
 	client    string
 	route     string
+	meant     string // path of a route, if there is none of the request's
 	model     string
 	documents int
 	tokens    int
@@ -43,25 +44,51 @@ func noteOf(ctx context.Context) *note {
 
 func clientOf(ctx context.Context) string { return noteOf(ctx).client }
 
-// A response remembers what was answered.
+// A response remembers what was answered, and gives clients so much time to read it.
 type response struct {
 	http.ResponseWriter
-	status int
-	err    *apiError
+	control *http.ResponseController
+	timeout time.Duration // of each write
+	unread  bool          // there is a body, and not all of it has been read
+	status  int
+	err     *apiError
 }
 
 func (w *response) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
+		if w.unread {
+			// net/http would wait for the rest of the body before it reads the next request.
+			w.Header().Set("Connection", "close")
+		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-func (w *response) Write(b []byte) (int, error) {
+// writePiece is how much a client is to have read within the time of a write.
+const writePiece = 64 << 10
+
+func (w *response) Write(b []byte) (written int, err error) {
 	if w.status == 0 {
-		w.status = http.StatusOK
+		w.WriteHeader(http.StatusOK)
 	}
-	return w.ResponseWriter.Write(b)
+	for len(b) > 0 && err == nil {
+		_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout)) // what has no deadlines needs none
+		var n int
+		n, err = w.ResponseWriter.Write(b[:min(len(b), writePiece)])
+		written += n
+		b = b[n:]
+	}
+	return written, err
+}
+
+// bodyRead says that all of the request's body has been read. The deadline for it would
+// otherwise go on running, and look as if the client had gone away.
+func bodyRead(w http.ResponseWriter) {
+	if r, ok := w.(*response); ok {
+		r.unread = false
+		_ = r.control.SetReadDeadline(time.Time{})
+	}
 }
 
 // Unwrap lets http.ResponseController reach what is beneath.
@@ -79,7 +106,10 @@ func noteError(w http.ResponseWriter, e *apiError) {
 func (s *Server) frame(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(writer http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		w := &response{ResponseWriter: writer}
+		w := &response{ResponseWriter: writer, control: http.NewResponseController(writer), timeout: s.options.WriteTimeout, unread: r.ContentLength != 0}
+		if w.unread {
+			_ = w.control.SetReadDeadline(start.Add(s.options.BodyTimeout))
+		}
 		n := &note{id: requestID(r.Header), client: s.clientID(r), route: "other"}
 		ctx := context.WithValue(r.Context(), noteKey{}, n)
 		n.span = s.tracer.request(r)
@@ -96,7 +126,8 @@ func (s *Server) frame(next http.Handler) http.Handler {
 		}
 		s.metrics.running.Inc()
 		defer func() {
-			if p := recover(); p != nil && p != http.ErrAbortHandler {
+			p := recover()
+			if p != nil && p != http.ErrAbortHandler {
 				s.options.Log.Error("panic", "id", n.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				if w.status == 0 {
 					writeError(w, &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: "an internal error, which the log tells of"})
@@ -104,7 +135,15 @@ func (s *Server) frame(next http.Handler) http.Handler {
 			}
 			s.metrics.running.Dec()
 			s.finish(w, r, n, start)
+			if p == http.ErrAbortHandler {
+				panic(p) // net/http closes the connection, by which the client sees that the reply is not whole
+			}
 		}()
+		if !s.hosted(r.Host) {
+			writeError(w, &apiError{Status: http.StatusForbidden, Type: typeInvalid,
+				Message: fmt.Sprintf("host %q is not served (--allowed-hosts)", hostOf(r.Host))})
+			return
+		}
 		if s.cors(w, r) {
 			return
 		}
@@ -239,6 +278,24 @@ func keyOf(h http.Header) string {
 		return strings.TrimSpace(key[7:])
 	}
 	return key
+}
+
+// hosted says whether requests to that host are answered. A page elsewhere whose name
+// is made to lead to this machine would otherwise be of the same origin.
+func (s *Server) hosted(host string) bool {
+	if host == "" || len(s.options.Hosts) == 0 || slices.Contains(s.options.Hosts, "*") {
+		return true
+	}
+	name := strings.ToLower(hostOf(host))
+	return slices.Contains(s.options.Hosts, name) || strings.HasSuffix(name, ".localhost") && slices.Contains(s.options.Hosts, "localhost")
+}
+
+// hostOf is a host without its port.
+func hostOf(host string) string {
+	if name, _, err := net.SplitHostPort(host); err == nil {
+		host = name
+	}
+	return strings.Trim(host, "[]")
 }
 
 // CORS says what pages of other origins may do. The zero value lets them do

@@ -4,7 +4,7 @@ import "net/http"
 
 // isaacus is that vendor's dialect.
 var isaacus = &rankDialect{
-	is:        func(f fields) bool { return f.has("texts") || !f.has("documents") && !f.has("input") },
+	is:        func(f fields, _ http.Header) bool { return f.has("texts") || !f.has("documents") && !f.has("input") },
 	documents: "texts",
 	strings:   true,
 	top:       []string{"top_n"},

@@ -10,7 +10,7 @@ var jina = &rankDialect{
 	give:      []string{"return_documents", "return_text"},
 	reply: func(a *ranked, _ http.Header) any {
 		return jinaReply{ID: "rerank-" + a.id, Model: a.called(), Object: "list", Usage: usageOf(a.tokens),
-			Results: a.relevance(document.asObject), Meta: metaOf(a.activation(), a.name, a.truncated)}
+			Results: a.relevance(document.asObject), Meta: metaOf(a.activation(), a.name, a.truncated, len(a.chunks))}
 	},
 }
 
@@ -27,10 +27,11 @@ type rerankMeta struct {
 	Activation  string      `json:"activation"`
 	Model       string      `json:"model"`
 	Truncated   int         `json:"truncated"`
+	Chunked     int         `json:"chunked,omitempty"` // documents that were scored by windows
 	APIVersion  apiVersion  `json:"api_version"`
 	BilledUnits billedUnits `json:"billed_units"`
 }
 
-func metaOf(activation, model string, truncated int) rerankMeta {
-	return rerankMeta{Activation: activation, Model: model, Truncated: truncated, APIVersion: apiVersion{"1"}, BilledUnits: billedUnits{1}}
+func metaOf(activation, model string, truncated, chunked int) rerankMeta {
+	return rerankMeta{Activation: activation, Model: model, Truncated: truncated, Chunked: chunked, APIVersion: apiVersion{"1"}, BilledUnits: billedUnits{1}}
 }

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"net/http"
 	"runtime"
+	"slices"
+	"strconv"
 	"time"
 	"unicode/utf8"
 
@@ -13,15 +15,28 @@ import (
 
 // The routes of llama.cpp's server beside reranking.
 
-// health answers GET /health.
-func (s *Server) health(w http.ResponseWriter, _ *http.Request) error {
+// health answers GET /health: whether requests can be answered.
+func (s *Server) health(w http.ResponseWriter, r *http.Request) error {
+	if err := s.readiness(); err != nil {
+		return err
+	}
+	return s.live(w, r)
+}
+
+// live answers GET /livez: whether the server runs at all, loading or stopping too.
+func (s *Server) live(w http.ResponseWriter, _ *http.Request) error {
+	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
+	return nil
+}
+
+// readiness is why no requests can be answered, if so.
+func (s *Server) readiness() error {
 	if s.stopping.Load() {
 		return unavailable(time.Second, "the server is stopping")
 	}
 	if ok, err := s.registry.ready(); !ok {
 		return errLoading(err)
 	}
-	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	return nil
 }
 
@@ -88,32 +103,63 @@ var vocabTypes = map[string]int{"SentencePiece": 1, "BPE": 2, "WordPiece": 3, "U
 func (s *Server) models(w http.ResponseWriter, _ *http.Request) error {
 	list := modelList{Models: []modelEntry{}, Object: "list", Data: []modelData{}}
 	for _, m := range s.registry.status() {
-		aliases, tags := m.spec.Aliases, m.spec.Tags
-		if aliases == nil {
-			aliases = []string{}
-		}
-		if tags == nil {
-			tags = []string{}
-		}
-		data := modelData{ID: m.spec.Name, Aliases: aliases, Tags: tags, Object: "model", OwnedBy: "winnow", Status: modelStatus{Value: m.state.String()}}
-		if m.err != nil {
-			data.Status.Error = m.err.Error()
-		}
-		entry := modelEntry{Name: m.spec.Name, Model: m.spec.Name, Type: "model", Tags: tags, Capabilities: []string{"rerank"},
-			Details: modelDetails{Families: []string{}}}
+		data := m.data()
+		entry := modelEntry{Name: m.spec.Name, Model: m.spec.Name, Type: "model", Tags: data.Tags, Capabilities: []string{"rerank"}, Details: m.details()}
 		if m.known {
-			data.Created = m.loadedAt.Unix()
-			data.Meta = &modelMeta{vocabTypes[m.info.Tokenizer], m.info.Vocabulary, m.info.MaxLength, m.info.MaxLength, m.info.Hidden,
-				m.info.Parameters, m.info.FileBytes, string(m.info.Precision)}
 			entry.Capabilities = m.info.Tasks
-			entry.Details.Format, entry.Details.Family = m.info.Format, m.info.Architecture
-			entry.Details.QuantizationLevel = string(m.info.Precision)
 		}
 		list.Models = append(list.Models, entry)
 		list.Data = append(list.Data, data)
 	}
 	writeJSON(w, http.StatusOK, list)
 	return nil
+}
+
+// model answers GET /v1/models/{id}.
+func (s *Server) model(w http.ResponseWriter, r *http.Request) error {
+	id := r.PathValue("id")
+	slot, err := s.registry.find(id)
+	if err != nil {
+		return err
+	}
+	for _, m := range s.registry.status() {
+		if m.spec.Name == slot.spec.Name {
+			one := oneModel{modelData: m.data(), ModelName: m.spec.Name, ModelType: "rerank"}
+			if slices.Contains(m.info.Tasks, "embed") {
+				one.ModelType = "embedding"
+			}
+			writeJSON(w, http.StatusOK, one)
+		}
+	}
+	return nil
+}
+
+// oneModel is a model with what Xinference's clients ask of it.
+type oneModel struct {
+	modelData
+	ModelName string `json:"model_name"`
+	ModelType string `json:"model_type"` // "rerank" or "embedding"
+}
+
+func (m *status) data() modelData {
+	data := modelData{ID: m.spec.Name, Aliases: append([]string{}, m.spec.Aliases...), Tags: append([]string{}, m.spec.Tags...), Object: "model",
+		OwnedBy: "winnow", Status: modelStatus{Value: m.state.String()}}
+	if m.err != nil {
+		data.Status.Error = m.err.Error()
+	}
+	if m.known {
+		data.Created = m.loadedAt.Unix()
+		data.Meta = &modelMeta{vocabTypes[m.info.Tokenizer], m.info.Vocabulary, m.info.MaxLength, m.info.MaxLength, m.info.Hidden,
+			m.info.Parameters, m.info.FileBytes, string(m.info.Precision)}
+	}
+	return data
+}
+
+func (m *status) details() modelDetails {
+	if !m.known {
+		return modelDetails{Families: []string{}}
+	}
+	return modelDetails{Format: m.info.Format, Family: m.info.Architecture, Families: []string{}, QuantizationLevel: string(m.info.Precision)}
 }
 
 // firstModel is the default model as it is known.
@@ -204,32 +250,35 @@ type tokenPiece struct {
 
 // tokenize answers POST /tokenize.
 func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.body(w, r)
+	var model, content string
+	var special, pieces bool
+	err := s.read(w, r, func(f fields) (err error) {
+		var ok bool
+		if content, ok = jsonString(f["content"]); !ok {
+			return f.wrong("content", "a string")
+		}
+		if special, err = f.boolean("add_special", false); err != nil {
+			return err
+		}
+		if _, err = f.boolean("parse_special", true); err != nil {
+			return err
+		}
+		if pieces, err = f.boolean("with_pieces", false); err != nil {
+			return err
+		}
+		model, err = f.str("model")
+		return err
+	})
 	if err != nil {
 		return err
 	}
-	content, ok := jsonString(f["content"])
-	if !ok {
-		return f.wrong("content", "a string")
-	}
-	special, err := f.boolean("add_special", false)
-	if err != nil {
-		return err
-	}
-	if _, err := f.boolean("parse_special", true); err != nil {
-		return err
-	}
-	pieces, err := f.boolean("with_pieces", false)
-	if err != nil {
-		return err
-	}
-	c, err := s.named(r, f)
+	c, err := s.prepare(r, model, "", "")
 	if err != nil {
 		return err
 	}
 	defer c.close()
 	var tokens []winnow.Token
-	err = c.encode([]int{len(content)}, 0, true, func(context.Context, int, int) (int, error) {
+	err = c.encode([]int{len(content)}, 0, 0, true, func(context.Context, int, int) (int, error) {
 		var err error
 		tokens, err = c.model.Tokenize(content, special)
 		return len(tokens), err
@@ -271,28 +320,23 @@ const maxTokens = 1 << 20
 
 // detokenize answers POST /detokenize.
 func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.body(w, r)
-	if err != nil {
-		return err
-	}
-	c, err := s.named(r, f)
-	if err != nil {
-		return err
-	}
-	defer c.close()
+	var c *call
 	ids := []int{}
-	if string(f["tokens"]) != "[]" {
-		err = f.list("tokens", maxTokens, "token ids", func(i int, raw json.RawMessage) error {
-			var id int
-			if json.Unmarshal(raw, &id) != nil || id < 0 || id >= c.info.Vocabulary {
-				return invalid("tokens[%d] is %s: expected a token id from 0 to %d", i, describe(raw), c.info.Vocabulary-1)
-			}
-			ids = append(ids, id)
-			return nil
-		})
-		if err != nil {
+	err := s.read(w, r, func(f fields) (err error) {
+		if c, err = s.named(r, f); err != nil || string(f["tokens"]) == "[]" {
 			return err
 		}
+		return f.list("tokens", maxTokens, "token ids", func(i int, raw json.RawMessage) error {
+			id, err := c.token("tokens", i, raw)
+			ids = append(ids, id)
+			return err
+		})
+	})
+	if c != nil {
+		defer c.close()
+	}
+	if err != nil {
+		return err
 	}
 	content, err := c.model.Detokenize(ids)
 	if err != nil {
@@ -302,18 +346,25 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
+// token is element i of a list of token ids.
+func (c *call) token(name string, i int, raw json.RawMessage) (int, error) {
+	id, err := strconv.Atoi(string(raw))
+	if err != nil || id < 0 || id >= c.info.Vocabulary {
+		return 0, invalid("%s[%d] is %s: expected a token id from 0 to %d", name, i, describe(raw), c.info.Vocabulary-1)
+	}
+	return id, nil
+}
+
 // chat answers for the routes of conversations.
 func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
-	f, err := s.body(w, r)
-	if err != nil {
-		return err
-	}
-	c, err := s.named(r, f)
-	if err != nil {
-		return err
-	}
-	defer c.close()
-	return notSupported("model %q cannot hold a conversation: send the prompt to /completion", c.name)
+	return s.read(w, r, func(f fields) error {
+		c, err := s.named(r, f)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		return notSupported("model %q cannot hold a conversation: send the prompt to /completion", c.name)
+	})
 }
 
 // named prepares a call of the model that a request names, whatever it can do.

@@ -163,6 +163,7 @@ func (s *Server) metricsPage(w http.ResponseWriter, r *http.Request) error {
 	if !s.options.Metrics {
 		return notSupported("this server does not show metrics. Start it with `--metrics`")
 	}
+	w.Header().Set("Process-Start-Time-Unix", strconv.FormatInt(s.started.Unix(), 10)) // as llama.cpp's server has it
 	s.metrics.handler.ServeHTTP(w, r)
 	return nil
 }

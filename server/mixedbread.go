@@ -5,7 +5,7 @@ import "net/http"
 // mixedbread is that vendor's dialect: documents are called input, and come back as they
 // were given.
 var mixedbread = &rankDialect{
-	is:        func(f fields) bool { return f.has("input") && !f.has("documents") },
+	is:        func(f fields, _ http.Header) bool { return f.has("input") && !f.has("documents") },
 	documents: "input",
 	top:       []string{"top_k", "top_n"},
 	give:      []string{"return_input", "return_documents"},

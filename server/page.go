@@ -36,7 +36,7 @@ func Files(files fs.FS) http.Handler {
 			name += "index.html"
 		}
 		info, err := fs.Stat(files, name)
-		if err != nil || info.IsDir() {
+		if err != nil || !info.Mode().IsRegular() { // nothing ever comes of a pipe, say
 			NotFound(w, r)
 			return
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"unicode/utf8"
 
 	"github.com/winnow-rerank/winnow"
 )
@@ -19,6 +20,9 @@ type rankRequest struct {
 	raw       bool // scores are logits
 	topN      int  // 0: all
 	give      bool // the documents back
+	many      bool // questions came as a list
+	chunk     bool // documents that are too long are scored by windows
+	chunks    int  // at most so many of each; 0: all
 }
 
 // A question is a query with the documents that are to be scored against it.
@@ -34,6 +38,7 @@ type ranked struct {
 	id        string          // of the request
 	results   []winnow.Result // in the documents' order, all questions counted through
 	tokens    int             // of all pairs
+	chunks    map[int]chunk   // of documents that were scored by windows
 	truncated int             // documents that were cut
 }
 
@@ -47,14 +52,17 @@ func (s *Server) rank(r *http.Request, q *rankRequest) (*ranked, error) {
 	out := &ranked{rankRequest: q, view: c.view, id: c.note.id}
 	cache := s.cache
 	if c.info.Listwise {
-		cache = nil
+		if q.chunk && q.chunks == 0 {
+			return nil, invalid("%q is %q: model %q ranks a list as a whole, without windows", "overflow", "chunk", c.name)
+		}
+		cache, q.chunk = nil, false
 	}
 	// What is not in the cache remains to be done.
 	var rest remainder
 	for _, ask := range q.questions {
 		var keys keyer
 		if cache != nil {
-			keys = newKeyer(c.name, ask.query, q.options)
+			keys = newKeyer(c.name, ask.query, q)
 		}
 		for _, d := range ask.documents {
 			n := len(out.results)
@@ -63,7 +71,7 @@ func (s *Server) rank(r *http.Request, q *rankRequest) (*ranked, error) {
 			if cache != nil {
 				p.key = keys.key(d)
 				if hit, ok := cache.get(p.key); ok {
-					out.set(n, hit.result, hit.truncated)
+					out.set(n, hit)
 					s.metrics.cacheHits.Inc()
 					continue
 				}
@@ -74,7 +82,7 @@ func (s *Server) rank(r *http.Request, q *rankRequest) (*ranked, error) {
 	}
 	c.note.documents = len(out.results)
 	if len(rest) > 0 {
-		pairs, err := rest.encode(c, q.options)
+		pairs, err := rest.encode(c, q)
 		if err != nil {
 			return nil, err
 		}
@@ -84,10 +92,14 @@ func (s *Server) rank(r *http.Request, q *rankRequest) (*ranked, error) {
 		if err != nil {
 			return nil, err
 		}
-		for i, p := range rest {
-			out.set(p.number, results[i], pairs[i].Truncated())
+		at := 0
+		for _, p := range rest {
+			n := max(1, len(p.chunks))
+			scored := p.best(results[at:at+n], pairs[at:at+n])
+			at += n
+			out.set(p.number, scored)
 			if cache != nil {
-				cache.put(cached{p.key, results[i], pairs[i].Truncated()})
+				cache.put(scored)
 			}
 		}
 	}
@@ -96,15 +108,21 @@ func (s *Server) rank(r *http.Request, q *rankRequest) (*ranked, error) {
 }
 
 // set is the result of document n.
-func (a *ranked) set(n int, result winnow.Result, truncated bool) {
-	result.Index = n
+func (a *ranked) set(n int, s cached) {
+	s.result.Index = n
 	if a.raw {
-		result.Score = result.Logit
+		s.result.Score = s.result.Logit
 	}
-	a.results[n] = result
-	a.tokens += result.Tokens
-	if truncated {
+	a.results[n] = s.result
+	a.tokens += s.result.Tokens
+	if s.truncated {
 		a.truncated++
+	}
+	if s.chunk.Of > 0 {
+		if a.chunks == nil {
+			a.chunks = make(map[int]chunk)
+		}
+		a.chunks[n] = s.chunk
 	}
 }
 
@@ -115,16 +133,45 @@ type pending struct {
 	number          int // of the document, all questions counted through
 	query, document string
 	key             cacheKey
+	chunks          []chunk // if it is scored by windows
+}
+
+// best is the result of the best of a document's windows, with the tokens of all.
+func (p *pending) best(results []winnow.Result, pairs []winnow.Encoding) cached {
+	s := cached{key: p.key}
+	best, tokens := 0, 0
+	for i, r := range results {
+		tokens += r.Tokens
+		s.truncated = s.truncated || pairs[i].Truncated()
+		if r.Logit > results[best].Logit {
+			best = i
+		}
+	}
+	s.result = results[best]
+	s.result.Tokens = tokens
+	if n := len(p.chunks); n > 0 {
+		s.chunk = p.chunks[best]
+		s.truncated = s.truncated || p.chunks[n-1].End < utf8.RuneCountInString(p.document)
+	}
+	return s
 }
 
 // encode makes tokens of the pairs.
-func (r remainder) encode(c *call, o winnow.EncodeOptions) ([]winnow.Encoding, error) {
+func (r remainder) encode(c *call, q *rankRequest) ([]winnow.Encoding, error) {
+	o := q.options
+	if q.chunk {
+		o.Truncation = winnow.TruncateRight // to see what is too long
+	}
 	sizes := make([]int, len(r))
+	more := int64(0)
 	for i, p := range r {
 		sizes[i] = len(p.query) + len(p.document)
+		if q.chunk { // which may be of many times the model's length
+			more += max(0, int64(len(p.document)/4-c.info.MaxLength))
+		}
 	}
 	pairs := make([]winnow.Encoding, 0, len(r))
-	err := c.encode(sizes, 0, c.info.Listwise, func(ctx context.Context, from, to int) (tokens int, err error) {
+	err := c.encode(sizes, more, 0, c.info.Listwise, func(ctx context.Context, from, to int) (tokens int, err error) {
 		for from < to {
 			// The documents of one query are encoded together.
 			query := r[from].query
@@ -139,10 +186,18 @@ func (r remainder) encode(c *call, o winnow.EncodeOptions) ([]winnow.Encoding, e
 			if err != nil {
 				return tokens, r.tooLong(err, from)
 			}
-			for _, p := range part {
-				tokens += p.Tokens()
+			for i, p := range part {
+				list := []winnow.Encoding{p}
+				if q.chunk && p.Truncated() {
+					if list, r[from+i].chunks, err = c.chunks(ctx, query, documents[i], p, o, q.chunks); err != nil {
+						return tokens, err
+					}
+				}
+				for _, p := range list {
+					tokens += p.Tokens()
+				}
+				pairs = append(pairs, list...)
 			}
-			pairs = append(pairs, part...)
 			from += len(documents)
 		}
 		return tokens, nil
@@ -204,13 +259,13 @@ func WriteRanking(w io.Writer, r Ranking) error {
 		r.Activation = "none"
 	}
 	reply := jinaReply{ID: "rerank-" + requestID(nil), Model: r.Model, Object: "list", Usage: usage{r.Tokens, r.Tokens}, Results: []rerankResult{},
-		Meta: metaOf(r.Activation, r.Model, r.Truncated)}
+		Meta: metaOf(r.Activation, r.Model, r.Truncated, 0)}
 	for _, result := range r.Results {
 		document := textReply{Text: result.Document}
 		if r.IDs != nil {
 			document.ID = r.IDs[result.Index]
 		}
-		reply.Results = append(reply.Results, rerankResult{result.Index, result.Score, document})
+		reply.Results = append(reply.Results, rerankResult{Index: result.Index, Score: result.Score, Document: document})
 	}
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)

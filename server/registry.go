@@ -133,6 +133,9 @@ func (r *registry) find(name string) (*slot, error) {
 			return s, nil
 		}
 	}
+	if short, ok := strings.CutSuffix(name, ":latest"); ok { // ollama's clients put it there
+		return r.find(short)
+	}
 	if name == "" || name == "default" || len(r.slots) == 1 {
 		return r.slots[0], nil
 	}

@@ -357,7 +357,9 @@ func TestSchedulerFailureIsItsOwn(t *testing.T) {
 
 type panicking struct{ fakeModel }
 
-func (*panicking) ScoreEncoded(context.Context, []winnow.Encoding) ([]winnow.Result, error) { panic("oh") }
+func (*panicking) ScoreEncoded(context.Context, []winnow.Encoding) ([]winnow.Result, error) {
+	panic("oh")
+}
 
 func TestSchedulerPanic(t *testing.T) {
 	s := newScheduler(&panicking{}, 100, 1000, nil)

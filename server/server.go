@@ -11,6 +11,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"time"
+
+	"github.com/winnow-rerank/winnow/internal/nearest"
 )
 
 // Options says what a server serves and what it lets clients do. Zero values
@@ -37,9 +39,24 @@ type Options struct {
 	// Timeout bounds the time of a request (1 hour). Clients may ask for less
 	// with the header X-Request-Timeout.
 	Timeout time.Duration
+	// BodyTimeout bounds the time in which a request's body is to come (2 minutes),
+	// WriteTimeout that in which a client is to read 64 KiB of a reply, or an event of
+	// one (30 seconds).
+	BodyTimeout, WriteTimeout time.Duration
+	// Grace is how long Serve waits, when it is to stop, for the requests that it has
+	// (30 seconds). Then they are given up.
+	Grace time.Duration
+
+	// Sampling is what completions do where a request does not say; nil is
+	// DefaultSampling.
+	Sampling *Sampling
 
 	// APIKeys are what clients must show one of, if there are any.
 	APIKeys []string
+	// Hosts are the names by which the server may be asked; without any, it may be by
+	// all. It is for servers that only this machine can reach, which a page in a browser
+	// here could reach too, under a name of its own.
+	Hosts []string
 	// CORS is what web pages from elsewhere may do; nothing by default.
 	CORS CORS
 	// Prefix is put before every path, for example "/api".
@@ -63,6 +80,20 @@ type Options struct {
 	Trace TraceOptions
 }
 
+// Sampling says how completions choose their tokens; see winnow.CompleteOptions.
+type Sampling struct {
+	MaxTokens               int // -1: no bound but the context
+	Temperature, TopP, MinP float64
+	TopK                    int
+	Seed                    int64 // -1: another for each request
+	IgnoreEnd               bool
+}
+
+// DefaultSampling is what llama.cpp's server does.
+func DefaultSampling() *Sampling {
+	return &Sampling{MaxTokens: -1, Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: -1}
+}
+
 func (o *Options) setDefaults() {
 	def := func(v *int, d int) {
 		if *v <= 0 {
@@ -75,8 +106,14 @@ func (o *Options) setDefaults() {
 	if o.MaxBody <= 0 {
 		o.MaxBody = 32 << 20
 	}
-	if o.Timeout <= 0 {
-		o.Timeout = time.Hour
+	for v, d := range map[*time.Duration]time.Duration{&o.Timeout: time.Hour, &o.BodyTimeout: 2 * time.Minute,
+		&o.WriteTimeout: 30 * time.Second, &o.Grace: 30 * time.Second} {
+		if *v <= 0 {
+			*v = d
+		}
+	}
+	if o.Sampling == nil {
+		o.Sampling = DefaultSampling()
 	}
 	if o.Version == "" {
 		o.Version = "dev"
@@ -95,13 +132,15 @@ type Server struct {
 	tracer   *tracer
 	keys     keySet
 	handler  http.Handler
+	large    chan struct{} // holds one while a large body is taken apart
+	started  time.Time
 	stopping atomic.Bool
 }
 
 // New makes a server. Nothing is loaded before Start.
 func New(o Options) (*Server, error) {
 	o.setDefaults()
-	s := &Server{options: o, cache: newScoreCache(o.CacheSize), keys: newKeySet(o.APIKeys)}
+	s := &Server{options: o, cache: newScoreCache(o.CacheSize), keys: newKeySet(o.APIKeys), large: make(chan struct{}, 1), started: time.Now()}
 	var err error
 	s.registry, err = newRegistry(o.Models, o.ModelsMax, o.Log, func(name string, m Model, broken func(error)) *scheduler {
 		most := s.batchTokens(m.Info().Threads)
@@ -130,6 +169,10 @@ func (s *Server) batchTokens(threads int) int {
 // could be; of others that fail the log tells.
 func (s *Server) Start(ctx context.Context) error { return s.registry.start(ctx) }
 
+// Reload loads the models that are loaded once more, for files that have changed.
+// Requests go on meanwhile, with what was loaded before.
+func (s *Server) Reload(ctx context.Context) { s.registry.reload(ctx) }
+
 // Close unloads the models and sends what is left of the traces. The requests
 // under way must have ended.
 func (s *Server) Close() {
@@ -142,10 +185,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.S
 
 // Serve answers on the listeners, over TLS if config is not nil, and loads the
 // models meanwhile. When ctx is done it takes no more requests, answers those
-// that it has and returns nil.
+// that it has, as far as Grace allows, and returns nil.
 func (s *Server) Serve(ctx context.Context, config *tls.Config, listeners ...net.Listener) error {
+	requests, giveUp := context.WithCancelCause(context.Background())
+	defer giveUp(nil)
 	h := &http.Server{
 		Handler:           s,
+		BaseContext:       func(net.Listener) context.Context { return requests },
 		ReadHeaderTimeout: 10 * time.Second,
 		WriteTimeout:      s.options.Timeout + time.Minute,
 		IdleTimeout:       2 * time.Minute,
@@ -178,11 +224,15 @@ func (s *Server) Serve(ctx context.Context, config *tls.Config, listeners ...net
 	case <-ctx.Done():
 	}
 	s.stopping.Store(true)
-	// Everything that was accepted is answered; each request has its own limit.
-	end, cancel := context.WithTimeout(context.Background(), s.options.Timeout)
+	end, cancel := context.WithTimeout(context.Background(), s.options.Grace)
 	defer cancel()
-	if stop := h.Shutdown(end); stop != nil {
-		_ = h.Close()
+	if h.Shutdown(end) != nil {
+		giveUp(errStopping())
+		last, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if h.Shutdown(last) != nil {
+			_ = h.Close()
+		}
 	}
 	s.Close()
 	return err
@@ -204,9 +254,17 @@ func (s *Server) table() []route {
 	routes := []route{
 		{path: "/health", get: s.health, open: true, early: true},
 		{path: "/v1/health", get: s.health, open: true, early: true},
+		{path: "/readyz", get: s.health, open: true, early: true},
+		{path: "/livez", get: s.live, open: true, early: true},
+		{path: "/.well-known/ready", get: s.wellKnown, open: true, early: true},
+		{path: "/.well-known/live", get: s.wellKnown, open: true, early: true},
+		{path: "/meta", get: s.meta, open: true},
+		{path: "/api/tags", get: s.tags},
+		{path: "/api/version", get: s.version, early: true},
 		{path: "/openapi.json", get: s.openAPI, early: true},
 		{path: "/v1/models", get: s.models},
 		{path: "/models", get: s.models},
+		{path: "/v1/models/{id...}", get: s.model},
 		{path: "/props", get: s.props, post: s.setProps},
 		{path: "/slots", get: s.slots},
 		{path: "/info", get: s.info},
@@ -218,7 +276,11 @@ func (s *Server) table() []route {
 		post  handler
 		paths []string
 	}{
-		{s.reranking(tei, mixedbread, voyage, jina), []string{"/v1/rerank", "/rerank", "/v1/reranking", "/reranking"}},
+		{s.reranking(tei, mixedbread, weaviate, voyage, jina), []string{"/v1/rerank", "/rerank", "/v1/reranking", "/reranking"}},
+		{s.reranking(jina), []string{"/api/rerank", "/compatible-api/v1/reranks"}},
+		{s.reranking(nim), []string{"/v1/ranking", "/v1/retrieval/{vendor}/reranking", "/v1/retrieval/{vendor}/{model}/reranking"}},
+		{s.reranking(dashscope), []string{"/api/v1/services/rerank/text-rerank/text-rerank"}},
+		{s.reranking(teiPredict), []string{"/predict"}},
 		{s.reranking(vllm, cohere), []string{"/v2/rerank"}},
 		{s.reranking(vllmScore), []string{"/v1/score", "/score"}},
 		{s.reranking(isaacus, mixedbread, voyage, jina), []string{"/v1/rerankings"}},
@@ -226,6 +288,13 @@ func (s *Server) table() []route {
 		{s.embedding(openAIEmbeddings), []string{"/v1/embeddings"}},
 		{s.embedding(llamaEmbeddings), []string{"/embeddings", "/embedding"}},
 		{s.embedding(teiEmbed), []string{"/embed"}},
+		{s.embedding(teiSimilarity), []string{"/similarity"}},
+		{s.embedAll, []string{"/embed_all"}},
+		{s.root(), []string{"/"}},
+		{s.embedding(cohereEmbed1), []string{"/v1/embed"}},
+		{s.embedding(cohereEmbed2), []string{"/v2/embed"}},
+		{s.embedding(ollamaEmbed), []string{"/api/embed"}},
+		{s.embedding(ollamaEmbedding), []string{"/api/embeddings"}},
 		{s.completion(llamaCompletions), []string{"/completion", "/completions"}},
 		{s.completion(openAICompletions), []string{"/v1/completions"}},
 		{s.chat, []string{"/v1/chat/completions", "/chat/completions"}},
@@ -239,18 +308,40 @@ func (s *Server) table() []route {
 
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
+	var known []string
+	var root http.Handler
 	for _, r := range s.table() {
+		if r.path == "/" { // which is a pattern for all paths
+			root = s.endpoint(r)
+			continue
+		}
 		mux.Handle(r.path, s.endpoint(r))
+		known = append(known, r.path)
 	}
 	if s.options.Pprof {
 		s.mountPprof(mux)
 	}
-	mux.Handle("/", s.elsewhere())
-	var h http.Handler = mux
+	mux.Handle("/", s.elsewhere(root, known))
+	h := withoutSlash(mux)
 	if s.options.Prefix != "" {
 		h = under(s.options.Prefix, h)
 	}
 	return s.frame(h)
+}
+
+// withoutSlash serves a route by its path with a slash behind it, too.
+func withoutSlash(mux *http.ServeMux) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		path := strings.TrimRight(r.URL.Path, "/")
+		if _, pattern := mux.Handler(r); pattern == "/" && path != r.URL.Path && path != "" {
+			bare := r.Clone(r.Context())
+			bare.URL.Path, bare.URL.RawPath = path, ""
+			if _, pattern := mux.Handler(bare); pattern != "/" {
+				r = bare
+			}
+		}
+		mux.ServeHTTP(w, r)
+	})
 }
 
 // under serves the paths that begin with prefix, which is left out.
@@ -304,10 +395,14 @@ func (s *Server) endpoint(r route) http.Handler {
 }
 
 // elsewhere answers for all paths that are no route.
-func (s *Server) elsewhere() http.Handler {
+func (s *Server) elsewhere(root http.Handler, known []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" && r.Method == http.MethodPost {
+			root.ServeHTTP(w, r)
+			return
+		}
 		note := noteOf(r.Context())
-		note.route = "other"
+		note.route, note.meant = "other", meant(r.URL.Path, known)
 		if s.options.Page != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			note.route = "page"
 			s.options.Page.ServeHTTP(w, r)
@@ -317,15 +412,35 @@ func (s *Server) elsewhere() http.Handler {
 			writeError(w, errKey())
 			return
 		}
-		writeError(w, errNotFound())
+		NotFound(w, r)
 	})
 }
 
-// NotFound answers as for a path that does not exist; a Page handler may use it.
-func NotFound(w http.ResponseWriter, r *http.Request) { writeError(w, errNotFound()) }
+// meant is the known path that one that does not exist was perhaps to be, or "": the
+// nearest, or the longest that it ends in.
+func meant(path string, known []string) string {
+	path = strings.TrimRight(path, "/")
+	best := ""
+	if len(path) <= 100 {
+		best = nearest.Of(path, known, max(2, len(path)/5))
+	}
+	if best == "" {
+		for _, k := range known {
+			if len(k) > len(best) && strings.HasSuffix(path, k) {
+				best = k
+			}
+		}
+	}
+	return best
+}
 
-func errNotFound() *apiError {
-	return &apiError{Status: http.StatusNotFound, Type: typeNotFound, Message: "File Not Found"}
+// NotFound answers as for a path that does not exist; a Page handler may use it.
+func NotFound(w http.ResponseWriter, r *http.Request) {
+	message := "File Not Found"
+	if best := noteOf(r.Context()).meant; best != "" {
+		message += ": did you mean " + best + "?"
+	}
+	writeError(w, &apiError{Status: http.StatusNotFound, Type: typeNotFound, Message: message})
 }
 
 func methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed []string) error {
@@ -351,9 +466,4 @@ func errLoading(failure error) *apiError {
 		return unavailable(retryAfter, "no model could be loaded: %v", failure)
 	}
 	return unavailable(time.Second, "Loading model")
-}
-
-// body reads the request's JSON.
-func (s *Server) body(w http.ResponseWriter, r *http.Request) (fields, error) {
-	return readBody(w, r, s.options.MaxBody)
 }

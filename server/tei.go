@@ -1,6 +1,10 @@
 package server
 
 import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -9,7 +13,7 @@ import (
 
 // tei is the dialect of Hugging Face text-embeddings-inference, known by texts.
 var tei = &rankDialect{
-	is:        func(f fields) bool { return f.has("texts") && !f.has("documents") },
+	is:        func(f fields, _ http.Header) bool { return f.has("texts") && !f.has("documents") },
 	documents: "texts",
 	strings:   true,
 	top:       []string{"top_n"},
@@ -67,6 +71,141 @@ func teiError(e *apiError) string {
 func writeTEIError(w http.ResponseWriter, e *apiError) {
 	errorHeader(w, e)
 	writeJSON(w, e.Status, map[string]any{"error": e.Message, "error_type": teiError(e)})
+}
+
+// teiSimilarity is the dialect of /similarity: the cosines of one text with others.
+var teiSimilarity = &embedDialect{
+	unwrap: func(f fields) (fields, error) {
+		inputs, ok := jsonObject(f["inputs"])
+		if !ok {
+			return nil, f.wrong("inputs", "an object with source_sentence and sentences")
+		}
+		source, ok := jsonString(inputs["source_sentence"])
+		if !ok {
+			return nil, inputs.wrong("source_sentence", "a string")
+		}
+		list := []string{source}
+		sentences, err := inputs.texts("sentences", math.MaxInt)
+		if err != nil {
+			return nil, err
+		}
+		all, _ := jsonObject(f["parameters"])
+		if all == nil {
+			all = fields{}
+		}
+		if all["inputs"], err = json.Marshal(append(list, sentences...)); err != nil {
+			return nil, err
+		}
+		if f.has("model") {
+			all["model"] = f["model"]
+		}
+		return all, nil
+	},
+	input: []string{"inputs"},
+	reply: func(a *embedded, h http.Header) any {
+		computeHeaders(h, characters(a.texts), a.tokens)
+		list := make([]float32, len(a.vectors)-1)
+		for i, v := range a.vectors[1:] {
+			list[i] = cosine(a.vectors[0], v)
+		}
+		return list
+	},
+	fail: writeTEIError,
+}
+
+// cosine is that of two vectors, 0 if one of them is.
+func cosine(a, b []float32) float32 {
+	var ab, aa, bb float64
+	for i, x := range a {
+		ab += float64(x) * float64(b[i])
+		aa += float64(x) * float64(x)
+		bb += float64(b[i]) * float64(b[i])
+	}
+	if ab == 0 {
+		return 0
+	}
+	return float32(ab / math.Sqrt(aa*bb))
+}
+
+// teiPredict is the dialect of /predict: pairs of texts, each with the classifier's label
+// that says that they belong together.
+var teiPredict = &rankDialect{
+	read: func(f fields, q *rankRequest, most int) error {
+		const want = "two texts, or an array of such pairs"
+		pair := func(v json.RawMessage) (texts []string, ok bool) {
+			return texts, json.Unmarshal(v, &texts) == nil && len(texts) == 2
+		}
+		if texts, ok := pair(f["inputs"]); ok {
+			q.questions = []question{{texts[0], texts[1:]}}
+			return nil
+		}
+		q.many = true
+		return f.list("inputs", most, "pairs of texts", func(i int, v json.RawMessage) error {
+			texts, ok := pair(v)
+			if !ok {
+				return invalid("inputs[%d] is %s: expected %s", i, describe(v), want)
+			}
+			q.questions = append(q.questions, question{texts[0], texts[1:]})
+			return nil
+		})
+	},
+	reply: func(a *ranked, h http.Header) any {
+		label := orElse(a.info.Relevant, "LABEL_0")
+		list := make([][]teiPrediction, len(a.results))
+		n := 0
+		for i, r := range a.results {
+			list[i] = []teiPrediction{{r.Score, label}}
+			n += utf8.RuneCountInString(a.questions[i].query) + characters(a.questions[i].documents)
+		}
+		computeHeaders(h, n, a.tokens)
+		if !a.many {
+			return list[0]
+		}
+		return list
+	},
+	fail: writeTEIError,
+}
+
+type teiPrediction struct {
+	Score float64 `json:"score"`
+	Label string  `json:"label"`
+}
+
+// root answers POST /, where TEI does what its model does.
+func (s *Server) root() handler {
+	rank, embed, similar := s.reranking(tei), s.embedding(teiEmbed), s.embedding(teiSimilarity)
+	return func(w http.ResponseWriter, r *http.Request) error {
+		var next handler
+		body, err := readBody(w, r, s.options.MaxBody)
+		if err == nil {
+			f, _ := parseObject(body)
+			switch {
+			case f.has("texts") || f.has("query"):
+				next = rank
+			case len(f["inputs"]) > 0 && f["inputs"][0] == '{':
+				next = similar
+			default:
+				next = embed
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			r.Header.Del("Content-Encoding")
+			return next(w, r)
+		}
+		return err
+	}
+}
+
+// embedAll answers POST /embed_all.
+func (s *Server) embedAll(w http.ResponseWriter, r *http.Request) error {
+	return s.read(w, r, func(f fields) error {
+		c, err := s.named(r, f)
+		if err == nil {
+			defer c.close()
+			err = notSupported("model %q gives one vector for a text (/embed), not one for each token", c.name)
+		}
+		writeTEIError(w, asAPIError(err))
+		return nil
+	})
 }
 
 // info answers GET /info.

@@ -7,7 +7,7 @@ import (
 
 // vllm is that server's dialect of reranking, known on Cohere's route by fields of its own.
 var vllm = &rankDialect{
-	is: func(f fields) bool {
+	is: func(f fields, _ http.Header) bool {
 		return f.has("truncate_prompt_tokens", "truncation_side", "max_tokens_per_query", "use_activation", "activation",
 			"chat_template_kwargs", "chat_template", "mm_processor_kwargs", "add_special_tokens")
 	},

@@ -1,10 +1,18 @@
 package server
 
-import "net/http"
+import (
+	"net/http"
+	"regexp"
+	"strings"
+)
 
-// voyage is that vendor's dialect, known by top_k.
+// voyage is that vendor's dialect. It is known by top_k; where a client leaves that out, by
+// what the client calls itself, or the model.
 var voyage = &rankDialect{
-	is:        func(f fields) bool { return f.hasKey("top_k") },
+	is: func(f fields, h http.Header) bool {
+		model, _ := jsonString(f["model"])
+		return f.hasKey("top_k") || strings.HasPrefix(h.Get("User-Agent"), "voyageai/") || voyageModels.MatchString(model) && !f.hasKey("top_n")
+	},
 	documents: "documents",
 	top:       []string{"top_k"},
 	give:      []string{"return_documents", "return_input"},
@@ -12,6 +20,9 @@ var voyage = &rankDialect{
 		return voyageReply{Object: "list", Data: a.relevance(document.asGiven), Model: a.called(), Usage: voyageUsage{a.tokens}}
 	},
 }
+
+// voyageModels are the names of Voyage's rerankers. (Cohere's go on with a v or a word.)
+var voyageModels = regexp.MustCompile(`^(voyageai/)?rerank-(lite-)?\d`)
 
 type voyageReply struct {
 	Object string         `json:"object"`

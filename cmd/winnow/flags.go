@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/nearest"
 )
 
 // The flags of llama.cpp's server, and those that winnow serve has beside them.
@@ -82,6 +84,15 @@ const effectiveFlags = `
 --max-documents =max-documents V
 --cache-size =cache-size V
 --pprof =pprof
+-n --predict --n-predict =n-predict V LLAMA_ARG_N_PREDICT
+-s --seed =seed V
+--ignore-eos =ignore-eos
+--temp --temperature =temp V LLAMA_ARG_TEMPERATURE
+--top-k =top-k V LLAMA_ARG_TOP_K
+--top-p =top-p V LLAMA_ARG_TOP_P
+--min-p =min-p V LLAMA_ARG_MIN_P
+--shutdown-timeout =shutdown-timeout V
+--allowed-hosts =allowed-hosts V
 `
 
 const idleFlags = `
@@ -118,7 +129,6 @@ const idleFlags = `
 --prio-batch V
 --poll V
 --poll-batch V
--n --predict --n-predict V LLAMA_ARG_N_PREDICT
 --keep V
 --swa-full LLAMA_ARG_SWA_FULL
 -ctxcp --ctx-checkpoints --swa-checkpoints V LLAMA_ARG_CTX_CHECKPOINTS
@@ -154,13 +164,7 @@ const idleFlags = `
 --reuse-port LLAMA_ARG_REUSE_PORT
 --embd-normalize V
 --samplers V
--s --seed V
 --sampler-seq --sampling-seq V
---ignore-eos
---temp --temperature V LLAMA_ARG_TEMPERATURE
---top-k V LLAMA_ARG_TOP_K
---top-p V LLAMA_ARG_TOP_P
---min-p V LLAMA_ARG_MIN_P
 --top-nsigma --top-n-sigma V
 --xtc-probability V
 --xtc-threshold V
@@ -380,38 +384,19 @@ func findFlag(name string) (f *flag, off bool) {
 
 // nearestFlag is a hint at the flag that was perhaps meant.
 func nearestFlag(name string) string {
-	best, distance := "", len(name)/2+1
-	bare := strings.TrimLeft(name, "-")
+	var known []string
+	written := make(map[string]string)
 	for _, f := range serveFlags {
-		for _, known := range slices.Concat(f.names, f.off) {
-			if d := edits(bare, strings.TrimLeft(known, "-")); d < distance {
-				best, distance = known, d
+		for _, flag := range slices.Concat(f.names, f.off) {
+			bare := strings.TrimLeft(flag, "-")
+			if _, ok := written[bare]; !ok {
+				known, written[bare] = append(known, bare), flag
 			}
 		}
 	}
+	best := nearest.Of(strings.TrimLeft(name, "-"), known, len(name)/2)
 	if best == "" {
 		return ""
 	}
-	return "; did you mean " + best + "?"
-}
-
-// edits is Levenshtein's distance of two words.
-func edits(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := diagonal
-			if a[i] != b[j] {
-				change++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(change, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
+	return "; did you mean " + written[best] + "?"
 }

@@ -7,14 +7,17 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"math"
 	"net"
 	"net/http"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/winnow-rerank/winnow"
@@ -54,11 +57,13 @@ type serveCommand struct {
 	Embedding   bool   `help:"Embed, with models that can."`
 	Pooling     string `placeholder:"KIND" help:"Of models that embed: mean, cls or last in place of their own; none and rank change nothing."`
 
-	APIKey      []string `name:"api-key" placeholder:"KEY" help:"Keys that clients must show one of, with commas between (also LLAMA_API_KEY)."`
+	APIKey      []string `name:"api-key" sep:"none" placeholder:"KEY" help:"Keys that clients must show one of, with commas between (also LLAMA_API_KEY)."`
 	APIKeyFile  string   `name:"api-key-file" placeholder:"FILE" help:"File of such keys, one a line."`
 	SSLKeyFile  string   `name:"ssl-key-file" placeholder:"FILE" help:"Private key for TLS, PEM."`
 	SSLCertFile string   `name:"ssl-cert-file" placeholder:"FILE" help:"Certificate for TLS, PEM."`
 	Timeout     int      `default:"3600" help:"Seconds that a request may take (also -to)."`
+	Shutdown    int      `name:"shutdown-timeout" default:"30" help:"Seconds that requests under way have when the server is told to stop."`
+	Hosts       []string `name:"allowed-hosts" placeholder:"HOST" help:"Names by which the server may be asked; those of this machine when it listens on loopback addresses only, else all. * is all."`
 	CORSOrigins []string `name:"cors-origins" placeholder:"ORIGIN" help:"Origins whose pages may use the server; * is all, localhost those of this machine."`
 	CORSMethods string   `name:"cors-methods" placeholder:"METHODS" help:"What Access-Control-Allow-Methods says."`
 	CORSHeaders string   `name:"cors-headers" placeholder:"HEADERS" help:"What Access-Control-Allow-Headers says."`
@@ -68,6 +73,14 @@ type serveCommand struct {
 	MaxBody      int64 `default:"33554432" help:"Most bytes of a request."`
 	MaxDocuments int   `default:"10000" help:"Most documents of a request."`
 	CacheSize    int   `default:"10000" help:"Scores to keep for pairs that come again (0: none)."`
+
+	NPredict  int     `name:"n-predict" default:"-1" help:"Most tokens of a completion, where a request does not say (-1: no bound; also -n)."`
+	Temp      float64 `default:"0.8" help:"Temperature of completions, where a request does not say."`
+	TopK      int     `name:"top-k" default:"40" help:"Most probable tokens that they choose from (0: all)."`
+	TopP      float64 `name:"top-p" default:"0.95" help:"Probability that the tokens have together that they choose from."`
+	MinP      float64 `name:"min-p" default:"0.05" help:"Probability that each has, of the most probable one's."`
+	Seed      int64   `default:"-1" help:"Seed of their chances (-1: another for each request; also -s)."`
+	IgnoreEOS bool    `name:"ignore-eos" help:"Let the model not end them."`
 
 	Metrics    bool   `help:"Show /metrics, for Prometheus."`
 	Slots      bool   `negatable:"" help:"Show /slots."`
@@ -121,7 +134,7 @@ func (c *serveCommand) Run(env *environment) error {
 	}
 	var listeners []net.Listener
 	for host := range strings.SplitSeq(c.Host, ",") {
-		l, err := net.Listen("tcp", net.JoinHostPort(strings.Trim(strings.TrimSpace(host), "[]"), strconv.Itoa(c.Port)))
+		l, err := net.Listen("tcp", net.JoinHostPort(bareHost(host), strconv.Itoa(c.Port)))
 		if err != nil {
 			for _, l := range listeners {
 				_ = l.Close()
@@ -135,6 +148,21 @@ func (c *serveCommand) Run(env *environment) error {
 		}
 		log.Info("listening", "url", scheme+"://"+l.Addr().String()+c.APIPrefix)
 	}
+	// A parent that no longer reads the log does not end the server.
+	signal.Ignore(syscall.SIGPIPE)
+	reload := make(chan os.Signal, 1)
+	signal.Notify(reload, syscall.SIGHUP)
+	defer signal.Stop(reload)
+	go func() {
+		for {
+			select {
+			case <-reload:
+				s.Reload(env.ctx)
+			case <-env.ctx.Done():
+				return
+			}
+		}
+	}()
 	err = s.Serve(env.ctx, config, listeners...)
 	if err == nil {
 		log.Info("stopped")
@@ -149,7 +177,7 @@ func (c *serveCommand) check() error {
 		low, high int
 	}{
 		{"--port", c.Port, 0, 65535},
-		{"--threads", c.Threads, -1, 4096},
+		{"--threads", c.Threads, -1, 1024},
 		{"--max-length", c.MaxLength, 0, 1 << 30},
 		{"--ctx-size", c.CtxSize, 0, 1 << 30},
 		{"--batch-size", c.BatchSize, 0, 1 << 30},
@@ -157,6 +185,7 @@ func (c *serveCommand) check() error {
 		{"--batch-tokens", c.BatchTokens, 0, 1 << 30},
 		{"--parallel", c.Parallel, -1, 1 << 16},
 		{"--timeout", c.Timeout, 1, 1 << 30},
+		{"--shutdown-timeout", c.Shutdown, 0, 1 << 30},
 		{"--models-max", c.ModelsMax, 0, 1 << 16},
 		{"--queue-tokens", c.QueueTokens, 1, 1 << 40},
 		{"--max-documents", c.MaxDocuments, 1, 1 << 30},
@@ -164,6 +193,20 @@ func (c *serveCommand) check() error {
 	} {
 		if n.value < n.low || n.value > n.high {
 			return usagef("%s is %d: expected a number from %d to %d", n.name, n.value, n.low, n.high)
+		}
+	}
+	for _, n := range []struct {
+		name             string
+		value, low, high float64
+	}{
+		{"--n-predict", float64(c.NPredict), -1, 1 << 30},
+		{"--temp", c.Temp, 0, math.Inf(1)},
+		{"--top-p", c.TopP, 0, 1},
+		{"--min-p", c.MinP, 0, 1},
+		{"--seed", float64(c.Seed), -1, 1 << 53},
+	} {
+		if !(n.value >= n.low && n.value <= n.high) {
+			return usagef("%s is %v: expected a number from %v to %v", n.name, n.value, n.low, n.high)
 		}
 	}
 	if c.MaxBody < 1 {
@@ -184,7 +227,7 @@ func (c *serveCommand) check() error {
 	return nil
 }
 
-// logger is where is said what happens.
+// logger makes the log that the flags ask for; done closes it.
 func (c *serveCommand) logger(stderr io.Writer) (log *slog.Logger, done func(), err error) {
 	done = func() {}
 	if c.LogDisable || c.Verbosity <= 0 && !c.Verbose {
@@ -236,11 +279,22 @@ func (c *serveCommand) options(env *environment, log *slog.Logger) (server.Optio
 	o := server.Options{
 		Models: specs, ModelsMax: c.ModelsMax,
 		BatchTokens: batch, QueueTokens: c.QueueTokens, MaxBody: c.MaxBody, MaxDocuments: c.MaxDocuments,
-		CacheSize: c.CacheSize, Timeout: time.Duration(c.Timeout) * time.Second,
-		APIKeys: keys, Prefix: c.APIPrefix,
-		CORS:    server.CORS{Origins: c.CORSOrigins, Methods: c.CORSMethods, Headers: c.CORSHeaders, Credentials: c.CORSCookies},
-		Metrics: c.Metrics, Slots: c.Slots, Pprof: c.Pprof, SlotCount: c.Parallel,
+		CacheSize: c.CacheSize, Timeout: time.Duration(c.Timeout) * time.Second, Grace: max(time.Duration(c.Shutdown)*time.Second, 1),
+		APIKeys: keys, Prefix: c.APIPrefix, Hosts: c.Hosts,
+		CORS:     server.CORS{Origins: c.CORSOrigins, Methods: c.CORSMethods, Headers: c.CORSHeaders, Credentials: c.CORSCookies},
+		Sampling: &server.Sampling{MaxTokens: c.NPredict, Temperature: c.Temp, TopK: c.TopK, TopP: c.TopP, MinP: c.MinP, Seed: c.Seed, IgnoreEnd: c.IgnoreEOS},
+		Metrics:  c.Metrics, Slots: c.Slots, Pprof: c.Pprof, SlotCount: c.Parallel,
 		Version: version, Commit: commit, Kernels: kernels.Rung(), Log: log, Trace: trace,
+	}
+	if loopback := !slices.ContainsFunc(strings.Split(c.Host, ","), func(host string) bool { return !isLoopback(host) }); !loopback {
+		if len(keys) == 0 {
+			log.Warn("anybody who reaches this machine can use the server: --api-key is not set", "host", c.Host)
+		}
+	} else if len(o.Hosts) == 0 {
+		o.Hosts = []string{"localhost", "127.0.0.1", "::1"}
+		for host := range strings.SplitSeq(c.Host, ",") {
+			o.Hosts = append(o.Hosts, strings.ToLower(bareHost(host)))
+		}
 	}
 	if c.UI {
 		if o.Page, err = c.page(); err != nil {
@@ -250,10 +304,23 @@ func (c *serveCommand) options(env *environment, log *slog.Logger) (server.Optio
 	return o, nil
 }
 
+// bareHost is an element of --host without blanks and brackets.
+func bareHost(host string) string { return strings.Trim(strings.TrimSpace(host), "[]") }
+
+func isLoopback(host string) bool {
+	host = bareHost(host)
+	return host == "localhost" || net.ParseIP(host).IsLoopback()
+}
+
 // page is what is served at /: the files of --path, if that is given.
 func (c *serveCommand) page() (http.Handler, error) {
 	if c.Path == "" {
 		return server.Page(), nil
+	}
+	if info, err := os.Stat(c.Path); err != nil {
+		return nil, err
+	} else if !info.IsDir() {
+		return nil, usagef("--path is %q: expected a directory", c.Path)
 	}
 	// Links that lead out of the directory are not followed.
 	root, err := os.OpenRoot(c.Path)
@@ -265,10 +332,16 @@ func (c *serveCommand) page() (http.Handler, error) {
 
 func (c *serveCommand) keys() ([]string, error) {
 	var keys []string
-	for _, k := range c.APIKey {
-		if k = strings.TrimSpace(k); k != "" {
-			keys = append(keys, k)
+	for _, list := range c.APIKey {
+		for k := range strings.SplitSeq(list, ",") {
+			if k = strings.TrimSpace(k); k != "" {
+				keys = append(keys, k)
+			}
 		}
+	}
+	if len(keys) == 0 && len(c.APIKey) > 0 {
+		// Serving without any key is not what was meant.
+		return nil, usagef("--api-key is empty")
 	}
 	if c.APIKeyFile == "" {
 		return keys, nil
@@ -284,7 +357,6 @@ func (c *serveCommand) keys() ([]string, error) {
 		}
 	}
 	if len(keys) == before {
-		// Serving without any key is not what was meant.
 		return nil, fmt.Errorf("%s: no keys", c.APIKeyFile)
 	}
 	return keys, nil

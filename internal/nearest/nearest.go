@@ -1,0 +1,35 @@
+// Package nearest finds the name that was perhaps meant by one that does not exist.
+package nearest
+
+// Of gives the known name that differs from name by the fewest letters, and "" if all differ
+// by more than most.
+func Of(name string, known []string, most int) string {
+	best := ""
+	for _, k := range known {
+		if d := distance(name, k); d <= most {
+			best, most = k, d-1
+		}
+	}
+	return best
+}
+
+// distance is Levenshtein's of two words.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := diagonal
+			if a[i] != b[j] {
+				change++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(change, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

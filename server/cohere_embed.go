@@ -1,0 +1,69 @@
+package server
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+)
+
+// cohereEmbed2 is the dialect of Cohere's /v2/embed: vectors by the form in which they
+// come.
+var cohereEmbed2 = &embedDialect{
+	input: []string{"texts"},
+	more:  cohereFormats,
+	reply: func(a *embedded, _ http.Header) any {
+		if len(a.formats) == 0 {
+			a.formats = []string{"float"}
+		}
+		return map[string]any{"id": a.id, "embeddings": a.byFormat(), "texts": a.texts, "meta": cohereEmbedMeta("2", a.tokens)}
+	},
+}
+
+// cohereEmbed1 is the dialect of /v1/embed: a list of vectors where no form is asked for.
+var cohereEmbed1 = &embedDialect{
+	input: []string{"texts"},
+	more:  cohereFormats,
+	reply: func(a *embedded, _ http.Header) any {
+		reply := map[string]any{"id": a.id, "embeddings": a.vectors, "texts": a.texts, "response_type": "embeddings_floats", "meta": cohereEmbedMeta("1", a.tokens)}
+		if len(a.formats) > 0 {
+			reply["embeddings"], reply["response_type"] = a.byFormat(), "embeddings_by_type"
+		}
+		return reply
+	},
+}
+
+func cohereEmbedMeta(version string, tokens int) map[string]any {
+	return map[string]any{"api_version": apiVersion{version}, "billed_units": map[string]int{"input_tokens": tokens}}
+}
+
+// cohereFormats reads embedding_types.
+func cohereFormats(f fields, q *embedRequest) (err error) {
+	if !f.has("embedding_types") {
+		return nil
+	}
+	if q.formats, _, err = f.textOrTexts("embedding_types", maxFields); err != nil {
+		return err
+	}
+	for _, format := range q.formats {
+		if !slices.Contains([]string{"float", "base64"}, format) {
+			return invalid("%q has %q: expected one of %s", "embedding_types", format, strings.Join([]string{"float", "base64"}, ", "))
+		}
+	}
+	return nil
+}
+
+// byFormat are the vectors in each of the forms that were asked for.
+func (a *embedded) byFormat() map[string]any {
+	forms := make(map[string]any)
+	for _, format := range a.formats {
+		forms[format] = a.vectors
+		if format == "base64" {
+			coded := make([]string, len(a.vectors))
+			for i, v := range a.vectors {
+				coded[i] = base64Of(v)
+			}
+			forms[format] = coded
+		}
+	}
+	return forms
+}
