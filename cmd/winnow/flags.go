@@ -385,16 +385,24 @@ func findFlag(name string) (f *flag, off bool) {
 // nearestFlag is a hint at the flag that was perhaps meant.
 func nearestFlag(name string) string {
 	var known []string
-	written := make(map[string]string)
 	for _, f := range serveFlags {
-		for _, flag := range slices.Concat(f.names, f.off) {
-			bare := strings.TrimLeft(flag, "-")
-			if _, ok := written[bare]; !ok {
-				known, written[bare] = append(known, bare), flag
-			}
+		known = slices.Concat(known, f.names, f.off)
+	}
+	return didYouMean(name, known)
+}
+
+// didYouMean is a hint at the name that was perhaps meant. Dashes before a flag do not
+// count.
+func didYouMean(name string, known []string) string {
+	var bare []string
+	written := make(map[string]string)
+	for _, k := range known {
+		b := strings.TrimLeft(k, "-")
+		if _, ok := written[b]; !ok {
+			bare, written[b] = append(bare, b), k
 		}
 	}
-	best := nearest.Of(strings.TrimLeft(name, "-"), known, len(name)/2)
+	best := nearest.Of(strings.TrimLeft(name, "-"), bare, len(name)/2)
 	if best == "" {
 		return ""
 	}

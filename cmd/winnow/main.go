@@ -51,6 +51,8 @@ type environment struct {
 type commands struct {
 	Rank     rankCommand     `cmd:"" help:"Rank documents by how well they answer a query."`
 	Serve    serveCommand    `cmd:"" help:"Answer HTTP requests; takes the flags of llama.cpp's server."`
+	Bulk     bulkCommand     `cmd:"" help:"Score any number of pairs, from file to file."`
+	Eval     evalCommand     `cmd:"" help:"Measure what reranking does to the quality of a first stage's results."`
 	Pull     pullCommand     `cmd:"" help:"Download a model from the Hugging Face hub."`
 	Models   modelsCommand   `cmd:"" help:"Say which model is for what, and how to get it."`
 	List     listCommand     `cmd:"" help:"List the models at hand."`
@@ -60,6 +62,13 @@ type commands struct {
 	Bench    benchCommand    `cmd:"" help:"Measure documents and tokens a second, latency and memory with a model on this machine."`
 	Tokenize tokenizeCommand `cmd:"" help:"Show a text, or a pair of texts, as the model's tokens."`
 	Version  versionCommand  `cmd:"" help:"Show the version, the CPU's features and the kernels in use."`
+
+	Completion completionCommand `cmd:"" help:"Print a script by which a shell completes commands and flags."`
+	Man        manCommand        `cmd:"" help:"Print the manual page."`
+	Help       helpCommand       `cmd:"" help:"Show the flags of a command."`
+
+	ShowVersion versionFlag `name:"version" short:"V" help:"Show the version and end."`
+	Config      string      `placeholder:"FILE" help:"TOML file with flags: name = value, those of one command in a table [command]."`
 }
 
 // A usageError is a mistake in how a command was called.
@@ -98,6 +107,10 @@ func runIn(env *environment, args []string) (status int) {
 			status = exited
 		}
 	}()
+	args, config, err := takeConfig(args)
+	if err != nil {
+		return env.fail(err)
+	}
 	if len(args) > 0 && args[0] == "serve" {
 		translated, idle, err := translate(args[1:], env.getenv)
 		if err != nil {
@@ -108,6 +121,11 @@ func runIn(env *environment, args []string) (status int) {
 	}
 	if len(args) == 0 {
 		args = []string{"--help"}
+	}
+	if config != "" {
+		if args, err = configure(parser, args, config); err != nil {
+			return env.fail(err)
+		}
 	}
 	ctx, err := parser.Parse(args)
 	if err != nil {

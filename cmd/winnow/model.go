@@ -12,6 +12,7 @@ import (
 
 	"github.com/winnow-rerank/winnow"
 	"github.com/winnow-rerank/winnow/hub"
+	"github.com/winnow-rerank/winnow/internal/nearest"
 	"github.com/winnow-rerank/winnow/models"
 )
 
@@ -201,7 +202,7 @@ func mistyped(name string) string {
 		return ""
 	}
 	for _, e := range entries {
-		if edits(folder, e.Name()) > 2 || !e.IsDir() {
+		if nearest.Distance(folder, e.Name()) > 2 || !e.IsDir() {
 			continue
 		}
 		path := filepath.Join(e.Name(), rest)
@@ -221,7 +222,7 @@ func nearestFile(path string) string {
 	}
 	best, distance := "", (len(base)+4)/3
 	for _, e := range entries {
-		if d := edits(strings.ToLower(base), strings.ToLower(e.Name())); d < distance {
+		if d := nearest.Distance(strings.ToLower(base), strings.ToLower(e.Name())); d < distance {
 			best, distance = e.Name(), d
 		}
 	}
@@ -253,7 +254,7 @@ func nearestName(name string) string {
 		names = append(names, s.Name)
 	}
 	for _, known := range names {
-		if edits(strings.ToLower(name), strings.ToLower(known)) <= len(known)/4 {
+		if nearest.Distance(strings.ToLower(name), strings.ToLower(known)) <= len(known)/4 {
 			return "; did you mean " + known + "?"
 		}
 	}

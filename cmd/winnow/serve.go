@@ -91,15 +91,10 @@ type serveCommand struct {
 	Verbose    bool   `short:"v" help:"Say more."`
 	Verbosity  int    `default:"3" help:"4 and more say more, 2 warnings only, 1 errors only, 0 nothing (also -lv)."`
 
-	ShowVersion bool `name:"version" help:"Show the version and end."`
-
 	idle []string // flags of no effect
 }
 
 func (c *serveCommand) Run(env *environment) error {
-	if c.ShowVersion {
-		return new(versionCommand).Run(env)
-	}
 	if err := c.check(); err != nil {
 		return err
 	}

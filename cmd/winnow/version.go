@@ -30,8 +30,15 @@ func (c *versionCommand) Run(env *environment) error {
 	return err
 }
 
-// build is what the Go tool wrote into the program about its version.
+// Releases are built with these set, from a tree that need not be a repository.
+var release, releaseCommit string
+
+// build is the version of a release, otherwise what the Go tool wrote into the
+// program about it.
 func build() (version, commit string) {
+	if release != "" {
+		return release, releaseCommit
+	}
 	version = "dev"
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -6,15 +6,15 @@ package nearest
 func Of(name string, known []string, most int) string {
 	best := ""
 	for _, k := range known {
-		if d := distance(name, k); d <= most {
+		if d := Distance(name, k); d <= most {
 			best, most = k, d-1
 		}
 	}
 	return best
 }
 
-// distance is Levenshtein's of two words.
-func distance(a, b string) int {
+// Distance is Levenshtein's of two words.
+func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {
 		row[j] = j

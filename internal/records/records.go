@@ -28,6 +28,10 @@ const (
 	JSON      Format = "json"  // a list of strings or objects
 	CSV       Format = "csv"   // a header, then rows; comma, semicolon, tab or bar
 	TSV       Format = "tsv"   // the same with tabs, which the name promises
+
+	// Fields is lines of values with white space between, one for each column, as
+	// TREC has runs and judgements. Auto never means it.
+	Fields Format = "fields"
 )
 
 // Formats are the names that ParseFormat takes.
@@ -148,6 +152,8 @@ func newReader(in *input, o Options) (*Reader, error) {
 		})
 	case JSONLines:
 		r.next = r.lines(r.object)
+	case Fields:
+		r.next = r.lines(r.fields)
 	case JSON:
 		r.next = r.list()
 	default:
@@ -270,6 +276,23 @@ func (r *Reader) lines(parse func(line []byte) ([]Value, error)) func() (Record,
 			return Record{Line: number, Values: values}, nil
 		}
 	}
+}
+
+// fields reads a value for each column.
+func (r *Reader) fields(line []byte) ([]Value, error) {
+	fields := strings.Fields(string(line))
+	if len(fields) != len(r.columns) {
+		names := make([]string, len(r.columns))
+		for i, c := range r.columns {
+			names[i] = c.Name
+		}
+		return nil, fmt.Errorf("%d fields: expected %d: %s", len(fields), len(names), strings.Join(names, " "))
+	}
+	values := make([]Value, len(fields))
+	for i, f := range fields {
+		values[i] = Value{Text: f, Set: true}
+	}
+	return values, nil
 }
 
 // list gives the elements of a JSON list.

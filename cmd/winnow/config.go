@@ -1,0 +1,172 @@
+package main
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/BurntSushi/toml"
+	"github.com/alecthomas/kong"
+)
+
+// A configuration file has the flags' names, in TOML: what stands above the first
+// table is for all commands that have such a flag, a table for the command of its
+// name.
+//
+//	threads = 4
+//
+//	[serve]
+//	port = 9000
+//	model = ["small=a.gguf", "b.gguf"]
+//
+// What the command line says, and for serve the environment, overrides it.
+
+// takeConfig takes --config out of a command line.
+func takeConfig(args []string) (rest []string, file string, err error) {
+	for i := 0; i < len(args); i++ {
+		name, value, joined := strings.Cut(args[i], "=")
+		switch {
+		case args[i] == "--":
+			return append(rest, args[i:]...), file, nil
+		case name != "--config":
+			rest = append(rest, args[i])
+			continue
+		case !joined && i+1 == len(args):
+			return nil, "", usagef("flag --config: a value is missing")
+		case !joined:
+			i++
+			value = args[i]
+		}
+		file = value
+	}
+	return rest, file, nil
+}
+
+// configure puts what a configuration file says, and args do not, between the
+// command and its arguments. All of the file is checked, whatever the command.
+func configure(parser *kong.Kong, args []string, file string) ([]string, error) {
+	var config map[string]any
+	if _, err := toml.DecodeFile(file, &config); err != nil {
+		return nil, fmt.Errorf("--config: %w", err)
+	}
+	wrong := func(key, what string, known []string) error {
+		return fmt.Errorf("%s: %q is no %s%s", file, key, what, didYouMean(key, known))
+	}
+	commands := parser.Model.Children
+	merged := make(map[*kong.Flag]any)
+	var command *kong.Node
+	for _, c := range commands {
+		if len(args) > 0 && c.Name == args[0] {
+			command = c
+		}
+	}
+	// The tables come last, so that they override what is for all commands.
+	keys := slices.SortedFunc(maps.Keys(config), func(a, b string) int {
+		_, aTable := config[a].(map[string]any)
+		_, bTable := config[b].(map[string]any)
+		if aTable != bTable {
+			if aTable {
+				return 1
+			}
+			return -1
+		}
+		return strings.Compare(a, b)
+	})
+	for _, key := range keys {
+		table, isTable := config[key].(map[string]any)
+		if !isTable {
+			known := false
+			for _, c := range commands {
+				if flag, has := flagOf(c, key); has {
+					known = true
+					if c == command && flag != nil {
+						merged[flag] = config[key]
+					}
+				}
+			}
+			if !known {
+				return nil, wrong(key, "flag of any command", flagNames(commands...))
+			}
+			continue
+		}
+		i := slices.IndexFunc(commands, func(c *kong.Node) bool { return c.Name == key })
+		if i < 0 {
+			var names []string
+			for _, c := range commands {
+				names = append(names, c.Name)
+			}
+			return nil, wrong(key, "command", names)
+		}
+		for _, name := range slices.Sorted(maps.Keys(table)) {
+			flag, has := flagOf(commands[i], name)
+			if !has {
+				return nil, wrong(name, "flag of "+key, flagNames(commands[i]))
+			}
+			if commands[i] == command && flag != nil {
+				merged[flag] = table[name]
+			}
+		}
+	}
+	if traced, err := kong.Trace(parser, args); err == nil { // mistakes are told when the whole is parsed
+		for _, p := range traced.Path {
+			delete(merged, p.Flag)
+		}
+	}
+	var added []string
+	for flag, value := range merged {
+		list, isList := value.([]any)
+		if !isList {
+			list = []any{value}
+		} else if !flag.IsCumulative() {
+			return nil, fmt.Errorf("%s: %s is a list: expected one value", file, flag.Name)
+		}
+		for _, v := range list {
+			switch v.(type) {
+			case string, bool, int64, float64:
+			default:
+				return nil, fmt.Errorf("%s: %s is %v: expected text, a number, true or false", file, flag.Name, v)
+			}
+			added = append(added, fmt.Sprintf("--%s=%v", flag.Name, v))
+		}
+	}
+	if command == nil {
+		return args, nil
+	}
+	slices.SortStableFunc(added, func(a, b string) int { // the flags, not a flag's values
+		a, _, _ = strings.Cut(a, "=")
+		b, _, _ = strings.Cut(b, "=")
+		return strings.Compare(a, b)
+	})
+	return slices.Concat(args[:1], added, args[1:]), nil
+}
+
+// flagOf is a command's flag of a name, with _ or - between words. serve's have
+// llama.cpp's names too, and some of them are known but have no effect: nil.
+func flagOf(command *kong.Node, name string) (_ *kong.Flag, known bool) {
+	name = strings.ReplaceAll(name, "_", "-")
+	if command.Name == "serve" {
+		if f, off := findFlag("--" + name); f != nil && !off {
+			if f.to == "" {
+				return nil, true
+			}
+			name = f.to
+		}
+	}
+	for _, flag := range command.Flags {
+		if flag.Name == name {
+			return flag, true
+		}
+	}
+	return nil, false
+}
+
+func flagNames(commands ...*kong.Node) []string {
+	var names []string
+	for _, c := range commands {
+		for _, flag := range c.Flags {
+			names = append(names, flag.Name)
+		}
+	}
+	return names
+}

@@ -1,0 +1,453 @@
+package main
+
+import (
+	"bufio"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strconv"
+	"text/tabwriter"
+	"time"
+
+	"github.com/winnow-rerank/winnow/internal/evaluate"
+	"github.com/winnow-rerank/winnow/internal/records"
+)
+
+type evalCommand struct {
+	modelFlags `embed:""`
+
+	Qrels   string `placeholder:"FILE" help:"Judgements: TREC's, or BEIR's and other .tsv, .csv or .jsonl with query-id, corpus-id and score."`
+	RunFile string `name:"run" placeholder:"FILE" help:"What a first stage found: a TREC run, or .tsv, .csv or .jsonl with query-id, corpus-id and score."`
+	Corpus  string `placeholder:"FILE" help:"Documents, with id and text (and title, which goes before it)."`
+	Queries string `placeholder:"FILE" help:"Queries, with id and text."`
+	BEIR    string `name:"beir" placeholder:"DIR" help:"A data set of BEIR: its corpus.jsonl, queries.jsonl and qrels in place of --corpus, --queries and --qrels."`
+	Split   string `default:"test" help:"Which of the qrels of --beir."`
+	Judged  string `placeholder:"FILE" help:"A .csv, .tsv or .jsonl of one's own with query, document, relevance, and score if a first stage gave one, in place of all these files."`
+
+	TopK             int    `name:"top-k" default:"100" placeholder:"K" help:"Documents of each query that are reranked; the others stay below them."`
+	Against          string `placeholder:"MODEL" help:"A second model to compare with."`
+	AgainstPrecision string `placeholder:"PRECISION" help:"A second precision to compare with."`
+	AllQueries       bool   `help:"Count judged queries that the run lacks as 0, as trec_eval -c does."`
+	Output           string `short:"o" placeholder:"FILE" help:"Write the new run in TREC's form."`
+	JSON             bool   `name:"json" help:"Print JSON."`
+	HTML             string `name:"html" placeholder:"FILE" help:"Write a page with a plot of quality against time."`
+}
+
+// An evalReport is what winnow eval finds.
+type evalReport struct {
+	Queries  int `json:"queries"` // measured
+	Pairs    int `json:"pairs"`   // reranked
+	TopK     int `json:"top_k"`
+	Unjudged int `json:"unjudged_queries"` // of the run; they are not measured
+	Missing  int `json:"missing_queries"`  // judged, and not in the run
+
+	Before          figures    `json:"before"`
+	BeforeIntervals intervals  `json:"before_intervals"`
+	candidate                  // compared with Before
+	Against         *candidate `json:"against,omitempty"` // compared with the candidate above
+}
+
+// Figures, intervals and differences are by the names of the measures.
+type (
+	figures     map[string]float64
+	intervals   map[string]evaluate.Estimate
+	differences map[string]evaluate.Difference
+)
+
+// A candidate is what one model makes of the run.
+type candidate struct {
+	Model       string      `json:"model"`
+	Precision   string      `json:"precision"`
+	After       figures     `json:"after"`
+	Intervals   intervals   `json:"intervals"`
+	Difference  differences `json:"difference"`
+	DocumentsPS float64     `json:"documents_per_second"`
+	P50         float64     `json:"p50_ms"` // of a query
+	P99         float64     `json:"p99_ms"`
+	Truncated   int         `json:"truncated"` // documents
+}
+
+// A ranking is a measured run: the measures of each query, in one order of queries.
+type ranking struct {
+	run    *evaluate.Run
+	values []evaluate.Measures
+}
+
+// A collection is what is evaluated on.
+type collection struct {
+	judged evaluate.Judgements
+	run    *evaluate.Run
+	query  func(id string) (string, error)
+	text   func(id string) (string, error)
+	close  []func() error
+}
+
+func (c *evalCommand) Run(env *environment) error {
+	if c.TopK < 1 {
+		return usagef("--top-k is %d: expected a number of at least 1", c.TopK)
+	}
+	second := c.modelFlags
+	compare := c.Against != "" || c.AgainstPrecision != ""
+	if c.Against != "" {
+		second.Model = c.Against
+	}
+	if c.AgainstPrecision != "" {
+		second.Precision = c.AgainstPrecision
+	}
+	if _, err := second.options(); err != nil {
+		return err
+	}
+	data, err := c.collection(env)
+	if err != nil {
+		return err
+	}
+	defer data.Close()
+
+	report := &evalReport{TopK: c.TopK}
+	measured := data.measured(c.AllQueries, report)
+	if len(measured) == 0 {
+		return errors.New("none of the run's queries is judged: do the judgements and the run name queries alike?")
+	}
+	before := ranking{run: data.run}
+	before.measure(measured, data.judged)
+	report.Before, report.BeforeIntervals = before.figures()
+
+	after, err := c.rerank(env, data, &c.modelFlags, &report.candidate, report)
+	if err != nil {
+		return err
+	}
+	after.measure(measured, data.judged)
+	report.compare(before, after)
+	if compare {
+		report.Against = new(candidate)
+		other, err := c.rerank(env, data, &second, report.Against, report)
+		if err != nil {
+			return err
+		}
+		other.measure(measured, data.judged)
+		report.Against.compare(after, other)
+	}
+	if c.Output != "" {
+		if err := writeRun(c.Output, after.run); err != nil {
+			return err
+		}
+	}
+	if c.HTML != "" {
+		if err := writeReport(c.HTML, report); err != nil {
+			return err
+		}
+	}
+	if c.JSON {
+		e := json.NewEncoder(env.stdout)
+		e.SetIndent("", "  ")
+		return e.Encode(report)
+	}
+	return report.print(env.stdout)
+}
+
+// collection reads what is evaluated on.
+func (c *evalCommand) collection(env *environment) (*collection, error) {
+	if c.Judged != "" {
+		if c.Qrels+c.RunFile+c.Corpus+c.Queries+c.BEIR != "" {
+			return nil, usagef("--judged stands for all files: the others cannot be given beside it")
+		}
+		return ownCollection(c.Judged, env.stdin)
+	}
+	if c.BEIR != "" {
+		for flag, name := range map[*string]string{&c.Corpus: "corpus.jsonl", &c.Queries: "queries.jsonl", &c.Qrels: filepath.Join("qrels", c.Split+".tsv")} {
+			if *flag == "" {
+				*flag = filepath.Join(c.BEIR, name)
+			}
+			if _, err := os.Stat(*flag); errors.Is(err, fs.ErrNotExist) {
+				if _, err := os.Stat(*flag + ".gz"); err == nil {
+					*flag += ".gz"
+				}
+			}
+		}
+	}
+	for _, f := range []struct{ flag, value string }{{"--qrels", c.Qrels}, {"--run", c.RunFile}, {"--corpus", c.Corpus}, {"--queries", c.Queries}} {
+		if f.value == "" {
+			return nil, usagef("%s is missing: expected --qrels, --run, --corpus and --queries; or --beir and --run; or --judged", f.flag)
+		}
+	}
+	data := new(collection)
+	var err error
+	if data.judged, err = evaluate.ReadJudgements(c.Qrels, env.stdin); err != nil {
+		return nil, err
+	}
+	if data.run, err = evaluate.ReadRun(c.RunFile, env.stdin); err != nil {
+		return nil, err
+	}
+	for _, f := range []struct {
+		name string
+		get  *func(string) (string, error)
+	}{{c.Corpus, &data.text}, {c.Queries, &data.query}} {
+		store, err := records.NewStore(f.name, records.Options{Stdin: env.stdin})
+		if err != nil {
+			data.Close()
+			return nil, err
+		}
+		*f.get = store.Get
+		data.close = append(data.close, store.Close)
+	}
+	return data, nil
+}
+
+func (d *collection) Close() {
+	for _, c := range d.close {
+		_ = c() // temporary files only
+	}
+}
+
+// ownCollection reads judged pairs. Their order is the first stage's where they
+// have no scores.
+func ownCollection(name string, stdin io.Reader) (*collection, error) {
+	r, err := records.Open(name, records.Options{Stdin: stdin, Columns: []records.Column{
+		{Name: "query", Names: records.QueryNames},
+		{Name: "document", Names: append([]string{"document"}, records.TextNames...)},
+		{Name: "relevance", Names: []string{"relevance", "rel", "label", "grade"}, Number: true},
+		{Name: "score", Names: []string{"score", "first_score"}, Optional: true, Number: true},
+	}})
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	data := &collection{judged: make(evaluate.Judgements), run: new(evaluate.Run)}
+	queries, numbers := make(map[string]string), make(map[string]string)
+	var texts []string
+	for {
+		record, err := r.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		v := record.Values
+		grade, err := evaluate.Grade(v[2].Text)
+		if err != nil {
+			return nil, &records.LineError{File: r.Name(), Line: record.Line, Err: err}
+		}
+		query, known := numbers[v[0].Text]
+		if !known {
+			query = fmt.Sprint("q", len(numbers)+1)
+			numbers[v[0].Text], queries[query] = query, v[0].Text
+		}
+		score := -float64(len(texts))
+		if v[3].Set && v[3].Text != "" {
+			if score, err = strconv.ParseFloat(v[3].Text, 64); err != nil {
+				return nil, &records.LineError{File: r.Name(), Line: record.Line, Err: fmt.Errorf("score %q: expected a number", v[3].Text)}
+			}
+		}
+		document := fmt.Sprint("d", len(texts)+1)
+		texts = append(texts, v[1].Text)
+		data.judged.Set(query, document, grade)
+		data.run.Add(evaluate.Entry{Query: query, Document: document, Score: score})
+	}
+	if len(texts) == 0 {
+		return nil, fmt.Errorf("%s has no judgements", r.Name())
+	}
+	data.query = func(id string) (string, error) { return queries[id], nil }
+	data.text = func(id string) (string, error) {
+		i, err := strconv.Atoi(id[1:])
+		if err != nil {
+			return "", err
+		}
+		return texts[i-1], nil
+	}
+	return data, nil
+}
+
+// measured are the queries that are measured; it counts the others in the report.
+func (d *collection) measured(all bool, report *evalReport) []string {
+	var queries []string
+	for _, q := range d.run.Queries {
+		if d.judged[q] == nil {
+			report.Unjudged++
+			continue
+		}
+		queries = append(queries, q)
+	}
+	var missing []string
+	for q := range d.judged {
+		if d.run.Entries[q] == nil {
+			missing = append(missing, q)
+		}
+	}
+	report.Missing = len(missing)
+	if all && len(queries) > 0 {
+		queries = append(queries, missing...) // without entries all measures are 0
+	}
+	report.Queries = len(queries)
+	return queries
+}
+
+// rerank takes the run through a model. What is below its first K documents stays
+// below them, in its order.
+func (c *evalCommand) rerank(env *environment, data *collection, flags *modelFlags, into *candidate, report *evalReport) (ranking, error) {
+	model, err := flags.open(env)
+	if err != nil {
+		return ranking{}, err
+	}
+	defer model.Close()
+	into.Model, into.Precision = model.Info().Name, string(model.Info().Precision)
+	progress := newMeter(env.stderr, "queries", 0, int64(len(data.run.Queries)))
+	defer progress.finish()
+	run := new(evaluate.Run)
+	var latencies []time.Duration
+	total, documents := time.Duration(0), 0
+	for i, id := range data.run.Queries {
+		if data.judged[id] == nil && c.Output == "" {
+			continue
+		}
+		entries := evaluate.Ranked(data.run.Entries[id])
+		query, err := data.query(id)
+		if err != nil {
+			return ranking{}, err
+		}
+		top := entries[:min(len(entries), c.TopK)]
+		texts := make([]string, len(top))
+		for j, e := range top {
+			if texts[j], err = data.text(e.Document); err != nil {
+				return ranking{}, err
+			}
+		}
+		begin := time.Now()
+		scores, err := scoreDocuments(env.ctx, model, query, texts, true, func(int) {})
+		if err != nil {
+			return ranking{}, fmt.Errorf("query %q: %w", id, err)
+		}
+		latencies = append(latencies, time.Since(begin))
+		total += latencies[len(latencies)-1]
+		documents += len(top)
+		lowest := 0.0
+		for j, s := range scores {
+			if j == 0 || s.logit < lowest {
+				lowest = s.logit
+			}
+			if s.cut {
+				into.Truncated++
+			}
+			run.Add(evaluate.Entry{Query: id, Document: top[j].Document, Score: s.logit})
+		}
+		for j, e := range entries[len(top):] {
+			run.Add(evaluate.Entry{Query: id, Document: e.Document, Score: lowest - float64(j+1)})
+		}
+		progress.update(int64(i+1), int64(i+1))
+	}
+	report.Pairs = documents
+	into.DocumentsPS = float64(documents) / total.Seconds()
+	into.P50, into.P99 = percentile(latencies, 50), percentile(latencies, 99)
+	return ranking{run: run}, nil
+}
+
+func (r *ranking) measure(queries []string, judged evaluate.Judgements) {
+	for _, q := range queries {
+		r.values = append(r.values, evaluate.Measure(r.run.Entries[q], judged[q]))
+	}
+}
+
+// column is one measure of all queries.
+func (r *ranking) column(i int) []float64 {
+	values := make([]float64, len(r.values))
+	for q, m := range r.values {
+		values[q] = m[i]
+	}
+	return values
+}
+
+func (r *ranking) figures() (figures, intervals) {
+	means, estimates := make(figures), make(intervals)
+	for i, name := range evaluate.Names {
+		e := evaluate.Mean(r.column(i))
+		means[name], estimates[name] = e.Mean, e
+	}
+	return means, estimates
+}
+
+// compare fills in what a ranking measures, and how it differs from another one.
+func (c *candidate) compare(from, to ranking) {
+	c.After, c.Intervals = to.figures()
+	c.Difference = make(differences)
+	for i, name := range evaluate.Names {
+		c.Difference[name] = evaluate.Paired(from.column(i), to.column(i))
+	}
+}
+
+func writeRun(name string, run *evaluate.Run) error {
+	f, err := os.Create(name)
+	if err != nil {
+		return err
+	}
+	w := bufio.NewWriter(f)
+	for _, q := range run.Queries {
+		if err := evaluate.Write(w, run.Entries[q], "winnow"); err != nil {
+			_ = f.Close()
+			return err
+		}
+	}
+	if err := w.Flush(); err != nil {
+		_ = f.Close()
+		return err
+	}
+	return f.Close()
+}
+
+// print writes the report as a table.
+func (r *evalReport) print(w io.Writer) error {
+	fmt.Fprintf(w, "%d queries, %d pairs, the first %d documents of each query reranked\n", r.Queries, r.Pairs, r.TopK)
+	if r.Unjudged > 0 || r.Missing > 0 {
+		fmt.Fprintf(w, "%d queries of the run are not judged; %d judged ones are not in the run\n", r.Unjudged, r.Missing)
+	}
+	fmt.Fprintln(w)
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
+	fmt.Fprint(t, "\tbefore\t")
+	candidates := r.candidates()
+	for i, c := range candidates {
+		fmt.Fprintf(t, "%s %s\tdifference from %s\tp\t", c.Model, c.Precision, []string{"before", "the former"}[i])
+	}
+	fmt.Fprintln(t)
+	for _, name := range evaluate.Names {
+		fmt.Fprintf(t, "%s\t%s\t", name, interval(r.BeforeIntervals[name], "%.4f"))
+		for _, c := range candidates {
+			d := c.Difference[name]
+			fmt.Fprintf(t, "%s\t%s\t%.4f\t", interval(c.Intervals[name], "%.4f"), interval(d.Estimate, "%+.4f"), d.P)
+		}
+		fmt.Fprintln(t)
+	}
+	fmt.Fprint(t, "documents/s\t\t")
+	for _, c := range candidates {
+		fmt.Fprintf(t, "%.1f\t\t\t", c.DocumentsPS)
+	}
+	fmt.Fprint(t, "\nms a query, p50, p99\t\t")
+	for _, c := range candidates {
+		fmt.Fprintf(t, "%.1f, %.1f\t\t\t", c.P50, c.P99)
+	}
+	fmt.Fprintln(t)
+	if err := t.Flush(); err != nil {
+		return err
+	}
+	for _, c := range candidates {
+		if c.Truncated > 0 {
+			fmt.Fprintf(w, "%s: %d documents are longer than the model takes and were cut\n", c.Model, c.Truncated)
+		}
+	}
+	_, err := fmt.Fprintln(w, "\nIn brackets intervals of 95 %, by the bootstrap over queries; p by the paired bootstrap.")
+	return err
+}
+
+func (r *evalReport) candidates() []*candidate {
+	list := []*candidate{&r.candidate}
+	if r.Against != nil {
+		list = append(list, r.Against)
+	}
+	return list
+}
+
+func interval(e evaluate.Estimate, format string) string {
+	return fmt.Sprintf(format+" ["+format+", "+format+"]", e.Mean, e.Low, e.High)
+}

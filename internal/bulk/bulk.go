@@ -1,0 +1,311 @@
+package bulk
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"strconv"
+	"time"
+)
+
+// A Pair is what is scored.
+type Pair struct {
+	ID              []byte // in JSON
+	Query, Document string
+	Line            int // of the input
+}
+
+// A Job is what Run does. Encoded is what the model makes of pairs before it
+// scores them.
+type Job[Encoded any] struct {
+	// Next gives the pairs, io.EOF after the last one.
+	Next func() (Pair, error)
+	// Encode is called for the next pairs while Score computes.
+	Encode func(context.Context, []Pair) (Encoded, error)
+	// Score gives a score for each pair of Encode; a pair's does not depend on
+	// the pairs beside it.
+	Score func(context.Context, Encoded) ([]float64, error)
+	// Begin hears, before the first pair is scored, how many were there.
+	Begin func(there int64)
+	// Progress hears how many pairs this run has written.
+	Progress func(done int64)
+
+	Shard, Shards int  // of each Shards pairs the one numbered Shard, from 0; Shards 0: all
+	Overwrite     bool // what is in the output is thrown away
+}
+
+// A Report says what Run did.
+type Report struct {
+	There int64 // pairs that the output had
+	Done  int64 // pairs that were added
+}
+
+// checked is how many of the last lines of an output are scored again before more
+// are added.
+const checked = 4
+
+// Run scores the pairs of a job into a file, or into stdout by the name "-".
+func Run[Encoded any](ctx context.Context, name string, stdout io.Writer, job Job[Encoded]) (report Report, err error) {
+	if job.Shards > 1 {
+		job.Next = shard(job.Next, job.Shard, job.Shards)
+	}
+	var o *output
+	if name == "-" {
+		if o, err = newOutput("standard output", plain, stdout); err != nil {
+			return report, err
+		}
+	} else {
+		f, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE, 0o644)
+		if err != nil {
+			return report, err
+		}
+		defer func() {
+			if closeErr := f.Close(); err == nil {
+				err = closeErr
+			}
+		}()
+		if !lock(f) {
+			return report, fmt.Errorf("%s: another process writes to it", name)
+		}
+		if o, report.There, err = job.resume(ctx, name, f); err != nil {
+			return report, err
+		}
+		if o == nil {
+			job.Begin(report.There)
+			return report, nil
+		}
+	}
+	job.Begin(report.There)
+	err = job.score(ctx, o, &report)
+	if finishErr := o.finish(); err == nil && finishErr != nil {
+		err = fmt.Errorf("%s: %w", o.name, finishErr)
+	}
+	return report, err
+}
+
+func shard(next func() (Pair, error), at, of int) func() (Pair, error) {
+	before, after := at, of-1-at
+	return func() (Pair, error) {
+		for range before {
+			if p, err := next(); err != nil {
+				return p, err
+			}
+		}
+		before = at + after
+		return next()
+	}
+}
+
+// resume reads what an earlier run left in f and passes over its pairs, which there
+// counts. No output means that nothing is left to do.
+func (job *Job[Encoded]) resume(ctx context.Context, name string, f *os.File) (o *output, there int64, err error) {
+	e := readExisting(name, compressionOf(name), f)
+	if job.Overwrite {
+		o, err = e.resume(f)
+		return o, 0, err
+	}
+	var last []Pair // of which lines are there
+	var scores []float64
+	var prefix []byte
+	for {
+		if err := ctx.Err(); err != nil {
+			return nil, 0, context.Cause(ctx)
+		}
+		line, err := e.next()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		score, ok := scoreOf(line)
+		if !ok {
+			return nil, 0, fmt.Errorf("%s:%d: found %q, expected {\"id\":…,\"score\":…}: no run of winnow bulk wrote it; --overwrite begins anew", name, e.count, clip(line))
+		}
+		p, err := job.Next()
+		if err == io.EOF {
+			return nil, 0, fmt.Errorf("%s:%d: the output has more pairs than the input: it is of another one; --overwrite begins anew", name, e.count)
+		}
+		if err != nil {
+			return nil, 0, err
+		}
+		if prefix = appendHead(prefix[:0], p.ID); !bytes.HasPrefix(line, prefix) {
+			return nil, 0, fmt.Errorf("%s:%d: found %s where the input has id %s: it is the output of another one; --overwrite begins anew", name, e.count, clip(line), p.ID)
+		}
+		if len(last) == checked {
+			copy(last, last[1:])
+			copy(scores, scores[1:])
+			last, scores = last[:checked-1], scores[:checked-1]
+		}
+		last, scores = append(last, p), append(scores, score)
+	}
+	if len(last) > 0 {
+		encoded, err := job.Encode(ctx, last)
+		if err != nil {
+			return nil, 0, err
+		}
+		again, err := job.Score(ctx, encoded)
+		if err != nil {
+			return nil, 0, err
+		}
+		for i, score := range again {
+			if score != scores[i] {
+				return nil, 0, fmt.Errorf("%s:%d: id %s scores %v now, and %v is there: another model, precision, option or kind of processor made it; --overwrite begins anew",
+					name, e.count-int64(len(again)-1-i), last[i].ID, score, scores[i])
+			}
+		}
+	}
+	if !e.whole || e.kind == plain {
+		o, err = e.resume(f)
+		return o, e.count, err
+	}
+	// A compressed output that ended well is touched only if there is more to come.
+	first, err := job.Next()
+	if err != io.EOF {
+		next, given := job.Next, false
+		job.Next = func() (Pair, error) {
+			if !given {
+				given = true
+				return first, err
+			}
+			return next()
+		}
+		o, err = e.resume(f)
+		return o, e.count, err
+	}
+	return nil, e.count, nil
+}
+
+func appendHead(dst, id []byte) []byte {
+	dst = append(dst, `{"id":`...)
+	dst = append(dst, id...)
+	return append(dst, `,"score":`...)
+}
+
+// scoreOf reads the score of a line.
+func scoreOf(line []byte) (float64, bool) {
+	const mark = `,"score":`
+	at := bytes.LastIndex(line, []byte(mark))
+	if at < 0 || !bytes.HasPrefix(line, []byte(`{"id":`)) || !bytes.HasSuffix(line, []byte("}\n")) {
+		return 0, false
+	}
+	score, err := strconv.ParseFloat(string(line[at+len(mark):len(line)-2]), 64)
+	return score, err == nil
+}
+
+func clip(line []byte) []byte {
+	line = bytes.TrimRight(line, "\n")
+	return line[:min(len(line), 60)]
+}
+
+// Pairs are taken in windows, each of which is scored in one call: so many that a
+// call takes about half a second, since the output grows by windows, and never so
+// many, or such long ones, that memory would matter.
+const (
+	firstWindow   = 32
+	largestWindow = 1024
+	windowBytes   = 4 << 20 // of text
+	shortWindow   = 500 * time.Millisecond
+	longWindow    = 2 * time.Second
+)
+
+type window[Encoded any] struct {
+	pairs   []Pair
+	encoded Encoded
+	err     error // after pairs
+}
+
+// score takes the remaining pairs through the model.
+func (job *Job[Encoded]) score(ctx context.Context, o *output, report *Report) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	windows := make(chan window[Encoded]) // one is being made while one is scored
+	sizes := make(chan int, 1)
+	go func() {
+		size := firstWindow
+		for {
+			select {
+			case size = <-sizes:
+			default:
+			}
+			w := job.window(ctx, size)
+			select {
+			case windows <- w:
+			case <-ctx.Done():
+				return
+			}
+			if w.err != nil {
+				return
+			}
+		}
+	}()
+	size := firstWindow
+	var line []byte
+	for {
+		var w window[Encoded]
+		select {
+		case w = <-windows:
+		case <-ctx.Done(): // reading may wait for ever
+			return context.Cause(ctx)
+		}
+		if len(w.pairs) > 0 {
+			begin := time.Now()
+			scores, err := job.Score(ctx, w.encoded)
+			if err != nil {
+				return err
+			}
+			for i, p := range w.pairs {
+				line = strconv.AppendFloat(appendHead(line[:0], p.ID), scores[i], 'g', -1, 64)
+				if err := o.write(append(line, "}\n"...)); err != nil {
+					return fmt.Errorf("%s: %w", o.name, err)
+				}
+			}
+			if err := o.flush(); err != nil {
+				return fmt.Errorf("%s: %w", o.name, err)
+			}
+			report.Done += int64(len(w.pairs))
+			job.Progress(report.Done)
+			took := time.Since(begin)
+			switch {
+			case took < shortWindow && len(w.pairs) == size:
+				size = min(2*size, largestWindow)
+			case took > longWindow:
+				size = max(size/2, 1)
+			}
+			select {
+			case sizes <- size:
+			default:
+			}
+		}
+		if w.err == io.EOF {
+			return nil
+		}
+		if w.err != nil {
+			return w.err
+		}
+	}
+}
+
+// window reads and encodes the next pairs.
+func (job *Job[Encoded]) window(ctx context.Context, size int) (w window[Encoded]) {
+	bytes := 0
+	for len(w.pairs) < size && bytes < windowBytes {
+		p, err := job.Next()
+		if err != nil {
+			w.err = err
+			break
+		}
+		bytes += len(p.Query) + len(p.Document)
+		w.pairs = append(w.pairs, p)
+	}
+	if len(w.pairs) > 0 {
+		encoded, err := job.Encode(ctx, w.pairs)
+		if err != nil {
+			w.pairs, w.err = nil, err
+		}
+		w.encoded = encoded
+	}
+	return w
+}

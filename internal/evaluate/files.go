@@ -1,0 +1,212 @@
+package evaluate
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/records"
+)
+
+// An Entry is a document that a run has for a query.
+type Entry struct {
+	Query, Document string
+	Score           float64
+}
+
+// A Run is the documents of each query.
+type Run struct {
+	Queries []string // in the order in which they come first
+	Entries map[string][]Entry
+}
+
+// Add adds an entry.
+func (r *Run) Add(e Entry) {
+	if r.Entries == nil {
+		r.Entries = make(map[string][]Entry)
+	}
+	if _, known := r.Entries[e.Query]; !known {
+		r.Queries = append(r.Queries, e.Query)
+	}
+	r.Entries[e.Query] = append(r.Entries[e.Query], e)
+}
+
+// Judgements are the relevance of documents, by query and document. 1 and more
+// mean relevant; what is not judged counts as not relevant.
+type Judgements map[string]map[string]int
+
+// Names of the columns that files with a header have.
+var (
+	queryNames    = []string{"query-id", "query_id", "qid", "topic", "query"}
+	documentNames = []string{"corpus-id", "corpus_id", "document_id", "doc_id", "docid", "docno", "pid", "document"}
+	gradeNames    = []string{"score", "relevance", "rel", "label", "grade"}
+)
+
+func column(name string, names []string) records.Column {
+	return records.Column{Name: name, Names: names, Number: true}
+}
+
+// A RunReader reads a run entry by entry.
+type RunReader struct {
+	*records.Reader
+	at [3]int // the columns of the query, the document and the score
+}
+
+// OpenRun opens a run in TREC's form (query Q0 document rank score tag), or with a
+// header or fields that name query-id, corpus-id and score.
+func OpenRun(name string, stdin io.Reader) (*RunReader, error) {
+	r, fields, err := open(name, stdin, []string{"query", "Q0", "document", "rank", "score", "tag"}, []string{"score", "sim"})
+	if err != nil {
+		return nil, err
+	}
+	if fields {
+		return &RunReader{r, [3]int{0, 2, 4}}, nil
+	}
+	return &RunReader{r, [3]int{0, 1, 2}}, nil
+}
+
+// open opens a file that has TREC's fields or columns with names; of the former
+// it says so.
+func open(name string, stdin io.Reader, fields, last []string) (r *records.Reader, isFields bool, err error) {
+	base := strings.ToLower(name)
+	for _, ext := range []string{".gz", ".zst", ".zstd"} {
+		base = strings.TrimSuffix(base, ext)
+	}
+	asFields := func() (*records.Reader, bool, error) {
+		var columns []records.Column
+		for _, f := range fields {
+			columns = append(columns, records.Column{Name: f})
+		}
+		r, err := records.Open(name, records.Options{Columns: columns, Format: records.Fields, Stdin: stdin})
+		return r, true, err
+	}
+	if !slices.Contains([]string{".csv", ".tsv", ".jsonl", ".json"}, filepath.Ext(base)) {
+		return asFields()
+	}
+	r, err = records.Open(name, records.Options{Stdin: stdin,
+		Columns: []records.Column{column("query-id", queryNames), column("corpus-id", documentNames), column(last[0], last)}})
+	if line := new(records.LineError); errors.As(err, &line) && line.Line == 1 && strings.HasSuffix(base, ".tsv") {
+		// MS MARCO calls files so that are TREC's.
+		if r, _, err := asFields(); err == nil {
+			_, first := r.Read()
+			_ = r.Close()
+			if first == nil {
+				return asFields()
+			}
+		}
+	}
+	return r, false, err
+}
+
+// Read gives the next entry and its line, io.EOF after the last one.
+func (r *RunReader) Read() (line int, e Entry, err error) {
+	record, err := r.Reader.Read()
+	if err != nil {
+		return 0, e, err
+	}
+	e = Entry{Query: record.Values[r.at[0]].Text, Document: record.Values[r.at[1]].Text}
+	score := record.Values[r.at[2]].Text
+	if e.Score, err = strconv.ParseFloat(score, 64); err != nil || math.IsNaN(e.Score) {
+		return 0, e, &records.LineError{File: r.Name(), Line: record.Line, Err: fmt.Errorf("score %q: expected a number", score)}
+	}
+	return record.Line, e, nil
+}
+
+// ReadRun reads a whole run.
+func ReadRun(name string, stdin io.Reader) (*Run, error) {
+	r, err := OpenRun(name, stdin)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	run := new(Run)
+	seen := make(map[[2]string]bool)
+	for {
+		line, e, err := r.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		key := [2]string{e.Query, e.Document}
+		if seen[key] {
+			return nil, &records.LineError{File: r.Name(), Line: line, Err: fmt.Errorf("query %q has document %q twice", e.Query, e.Document)}
+		}
+		seen[key] = true
+		run.Add(e)
+	}
+	if len(run.Queries) == 0 {
+		return nil, fmt.Errorf("%s has no entries", r.Name())
+	}
+	return run, nil
+}
+
+// ReadJudgements reads judgements in TREC's form (query iteration document
+// relevance), or with a header or fields that name query-id, corpus-id and score.
+func ReadJudgements(name string, stdin io.Reader) (Judgements, error) {
+	r, fields, err := open(name, stdin, []string{"query", "iteration", "document", "relevance"}, gradeNames)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	at := [3]int{0, 1, 2}
+	if fields {
+		at = [3]int{0, 2, 3}
+	}
+	judged := make(Judgements)
+	for {
+		record, err := r.Read()
+		if err == io.EOF {
+			break
+		}
+		if err != nil {
+			return nil, err
+		}
+		query, document := record.Values[at[0]].Text, record.Values[at[1]].Text
+		grade, err := Grade(record.Values[at[2]].Text)
+		if err != nil {
+			return nil, &records.LineError{File: r.Name(), Line: record.Line, Err: err}
+		}
+		if before, twice := judged[query][document]; twice && before != grade {
+			return nil, &records.LineError{File: r.Name(), Line: record.Line, Err: fmt.Errorf("query %q has document %q as %d and as %d", query, document, before, grade)}
+		}
+		judged.Set(query, document, grade)
+	}
+	if len(judged) == 0 {
+		return nil, fmt.Errorf("%s has no judgements", r.Name())
+	}
+	return judged, nil
+}
+
+// Set judges a document.
+func (j Judgements) Set(query, document string, grade int) {
+	if j[query] == nil {
+		j[query] = make(map[string]int)
+	}
+	j[query][document] = grade
+}
+
+// Grade reads a relevance, which is a whole number, perhaps written as 1.0.
+func Grade(s string) (int, error) {
+	x, err := strconv.ParseFloat(s, 64)
+	if err != nil || x != math.Trunc(x) || math.Abs(x) > 1e6 {
+		return 0, fmt.Errorf("relevance %q: expected a whole number", s)
+	}
+	return int(x), nil
+}
+
+// Write writes the entries of a query in TREC's form, best first.
+func Write(w io.Writer, entries []Entry, tag string) error {
+	for i, e := range Ranked(entries) {
+		if _, err := fmt.Fprintf(w, "%s Q0 %s %d %s %s\n", e.Query, e.Document, i+1, strconv.FormatFloat(e.Score, 'g', -1, 64), tag); err != nil {
+			return err
+		}
+	}
+	return nil
+}

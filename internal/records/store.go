@@ -1,0 +1,113 @@
+package records
+
+import (
+	"bufio"
+	"encoding/binary"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"os"
+)
+
+// A Store finds texts by their ids. The texts lie in a temporary file, so that a
+// collection of any size can be asked for them; what memory it takes is some forty
+// bytes a text.
+type Store struct {
+	name  string // of what was read
+	file  *os.File
+	seed  maphash.Seed
+	index map[uint64]int64 // offsets in the file, by the hash of the id
+}
+
+// NewStore reads texts with their ids. A title, if the records have any, goes
+// before the text with a space between, as BEIR has it.
+func NewStore(name string, o Options) (_ *Store, err error) {
+	o.Columns = []Column{
+		{Name: "id", Names: append([]string{"_id"}, IDNames...), Number: true},
+		{Name: "text", Names: append(TextNames[:len(TextNames):len(TextNames)], QueryNames...)},
+		{Name: "title", Names: []string{"title"}, Optional: true},
+	}
+	r, err := Open(name, o)
+	if err != nil {
+		return nil, err
+	}
+	defer r.Close()
+	file, err := os.CreateTemp("", "winnow-*.texts")
+	if err != nil {
+		return nil, err
+	}
+	store := &Store{name: r.name, file: file, seed: maphash.MakeSeed(), index: make(map[uint64]int64)}
+	defer func() {
+		if err != nil {
+			_ = store.Close()
+		}
+	}()
+	// The file goes when the process does, however that ends, where a file that is
+	// open can be removed.
+	_ = os.Remove(file.Name())
+	w := bufio.NewWriterSize(file, 1<<20)
+	offset := int64(0)
+	for {
+		record, err := r.Read()
+		if err == io.EOF {
+			return store, w.Flush()
+		}
+		if err != nil {
+			return nil, err
+		}
+		id, text, title := record.Values[0].Text, record.Values[1].Text, record.Values[2].Text
+		if title != "" {
+			text = title + " " + text
+		}
+		hash := maphash.String(store.seed, id)
+		if _, twice := store.index[hash]; twice {
+			return nil, r.errorf(record.Line, "id %q is there twice", id)
+		}
+		store.index[hash] = offset
+		for _, part := range []string{id, text} {
+			if _, err := w.Write(binary.AppendUvarint(nil, uint64(len(part)))); err != nil {
+				return nil, err
+			}
+			n, err := w.WriteString(part)
+			if err != nil {
+				return nil, err
+			}
+			offset += int64(len(binary.AppendUvarint(nil, uint64(n))) + n)
+		}
+	}
+}
+
+// Get gives the text of an id.
+func (s *Store) Get(id string) (string, error) {
+	offset, ok := s.index[maphash.String(s.seed, id)]
+	if !ok {
+		return "", fmt.Errorf("%s has no id %q", s.name, id)
+	}
+	r := bufio.NewReader(io.NewSectionReader(s.file, offset, 1<<62))
+	var parts [2]string
+	for i := range parts {
+		n, err := binary.ReadUvarint(r)
+		if err != nil {
+			return "", err
+		}
+		part := make([]byte, n)
+		if _, err := io.ReadFull(r, part); err != nil {
+			return "", err
+		}
+		parts[i] = string(part)
+	}
+	if parts[0] != id { // two ids of one hash
+		return "", fmt.Errorf("%s has no id %q", s.name, id)
+	}
+	return parts[1], nil
+}
+
+// Len is how many texts there are.
+func (s *Store) Len() int { return len(s.index) }
+
+// Close removes the temporary file.
+func (s *Store) Close() error {
+	err := s.file.Close()
+	_ = os.Remove(s.file.Name()) // it may have gone already
+	return err
+}
