@@ -18,6 +18,14 @@ type addedToken struct {
 	rstrip     bool // swallows the blanks after it
 	normalized bool // looked for in the normalised text, in its normal form
 	special    bool
+	unused     bool // takes a new id, and that is all
+	configured bool // is not in tokenizer.json, but beside it
+}
+
+// alike says whether the tokens are the same but for their ids.
+func (t addedToken) alike(other addedToken) bool {
+	t.id, t.configured = other.id, other.configured
+	return t == other
 }
 
 // addedTokens are the tokens that are found in a text whatever the model.
@@ -25,46 +33,65 @@ type addedTokens struct {
 	list   []addedToken
 	byID   map[int32]int // index in list
 	byName map[string]int
-	next   int32 // id of the next token that the model does not have
 	size   int32 // highest id + 1
 
-	raw    matcher // those looked for in the text as it comes
-	normal matcher // those looked for in the normalised text
+	splitSpecial bool // special tokens are no more than text
+
+	raw    matcher  // those looked for in the text as it comes
+	normal matcher  // those looked for in the normalised text
+	names  []string // what is looked for, by the places in list; decoding gives it too
 }
 
-// add takes a token in. A token that the model has keeps the model's id,
-// whatever the file says; others are numbered on from the model's last.
-func (a *addedTokens) add(token addedToken, m model) {
-	if token.content == "" {
-		return
-	}
+// add takes tokens in. A token that the model has keeps the model's id, whatever
+// the file says; others are numbered on from the last id there is.
+func (a *addedTokens) add(m model, tokens ...addedToken) {
 	if a.byID == nil {
 		a.byID, a.byName = map[int32]int{}, map[string]int{}
-		a.next = int32(m.count())
 	}
-	if i, ok := a.byName[token.content]; ok {
-		token.id = a.list[i].id
-		a.list[i] = token
-		return
+	next := max(a.size, int32(m.count()))
+	for _, token := range tokens {
+		if token.content == "" {
+			continue
+		}
+		if i, ok := a.byName[token.content]; ok {
+			token.id = a.list[i].id
+			token.special = token.special || a.list[i].special // once special, always special
+			a.list[i] = token
+			continue
+		}
+		if id, ok := m.id(token.content); ok {
+			token.id = id
+		} else {
+			token.id = next
+			next++
+			if token.unused {
+				continue
+			}
+		}
+		a.size = max(a.size, token.id+1)
+		a.byName[token.content] = len(a.list)
+		if i, ok := a.byID[token.id]; ok { // two pieces of the model with one id
+			delete(a.byName, a.list[i].content)
+			a.byName[token.content] = i
+			a.list[i] = token
+			continue
+		}
+		a.byID[token.id] = len(a.list)
+		a.list = append(a.list, token)
 	}
-	if id, ok := m.id(token.content); ok {
-		token.id = id
-	} else {
-		token.id = a.next
-		a.next++
-	}
-	a.size = max(a.size, token.id+1)
-	a.byName[token.content] = len(a.list)
-	a.byID[token.id] = len(a.list)
-	a.list = append(a.list, token)
 }
 
-// readJSON reads the added_tokens of a tokenizer.json.
-func (a *addedTokens) readJSON(path string, raw []byte, m model) error {
+func (a *addedTokens) has(content string) bool {
+	_, ok := a.byName[content]
+	return ok
+}
+
+// readAddedTokens reads the added_tokens of a tokenizer.json.
+func readAddedTokens(path string, raw []byte, m model) ([]addedToken, error) {
 	var list []addedToken
 	r := newJSONReader(path, "added_tokens", raw)
 	if r.null() {
-		return r.end()
+		return nil, r.end()
 	}
 	r.array(func(i int) {
 		token := addedToken{id: -1}
@@ -95,18 +122,32 @@ func (a *addedTokens) readJSON(path string, raw []byte, m model) error {
 		list = append(list, token)
 	})
 	if err := r.end(); err != nil {
-		return err
+		return nil, err
 	}
 	// Holes in the numbering happen; ids far beyond it are damage.
 	limit := int64(m.size()) + int64(len(list)) + 1<<16
 	for i, token := range list {
 		if int64(token.id) >= limit {
-			return &fault.FormatError{Path: path, Field: fmt.Sprintf("added_tokens[%d].id", i), Offset: -1,
+			return nil, &fault.FormatError{Path: path, Field: fmt.Sprintf("added_tokens[%d].id", i), Offset: -1,
 				Found: fmt.Sprint(token.id), Want: fmt.Sprintf("an id near the %d of the model", m.size())}
 		}
-		a.add(token, m)
 	}
-	return nil
+	return list, nil
+}
+
+// trim takes the tokens out that are not in tokenizer.json and whose ids are
+// limit or higher.
+func (a *addedTokens) trim(limit int) {
+	list := a.list
+	a.list, a.byID, a.byName, a.size = nil, map[int32]int{}, map[string]int{}, 0
+	for _, token := range list {
+		if token.configured && int(token.id) >= limit {
+			continue
+		}
+		a.byName[token.content], a.byID[token.id] = len(a.list), len(a.list)
+		a.list = append(a.list, token)
+		a.size = max(a.size, token.id+1)
+	}
 }
 
 // index builds the matchers, once all the tokens are in.
@@ -125,6 +166,7 @@ func (a *addedTokens) index(n normalizer) {
 		}
 		normal = append(normal, i)
 	}
+	a.names = names
 	a.raw = newMatcher(names, raw)
 	a.normal = newMatcher(names, normal)
 }
@@ -154,7 +196,13 @@ func newMatcher(names []string, which []int) matcher {
 }
 
 // find gives the first match that starts at from or later.
-func (m *matcher) find(text []byte, from int) (start, end int, which int32) {
+func (m matcher) find(text []byte, from int) (start, end int, ok bool) {
+	start, end, which := m.findWhich(text, from)
+	return start, end, which >= 0
+}
+
+// findWhich also gives the number of the string that matches, -1 if none does.
+func (m *matcher) findWhich(text []byte, from int) (start, end int, which int32) {
 	for from < len(text) {
 		if m.one {
 			i := bytes.IndexByte(text[from:], m.only)
@@ -197,13 +245,13 @@ func (a *addedTokens) split(dst []segment, m *matcher, text []byte, plain bool) 
 	}
 	done := 0
 	for from := 0; ; {
-		start, end, which := m.find(text, from)
+		start, end, which := m.findWhich(text, from)
 		if which < 0 {
 			break
 		}
 		from = end
 		token := &a.list[which]
-		if plain && token.steers() {
+		if plain && token.steers() || a.splitSpecial && token.special {
 			continue
 		}
 		if token.singleWord && (endsWithWord(text[:start]) || startsWithWord(text[end:])) {
@@ -214,6 +262,10 @@ func (a *addedTokens) split(dst []segment, m *matcher, text []byte, plain bool) 
 		}
 		if token.rstrip {
 			end = len(text) - len(bytes.TrimLeftFunc(text[end:], isSpaceRune))
+		}
+		if start >= end {
+			done = max(done, end)
+			continue // another token's blanks, and nothing else
 		}
 		if done < start {
 			dst = append(dst, segment{done, start, -1})

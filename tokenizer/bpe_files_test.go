@@ -19,16 +19,17 @@ func TestMergesFiles(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			config, err := readConfig(dir)
-			if err != nil {
-				t.Fatal(err)
+			bare := t.TempDir()
+			for _, name := range []string{"vocab.json", "merges.txt", "config.json", "tokenizer_config.json"} {
+				data, err := os.ReadFile(filepath.Join(dir, name))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := os.WriteFile(filepath.Join(bare, name), data, 0o644); err != nil {
+					t.Fatal(err)
+				}
 			}
-			path := filepath.Join(dir, "vocab.json")
-			data, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			tok, err := fromMerges(path, data, config)
+			tok, err := FromDir(bare)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -116,9 +116,9 @@ func newGPT2GGUF(path string, m Metadata) (*Tokenizer, error) {
 	for i, typ := range v.types {
 		switch typ {
 		case ggufControl, ggufUnknown:
-			t.added.add(addedToken{content: v.tokens[i], special: true, lstrip: int32(i) == mask}, t.model)
+			t.added.add(t.model, addedToken{content: v.tokens[i], special: true, lstrip: int32(i) == mask})
 		case ggufUserDefined:
-			t.added.add(addedToken{content: v.tokens[i], normalized: kind.normalized}, t.model)
+			t.added.add(t.model, addedToken{content: v.tokens[i], normalized: kind.normalized})
 		}
 	}
 	if err := v.templates(t, kind.addBOS, kind.addSep, ""); err != nil {

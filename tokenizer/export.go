@@ -54,7 +54,15 @@ func (t *Tokenizer) GGUF(types, rows int) (fields []Field, exact bool, err error
 		x.set("token_type_count", uint32(types))
 	}
 	back, err := FromGGUF("", newFieldMap(x.fields))
-	return x.fields, err == nil && lossless && t.equals(back), nil
+	exact = err == nil && lossless && t.equals(back)
+	if t.config != nil && !exact { // goes with the tokenizer.json
+		text, err := t.config.text()
+		if err != nil {
+			return nil, false, err
+		}
+		x.fields = append(x.fields, Field{configKey, text})
+	}
+	return x.fields, exact, nil
 }
 
 // The converter's piece and score of an id that stands for nothing.
@@ -120,7 +128,7 @@ func (x *export) wordPiece(m *wordPiece) {
 	}
 	x.vocabulary("bert", "bert-bge")
 	lower, strip := false, false
-	for _, n := range x.normalizers() {
+	for _, n := range x.t.normalizers() {
 		switch n := n.(type) {
 		case *bertNormalizer:
 			lower, strip = lower || n.lower, strip || n.strip
@@ -155,7 +163,7 @@ func (x *export) unigram(m *unigram) (lossless bool) {
 	x.set("scores", scores)
 	var charsmap *precompiled
 	prefix, squeeze := false, false
-	for _, n := range x.normalizers() {
+	for _, n := range x.t.normalizers() {
 		switch n := n.(type) {
 		case *precompiled:
 			charsmap = n
@@ -163,7 +171,7 @@ func (x *export) unigram(m *unigram) (lossless bool) {
 			squeeze = true
 		}
 	}
-	for _, p := range x.preTokenizers() {
+	for _, p := range x.t.preTokenizers() {
 		switch p := p.(type) {
 		case metaspace:
 			prefix = prefix || p.prepend != prependNever
@@ -223,7 +231,7 @@ var preNames = []string{
 // tokenizer cuts text, "default" if none is near.
 func (x *export) preName(m *bpe) string {
 	var stages []preTokenizer
-	for _, p := range x.preTokenizers() {
+	for _, p := range x.t.preTokenizers() {
 		switch p := p.(type) {
 		case byteLevel:
 			if p.regex {
@@ -239,7 +247,7 @@ func (x *export) preName(m *bpe) string {
 			return "default"
 		}
 	}
-	nfc := slices.Contains(x.normalizers(), normalizer(newNormalForm(false, true)))
+	nfc := slices.Contains(x.t.normalizers(), normalizer(newNormalForm(false, true)))
 	normalized := slices.ContainsFunc(x.t.added.list, func(token addedToken) bool { return token.normalized && !token.special })
 	name, most := "default", -1
 	for _, candidate := range preNames {
@@ -310,10 +318,10 @@ func (x *export) sentencePiece(m *bpe) {
 	x.vocabulary("llama", "default")
 	x.set("scores", scores)
 	prefix := false
-	for _, n := range x.normalizers() {
+	for _, n := range x.t.normalizers() {
 		prefix = prefix || n == normalizer(prepend(underscore))
 	}
-	for _, p := range x.preTokenizers() {
+	for _, p := range x.t.preTokenizers() {
 		if p, ok := p.(metaspace); ok {
 			prefix = prefix || p.prepend != prependNever
 		}
@@ -323,10 +331,10 @@ func (x *export) sentencePiece(m *bpe) {
 
 // normalizers are the stages of the normalizer, but for those that have no type
 // of their own.
-func (x *export) normalizers() []normalizer {
-	list, ok := x.t.normalizer.(normalizerSequence)
+func (t *Tokenizer) normalizers() []normalizer {
+	list, ok := t.normalizer.(normalizerSequence)
 	if !ok {
-		list = normalizerSequence{x.t.normalizer}
+		list = normalizerSequence{t.normalizer}
 	}
 	var stages []normalizer
 	for _, n := range list {
@@ -338,7 +346,7 @@ func (x *export) normalizers() []normalizer {
 }
 
 // preTokenizers are the stages of the pre-tokenizer.
-func (x *export) preTokenizers() []preTokenizer {
+func (t *Tokenizer) preTokenizers() []preTokenizer {
 	var stages []preTokenizer
 	var flatten func(p preTokenizer)
 	flatten = func(p preTokenizer) {
@@ -352,7 +360,7 @@ func (x *export) preTokenizers() []preTokenizer {
 			stages = append(stages, p)
 		}
 	}
-	flatten(x.t.pre)
+	flatten(t.pre)
 	return stages
 }
 
@@ -481,6 +489,9 @@ func (n *precompiled) table() []byte {
 // tokenizer: it has the pieces and merges of t, and makes the same of texts in
 // which all stages have something to do. It may have more pieces.
 func (t *Tokenizer) equals(other *Tokenizer) bool {
+	if t.side != other.side || t.added.splitSpecial != other.added.splitSpecial {
+		return false
+	}
 	for id := range int32(t.Size()) {
 		if piece := t.Piece(id); piece != "" && piece != other.Piece(id) || t.IsSpecial(id) != other.IsSpecial(id) {
 			return false

@@ -275,7 +275,6 @@ func TestDirErrors(t *testing.T) {
 	}{
 		{"", "readme", "", fault.ErrUnsupported, "without tokenizer.json"},
 		{"wordpiece-vocab", "vocab.txt", "[PAD]\n[CLS]\n[SEP]\n", fault.ErrFormat, `"[UNK]"`},
-		{"wordpiece-vocab", "vocab.txt", "[UNK]\na\n", fault.ErrFormat, `"[CLS]" and "[SEP]"`},
 		{"wordpiece-vocab", "vocab.txt", "", fault.ErrFormat, "vocab.txt"},
 		{"wordpiece-vocab", "tokenizer_config.json", `{"do_lower_case":3}`, fault.ErrFormat, "tokenizer_config.json: do_lower_case: found 3"},
 		{"wordpiece-vocab", "tokenizer_config.json", `[]`, fault.ErrFormat, "found a list"},
@@ -286,10 +285,9 @@ func TestDirErrors(t *testing.T) {
 		{"xlmr-spm", "sentencepiece.bpe.model", "\x0a\x03\x0a\x01a\x12\x02\x18\x03", fault.ErrUnsupported, "type 3"},
 		{"deberta-spm", "spm.model", "\x0a\x03\x0a\x01\xff", fault.ErrFormat, "not UTF-8"},
 		{"deberta-spm", "spm.model", "\x0a\x08\x0a\x01a\x15\x00\x00\xc0\x7f", fault.ErrFormat, "the score NaN"},
-		{"deberta-spm", "tokenizer_config.json", `{"split_by_punct":true}`, fault.ErrUnsupported, "split_by_punct"},
 		{"roberta-merges", "vocab.json", `[]`, fault.ErrFormat, "vocab.json"},
 		{"roberta-merges", "merges.txt", "a b c\n", fault.ErrFormat, "merges.txt"},
-		{"roberta-merges", "tokenizer_config.json", `{"tokenizer_class":"CLIPTokenizer"}`, fault.ErrUnsupported, `"CLIP"`},
+		{"roberta-merges", "tokenizer_config.json", `{"tokenizer_class":"CLIPTokenizer"}`, fault.ErrUnsupported, `"CLIPTokenizer" without`},
 	} {
 		dir := t.TempDir()
 		if c.like != "" {

@@ -26,6 +26,10 @@ type Metadata interface {
 // tokenizer.json, as the format's specification allows.
 const HuggingFaceKey = "tokenizer.huggingface.json"
 
+// configKey is the key under which a file with a whole tokenizer.json has what
+// stood beside that.
+const configKey = "tokenizer.huggingface.config"
+
 // FromGGUF makes the tokenizer that a GGUF file carries in its metadata
 // (tokenizer.ggml.*). path names the file in errors.
 //
@@ -33,7 +37,7 @@ const HuggingFaceKey = "tokenizer.huggingface.json"
 // keys can, and is read instead.
 func FromGGUF(path string, m Metadata) (*Tokenizer, error) {
 	if whole, ok := m.String(HuggingFaceKey); ok {
-		t, err := FromJSON(path, []byte(whole))
+		t, err := wholeFromGGUF(path, whole, m)
 		if err != nil {
 			return nil, err
 		}
@@ -175,9 +179,9 @@ func (v *ggufVocabulary) mark(t *Tokenizer, mask int32, alsoSpecial ...int32) {
 		id := int32(i)
 		switch {
 		case kind == ggufControl || kind == ggufUnknown || also[id]:
-			t.added.add(addedToken{content: v.tokens[i], special: true, lstrip: id == mask}, t.model)
+			t.added.add(t.model, addedToken{content: v.tokens[i], special: true, lstrip: id == mask})
 		case kind == ggufUserDefined:
-			t.added.add(addedToken{content: v.tokens[i]}, t.model)
+			t.added.add(t.model, addedToken{content: v.tokens[i]})
 		}
 	}
 }
@@ -211,7 +215,7 @@ func newBertGGUF(path string, m Metadata) (*Tokenizer, error) {
 			return nil, v.bad(s.key, "nothing", "the id of a piece")
 		}
 	}
-	w := &wordPiece{maxChars: 100}
+	w := &wordPiece{maxChars: maxWordChars}
 	special := map[int32]bool{unk: true, cls: true, sep: true, pad: true, mask: true}
 	var piece []byte
 	for i, s := range v.tokens {
@@ -360,4 +364,17 @@ func identity(n int) []int32 {
 		ids[i] = int32(i)
 	}
 	return ids
+}
+
+// wholeFromGGUF makes the tokenizer of a tokenizer.json in metadata.
+func wholeFromGGUF(path, whole string, m Metadata) (*Tokenizer, error) {
+	text, ok := m.String(configKey)
+	if !ok {
+		return FromJSON(path, []byte(whole))
+	}
+	c, err := readConfigText(path, text)
+	if err != nil {
+		return nil, err
+	}
+	return c.fromWhole(path, []byte(whole))
 }

@@ -27,6 +27,9 @@ type jsonReader struct {
 	depth int
 	buf   []byte // of str, for strings with escapes
 	err   error
+
+	python bool           // NaN and infinities are numbers to value
+	order  map[string]int // takes the places of the keys of value's objects, if not nil
 }
 
 func newJSONReader(path, field string, data []byte) *jsonReader {
@@ -450,6 +453,9 @@ func (r *jsonReader) value() any {
 		m := map[string]any{}
 		r.object(func(key []byte) {
 			k := string(key)
+			if _, known := r.order[k]; r.order != nil && !known {
+				r.order[k] = len(r.order)
+			}
 			m[k] = r.value()
 		})
 		return m
@@ -464,6 +470,20 @@ func (r *jsonReader) value() any {
 	case c == 'n' && r.null():
 		return nil
 	default:
+		if r.python {
+			for _, n := range pythonNumbers {
+				if bytes.HasPrefix(r.data[r.pos:], []byte(n.text)) {
+					r.pos += len(n.text)
+					return n.value
+				}
+			}
+		}
 		return r.float()
 	}
 }
+
+// pythonNumbers are those that Python writes though JSON has none of them.
+var pythonNumbers = []struct {
+	text  string
+	value float64
+}{{"NaN", math.NaN()}, {"Infinity", math.Inf(1)}, {"-Infinity", math.Inf(-1)}}

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
@@ -14,6 +15,12 @@ import (
 //
 // The tokenizer keeps no reference to data.
 func FromJSON(path string, data []byte) (*Tokenizer, error) {
+	return fromJSON(path, data, nil)
+}
+
+// fromJSON reads a tokenizer.json. c is what stands beside it, nil if it stands
+// alone.
+func fromJSON(path string, data []byte, c *configuration) (*Tokenizer, error) {
 	t := &Tokenizer{pad: -1}
 	l := loader{path: path}
 	if uint64(len(data)) > math.MaxUint32 {
@@ -55,8 +62,11 @@ func FromJSON(path string, data []byte) (*Tokenizer, error) {
 	if v := part("version"); l.err == nil && v != nil && v != "1.0" {
 		l.fail("version", fmt.Sprint(v), `"1.0"`)
 	}
-	if v := part("normalizer"); v != nil {
-		t.normalizer = l.normalizer(v, "normalizer")
+	post := part("post_processor")
+	cut := part("truncation")
+	normalizer := part("normalizer")
+	if normalizer != nil {
+		t.normalizer = l.normalizer(normalizer, "normalizer")
 	}
 	if v := part("pre_tokenizer"); v != nil {
 		t.pre = l.preTokenizer(v, "pre_tokenizer")
@@ -64,21 +74,41 @@ func FromJSON(path string, data []byte) (*Tokenizer, error) {
 	if v := part("decoder"); v != nil {
 		t.decoder = l.decoder(v, "decoder")
 	}
-	post := part("post_processor")
 	if l.err != nil {
 		return nil, l.err
 	}
+	var added []addedToken
 	if raw, ok := parts["added_tokens"]; ok {
-		l.keep(t.added.readJSON(path, raw, t.model))
+		var err error
+		added, err = readAddedTokens(path, raw, t.model)
+		l.keep(err)
 	}
 	t.single, t.pair = l.postProcessor(post)
 	if l.err != nil {
 		return nil, l.err
 	}
+	t.added.add(t.model, added...)
+	if m, ok := cut.(map[string]any); ok && m["direction"] == "Left" {
+		t.side = Left
+	}
+	if c != nil {
+		return c.complete(path, t, added, post != nil, hasCharsmap(normalizer))
+	}
 	if err := t.finish(path); err != nil {
 		return nil, err
 	}
 	return t, nil
+}
+
+// hasCharsmap says whether a normalizer is a table of characters, or a sequence
+// with one in it.
+func hasCharsmap(v any) bool {
+	m, _ := v.(map[string]any)
+	list, _ := m["normalizers"].([]any)
+	return slices.ContainsFunc(append(list, v), func(v any) bool {
+		m, _ := v.(map[string]any)
+		return m["type"] == "Precompiled"
+	})
 }
 
 // newModel reads the model of a tokenizer.json, which comes next in r.
@@ -263,9 +293,12 @@ func (l *loader) normalizer(v any, field string) normalizer {
 	case "Sequence":
 		var list normalizerSequence
 		for i, v := range l.list(m, field, "normalizers") {
-			list = append(list, l.normalizer(v, fmt.Sprintf("%s.normalizers[%d]", field, i)))
+			n := l.normalizer(v, fmt.Sprintf("%s.normalizers[%d]", field, i))
 			if l.err != nil {
 				return nil
+			}
+			if n != nil { // an empty Sequence is none
+				list = append(list, n)
 			}
 		}
 		return list.flat()

@@ -305,3 +305,29 @@ func (n replace) normalize(dst, text []byte, head bool) ([]byte, bool) {
 	})
 	return append(dst, text[done:]...), head
 }
+
+// doubleBlanks matches \s{2,}|[\n\r\t].
+type doubleBlanks struct{ u *unidata }
+
+func (p doubleBlanks) find(text []byte, from int) (start, end int, ok bool) {
+	for i := from; i < len(text); {
+		r, size := utf8.DecodeRune(text[i:])
+		if !p.u.is(r, isSpace) {
+			i += size
+			continue
+		}
+		end := i + size
+		for end < len(text) {
+			r, size := utf8.DecodeRune(text[end:])
+			if !p.u.is(r, isSpace) {
+				break
+			}
+			end += size
+		}
+		if end > i+size || r == '\n' || r == '\r' || r == '\t' {
+			return i, end, true
+		}
+		i = end
+	}
+	return 0, 0, false
+}

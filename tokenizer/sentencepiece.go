@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math"
-	"strings"
+	"slices"
 	"unicode/utf8"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
@@ -26,6 +26,9 @@ type sentencePiece struct {
 	charsmap    []byte // precompiled_charsmap
 	dummyPrefix bool   // a blank before the text
 	squeeze     bool   // remove_extra_whitespaces
+	escape      bool   // escape_whitespaces: blanks become ▁
+
+	names map[int]string // of unk_piece, bos_piece and eos_piece, by their fields' numbers
 }
 
 type spPiece struct {
@@ -42,6 +45,13 @@ const (
 	spUserDefined
 	spUnused
 	spByte
+)
+
+// Numbers of the trainer's fields that name pieces.
+const (
+	spUnknownName = iota + 45
+	spBOSName
+	spEOSName
 )
 
 // A protoReader reads the fields of a protocol buffer message one after
@@ -121,7 +131,8 @@ func (r *protoReader) take(n uint64) []byte {
 
 // parseSentencePiece reads a model file. path names it in errors.
 func parseSentencePiece(path string, data []byte) (*sentencePiece, error) {
-	m := &sentencePiece{kind: 1, unknown: 0, bos: 1, eos: 2, pad: -1, dummyPrefix: true, squeeze: true}
+	m := &sentencePiece{kind: 1, unknown: 0, bos: 1, eos: 2, pad: -1, dummyPrefix: true, squeeze: true, escape: true,
+		names: map[int]string{spUnknownName: "<unk>", spBOSName: "<s>", spEOSName: "</s>"}}
 	r := &protoReader{path: path, field: "ModelProto", data: data}
 	for {
 		number, _, part := r.next()
@@ -175,10 +186,12 @@ func (m *sentencePiece) piece(r *protoReader) {
 
 func (m *sentencePiece) trainer(r *protoReader) {
 	for {
-		number, value, _ := r.next()
+		number, value, part := r.next()
 		switch number {
 		case 0:
 			return
+		case spUnknownName, spBOSName, spEOSName:
+			m.names[number] = string(part.data)
 		case 3:
 			m.kind = int(value)
 		case 35:
@@ -207,97 +220,58 @@ func (m *sentencePiece) normalizer(r *protoReader) {
 			m.dummyPrefix = value != 0
 		case 4:
 			m.squeeze = value != 0
+		case 5:
+			m.escape = value != 0
 		}
 	}
 }
 
-// fromXLMR makes the tokenizer of XLM-R's sentencepiece.bpe.model, whose ids
-// fairseq has moved: <s> <pad> </s> <unk>, the pieces from the fourth on, and
-// <mask> at the end.
-func fromXLMR(path string, m *sentencePiece, _ *configuration) (*Tokenizer, error) {
-	if len(m.pieces) < 3 {
-		return nil, &fault.FormatError{Path: path, Field: "pieces", Offset: -1, Found: fmt.Sprint(len(m.pieces)), Want: "at least <unk>, <s> and </s>"}
-	}
+// unigram makes the model of a SentencePiece model as its class numbers the
+// pieces.
+func (m *sentencePiece) unigram(path string, c *configuration) (model, error) {
 	u := &unigram{worst: math.Inf(1)}
-	add := func(text string, score float32) {
+	add := func(text string, score float64) {
 		u.add([]byte(text), int32(len(u.ends)))
-		u.score(float64(score))
+		u.score(score)
 	}
-	for _, s := range []string{"<s>", "<pad>", "</s>", "<unk>"} {
-		add(s, 0)
+	pieces := m.pieces
+	switch c.class {
+	case xlmRobertaClass, camembertClass: // fairseq has moved the ids
+		first, skip := []string{"bos_token", "pad_token", "eos_token", "unk_token"}, 3
+		if c.class == camembertClass {
+			first, skip = []string{"<s>NOTUSED", "pad_token", "</s>NOTUSED", "unk_token", "<unk>NOTUSED"}, 1
+		}
+		if len(pieces) < skip {
+			return nil, &fault.FormatError{Path: path, Field: "pieces", Offset: -1, Found: fmt.Sprint(len(pieces)), Want: "at least <unk>, <s> and </s>"}
+		}
+		for _, s := range first {
+			if slices.Contains(roles, s) {
+				s = c.spelling(s)
+			}
+			score := 0.0
+			if s == "<unk>NOTUSED" {
+				score = -100
+			}
+			add(s, score)
+		}
+		pieces = pieces[skip:]
 	}
-	for _, p := range m.pieces[3:] {
-		add(p.text, p.score)
+	for _, p := range pieces {
+		add(p.text, float64(p.score))
 	}
-	add("<mask>", 0)
-	t := &Tokenizer{model: u, pad: 1}
-	if err := u.finish(path, "pieces", 3, false); err != nil {
-		return nil, err
-	}
-	var err error
-	if t.normalizer, err = newPrecompiled(path, "precompiled_charsmap", m.charsmap); err != nil {
-		return nil, err
-	}
-	t.pre = preTokenizerSequence{whitespaceSplit{loadUnidata()}, metaspace{'▁', prependAlways, true}}
-	t.decoder = metaspaceDecoder{'▁', true}
-	for _, s := range []string{"<s>", "<pad>", "</s>", "<unk>", "<mask>"} {
-		t.added.add(addedToken{content: s, special: true, lstrip: s == "<mask>"}, u)
-	}
-	t.single.special(0, 0)
-	t.single.parts = append(t.single.parts, part{kind: partA})
-	t.single.special(0, 2)
-	t.pair.parts = append(t.pair.parts, t.single.parts...)
-	t.pair.added = t.single.added
-	t.pair.special(0, 2)
-	t.pair.parts = append(t.pair.parts, part{kind: partB})
-	t.pair.special(0, 2)
-	return t, t.finish(path)
-}
-
-// fromDeBERTa makes the tokenizer of DeBERTa's spm.model: the pieces as they
-// are, and behind them the special tokens that are none, which is [MASK].
-func fromDeBERTa(path string, m *sentencePiece, c *configuration) (*Tokenizer, error) {
-	u := &unigram{worst: math.Inf(1)}
-	unknown := int64(-1)
-	for i, p := range m.pieces {
-		u.add([]byte(p.text), int32(i))
-		u.score(float64(p.score))
-		if p.kind == spUnknown {
-			unknown = int64(i)
+	switch c.class {
+	case xlmRobertaClass, camembertClass:
+		add(c.spelling("mask_token"), 0)
+	case t5Class:
+		for i := c.extraIDs() - 1; i >= 0; i-- {
+			add(fmt.Sprintf("<extra_id_%d>", i), 0)
+		}
+	case debertaV2Class:
+		if _, ok := c.args.values["unk_id"]; !ok {
+			c.args.values["unk_id"] = float64(m.unknown)
 		}
 	}
-	if err := u.finish(path, "pieces", unknown, m.byteFallback); err != nil {
-		return nil, err
-	}
-	t := &Tokenizer{model: u, pad: -1}
-	charsmap, err := newPrecompiled(path, "precompiled_charsmap", m.charsmap)
-	if err != nil {
-		return nil, err
-	}
-	list := normalizerSequence{stripSpace{loadUnidata(), true, true}, charsmap, blankRuns{}}
-	if c.l.bool(c.config, "", "do_lower_case", false) {
-		list = append(normalizerSequence{lowercase{loadUnidata()}}, list...)
-	}
-	if c.l.bool(c.config, "", "split_by_punct", false) {
-		return nil, &fault.UnsupportedError{Path: c.l.path, What: "split_by_punct", Hint: "save the tokenizer as tokenizer.json"}
-	}
-	if c.l.err != nil {
-		return nil, c.l.err
-	}
-	t.normalizer = list.flat()
-	t.pre = metaspace{'▁', prependAlways, true}
-	t.decoder = metaspaceDecoder{'▁', true}
-	var ids [3]int32 // [PAD], [CLS], [SEP]
-	for i, s := range []string{"pad", "cls", "sep", "unk", "mask"} {
-		name := c.token(s+"_token", "["+strings.ToUpper(s)+"]")
-		t.added.add(addedToken{content: name, special: true, normalized: s == "unk"}, u)
-		if i < len(ids) {
-			ids[i], _ = t.ID(name)
-		}
-	}
-	t.pad = ids[0]
-	t.bertTemplates(ids[1], ids[2])
-	return t, t.finish(path)
+	return u, u.finish(path, "pieces", c.options().unknownID(u), false)
 }
 
 // bertTemplates sets [CLS] a [SEP] and [CLS] a [SEP] b [SEP], with type 1 for

@@ -1,83 +1,181 @@
 package tokenizer
 
 import (
+	"cmp"
 	"fmt"
-	"math"
+	"slices"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// newSentencePieceBPE makes a tokenizer of a SentencePiece model of type BPE,
-// with the special tokens around texts that Llama and Gemma put there: each
-// text begins with BOS.
-func newSentencePieceBPE(path string, m *sentencePiece) (*Tokenizer, error) {
-	b := newBPEBuilder(path, bpeOptions{fuseUnk: true, byteFallback: m.byteFallback})
-	scores := make([]float32, len(m.pieces))
+// bpe makes the model of a SentencePiece model for a class that orders merges by
+// the ids of what they make.
+func (m *sentencePiece) bpe(path string, opts bpeOptions) (model, error) {
+	b := newBPEBuilder(path, opts)
 	for i, p := range m.pieces {
 		b.m.add([]byte(p.text), int32(i))
-		if scores[i] = p.score; p.kind == spUserDefined {
-			scores[i] = math.MaxFloat32 // taken whole before anything is merged
-		}
 	}
 	if err := b.index(); err != nil {
 		return nil, err
 	}
-	b.scoreMerges(scores, func(i int) bool { return m.pieces[i].kind == spNormal || m.pieces[i].kind == spUserDefined })
-	model, err := b.finish()
-	if err != nil {
+	order := make([]int, len(m.pieces))
+	for i := range order {
+		order[i] = i
+	}
+	b.splitMerges(order, func(int) bool { return true })
+	return b.finish()
+}
+
+// splitMerges makes a merge of each way to cut a piece into two that are usable,
+// in the order of the pieces.
+func (b *bpeBuilder) splitMerges(order []int, usable func(i int) bool) {
+	m := b.m
+	for _, i := range order {
+		text := m.pieces.at(i)
+		if m.pieces.find(text) != i {
+			continue
+		}
+		for cut := range string(text) {
+			if cut == 0 {
+				continue
+			}
+			left := m.pieces.find(text[:cut])
+			if left < 0 || !usable(left) {
+				continue
+			}
+			if right := m.pieces.find(text[cut:]); right >= 0 && usable(right) {
+				b.merges = append(b.merges, bpeMerge{m.idOf(left), m.idOf(right), m.idOf(i), uint32(len(b.merges))})
+			}
+		}
+	}
+}
+
+// fromPieces makes a tokenizer of a SentencePiece model of type BPE that has no
+// class of its own: as SentencePiece itself does it.
+func (c *configuration) fromPieces(path string, m *sentencePiece) (*Tokenizer, error) {
+	if m.kind != 2 {
+		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a SentencePiece model of type %d", m.kind),
+			Hint: "save the tokenizer as tokenizer.json"}
+	}
+	c.pieces = slices.DeleteFunc(c.pieces, func(v any) bool { return v.(map[string]any)["special"] == false })
+	c.gather()
+	names := make([]string, len(m.pieces)) // added_tokens_decoder renames placeholders
+	kept := map[string]bool{}
+	for i, p := range m.pieces {
+		names[i] = p.text
+	}
+	renamed := map[int]string{}
+	if v, ok := c.config["added_tokens_decoder"]; ok {
+		for _, token := range c.addedTokensDecoder(v) {
+			if int(token.id) < len(names) {
+				renamed[int(token.id)] = token.content
+			}
+		}
+	}
+	for i, name := range names {
+		if _, ok := renamed[i]; !ok {
+			kept[name] = true
+		}
+	}
+	for i, name := range renamed {
+		if !kept[name] {
+			names[i] = name
+		}
+	}
+	usable := func(i int) bool { return m.pieces[i].kind == spNormal }
+	b := newBPEBuilder(path, bpeOptions{fuseUnk: true, byteFallback: m.byteFallback, unkToken: m.names[spUnknownName]})
+	var whole []int // pieces of the user are never cut nor merged
+	var order []int
+	for i, name := range names {
+		b.m.add([]byte(name), int32(i))
+		switch {
+		case m.pieces[i].kind == spUserDefined:
+			whole = append(whole, i)
+		case usable(i):
+			order = append(order, i)
+		}
+	}
+	b.m.opts.ignoreMerges = len(whole) > 0
+	if err := b.index(); err != nil {
 		return nil, err
 	}
-	t := &Tokenizer{model: model, pad: -1}
-	t.underscores(m.dummyPrefix)
-	var before normalizerSequence
+	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(m.pieces[j].score, m.pieces[i].score) })
+	b.splitMerges(order, usable)
+	t := &Tokenizer{pad: -1}
+	var err error
+	if t.model, err = b.finish(); err != nil {
+		return nil, err
+	}
+	if err := c.pieceStages(t, path, m, names, whole); err != nil {
+		return nil, err
+	}
+	for _, s := range []struct {
+		role string
+		name int
+		id   int32
+	}{{"bos_token", spBOSName, m.bos}, {"eos_token", spEOSName, m.eos}, {"unk_token", spUnknownName, m.unknown}} {
+		if _, ok := c.args.values[s.role]; !ok && s.id >= 0 {
+			c.args.values[s.role] = m.names[s.name]
+		}
+	}
+	return c.build(path, t, nil)
+}
+
+// pieceStages sets what a SentencePiece model says about normalization. whole
+// are the pieces that are taken out of a text first.
+func (c *configuration) pieceStages(t *Tokenizer, path string, m *sentencePiece, names []string, whole []int) error {
+	legacy := c.flag("legacy", true)
+	var list normalizerSequence
 	if len(m.charsmap) > 0 {
 		charsmap, err := newPrecompiled(path, "precompiled_charsmap", m.charsmap)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		before = append(before, charsmap)
+		list = append(list, charsmap)
 	}
 	if m.squeeze {
-		before = append(before, blankTrim{}, blankRuns{})
+		list = append(list, blankTrim{}, blankRuns{})
 	}
-	if len(before) > 0 {
-		t.normalizer = append(before, t.normalizer)
+	if m.escape {
+		list = append(list, replace{literal(" "), underscore})
 	}
-	for i, p := range m.pieces {
-		switch p.kind {
-		case spUnknown:
-			model.unk = int32(i)
-			t.added.add(addedToken{content: p.text, special: true}, model)
-		case spControl:
-			t.added.add(addedToken{content: p.text, special: true}, model)
-		case spUserDefined:
-			t.added.add(addedToken{content: p.text}, model)
+	var stages preTokenizerSequence
+	back := decoderSequence{replaceDecoder{literal(underscore), " "}}
+	if m.byteFallback {
+		back = append(back, byteFallbackDecoder{})
+	}
+	if m.byteFallback || m.dummyPrefix {
+		back = append(back, fuseDecoder{})
+	}
+	if m.dummyPrefix {
+		scheme := prependFirst
+		if legacy {
+			scheme = prependAlways
+			list = append(list, doubleMark{})
 		}
+		stages = append(stages, metaspace{'▁', scheme, false})
+		back = append(back, stripDecoder{' ', 1, 0})
 	}
-	for _, s := range []struct {
-		name string
-		id   int32
-	}{{"bos_id", m.bos}, {"pad_id", m.pad}} {
-		if int(s.id) >= len(m.pieces) {
-			return nil, &fault.FormatError{Path: path, Field: "trainer_spec." + s.name, Offset: -1,
-				Found: fmt.Sprint(s.id), Want: fmt.Sprintf("less than the %d pieces", len(m.pieces))}
-		}
+	if len(whole) > 0 {
+		stages = append(stages, split{newMatcher(names, whole), isolated, false})
 	}
-	t.single, t.pair = template{}, template{}
-	for _, p := range []*template{&t.single, &t.pair} {
-		if m.bos >= 0 {
-			p.special(0, m.bos)
-		}
-		p.parts = append(p.parts, part{kind: partA})
+	t.normalizer = list.flat()
+	if len(stages) > 0 {
+		t.pre = stages
 	}
-	if m.bos >= 0 {
-		t.pair.special(1, m.bos)
+	t.decoder = back
+	return nil
+}
+
+// doubleMark doubles a ▁ at the beginning of a text, which Metaspace would take
+// for the one that it puts there.
+type doubleMark struct{}
+
+func (doubleMark) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	if hasPrefix(text, []byte(underscore)) {
+		dst = append(dst, underscore...)
 	}
-	t.pair.parts = append(t.pair.parts, part{kind: partB, typ: 1})
-	if m.pad >= 0 {
-		t.pad = m.pad
-	}
-	return t, t.finish(path)
+	return append(dst, text...), head
 }
 
 // blankTrim removes the blanks (U+0020) at both ends of a text.

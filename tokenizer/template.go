@@ -44,6 +44,13 @@ func (t *template) special(typ int32, ids ...int32) {
 	}
 }
 
+// oneType gives all of the sequence the token type 0.
+func (t *template) oneType() {
+	for i := range t.parts {
+		t.parts[i].typ = 0
+	}
+}
+
 // apply writes the sequence of a and b to e.
 func (t *template) apply(e *Encoding, a, b []int32) {
 	e.IDs, e.Types = e.IDs[:0], e.Types[:0]

@@ -22,8 +22,10 @@ type Tokenizer struct {
 	single     template
 	pair       template
 	maxLength  int              // 0: not known
+	side       Side             // where texts are cut unless a call says otherwise
 	pad        int32            // -1: none
 	roles      map[string]int32 // "bos", "eos" …: what the configuration calls so
+	config     *configuration   // what stands beside the tokenizer.json, if anything
 	scratch    sync.Pool
 }
 
@@ -51,7 +53,6 @@ type Encoding struct {
 }
 
 // Truncation says which of two texts is cut when both together are too long.
-// Cuts are at the end of a text.
 type Truncation uint8
 
 const (
@@ -62,6 +63,33 @@ const (
 	// OnlyFirst cuts the first text.
 	OnlyFirst
 )
+
+// A Side is the end of a text at which it is cut.
+type Side uint8
+
+const (
+	// Right cuts the end of a text, so that its first tokens stay.
+	Right Side = iota
+	// Left cuts the beginning of a text, so that its last tokens stay.
+	Left
+)
+
+// Cut is what remains of tokens when they are cut to n at that side.
+func (s Side) Cut(tokens []int32, n int) []int32 {
+	n = max(n, 0)
+	switch {
+	case n >= len(tokens):
+		return tokens
+	case s == Left:
+		return tokens[len(tokens)-n:]
+	}
+	return tokens[:n]
+}
+
+// TruncationSide is the end at which the tokenizer's configuration wants texts
+// to be cut: truncation_side in tokenizer_config.json. Encode, Single, Pair and
+// EncodePair cut there.
+func (t *Tokenizer) TruncationSide() Side { return t.side }
 
 // Tokens appends the ids of text to dst, without the special tokens that the
 // post-processor puts around a text. Where text spells a special token
@@ -81,51 +109,59 @@ func (t *Tokenizer) PlainTokens(dst []int32, text string) []int32 {
 }
 
 // Encode sets e to text with the special tokens of a single text around it,
-// cut to max ids in all (0: no limit). The special tokens always stay.
-func (t *Tokenizer) Encode(e *Encoding, text string, max int) {
+// cut to limit ids in all (0: no limit). The special tokens always stay.
+func (t *Tokenizer) Encode(e *Encoding, text string, limit int) {
 	s := t.get()
 	defer t.scratch.Put(s)
 	s.a = t.encode(s.a[:0], text, false, s)
-	t.Single(e, s.a, max)
+	t.Single(e, s.a, limit)
 }
 
 // Single is Encode for a text whose tokens are known.
-func (t *Tokenizer) Single(e *Encoding, tokens []int32, max int) {
-	if max > 0 && len(tokens)+t.single.added > max {
-		tokens = tokens[:maximum(0, max-t.single.added)]
+func (t *Tokenizer) Single(e *Encoding, tokens []int32, limit int) {
+	t.SingleSide(e, tokens, limit, t.side)
+}
+
+// SingleSide is Single with the side at which the text is cut.
+func (t *Tokenizer) SingleSide(e *Encoding, tokens []int32, limit int, side Side) {
+	if limit > 0 {
+		tokens = side.Cut(tokens, limit-t.single.added)
 	}
 	t.single.apply(e, tokens, nil)
 }
 
-func maximum(a, b int) int { return max(a, b) }
-
 // Pair sets e to the token lists a and b, joined as the post-processor says
-// and cut to max ids in all (0: no limit). A query's tokens can so be paired
-// with many documents'. It is an error if max leaves no room for the special
-// tokens or if the text that is to be cut cannot be cut far enough.
-func (t *Tokenizer) Pair(e *Encoding, a, b []int32, max int, how Truncation) error {
-	if max > 0 {
-		budget := max - t.pair.added
+// and cut to limit ids in all (0: no limit). A query's tokens can so be paired
+// with many documents'. It is an error if the limit leaves no room for the
+// special tokens or if the text that is to be cut cannot be cut far enough.
+func (t *Tokenizer) Pair(e *Encoding, a, b []int32, limit int, how Truncation) error {
+	return t.PairSide(e, a, b, limit, how, t.side)
+}
+
+// PairSide is Pair with the side at which the texts are cut.
+func (t *Tokenizer) PairSide(e *Encoding, a, b []int32, limit int, how Truncation, side Side) error {
+	if limit > 0 {
+		budget := limit - t.pair.added
 		if budget < 0 {
-			return fmt.Errorf("a limit of %d tokens leaves no room for a pair's %d special tokens", max, t.pair.added)
+			return fmt.Errorf("a limit of %d tokens leaves no room for a pair's %d special tokens", limit, t.pair.added)
 		}
 		na, nb, err := how.cut(len(a), len(b), budget)
 		if err != nil {
 			return err
 		}
-		a, b = a[:na], b[:nb]
+		a, b = side.Cut(a, na), side.Cut(b, nb)
 	}
 	t.pair.apply(e, a, b)
 	return nil
 }
 
 // EncodePair is Tokens of both texts and Pair.
-func (t *Tokenizer) EncodePair(e *Encoding, a, b string, max int, how Truncation) error {
+func (t *Tokenizer) EncodePair(e *Encoding, a, b string, limit int, how Truncation) error {
 	s := t.get()
 	defer t.scratch.Put(s)
 	s.a = t.encode(s.a[:0], a, false, s)
 	s.b = t.encode(s.b[:0], b, false, s)
-	return t.Pair(e, s.a, s.b, max, how)
+	return t.Pair(e, s.a, s.b, limit, how)
 }
 
 func (t *Tokenizer) get() *scratch {
@@ -198,7 +234,7 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	for _, id := range ids {
 		if i, ok := t.added.byID[id]; ok {
 			if !skipSpecial || !t.added.list[i].special {
-				pieces = append(pieces, t.added.list[i].content)
+				pieces = append(pieces, t.added.names[i])
 			}
 		} else if p, ok := t.model.piece(id); ok {
 			pieces = append(pieces, p)
@@ -230,6 +266,15 @@ func (t *Tokenizer) ID(piece string) (int32, bool) {
 
 // Size is the highest id plus one: the rows that an embedding table needs.
 func (t *Tokenizer) Size() int { return max(t.model.size(), int(t.added.size)) }
+
+// Trim takes out the tokens that no tokenizer.json has and only the files beside
+// it name, if their ids are rows or higher: a model with so many embeddings
+// does not know them, and texts that spell them are plain text to it. It must
+// not be called while the tokenizer is in use.
+func (t *Tokenizer) Trim(rows int) {
+	t.added.trim(rows)
+	t.added.index(t.normalizer)
+}
 
 // MaxLength is the length that the tokenizer's configuration limits sequences
 // to, in tokens, 0 if it gives none.

@@ -85,6 +85,17 @@ func newUnigram(r *jsonReader) (model, error) {
 	return m, nil
 }
 
+// number finds a piece by its spelling before the vocabulary is indexed; it is -1
+// if there is none.
+func (m *unigram) number(piece string) int64 {
+	for i := range m.ends {
+		if m.at(i) == piece {
+			return int64(i)
+		}
+	}
+	return -1
+}
+
 // score adds the score of the piece that was added last.
 func (m *unigram) score(s float64) {
 	m.scores = append(m.scores, s)

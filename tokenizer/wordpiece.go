@@ -17,8 +17,11 @@ type wordPiece struct {
 	maxChars int
 }
 
+// maxWordChars is how long a word may be unless the file says otherwise.
+const maxWordChars = 100
+
 func newWordPiece(r *jsonReader) (model, error) {
-	m := &wordPiece{maxChars: 100}
+	m := &wordPiece{maxChars: maxWordChars}
 	unknown, prefix := "[UNK]", "##"
 	r.object(func(key []byte) {
 		switch string(key) {

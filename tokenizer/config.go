@@ -1,0 +1,548 @@
+package tokenizer
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// configuration is what a model's files say about its tokenizer beside
+// tokenizer.json or the vocabulary: tokenizer_config.json, and where that does
+// not list the added tokens, special_tokens_map.json and added_tokens.json.
+type configuration struct {
+	l          loader
+	config     map[string]any  // the arguments of the class
+	class      *tokenizerClass // nil: not known yet
+	modelType  string          // of config.json
+	modelClass string          // tokenizer_class of config.json
+	order      map[string]int  // where the keys of the files stand
+	args       *arguments      // of the class, once it is known
+	pieces     []any           // tokens of a SentencePiece model that are no text
+	whole      bool            // there is a tokenizer.json
+	files      map[string]string
+
+	special, added map[string]any // special_tokens_map.json, added_tokens.json
+}
+
+// The files of a configuration.
+const (
+	configFile  = "tokenizer_config.json"
+	specialFile = "special_tokens_map.json"
+	addedFile   = "added_tokens.json"
+	modelFile   = "config.json"
+)
+
+// readConfig reads the configuration of a model's directory.
+func readConfig(dir string) (*configuration, error) {
+	files := map[string]string{}
+	for _, name := range []string{configFile, specialFile, addedFile, modelFile} {
+		data, err := os.ReadFile(filepath.Join(dir, name))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		files[name] = string(data)
+	}
+	return newConfiguration(dir, files)
+}
+
+// newConfiguration reads a configuration from the contents of its files. dir
+// names them in errors.
+func newConfiguration(dir string, files map[string]string) (*configuration, error) {
+	c := &configuration{l: loader{path: filepath.Join(dir, configFile)}, files: files, order: map[string]int{}}
+	for _, file := range []struct {
+		name string
+		into *map[string]any
+	}{{configFile, &c.config}, {specialFile, &c.special}, {addedFile, &c.added}} {
+		var err error
+		text, ok := files[file.name]
+		if !ok {
+			continue
+		}
+		if *file.into, err = readObject(filepath.Join(dir, file.name), text, c.order); err != nil {
+			return nil, err
+		}
+	}
+	// What is wrong with config.json is for those who read all of it to say.
+	if model, err := readObject(filepath.Join(dir, modelFile), files[modelFile], nil); err == nil {
+		c.modelType, _ = model["model_type"].(string)
+		c.modelClass, _ = model["tokenizer_class"].(string)
+	}
+	return c, nil
+}
+
+// readObject reads a text that is a JSON object. order takes the places of its
+// keys.
+func readObject(path, text string, order map[string]int) (map[string]any, error) {
+	r := newJSONReader(path, "", []byte(text))
+	r.python, r.order = true, order
+	v := r.value()
+	if err := r.end(); err != nil {
+		return nil, err
+	}
+	m, ok := v.(map[string]any)
+	if !ok {
+		return nil, &fault.FormatError{Path: path, Offset: -1, Found: describe(v), Want: "an object"}
+	}
+	return m, nil
+}
+
+// text is the configuration in one JSON object, for readConfigText.
+func (c *configuration) text() (string, error) {
+	files := maps.Clone(c.files)
+	model, err := json.Marshal(map[string]string{"model_type": c.modelType, "tokenizer_class": c.modelClass})
+	if err != nil {
+		return "", err
+	}
+	files[modelFile] = string(model) // the rest of it is no part of a tokenizer
+	text, err := json.Marshal(files)
+	return string(text), err
+}
+
+// readConfigText reads what text wrote. path names it in errors.
+func readConfigText(path, text string) (*configuration, error) {
+	m, err := readObject(path, text, nil)
+	if err != nil {
+		return nil, err
+	}
+	files := map[string]string{}
+	for name, v := range m {
+		files[name], _ = v.(string)
+	}
+	return newConfiguration(path, files)
+}
+
+// roles are the special tokens that have names, in the library's order.
+var roles = []string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}
+
+// A tokenValue is a token as a configuration writes it.
+type tokenValue struct {
+	token addedToken
+	bare  bool // a string, which says nothing about the token's flags
+	loose bool // normalized is not said: it is the opposite of special
+	usual bool // no file names it, it is the class's own
+}
+
+// A usualToken is the spelling of a token that a class has by itself.
+type usualToken string
+
+func (v tokenValue) added(special bool) addedToken {
+	token := v.token
+	token.special = token.special || special
+	if v.bare || v.loose {
+		token.normalized = !token.special
+	}
+	return token
+}
+
+// tokenValue reads a token: a string, or an object of an added token's fields.
+func (c *configuration) tokenValue(v any, field string) (_ tokenValue, ok bool) {
+	switch v := v.(type) {
+	case nil:
+		return tokenValue{}, false
+	case string:
+		return tokenValue{token: addedToken{content: v}, bare: true}, true
+	case usualToken:
+		return tokenValue{token: addedToken{content: string(v)}, bare: true, usual: true}, true
+	case map[string]any:
+		_, said := v["normalized"].(bool)
+		return tokenValue{loose: !said, token: addedToken{
+			content:    c.l.str(v, field, "content"),
+			singleWord: c.l.bool(v, field, "single_word", false),
+			lstrip:     c.l.bool(v, field, "lstrip", false),
+			rstrip:     c.l.bool(v, field, "rstrip", false),
+			normalized: c.l.bool(v, field, "normalized", false),
+			special:    c.l.bool(v, field, "special", false),
+		}}, true
+	}
+	c.l.fail(field, describe(v), "a token")
+	return tokenValue{}, false
+}
+
+// arguments are what the class of a tokenizer is called with.
+type arguments struct {
+	values map[string]any
+	extra  []any    // special tokens without a role
+	own    []string // roles that only this model has, in order
+}
+
+// gather merges tokenizer_config.json, and special_tokens_map.json where that
+// does not list the added tokens, into the arguments of the class, as the
+// library does.
+func (c *configuration) gather() {
+	a := &arguments{values: map[string]any{}}
+	c.args = a
+	own := map[bool][]string{} // bare strings of tokenizer_config.json go behind all others
+	keep := func(key string, v any, last bool) {
+		a.values[key] = v
+		if isOwnRole(key) && !slices.Contains(own[false], key) && !slices.Contains(own[true], key) {
+			switch v.(type) {
+			case string:
+				own[last] = append(own[last], key)
+			case map[string]any:
+				own[false] = append(own[false], key)
+			}
+		}
+	}
+	ownObject := func(v any) {
+		m, _ := v.(map[string]any)
+		for _, key := range c.inOrder(m) {
+			a.values[key] = m[key]
+			own[true] = append(slices.DeleteFunc(own[true], func(s string) bool { return s == key }), key)
+		}
+	}
+	for _, key := range c.inOrder(c.config) {
+		keep(key, c.config[key], true)
+	}
+	extra, said := c.config["extra_special_tokens"]
+	if list, ok := extra.([]any); !said || extra == nil || ok && len(list) == 0 {
+		if more, ok := c.config["additional_special_tokens"]; ok {
+			extra, said = more, true
+		}
+	}
+	if _, object := extra.(map[string]any); object {
+		ownObject(extra)
+		extra, said = nil, false
+	}
+	additional, given := any(nil), false
+	if _, lists := c.config["added_tokens_decoder"]; !lists {
+		for _, key := range c.inOrder(c.special) {
+			v := c.special[key]
+			switch m, object := v.(map[string]any); {
+			case key == "additional_special_tokens":
+				additional, given = v, v != nil
+			case key == "extra_special_tokens" && object:
+				ownObject(v)
+			case key == "extra_special_tokens":
+				list, _ := v.([]any)
+				before, _ := extra.([]any)
+				extra, said = append(slices.Clone(before), list...), true
+			case object:
+				token := maps.Clone(m)
+				token["special"] = true
+				keep(key, token, false)
+			default:
+				keep(key, v, false)
+			}
+		}
+	}
+	if c.pieces != nil {
+		additional, given = c.pieces, true
+	}
+	if c.class != nil && c.class.extra != nil {
+		additional, given = c.class.extra(c, additional), true
+	}
+	if given && !said {
+		extra = additional
+	}
+	if extra != nil {
+		list, ok := extra.([]any)
+		if !ok {
+			c.l.fail("extra_special_tokens", describe(extra), "a list")
+		}
+		a.extra = list
+	}
+	a.own = slices.Concat(own[false], own[true])
+}
+
+// inOrder are the keys of m as they stand in their file.
+func (c *configuration) inOrder(m map[string]any) []string {
+	return slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Compare(c.order[a], c.order[b]) })
+}
+
+// isOwnRole says whether a key is the role of a token that only this model has.
+func isOwnRole(key string) bool {
+	return strings.HasSuffix(key, "_token") && !slices.Contains(roles, key)
+}
+
+// A tokenList is the tokens that a configuration adds to those of the model.
+type tokenList struct {
+	listed []addedToken          // added tokens by their ids
+	named  map[string]tokenValue // by role
+	roles  []string              // the roles in order
+	extra  []tokenValue          // special tokens without a role
+}
+
+// tokens merges what the files say about added and special tokens, as the
+// library does. file are the added tokens of tokenizer.json.
+func (c *configuration) tokens(file []addedToken) *tokenList {
+	list := &tokenList{named: map[string]tokenValue{}, roles: slices.Concat(roles, c.args.own)}
+	listed := map[int32]addedToken{}
+	spelt := map[string]addedToken{}
+	keep := func(token addedToken) { listed[token.id], spelt[token.content] = token, token }
+	if decoder, ok := c.config["added_tokens_decoder"]; ok {
+		for _, token := range c.addedTokensDecoder(decoder) {
+			keep(token)
+		}
+	} else {
+		c.addedTokens(keep)
+		for _, token := range file {
+			keep(token)
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(listed)) {
+		list.listed = append(list.listed, listed[id])
+	}
+	for _, role := range list.roles {
+		v, ok := c.named(role)
+		if !ok {
+			continue
+		}
+		if token, ok := spelt[v.token.content]; ok && c.args.values[role] != nil && !isOwnRole(role) {
+			token.id = 0
+			v = tokenValue{token: token}
+		}
+		list.named[role] = v
+	}
+	for i, v := range c.args.extra {
+		if v, ok := c.tokenValue(v, fmt.Sprintf("extra_special_tokens[%d]", i)); ok {
+			list.extra = append(list.extra, v)
+		}
+	}
+	return list
+}
+
+// named is the token of a role: the configured one, or the class's own.
+func (c *configuration) named(role string) (tokenValue, bool) {
+	written, ok := c.args.values[role]
+	for _, d := range c.class.defaults {
+		if d.role == role && !ok {
+			written, ok = usualToken(d.content), true
+		}
+	}
+	if ok {
+		v, ok := c.tokenValue(written, role)
+		v.token.lstrip = v.token.lstrip || v.bare && role == "mask_token" && c.class.maskStrips
+		if v.bare && role == "unk_token" && c.class.unknownNormal && !c.whole {
+			v.bare, v.loose = false, false
+			v.token.special, v.token.normalized = true, true
+		}
+		return v, ok
+	}
+	if c.class == asIs && !c.whole { // a tokenizer made of nothing but pieces
+		switch role {
+		case "bos_token":
+			return c.tokenValue(usualToken("<s>"), role)
+		case "eos_token":
+			return c.tokenValue(usualToken("</s>"), role)
+		}
+	}
+	return tokenValue{}, false
+}
+
+// spelling is how the token of a role is spelt. A role that was taken away has
+// the name that Python has for nothing.
+func (c *configuration) spelling(role string) string {
+	if v, ok := c.named(role); ok {
+		return v.token.content
+	}
+	return "None"
+}
+
+// addedTokensDecoder reads the added tokens that tokenizer_config.json lists.
+func (c *configuration) addedTokensDecoder(v any) []addedToken {
+	const field = "added_tokens_decoder"
+	object, ok := v.(map[string]any)
+	if !ok {
+		c.l.fail(field, describe(v), "an object")
+	}
+	var tokens []addedToken
+	for id, v := range object {
+		m, ok := v.(map[string]any)
+		n, err := strconv.ParseInt(id, 10, 32)
+		if !ok || err != nil || n < 0 {
+			c.l.fail(field+"."+id, describe(v), "a token with its id")
+			return nil
+		}
+		value, _ := c.tokenValue(m, field+"."+id)
+		token := value.added(false)
+		token.id = int32(n)
+		tokens = append(tokens, token)
+	}
+	return tokens
+}
+
+// addedTokens reads added_tokens.json. Those of its tokens that are named are
+// special.
+func (c *configuration) addedTokens(keep func(addedToken)) {
+	special := map[string]bool{}
+	for _, role := range roles {
+		if v, ok := c.tokenValue(c.args.values[role], role); ok {
+			special[v.token.content] = true
+		}
+	}
+	for _, v := range c.args.extra {
+		if v, ok := c.tokenValue(v, "extra_special_tokens"); ok {
+			special[v.token.content] = true
+		}
+	}
+	for content, v := range c.added {
+		id, ok := v.(float64)
+		if !ok || id < 0 || id != float64(int32(id)) {
+			c.l.keep(&fault.FormatError{Path: filepath.Join(filepath.Dir(c.l.path), addedFile), Field: content, Offset: -1,
+				Found: describe(v), Want: "a token id"})
+			return
+		}
+		keep(addedToken{content: content, id: int32(id), special: special[content], normalized: !special[content]})
+	}
+}
+
+// missing are the tokens of l that are to be added to those of t. Where there is
+// a tokenizer.json (whole), those of a class's own tokens that are not in it are
+// not used: the model has no rows for them.
+func (l *tokenList) missing(t *Tokenizer, whole bool) []addedToken {
+	a := &t.added
+	present := map[string]bool{}
+	for _, token := range a.list {
+		present[token.content] = true
+	}
+	named := map[string]bool{}
+	for _, v := range l.named {
+		named[v.token.content] = true
+	}
+	var values []tokenValue
+	for _, token := range l.listed {
+		if i, ok := a.byName[token.content]; ok && a.list[i].alike(token) {
+			continue
+		}
+		token.id = 0
+		values = append(values, tokenValue{token: token})
+		present[token.content] = true
+	}
+	for _, v := range l.special() {
+		if !present[v.token.content] && !slices.Contains(values, v) {
+			values = append(values, v)
+		}
+	}
+	tokens := make([]addedToken, len(values))
+	for i, v := range values {
+		tokens[i] = v.added(v.bare || named[v.token.content])
+		_, listed := a.byName[v.token.content]
+		tokens[i].configured = whole && !listed
+		if v.usual && whole {
+			_, ok := t.model.id(v.token.content)
+			tokens[i].unused = !ok
+		}
+	}
+	return tokens
+}
+
+// special are all special tokens, those with a role first.
+func (l *tokenList) special() []tokenValue {
+	var values []tokenValue
+	for _, role := range l.roles {
+		if v, ok := l.named[role]; ok {
+			values = append(values, v)
+		}
+	}
+	return append(values, l.extra...)
+}
+
+// flag reads an argument of a class as Python does where it only asks whether
+// it is true.
+func (c *configuration) flag(key string, absent bool) bool {
+	v, ok := c.args.values[key]
+	if !ok {
+		return absent
+	}
+	switch v := v.(type) {
+	case bool:
+		return v
+	case float64:
+		return v != 0
+	case string:
+		return v != ""
+	}
+	return v != nil
+}
+
+// strict reads an argument that has to be a boolean if it is there.
+func (c *configuration) strict(key string, absent bool) bool {
+	return c.l.bool(c.args.values, "", key, absent)
+}
+
+// contradicts says whether an argument is there and not what tokenizer.json
+// comes to.
+func (c *configuration) contradicts(key string, have bool) bool {
+	return c.args.values[key] != nil && c.flag(key, have) != have
+}
+
+// integer reads an argument that is a count.
+func (c *configuration) integer(key string, absent int) int {
+	if _, ok := c.config[key]; !ok {
+		return absent
+	}
+	v, ok := c.config[key].(float64)
+	if !ok || v < 0 || v > 1<<24 || v != float64(int(v)) {
+		c.l.fail(key, describe(c.config[key]), "an integer from 0 to 16777216")
+		return absent
+	}
+	return int(v)
+}
+
+// inputs says whether the model is given token types.
+func (c *configuration) inputs() bool {
+	list, ok := c.config["model_input_names"].([]any)
+	if !ok {
+		return !c.class.noTypes
+	}
+	return slices.Contains(list, any("token_type_ids"))
+}
+
+// apply sets what the configuration says about a tokenizer that is complete.
+func (c *configuration) apply(t *Tokenizer) {
+	if c.whole {
+		t.config = c
+	}
+	// "No limit" is written as a number of thirty digits.
+	for _, key := range []string{"model_max_length", "max_len"} {
+		if n, ok := c.config[key].(float64); ok {
+			if n >= 1 && n <= 1<<24 {
+				t.maxLength = int(n)
+			}
+			break
+		}
+	}
+	t.roles = map[string]int32{}
+	for _, role := range roles {
+		if v, ok := c.named(role); ok {
+			if id, ok := t.ID(v.token.content); ok {
+				t.roles[role[:len(role)-len("_token")]] = id
+			}
+		}
+	}
+	if id, ok := t.roles["pad"]; ok {
+		t.pad = id
+	}
+	for _, name := range []string{"[PAD]", "<pad>"} {
+		if id, ok := t.ID(name); ok && t.pad < 0 {
+			t.pad = id
+		}
+	}
+	switch side := c.config["truncation_side"]; side {
+	case nil:
+	case "left":
+		t.side = Left
+	case "right":
+		t.side = Right
+	default:
+		c.l.fail("truncation_side", describe(side), `"left" or "right"`)
+	}
+	t.added.splitSpecial = c.flag("split_special_tokens", false)
+	if !c.inputs() {
+		t.single.oneType()
+		t.pair.oneType()
+	}
+}

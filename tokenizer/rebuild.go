@@ -1,0 +1,559 @@
+package tokenizer
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/internal/fault"
+)
+
+// modelOptions are the settings of a model that a class decides.
+type modelOptions struct {
+	unknown string     // the unknown token of WordPiece
+	bpe     bpeOptions // of BPE
+	// unknownID gives the number of the unknown piece of a Unigram model.
+	unknownID func(u *unigram) int64
+}
+
+func (c *configuration) options() *modelOptions {
+	o := &modelOptions{}
+	if c.class.model != nil {
+		c.class.model(c, o)
+	}
+	return o
+}
+
+// A builder makes a tokenizer of a class around a model.
+type builder struct {
+	*configuration
+	t        *Tokenizer
+	path     string
+	charsmap normalizer // SentencePiece's table of characters; nil: none
+	list     *tokenList
+}
+
+// restage makes the stages anew, as the class does, if they are not what its
+// arguments say.
+func (b *builder) restage(contradicts bool) {
+	if contradicts {
+		b.class.stages(b)
+	}
+}
+
+// contradictsPrefix is contradicts for add_prefix_space.
+func (b *builder) contradictsPrefix() bool {
+	prefix, known := b.t.prefixes()
+	return known && b.contradicts("add_prefix_space", prefix)
+}
+
+// build makes the tokenizer of a model from a vocabulary that is no
+// tokenizer.json.
+func (c *configuration) build(path string, t *Tokenizer, charsmap normalizer) (*Tokenizer, error) {
+	b := &builder{configuration: c, t: t, path: path, charsmap: charsmap, list: c.tokens(nil)}
+	if c.class.stages != nil {
+		c.class.stages(b)
+	}
+	t.added.add(t.model, b.list.missing(t, false)...)
+	b.addPlain()
+	b.frame()
+	return b.finish()
+}
+
+// addPlain adds the special tokens once more, without flags, if the class does.
+func (b *builder) addPlain() {
+	if !b.class.plainSpecial {
+		return
+	}
+	for _, v := range b.list.special() {
+		if b.t.added.has(v.token.content) {
+			b.t.added.add(b.t.model, addedToken{content: v.token.content, special: true})
+		}
+	}
+}
+
+// complete brings t, which is what a tokenizer.json says, to what stands beside
+// that. file are the file's added tokens; framed says whether it has a
+// post-processor, mapped whether it has a table of characters where the library
+// looks for one.
+func (c *configuration) complete(path string, t *Tokenizer, file []addedToken, framed, mapped bool) (*Tokenizer, error) {
+	b := &builder{configuration: c, t: t, path: path, list: c.tokens(file)}
+	for _, n := range t.normalizers() {
+		if table, ok := n.(*precompiled); ok && mapped && b.charsmap == nil {
+			b.charsmap = table
+		}
+	}
+	anew := !framed && c.class.kind == t.Kind() // the file is not whole
+	switch {
+	case anew:
+		c.class.stages(b)
+	case c.class.adjust != nil:
+		c.class.adjust(b)
+	}
+	t.added.add(t.model, b.list.missing(t, true)...)
+	if anew {
+		b.addPlain()
+	}
+	if !framed || c.class.reframes || c.appendsEnd() {
+		b.frame()
+	}
+	return b.finish()
+}
+
+// appendsEnd says whether the tokenizer is of the code that GTE's models of
+// Qwen2 come with, which is Qwen2's class but for a token at the end of texts.
+func (c *configuration) appendsEnd() bool {
+	return strings.HasSuffix(c.customCode(), "tokenization_qwen.Qwen2TokenizerFast") && c.flag("add_eos_token", true)
+}
+
+func (b *builder) frame() {
+	switch {
+	case b.appendsEnd():
+		b.around(map[string]int32{"eos": b.id("eos_token", -1)}, "A eos", "A eos B:1 eos:1")
+	case b.class.frame != nil:
+		b.class.frame(b)
+	default:
+		b.frameMarks()
+	}
+}
+
+func (b *builder) finish() (*Tokenizer, error) {
+	if b.l.err != nil {
+		return nil, b.l.err
+	}
+	if err := b.t.finish(b.path); err != nil {
+		return nil, err
+	}
+	b.apply(b.t)
+	return b.t, b.l.err
+}
+
+// normalizes says whether one of the steps of the normalizer is like n.
+func normalizes[N normalizer](t *Tokenizer) bool {
+	return slices.ContainsFunc(t.normalizers(), func(n normalizer) bool { _, ok := n.(N); return ok })
+}
+
+// prefixes says whether text gets a blank or ▁ in front. known is false where no
+// step of the kind that does it is there.
+func (t *Tokenizer) prefixes() (prefix, known bool) {
+	for _, p := range t.preTokenizers() {
+		switch p := p.(type) {
+		case metaspace:
+			return p.prepend != prependNever, true
+		case byteLevel:
+			return p.prefixSpace, true
+		}
+	}
+	if normalizes[prepend](t) {
+		return true, true
+	}
+	return false, normalizes[replace](t)
+}
+
+// id is the id of a role's token, absent where there is none.
+func (b *builder) id(role string, absent int32) int32 {
+	v, ok := b.list.named[role]
+	if !ok {
+		return absent
+	}
+	id, ok := b.t.ID(v.token.content)
+	if !ok {
+		b.l.keep(&fault.FormatError{Path: b.path, Field: role, Offset: -1, Found: fmt.Sprintf("%q, which is no token", v.token.content), Want: "a token of the vocabulary"})
+	}
+	return id
+}
+
+// around sets the special tokens around one text and two: words of "A", "B" and
+// the names in ids, with ":1" behind them for those of the second type.
+func (b *builder) around(ids map[string]int32, single, pair string) {
+	for _, f := range []struct {
+		text string
+		into *template
+	}{{single, &b.t.single}, {pair, &b.t.pair}} {
+		*f.into = template{}
+		for word := range strings.FieldsSeq(f.text) {
+			typ := int32(0)
+			word, second := strings.CutSuffix(word, ":1")
+			if second {
+				typ = 1
+			}
+			switch word {
+			case "A":
+				f.into.parts = append(f.into.parts, part{kind: partA, typ: typ})
+			case "B":
+				f.into.parts = append(f.into.parts, part{kind: partB, typ: typ})
+			default:
+				if ids[word] < 0 {
+					b.l.keep(&fault.FormatError{Path: b.path, Field: word + "_token", Offset: -1, Found: "nothing", Want: "a token of the vocabulary"})
+				}
+				f.into.special(typ, ids[word])
+			}
+		}
+	}
+}
+
+// frameMarks puts the tokens that begin and end a text around texts, if the
+// configuration asks for them. Beside a tokenizer.json the library passes over
+// what it says.
+func (b *builder) frameMarks() {
+	begin, end := int32(-1), int32(-1)
+	if !b.whole {
+		if b.flag("add_bos_token", false) {
+			begin = b.id("bos_token", -1)
+		}
+		if b.flag("add_eos_token", false) {
+			end = b.id("eos_token", -1)
+		}
+	}
+	b.t.single, b.t.pair = template{}, template{}
+	for typ, kind := range []partKind{partA, partB} {
+		if begin >= 0 {
+			b.t.pair.special(int32(typ), begin)
+		}
+		b.t.pair.parts = append(b.t.pair.parts, part{kind: kind, typ: int32(typ)})
+		if end >= 0 {
+			b.t.pair.special(int32(typ), end)
+		}
+		if kind == partA {
+			b.t.single = template{parts: append([]part(nil), b.t.pair.parts...), added: b.t.pair.added}
+		}
+	}
+}
+
+// bertStages are the normalizer and the pre-tokenizer of BERT.
+func bertStages(b *builder) {
+	lower := b.strict("do_lower_case", true)
+	strip := lower
+	if b.args.values["strip_accents"] != nil {
+		strip = b.strict("strip_accents", lower)
+	}
+	b.t.normalizer = newBertNormalizer(true, b.strict("tokenize_chinese_chars", true), strip, lower)
+	b.t.pre = bertPreTokenizer{loadUnidata()}
+	b.t.decoder = wordPieceDecoder{"##", true}
+}
+
+// adjustBert makes the stages anew whatever the file has, if its model is BERT's.
+func adjustBert(b *builder) {
+	_, ok := b.t.model.(*wordPiece)
+	b.restage(ok)
+}
+
+func wordPieceModel(c *configuration, o *modelOptions) { o.unknown = c.spelling("unk_token") }
+
+var bertClass = &tokenizerClass{
+	name: "BertTokenizer", file: "vocab.txt", kind: "WordPiece",
+	defaults: []tokenDefault{{"unk_token", "[UNK]"}, {"sep_token", "[SEP]"}, {"pad_token", "[PAD]"},
+		{"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}},
+	model:  wordPieceModel,
+	stages: bertStages,
+	adjust: adjustBert,
+	frame: func(b *builder) {
+		b.around(map[string]int32{"cls": b.id("cls_token", 2), "sep": b.id("sep_token", 3)}, "cls A sep", "cls A sep B:1 sep:1")
+	},
+}
+
+var distilBertClass = func() *tokenizerClass {
+	c := *bertClass
+	c.name, c.noTypes = "DistilBertTokenizer", true
+	return &c
+}()
+
+var mpnetClass = &tokenizerClass{
+	name: "MPNetTokenizer", file: "vocab.txt", kind: "WordPiece", noTypes: true, maskStrips: true,
+	defaults: []tokenDefault{{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"sep_token", "</s>"}, {"cls_token", "<s>"},
+		{"unk_token", "[UNK]"}, {"pad_token", "<pad>"}, {"mask_token", "<mask>"}},
+	model:  wordPieceModel,
+	stages: bertStages,
+	adjust: adjustBert,
+	frame: func(b *builder) {
+		b.around(map[string]int32{"cls": b.id("cls_token", 0), "sep": b.id("sep_token", 2)}, "cls A sep", "cls A sep sep B sep")
+	},
+}
+
+// byteLevelStages are those of GPT-2 and its kin.
+func byteLevelStages(b *builder) {
+	b.t.normalizer = nil
+	b.t.pre = byteLevel{prefixSpace: b.strict("add_prefix_space", false), regex: true}
+	b.t.decoder = byteLevelDecoder{}
+}
+
+// adjustByteLevel sets whether a blank is put before a text.
+func adjustByteLevel(b *builder) {
+	if pre, ok := b.t.pre.(byteLevel); ok {
+		pre.prefixSpace = b.strict("add_prefix_space", false)
+		b.t.pre = pre
+	}
+}
+
+var robertaClass = &tokenizerClass{
+	name: "RobertaTokenizer", file: "vocab.json", kind: "BPE", noTypes: true, maskStrips: true,
+	defaults: []tokenDefault{{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"sep_token", "</s>"}, {"cls_token", "<s>"},
+		{"unk_token", "<unk>"}, {"pad_token", "<pad>"}, {"mask_token", "<mask>"}},
+	stages: byteLevelStages,
+	adjust: adjustByteLevel,
+	frame: func(b *builder) {
+		b.around(map[string]int32{"cls": b.id("cls_token", -1), "sep": b.id("sep_token", -1)}, "cls A sep", "cls A sep sep B sep")
+	},
+}
+
+var debertaClass = &tokenizerClass{
+	name: "DebertaTokenizer", file: "vocab.json", kind: "BPE", maskStrips: true,
+	defaults: []tokenDefault{{"bos_token", "[CLS]"}, {"eos_token", "[SEP]"}, {"sep_token", "[SEP]"}, {"cls_token", "[CLS]"},
+		{"unk_token", "[UNK]"}, {"pad_token", "[PAD]"}, {"mask_token", "[MASK]"}},
+	stages: byteLevelStages,
+	adjust: adjustByteLevel,
+	frame: func(b *builder) {
+		b.around(map[string]int32{"cls": b.id("cls_token", -1), "sep": b.id("sep_token", -1)}, "cls A sep", "cls A sep sep B sep")
+	},
+}
+
+var gpt2Class = &tokenizerClass{
+	name: "GPT2Tokenizer", file: "vocab.json", kind: "BPE",
+	defaults: []tokenDefault{{"unk_token", "<|endoftext|>"}, {"bos_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}},
+	stages:   byteLevelStages,
+	adjust:   adjustByteLevel,
+}
+
+var gptNeoXClass = &tokenizerClass{
+	name: "GPTNeoXTokenizer", file: "vocab.json", kind: "BPE",
+	defaults: []tokenDefault{{"unk_token", "<|endoftext|>"}, {"bos_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"},
+		{"pad_token", "<|padding|>"}},
+	stages: func(b *builder) {
+		byteLevelStages(b)
+		b.t.normalizer = newNormalForm(false, true)
+	},
+	adjust:   adjustByteLevel,
+	reframes: true,
+}
+
+// qwenStages are those of Qwen's tokenizers, which differ in a regular
+// expression.
+func qwenStages(expression string) func(b *builder) {
+	return func(b *builder) {
+		b.t.normalizer = newNormalForm(false, true)
+		prefix := b.args.values["add_prefix_space"] != nil && b.strict("add_prefix_space", false)
+		b.t.pre = preTokenizerSequence{scan{knownScanner(expression)}, byteLevel{prefixSpace: prefix}}
+		b.t.decoder = byteLevelDecoder{}
+	}
+}
+
+var qwen2Class = &tokenizerClass{
+	name: "Qwen2Tokenizer", file: "vocab.json", kind: "BPE",
+	defaults:     []tokenDefault{{"unk_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}, {"pad_token", "<|endoftext|>"}},
+	stages:       qwenStages(qwen2Pattern),
+	adjust:       adjustQwen,
+	plainSpecial: true,
+}
+
+var qwen35Class = &tokenizerClass{
+	name: "Qwen3_5Tokenizer", file: "vocab.json", kind: "BPE",
+	defaults: qwen2Class.defaults,
+	stages:   qwenStages(qwen35Pattern),
+	adjust:   adjustQwen,
+}
+
+var llamaClass = &tokenizerClass{
+	name: "LlamaTokenizer", file: "tokenizer.model", kind: "BPE",
+	defaults: []tokenDefault{{"unk_token", "<unk>"}, {"bos_token", "<s>"}, {"eos_token", "</s>"}},
+	model:    func(_ *configuration, o *modelOptions) { o.bpe = bpeOptions{fuseUnk: true, byteFallback: true} },
+	adjust:   adjustPrefix,
+	stages: func(b *builder) {
+		b.t.normalizer = nil
+		scheme := prependFirst
+		switch {
+		case b.args.values["add_prefix_space"] != nil && !b.flag("add_prefix_space", true):
+			scheme = prependNever
+		case b.flag("legacy", false):
+			scheme = prependAlways
+		}
+		b.t.pre = metaspace{'▁', scheme, false}
+		back := decoderSequence{replaceDecoder{literal(underscore), " "}, byteFallbackDecoder{}, fuseDecoder{}}
+		if scheme != prependNever {
+			back = append(back, stripDecoder{' ', 1, 0})
+		}
+		b.t.decoder = back
+	},
+}
+
+var gemmaClass = &tokenizerClass{
+	name: "GemmaTokenizer", file: "tokenizer.model", kind: "BPE",
+	defaults: []tokenDefault{{"unk_token", "<unk>"}, {"bos_token", "<bos>"}, {"eos_token", "<eos>"}, {"pad_token", "<pad>"},
+		{"mask_token", "<mask>"}},
+	model: func(c *configuration, o *modelOptions) {
+		o.bpe = bpeOptions{fuseUnk: true, byteFallback: true, unkToken: c.spelling("unk_token")}
+	},
+	stages: func(b *builder) { b.t.underscores(false) }, // no blanks are left to cut at
+}
+
+// adjustPrefix makes the stages anew where add_prefix_space contradicts them.
+func adjustPrefix(b *builder) { b.restage(b.contradictsPrefix()) }
+
+// adjustQwen is adjustPrefix, or adjustByteLevel where no other step is before
+// that.
+func adjustQwen(b *builder) {
+	if _, ok := b.t.pre.(byteLevel); ok {
+		adjustByteLevel(b)
+		return
+	}
+	adjustPrefix(b)
+}
+
+// fixedUnknown says that the unknown piece is the one of that number.
+func fixedUnknown(id int64) func(*configuration, *modelOptions) {
+	return func(_ *configuration, o *modelOptions) { o.unknownID = func(*unigram) int64 { return id } }
+}
+
+// wordMarks writes blanks as ▁ and cuts text into words that begin with it.
+func (b *builder) wordMarks(scheme int) {
+	b.t.pre = preTokenizerSequence{whitespaceSplit{loadUnidata()}, metaspace{'▁', scheme, true}}
+	b.t.decoder = metaspaceDecoder{'▁', scheme != prependNever}
+}
+
+// prefixScheme is when ▁ is put before a text by a class that asks whether
+// add_prefix_space is true.
+func (b *builder) prefixScheme() int {
+	if b.flag("add_prefix_space", true) {
+		return prependAlways
+	}
+	return prependNever
+}
+
+// charsmapStages are those of XLM-R and its kin.
+func charsmapStages(b *builder) {
+	b.t.normalizer = b.charsmap
+	b.wordMarks(b.prefixScheme())
+}
+
+var xlmRobertaClass = &tokenizerClass{
+	name: "XLMRobertaTokenizer", file: "sentencepiece.bpe.model", kind: "Unigram", noTypes: true, maskStrips: true,
+	defaults: robertaClass.defaults,
+	model:    fixedUnknown(3),
+	stages:   charsmapStages,
+	adjust:   adjustPrefix,
+	frame: func(b *builder) {
+		b.around(map[string]int32{"bos": b.id("bos_token", -1), "eos": b.id("eos_token", -1)}, "bos A eos", "bos A eos eos B eos")
+	},
+}
+
+var camembertClass = &tokenizerClass{
+	name: "CamembertTokenizer", file: "sentencepiece.bpe.model", kind: "Unigram", noTypes: true, maskStrips: true,
+	defaults: []tokenDefault{{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"sep_token", "</s>"}, {"cls_token", "<s>"},
+		{"unk_token", "<unk>"}, {"pad_token", "<pad>"}, {"mask_token", "<mask>"}},
+	extra: func(_ *configuration, configured any) any {
+		if configured == nil {
+			return []any{usualToken("<s>NOTUSED"), usualToken("</s>NOTUSED"), usualToken("<unk>NOTUSED")}
+		}
+		return configured
+	},
+	model: func(c *configuration, o *modelOptions) {
+		o.unknownID = func(u *unigram) int64 { return max(u.number(c.spelling("unk_token")), 0) }
+	},
+	stages: charsmapStages,
+	adjust: adjustPrefix,
+	frame:  xlmRobertaClass.frame,
+}
+
+var t5Class = &tokenizerClass{
+	name: "T5Tokenizer", file: "spiece.model", kind: "Unigram", noTypes: true,
+	defaults: []tokenDefault{{"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"pad_token", "<pad>"}},
+	extra: func(c *configuration, configured any) any {
+		tokens, _ := configured.([]any)
+		for _, v := range tokens {
+			if v, ok := c.tokenValue(v, "additional_special_tokens"); ok && strings.Contains(v.token.content, "<extra_id_") {
+				return tokens
+			}
+		}
+		for i := range c.extraIDs() {
+			tokens = append(tokens, usualToken(fmt.Sprintf("<extra_id_%d>", i)))
+		}
+		return tokens
+	},
+	model: fixedUnknown(2),
+	stages: func(b *builder) {
+		b.t.normalizer = b.charsmap
+		b.wordMarks(prependAlways)
+	},
+	frame: func(b *builder) {
+		b.around(map[string]int32{"eos": b.id("eos_token", -1)}, "A eos", "A eos B eos")
+	},
+}
+
+// extraIDs is how many tokens T5 has to stand for gaps in a text.
+func (c *configuration) extraIDs() int { return c.integer("extra_ids", 100) }
+
+var albertClass = &tokenizerClass{
+	name: "AlbertTokenizer", file: "spiece.model", kind: "Unigram", maskStrips: true,
+	defaults: []tokenDefault{{"bos_token", "[CLS]"}, {"eos_token", "[SEP]"}, {"unk_token", "<unk>"}, {"sep_token", "[SEP]"},
+		{"pad_token", "<pad>"}, {"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}},
+	model: fixedUnknown(1),
+	adjust: func(b *builder) {
+		b.restage(b.contradictsPrefix() || b.contradicts("do_lower_case", normalizes[lowercase](b.t)) ||
+			b.contradicts("keep_accents", !normalizes[stripAccents](b.t)))
+	},
+	stages: func(b *builder) {
+		list := normalizerSequence{replace{literal("``"), `"`}, replace{literal("''"), `"`}}
+		if !b.flag("keep_accents", false) {
+			list = append(list, newNormalForm(true, false), stripAccents{loadUnidata()})
+		}
+		if b.flag("do_lower_case", true) {
+			list = append(list, lowercase{loadUnidata()})
+		}
+		if b.charsmap != nil {
+			list = append(list, b.charsmap)
+		}
+		b.t.normalizer = list
+		b.wordMarks(b.prefixScheme())
+	},
+	frame: func(b *builder) {
+		b.around(map[string]int32{"cls": b.id("cls_token", -1), "sep": b.id("sep_token", -1)}, "cls A sep", "cls A sep B:1 sep:1")
+	},
+}
+
+var debertaV2Class = &tokenizerClass{
+	name: "DebertaV2Tokenizer", file: "spm.model", kind: "Unigram", unknownNormal: true,
+	defaults: []tokenDefault{{"bos_token", "[CLS]"}, {"eos_token", "[SEP]"}, {"unk_token", "[UNK]"}, {"sep_token", "[SEP]"},
+		{"pad_token", "[PAD]"}, {"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}},
+	model: func(c *configuration, o *modelOptions) {
+		o.unknownID = func(u *unigram) int64 {
+			if id := u.number(c.spelling("unk_token")); id >= 0 && u.scores[id] == 0 {
+				return id
+			}
+			return int64(c.integer("unk_id", 1))
+		}
+	},
+	adjust: func(b *builder) {
+		punctuation := slices.ContainsFunc(b.t.preTokenizers(), func(p preTokenizer) bool {
+			s, ok := p.(split)
+			return ok && s.pattern == pattern(runePattern(isPunctuation))
+		})
+		b.restage(b.contradictsPrefix() || b.contradicts("do_lower_case", normalizes[lowercase](b.t)) || b.contradicts("split_by_punct", punctuation))
+	},
+	stages: func(b *builder) {
+		var list normalizerSequence
+		if b.flag("do_lower_case", false) {
+			list = append(list, lowercase{loadUnidata()})
+		}
+		if b.whole {
+			list = append(list, replace{doubleBlanks{loadUnidata()}, " "}, newNormalForm(false, true), stripSpace{loadUnidata(), false, true})
+		} else { // what the models were trained with, and have in their tokenizer.json
+			list = append(list, stripSpace{loadUnidata(), true, true})
+			if b.charsmap != nil {
+				list = append(list, b.charsmap)
+			}
+			list = append(list, blankRuns{})
+		}
+		b.t.normalizer = list
+		scheme := prependFirst
+		if b.flag("add_prefix_space", true) {
+			scheme = prependAlways
+		}
+		b.t.pre = metaspace{'▁', scheme, true}
+		if b.flag("split_by_punct", false) {
+			b.t.pre = preTokenizerSequence{split{runePattern(isPunctuation), isolated, false}, b.t.pre}
+		}
+		b.t.decoder = metaspaceDecoder{'▁', true}
+	},
+	frame: func(b *builder) {
+		b.around(map[string]int32{"cls": b.id("cls_token", 0), "sep": b.id("sep_token", 0)}, "cls A sep", "cls A sep B:1 sep:1")
+	},
+}
