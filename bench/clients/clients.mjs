@@ -4,7 +4,9 @@
 import { createCohere } from "@ai-sdk/cohere";
 import { rerank } from "ai";
 import { CohereClient, CohereClientV2 } from "cohere-ai";
+import { Ollama } from "ollama";
 import OpenAI from "openai";
+import { VoyageAIClient } from "voyageai";
 
 const base = process.argv[2] ?? "http://127.0.0.1:8080";
 const query = "What is deep learning?";
@@ -52,6 +54,17 @@ await run("cohere-ai v2", async () => {
   ranking("cohere-ai v2", r.results.map((x) => [x.index, x.relevanceScore]), 3);
   check("cohere-ai v2 meta", r.meta?.billedUnits?.searchUnits === 1, r.meta);
 });
+await run("voyageai", async () => {
+  // It leaves out top_k where it is not given.
+  const r = await new VoyageAIClient({ environment: base + "/v1", apiKey: "none" }).rerank({ model: "default", query, documents });
+  ranking("voyageai", r.data.map((x) => [x.index, x.relevanceScore]), 4);
+});
+if (process.env.WINNOW_EMBEDDER) {
+  await run("ollama", async () => {
+    const r = await new Ollama({ host: process.env.WINNOW_EMBEDDER }).embed({ model: "default", input: documents });
+    check("ollama embed", r.embeddings.length === 4, r.prompt_eval_count);
+  });
+}
 await run("openai", async () => {
   const client = new OpenAI({ baseURL: base + "/v1", apiKey: "none", maxRetries: 0 });
   const list = [];

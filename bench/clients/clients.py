@@ -2,7 +2,7 @@
 
     python clients.py http://127.0.0.1:8080 [NAME…]
 
-Each line tells what a library read; a wrong answer ends with status 1. Without
+WINNOW_EMBEDDER is the address of another one, with a model that embeds. Each line tells what a library read; a wrong answer ends with status 1. Without
 names all of them are run.
 """
 
@@ -15,6 +15,7 @@ warnings.simplefilter("ignore")
 os.environ.setdefault("LITELLM_LOCAL_MODEL_COST_MAP", "True")
 
 base = sys.argv[1] if len(sys.argv) > 1 else "http://127.0.0.1:8080"
+embedder = os.environ.get("WINNOW_EMBEDDER", "")
 query = "What is deep learning?"
 documents = [
     "Apples are red and sweet fruits that grow on trees.",
@@ -171,7 +172,69 @@ def tei():
     check("text-embeddings-inference text", r[0]["text"] == documents[1], r[0]["text"])
 
 
-every = (cohere_v1, cohere_v2, rerankers, litellm, langchain, llama_index, openai, voyage, mixedbread, isaacus, tei)
+def dashscope():
+    import dashscope as library
+
+    library.api_key, library.base_http_api_url = "none", base + "/api/v1"
+    r = library.TextReRank.call(model="default", query=query, documents=documents, top_n=3, return_documents=True)
+    ranking("dashscope", [(x.index, x.relevance_score) for x in r.output.results], 3)
+    check("dashscope documents", r.output.results[0]["document"]["text"] == documents[1], r.output.results[0]["document"])
+    r = library.TextReRank.call(model="default", query=query, documents=documents, top_n=-1)
+    check("dashscope error", r.status_code == 400 and "top_n" in r.message, r.message)
+
+
+def nvidia():
+    from langchain_core.documents import Document
+    from langchain_nvidia_ai_endpoints import NVIDIARerank
+
+    client = NVIDIARerank(base_url=base + "/v1", model="default", top_n=3, truncate="END")
+    r = client.compress_documents([Document(page_content=d) for d in documents], query)
+    logits = [d.metadata["relevance_score"] for d in r]
+    check("langchain-nvidia", len(r) == 3 and r[0].page_content == documents[1] and logits == sorted(logits, reverse=True), logits)
+
+
+def xinference():
+    from xinference_client import RESTfulClient
+
+    client = RESTfulClient(base)
+    name = next(iter(client.list_models()))
+    r = client.get_model(name).rerank(documents, query, top_n=3, return_documents=True)
+    ranking("xinference", [(x["index"], x["relevance_score"]) for x in r["results"]], 3)
+    check("xinference documents", r["results"][0]["document"]["text"] == documents[1], r["results"][0]["document"])
+
+
+def embed_ollama():
+    import ollama
+
+    client = ollama.Client(embedder)
+    r = client.embed(model="default:latest", input=documents)
+    check("ollama embed", len(r.embeddings) == 4 and r.prompt_eval_count > 0, r.prompt_eval_count)
+    names = [m.model for m in client.list().models]
+    check("ollama list", len(names) == 1, names)
+
+
+def embed_cohere():
+    import cohere
+
+    r = cohere.ClientV2(api_key="none", base_url=embedder).embed(model="default", texts=documents, input_type="search_query", embedding_types=["float"])
+    check("cohere embed v2", len(r.embeddings.float_) == 4 and r.meta.billed_units.input_tokens > 0, r.meta)
+    r = cohere.Client(api_key="none", base_url=embedder).embed(model="default", texts=documents, input_type="search_query")
+    check("cohere embed v1", r.response_type == "embeddings_floats" and len(r.embeddings) == 4, r.response_type)
+
+
+def embed_huggingface():
+    from huggingface_hub import InferenceClient
+
+    client = InferenceClient(embedder)
+    v = client.feature_extraction("a text")
+    check("huggingface-hub feature_extraction", v.shape[0] == 1 and abs((v**2).sum() - 1) < 1e-5, v.shape)
+    r = client.sentence_similarity(documents[0], other_sentences=[documents[0], documents[1]])
+    check("huggingface-hub sentence_similarity", abs(r[0] - 1) < 1e-5 and r[1] < 1, r)
+
+
+every = (cohere_v1, cohere_v2, rerankers, litellm, langchain, llama_index, openai, voyage, mixedbread, isaacus, tei, dashscope, nvidia, xinference)
+if embedder:
+    every += (embed_ollama, embed_cohere, embed_huggingface)
 for function in every:
     if sys.argv[2:] and function.__name__ not in sys.argv[2:]:
         continue

@@ -9,9 +9,9 @@ cd "$(dirname "$0")"
 here=$PWD
 
 work=$(mktemp -d)
-server=
+servers=()
 cleanup() {
-  [ -z "$server" ] || kill "$server" 2>/dev/null || true
+  [ ${#servers[@]} = 0 ] || kill "${servers[@]}" 2>/dev/null || true
   rm -rf "$work"
 }
 trap cleanup EXIT
@@ -31,14 +31,23 @@ if [ ! -d node_modules ] || [ package-lock.json -nt node_modules ]; then
   touch node_modules
 fi
 
-"$work/winnow" serve --port 0 >"$work/log" 2>&1 &
-server=$!
-for _ in $(seq 100); do
-  base=$(sed -n 's/.*url=\(http:[^ ]*\).*/\1/p' "$work/log" | head -1)
-  [ -n "$base" ] && curl -sf "$base/health" >/dev/null && break
-  sleep 0.1
-done
-echo "== winnow at $base"
+# serve NAME ARGUMENT… starts a winnow and sets url to its address.
+serve() {
+  local log="$work/$1"
+  shift
+  "$work/winnow" serve --port 0 "$@" >"$log" 2>&1 &
+  servers+=($!)
+  for _ in $(seq 100); do
+    url=$(sed -n 's/.*url=\(http:[^ ]*\).*/\1/p' "$log" | head -1)
+    [ -n "$url" ] && curl -sf "$url/health" >/dev/null && break
+    sleep 0.1
+  done
+}
+serve embedder -m ../../testdata/embed-bge
+export WINNOW_EMBEDDER=$url
+serve log
+base=$url
+echo "== winnow at $base, and one that embeds at $WINNOW_EMBEDDER"
 
 status=0
 echo "== PyPI"
