@@ -28,13 +28,25 @@ func (e Encoding) Truncated() bool { return e.Full > len(e.IDs) }
 type Truncation uint8
 
 const (
-	// TruncateRight drops the end, as the model's tokenizer does.
-	TruncateRight Truncation = iota
+	// TruncateAsModel drops what the model's tokenizer does, the end as a rule.
+	TruncateAsModel Truncation = iota
+	// TruncateRight drops the end.
+	TruncateRight
 	// TruncateLeft drops the beginning.
 	TruncateLeft
 	// TruncateNever makes it an error that wraps ErrTooLong.
 	TruncateNever
 )
+
+func (t Truncation) side() engine.Side {
+	switch t {
+	case TruncateRight:
+		return engine.RightSide
+	case TruncateLeft:
+		return engine.LeftSide
+	}
+	return engine.ModelSide
+}
 
 // EncodeOptions says how Encode reads a query and its documents.
 type EncodeOptions struct {
@@ -56,7 +68,7 @@ func (m *Model) Encode(ctx context.Context, query string, documents []string, o 
 	}
 	defer m.leave()
 	encoded, err := m.engine.Encode(ctx, query, documents, engine.EncodeOptions{MaxLength: o.MaxTokens, MaxQuery: o.MaxQueryTokens,
-		MaxDocument: o.MaxDocumentTokens, Instruction: o.Instruction, Plain: o.PlainText, TruncateLeft: o.Truncation == TruncateLeft})
+		MaxDocument: o.MaxDocumentTokens, Instruction: o.Instruction, Plain: o.PlainText, Side: o.Truncation.side()})
 	if err != nil {
 		return nil, public(err)
 	}
@@ -78,7 +90,7 @@ func (m *Model) EncodeTexts(ctx context.Context, texts []string, o TextOptions) 
 	}
 	defer m.leave()
 	encoded, err := m.engine.EncodeTexts(ctx, texts, engine.TextOptions{MaxLength: o.MaxTokens, Prompt: o.Prompt,
-		Plain: o.PlainText, TruncateLeft: o.Truncation == TruncateLeft})
+		Plain: o.PlainText, Side: o.Truncation.side()})
 	if err != nil {
 		return nil, public(err)
 	}

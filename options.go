@@ -247,7 +247,7 @@ func Truncate(how Truncation) TextOption {
 	return TextOption{func(_ *int, _ *bool, t *Truncation) error {
 		*t = how
 		if how > TruncateNever {
-			return fmt.Errorf("Truncate(%d): expected TruncateRight, TruncateLeft or TruncateNever", how)
+			return fmt.Errorf("Truncate(%d): expected TruncateAsModel, TruncateRight, TruncateLeft or TruncateNever", how)
 		}
 		return nil
 	}}

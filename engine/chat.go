@@ -200,7 +200,7 @@ func (e *chatEncoder) truncate(ids []int32) []int32 {
 	if len(ids) <= e.limit {
 		return ids
 	}
-	if e.options.TruncateLeft {
+	if e.options.Side == LeftSide {
 		return ids[len(ids)-e.limit:]
 	}
 	return append(ids[:e.limit-len(e.suffix):e.limit-len(e.suffix)], e.suffix...)

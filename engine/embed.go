@@ -128,7 +128,7 @@ func (e *embedding) encodeTexts(ctx context.Context, texts []string, o TextOptio
 	if err != nil {
 		return Encoded{}, err
 	}
-	read := EncodeOptions{Plain: o.Plain, TruncateLeft: o.TruncateLeft}
+	read := EncodeOptions{Plain: o.Plain, Side: o.Side}
 	encoded := newEncoded(len(texts), limit)
 	err = e.encodePieces(ctx, len(texts), func(from, to int) error {
 		var tokens []int32
@@ -140,14 +140,7 @@ func (e *embedding) encodeTexts(ctx context.Context, texts []string, o TextOptio
 			}
 			tokens = read.tokens(t, tokens[:0], text)
 			encoded.Full[n] = len(tokens) + added
-			kept := tokens
-			if room := limit - added; len(kept) > room {
-				kept = kept[:0]
-				if room > 0 {
-					kept = read.truncate(tokens, room)
-				}
-			}
-			t.Single(&out, kept, limit)
+			t.SingleSide(&out, tokens, limit, o.Side.cut())
 			encoded.Sequences[n] = e.sequence(&out)
 		}
 		return nil

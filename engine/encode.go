@@ -18,21 +18,50 @@ type Encoded struct {
 // EncodeOptions says how Encode reads a query and its documents. The zero value
 // truncates as the model's tokenizer does what is longer than the model takes.
 type EncodeOptions struct {
-	MaxLength    int    // tokens of a pair, special ones included; 0: what the model takes
-	MaxQuery     int    // tokens of the query, before it is paired; 0: no bound of its own
-	MaxDocument  int    // tokens of a document, before it is paired; 0: no bound of its own
-	Instruction  string // replaces that of a causal model's prompt
-	Plain        bool   // the spelling of a special token stays text
-	TruncateLeft bool   // drop the beginning of what is too long, not the end
+	MaxLength   int    // tokens of a pair, special ones included; 0: what the model takes
+	MaxQuery    int    // tokens of the query, before it is paired; 0: no bound of its own
+	MaxDocument int    // tokens of a document, before it is paired; 0: no bound of its own
+	Instruction string // replaces that of a causal model's prompt
+	Plain       bool   // the spelling of a special token stays text
+	Side        Side   // of what is too long, where it is truncated
 }
 
-// TextOptions says how EncodeTexts reads texts. The zero value truncates at the end
-// what is longer than the model takes.
+// A Side is the end of a text at which it is truncated.
+type Side uint8
+
+// The sides.
+const (
+	ModelSide Side = iota // what the tokenizer's configuration says, the right one as a rule
+	RightSide             // drop the end
+	LeftSide              // drop the beginning
+)
+
+// side is the end that s stands for.
+func (m *Model) side(s Side) Side {
+	switch {
+	case s != ModelSide:
+		return s
+	case m.tokenizer.TruncationSide() == tokenizer.Left:
+		return LeftSide
+	}
+	return RightSide
+}
+
+// cut is the same for the tokenizer.
+func (s Side) cut() tokenizer.Side {
+	if s == LeftSide {
+		return tokenizer.Left
+	}
+	return tokenizer.Right
+}
+
+// TextOptions says how EncodeTexts reads texts. The zero value truncates as the
+// model's tokenizer does what is longer than the model takes.
 type TextOptions struct {
-	MaxLength    int    // tokens of a text, special ones included; 0: what the model takes
-	Prompt       string // the name of the prompt that is put before them; "": the model's default one
-	Plain        bool   // the spelling of a special token stays text
-	TruncateLeft bool   // drop the beginning of what is too long, not the end
+	MaxLength int    // tokens of a text, special ones included; 0: what the model takes
+	Prompt    string // the name of the prompt that is put before them; "": the model's default one
+	Plain     bool   // the spelling of a special token stays text
+	Side      Side   // of what is too long, where it is truncated
 }
 
 func newEncoded(n, limit int) Encoded {
@@ -49,13 +78,10 @@ func (o *EncodeOptions) tokens(t *tokenizer.Tokenizer, dst []int32, text string)
 
 // truncate keeps most tokens (0: all) of the side that o keeps.
 func (o *EncodeOptions) truncate(tokens []int32, most int) []int32 {
-	switch {
-	case most <= 0 || len(tokens) <= most:
+	if most <= 0 {
 		return tokens
-	case o.TruncateLeft:
-		return tokens[len(tokens)-most:]
 	}
-	return tokens[:most]
+	return o.Side.cut().Cut(tokens, most)
 }
 
 // encodePiece is how many documents a worker encodes between two looks at the context.

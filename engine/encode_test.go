@@ -18,14 +18,13 @@ func TestLongestFirst(t *testing.T) {
 		return m.tokenizer.Tokens(nil, strings.Repeat("the ", n))
 	}
 	var right, left tokenizer.Encoding
-	o := EncodeOptions{TruncateLeft: true}
 	for a := range 12 {
 		for b := range 12 {
 			for limit := 3; limit < 28; limit++ {
 				if err := m.tokenizer.Pair(&right, words(a), words(b), limit, tokenizer.LongestFirst); err != nil {
 					t.Fatal(err)
 				}
-				if err := o.pair(m.tokenizer, &left, words(a), words(b), limit); err != nil {
+				if err := m.tokenizer.PairSide(&left, words(a), words(b), limit, tokenizer.LongestFirst, tokenizer.Left); err != nil {
 					t.Fatal(err)
 				}
 				if !slices.Equal(left.IDs, right.IDs) || !slices.Equal(left.Types, right.Types) {
@@ -58,7 +57,7 @@ func TestTruncateLeft(t *testing.T) {
 	tail := m.tokenizer.Tokens(nil, "last")
 	head := m.tokenizer.Tokens(nil, "first")
 	for _, most := range []int{0, 7} {
-		left, right := kept(EncodeOptions{TruncateLeft: true, MaxDocument: most}), kept(EncodeOptions{MaxDocument: most})
+		left, right := kept(EncodeOptions{Side: LeftSide, MaxDocument: most}), kept(EncodeOptions{MaxDocument: most})
 		if end := left[:len(left)-1]; !slices.Equal(end[len(end)-len(tail):], tail) {
 			t.Errorf("at most %d: the end is not kept: %v", most, left)
 		}
@@ -87,7 +86,7 @@ func TestTruncateLeftPrompts(t *testing.T) {
 		m := openOwn(t, name, Options{MaxLength: 512})
 		long := "first " + strings.Repeat("word ", 2000) + "last"
 		for _, left := range []bool{false, true} {
-			e, err := m.Encode(context.Background(), "query", []string{long}, EncodeOptions{TruncateLeft: left})
+			e, err := m.Encode(context.Background(), "query", []string{long}, EncodeOptions{Side: map[bool]Side{false: RightSide, true: LeftSide}[left]})
 			if err != nil {
 				t.Fatal(err)
 			}

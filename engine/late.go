@@ -79,12 +79,8 @@ func (l *late) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, b
 		full++
 		limit--
 	}
-	tokens = o.truncate(tokens, bound)
-	if room := limit - l.tokenizer.Added(false); o.TruncateLeft && room > 0 {
-		tokens = o.truncate(tokens, room)
-	}
 	var e tokenizer.Encoding
-	l.tokenizer.Single(&e, tokens, limit)
+	l.tokenizer.SingleSide(&e, o.truncate(tokens, bound), limit, o.Side.cut())
 	ids = append(make([]int32, 0, limit+1), e.IDs[:1]...)
 	if kind.Mark >= 0 {
 		ids = append(ids, kind.Mark)

@@ -253,7 +253,7 @@ type Output struct {
 // Encode turns the query with each of the documents into tokens, truncated to the
 // length that the model takes. It returns early when ctx is done.
 func (m *Model) Encode(ctx context.Context, query string, documents []string, o EncodeOptions) (Encoded, error) {
-	o.Plain = o.Plain || m.plain
+	o.Plain, o.Side = o.Plain || m.plain, m.side(o.Side)
 	return m.ranker.encode(ctx, query, documents, o, m.length(o.MaxLength))
 }
 
@@ -280,7 +280,7 @@ func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, erro
 // EncodeTexts turns texts into tokens, truncated to the length that the model takes.
 // It returns early when ctx is done.
 func (m *Model) EncodeTexts(ctx context.Context, texts []string, o TextOptions) (Encoded, error) {
-	o.Plain = o.Plain || m.plain
+	o.Plain, o.Side = o.Plain || m.plain, m.side(o.Side)
 	return m.embedder.encodeTexts(ctx, texts, o, m.length(o.MaxLength))
 }
 

@@ -45,7 +45,7 @@ func (p *pair) encode(ctx context.Context, query string, documents []string, o E
 			tokens = o.tokens(t, tokens[:0], documents[d])
 			encoded.Full[d] = len(whole) + len(tokens) + t.Added(true)
 			document := o.truncate(tokens, o.MaxDocument)
-			if err := o.pair(t, &out, head, document, limit); err != nil {
+			if err := t.PairSide(&out, head, document, limit, tokenizer.LongestFirst, o.Side.cut()); err != nil {
 				return err
 			}
 			encoded.Sequences[d] = p.sequence(&out)
@@ -53,31 +53,4 @@ func (p *pair) encode(ctx context.Context, query string, documents []string, o E
 		return nil
 	})
 	return encoded, err
-}
-
-// pair joins two token lists, truncating the longer one first.
-func (o *EncodeOptions) pair(t *tokenizer.Tokenizer, out *tokenizer.Encoding, a, b []int32, limit int) error {
-	if o.TruncateLeft {
-		room := limit - t.Added(true)
-		na, nb := longestFirst(len(a), len(b), room)
-		a, b = a[len(a)-na:], b[len(b)-nb:]
-	}
-	return t.Pair(out, a, b, limit, tokenizer.LongestFirst)
-}
-
-// longestFirst gives the lengths to which two lists are truncated so that both
-// together have at most room.
-func longestFirst(a, b, room int) (int, int) {
-	switch half := room / 2; {
-	case a+b <= room:
-		return a, b
-	case a <= half:
-		return a, room - a
-	case b <= half:
-		return room - b, b
-	case a > b:
-		return room - half, half
-	default:
-		return half, room - half
-	}
 }

@@ -320,7 +320,7 @@ func (e *promptEncoder) encode(v *fields) (ids []int32, full int) {
 			continue
 		}
 		was := len(list[i])
-		if s.has(fieldDocument) && (e.options.TruncateLeft || !strings.HasSuffix(s.text, fieldDocument)) {
+		if s.has(fieldDocument) && (e.options.Side == LeftSide || !strings.HasSuffix(s.text, fieldDocument)) {
 			list[i] = e.shorten(s, v, list[i], was-(total-e.allowed))
 		} else {
 			list[i] = list[i][:was-min(was, total-e.allowed)]
@@ -341,11 +341,7 @@ func (e *promptEncoder) shorten(s *piece, v *fields, ids []int32, most int) []in
 	document := e.tokenizer.Tokens(nil, v.document)
 	for len(ids) > most && len(document) > 0 {
 		keep := max(0, len(document)-(len(ids)-most))
-		if e.options.TruncateLeft {
-			document = document[len(document)-keep:]
-		} else {
-			document = document[:keep]
-		}
+		document = e.options.Side.cut().Cut(document, keep)
 		cut.document = e.tokenizer.Decode(document, false)
 		ids = s.tokens(ids[:0], e.tokenizer, &cut)
 	}

@@ -192,14 +192,17 @@ func (f fields) promptTokens() (int, error) {
 
 // truncation reads whether what is too long is truncated, and on which side.
 func (f fields) truncation() (winnow.Truncation, error) {
-	t := winnow.TruncateRight
+	t := winnow.TruncateAsModel
 	for _, name := range []string{"truncation_side", "truncation_direction"} {
-		side, err := f.oneOf(name, "right", "left")
+		side, err := f.oneOf(name, "", "right", "left")
 		if err != nil {
 			return t, err
 		}
-		if side == "left" {
+		switch side {
+		case "left":
 			t = winnow.TruncateLeft
+		case "right":
+			t = winnow.TruncateRight
 		}
 	}
 	for _, name := range []string{"truncate", "truncation"} {
@@ -210,6 +213,7 @@ func (f fields) truncation() (winnow.Truncation, error) {
 		case "START":
 			return winnow.TruncateLeft, nil
 		case "END":
+			t = winnow.TruncateRight
 			continue
 		}
 		cut, err := f.boolean(name, true)
