@@ -18,6 +18,15 @@ type Info struct {
 	Listwise     bool     `json:"listwise"`     // a document's score depends on the documents beside it
 	MaxLength    int      `json:"max_length"`   // tokens of one sequence, special ones included
 
+	// Of causal models that rank: the prompt in which they read a pair ("none" is the bare
+	// pair, "chat template" what the model's own template renders), and why it is this one.
+	Prompt       string `json:"prompt,omitempty"`
+	PromptReason string `json:"prompt_reason,omitempty"`
+
+	// UnreadSettings are those of the model's files that winnow has not read and does not
+	// know to be harmless. There are none in files that it computes wholly.
+	UnreadSettings []string `json:"unread_settings,omitempty"`
+
 	// Of models that embed:
 	Dimensions    int               `json:"dimensions,omitempty"`     // of a vector
 	Pooling       string            `json:"pooling,omitempty"`        // how the hidden states of a text become one, in words
@@ -60,6 +69,7 @@ func (m *Model) Info() Info { return m.info }
 func infoOf(i engine.Info) Info {
 	info := Info{Name: i.Name, Path: i.Path, Format: i.Format, Architecture: i.Architecture, Family: i.Family, Tasks: i.Tasks, Head: i.Head,
 		Labels: i.Labels, Activation: i.Activation, Configured: i.Configured, Relevant: i.Relevant, Listwise: i.Listwise, MaxLength: i.MaxLength,
+		Prompt: i.Prompt, PromptReason: i.PromptReason, UnreadSettings: i.Unread,
 		Dimensions: i.Dimensions, Pooling: i.Pooling, Unit: i.Unit, Prompts: i.Prompts, DefaultPrompt: i.DefaultPrompt,
 		Layers: i.Layers, Hidden: i.Hidden, Heads: i.Heads, Intermediate: i.Intermediate, Vocabulary: i.Vocabulary,
 		Tokenizer: i.Tokenizer, Parameters: i.Parameters, Tensors: make([]TensorInfo, len(i.Tensors)), FileBytes: i.FileBytes,

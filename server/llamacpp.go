@@ -177,7 +177,7 @@ func (s *Server) props(w http.ResponseWriter, _ *http.Request) error {
 	if err != nil {
 		return err
 	}
-	writeJSON(w, http.StatusOK, map[string]any{
+	props := map[string]any{
 		"default_generation_settings": map[string]any{"params": map[string]any{}, "n_ctx": st.info.MaxLength},
 		"total_slots":                 s.options.SlotCount,
 		"model_alias":                 st.spec.Name,
@@ -193,7 +193,14 @@ func (s *Server) props(w http.ResponseWriter, _ *http.Request) error {
 		"eos_token":                   "",
 		"build_info":                  s.buildInfo(),
 		"is_sleeping":                 false,
-	})
+	}
+	if st.info.Prompt != "" {
+		props["rerank_prompt"] = map[string]string{"name": st.info.Prompt, "reason": st.info.PromptReason}
+	}
+	if len(st.info.UnreadSettings) > 0 {
+		props["unread_settings"] = st.info.UnreadSettings
+	}
+	writeJSON(w, http.StatusOK, props)
 	return nil
 }
 

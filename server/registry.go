@@ -274,6 +274,9 @@ func (r *registry) load(s *slot) {
 	r.log.Info("model loaded", "model", s.spec.Name, "path", s.info.Path, "architecture", s.info.Architecture,
 		"precision", string(s.info.Precision), "max_length", s.info.MaxLength, "threads", s.info.Threads,
 		"seconds", time.Since(start).Seconds())
+	if unread := s.info.UnreadSettings; len(unread) > 0 {
+		r.log.Warn("settings of the model are not read, and may change its scores", "model", s.spec.Name, "settings", strings.Join(unread, ", "))
+	}
 }
 
 // put makes m the slot's model.

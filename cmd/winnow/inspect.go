@@ -78,6 +78,12 @@ func writeInfo(w io.Writer, info winnow.Info, all bool) error {
 	if activation != "" {
 		row("scores by", activation)
 	}
+	if info.Prompt != "" {
+		row("prompt", printable(info.Prompt)+": "+info.PromptReason)
+	}
+	if len(info.UnreadSettings) > 0 {
+		row("not read", printable(strings.Join(info.UnreadSettings, ", ")))
+	}
 	row("layers", fmt.Sprintf("%d of %d, %d heads, %d between", info.Layers, info.Hidden, info.Heads, info.Intermediate))
 	row("tokenizer", fmt.Sprintf("%s, %d tokens", info.Tokenizer, info.Vocabulary))
 	row("takes", fmt.Sprintf("%d tokens of query and document", info.MaxLength))

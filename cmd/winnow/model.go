@@ -85,7 +85,18 @@ func (f *modelFlags) open(env *environment) (*winnow.Model, error) {
 	if err != nil {
 		return nil, err
 	}
-	return openModel(env.ctx, name, hubSource(env, f.Offline, ""), options)
+	model, err := openModel(env.ctx, name, hubSource(env, f.Offline, ""), options)
+	if err == nil {
+		tellUnread(env, model)
+	}
+	return model, err
+}
+
+// tellUnread tells of settings that may mean something and that nobody has read.
+func tellUnread(env *environment, model *winnow.Model) {
+	if unread := model.Info().UnreadSettings; len(unread) > 0 {
+		fmt.Fprintf(env.stderr, "winnow: settings of the model that are not read, and may change its scores: %s\n", printable(strings.Join(unread, ", ")))
+	}
 }
 
 // hubSource is where models of the hub come from.
