@@ -42,8 +42,6 @@ func noteOf(ctx context.Context) *note {
 	return new(note)
 }
 
-func clientOf(ctx context.Context) string { return noteOf(ctx).client }
-
 // A response remembers what was answered, and gives clients so much time to read it.
 type response struct {
 	http.ResponseWriter
