@@ -3,5 +3,6 @@
 //
 // The cache has the layout of the hub's own client, so that files are shared
 // with it: models--ORG--NAME/refs/REVISION holds a commit, snapshots/COMMIT the
-// files under their names as links to blobs/HASH.
+// files under their names as links to blobs/HASH. What is being downloaded is
+// blobs/HASH.incomplete, under a lock in .locks.
 package hub

@@ -1,6 +1,7 @@
 package hub
 
 import (
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -65,4 +66,29 @@ func TestChoose(t *testing.T) {
 			t.Errorf("%q: %s, want %s (%v)", c.file, text, c.want, err)
 		}
 	}
+}
+
+// FuzzParseRef: whatever is read as a name leads nowhere but into the repository's
+// folder, and is read again as what it was.
+func FuzzParseRef(f *testing.F) {
+	for _, s := range []string{"o/n", "o/n@v1:Q8_0", "hf.co/o/n", "o/n:sub/m.gguf", "o/..", "o/n@../x", "o/n:\x1b[2J", "https://huggingface.co/o/n/"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		ref, ok := ParseRef(s)
+		if !ok {
+			return
+		}
+		if again, ok := ParseRef(ref.String()); !ok || again != ref {
+			t.Errorf("%q is %+v, then %+v", s, ref, again)
+		}
+		for _, part := range []string{ref.folder(), ref.revision(), ref.File} {
+			if part != "" && !filepath.IsLocal(filepath.FromSlash(part)) {
+				t.Errorf("%q leads to %q", s, part)
+			}
+		}
+		if strings.ContainsFunc(ref.String(), func(r rune) bool { return r < ' ' || r == 0x7f || r >= 0x80 && r < 0xa0 }) {
+			t.Errorf("%q holds control characters", s)
+		}
+	})
 }

@@ -185,6 +185,19 @@ func TestModelNames(t *testing.T) {
 	if r := h.Requests(); len(r) != 0 {
 		t.Errorf("the hub was asked for %q", r)
 	}
+	// A folder of the same name is no hindrance for what can be no path.
+	if err := os.Mkdir("o", 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if status, _, stderr := runWith(t, "", "inspect", "o/n"); status != statusFailed || !strings.Contains(stderr, "winnow pull o/n") || len(h.Requests()) != 0 {
+		t.Errorf("status %d, %s, requests %q", status, stderr, h.Requests())
+	}
+	if status, _, stderr := runWith(t, "", "inspect", "hf.co/o/n"); status != 0 {
+		t.Errorf("status %d, %s", status, stderr)
+	}
+	if status, _, stderr := runWith(t, "", "inspect", "o/n"); status != 0 {
+		t.Errorf("when it is in the cache: status %d, %s", status, stderr)
+	}
 	for _, name := range []string{models.Name, "MS-MARCO-MINILM-L12-V2", "english", ""} {
 		status, out, stderr := runWith(t, "", "inspect", "--json", name)
 		if name == "" {
@@ -201,7 +214,7 @@ func TestModelNames(t *testing.T) {
 		t.Errorf("convert: status %d, %s", status, stderr)
 	}
 	t.Setenv("HF_ENDPOINT", "hf-mirror.com")
-	if status, _, stderr := runWith(t, "", "rank", "-m", "o/n", "q", "d"); status != statusFailed || !strings.Contains(stderr, "such as https://hf-mirror.com") {
+	if status, _, stderr := runWith(t, "", "rank", "-m", "x/y", "q", "d"); status != statusFailed || !strings.Contains(stderr, "such as https://hf-mirror.com") {
 		t.Errorf("status %d, %s", status, stderr)
 	}
 }

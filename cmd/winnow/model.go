@@ -161,8 +161,9 @@ func locate(ctx context.Context, name string, source hub.Source) (string, error)
 		}
 		return "", fmt.Errorf("model %s: there is no such file or directory%s", name, nearestModel(name))
 	}
-	// What was meant as a path is no question to the hub.
-	if ref.Revision == "" && ref.File == "" {
+	// What was meant as a path is no question to the hub. A version, a file of it or
+	// the hub's address before it can be no path.
+	if name == ref.Repo {
 		dir := source.Dir
 		if dir == "" {
 			if dir, err = hub.CacheDir(os.Getenv); err != nil {

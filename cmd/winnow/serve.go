@@ -384,7 +384,7 @@ func (c *serveCommand) specs(env *environment) ([]server.ModelSpec, error) {
 		if _, ok := hub.ParseRef(ref); !ok {
 			return nil, usagef("--hf-repo is %q: expected such as BAAI/bge-reranker-v2-m3", ref)
 		}
-		list = append(list, named{"", ref})
+		list = append(list, named{"", "hf.co/" + ref}) // which is no path here
 	} else if c.HFFile != "" {
 		return nil, usagef("--hf-file needs --hf-repo")
 	}

@@ -59,7 +59,11 @@ func newFile(size int64, lfs bool, open func() (io.ReadSeekCloser, error)) *File
 // Files reads the files of a folder; those of a megabyte and more are LFS files.
 func Files(dir string) (map[string]*File, error) {
 	files := make(map[string]*File)
-	err := filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
+	dir, err := filepath.Abs(dir) // whatever the working directory will be
+	if err != nil {
+		return nil, err
+	}
+	err = filepath.WalkDir(dir, func(path string, d os.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err
 		}
