@@ -28,6 +28,11 @@ func TestConvert(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	zoo, err := filepath.Glob(filepath.Join("..", "testdata", "zoo", "*", "model", "config.json"))
+	if err != nil || len(zoo) == 0 {
+		t.Fatalf("no models in testdata/zoo (%v)", err)
+	}
+	configs = append(configs, zoo...)
 	if dir := os.Getenv("WINNOW_PARITY_DIR"); dir != "" {
 		more, err := filepath.Glob(filepath.Join(dir, "models", "*", "config.json"))
 		if err != nil || len(more) == 0 {
@@ -37,7 +42,7 @@ func TestConvert(t *testing.T) {
 	}
 	for _, path := range configs {
 		in := filepath.Dir(path)
-		t.Run(filepath.Base(in), func(t *testing.T) {
+		t.Run(filepath.Base(strings.TrimSuffix(filepath.ToSlash(in), "/model")), func(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			convert := func(in string, to quant.Type, name string) string {

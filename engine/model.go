@@ -61,7 +61,7 @@ type Options struct {
 	Instruction string // in place of the prompt's own
 	PlainText   bool   // what spells a special token in queries and documents stays text
 
-	roundAll bool // narrow matrices too are rounded to 8 bits: for tests
+	roundAll bool // narrow matrices too are rounded: for tests
 	unjudged bool // any label may be the relevant one: for conversions
 }
 

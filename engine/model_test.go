@@ -113,8 +113,8 @@ func TestOpenRefuses(t *testing.T) {
 			fault.ErrFormat, []string{"classifier", "[2 16]"}},
 		{"architecture", func(m *randomModel) { m.config["architectures"] = []string{"BertForQuestionAnswering"} },
 			fault.ErrUnsupported, []string{"BertForQuestionAnswering", "BertForSequenceClassification"}},
-		{"model type", func(m *randomModel) { m.config["model_type"] = "albert" },
-			fault.ErrUnsupported, []string{"albert"}},
+		{"model type", func(m *randomModel) { m.config["model_type"] = "roformer" },
+			fault.ErrUnsupported, []string{"roformer"}},
 		{"vocabulary", func(m *randomModel) {
 			m.config["vocab_size"] = 1100
 			m.shapes["bert.embeddings.word_embeddings.weight"] = []int{1100, 16}

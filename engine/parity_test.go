@@ -283,17 +283,19 @@ func testSameBits(t *testing.T, o Options) {
 // TestNoAllocations: a forward pass in the steady state makes no garbage.
 func TestNoAllocations(t *testing.T) {
 	for _, name := range []string{"bert-minilm", "jina-v1-turbo", "modernbert-granite", "modernbert-gte"} {
-		t.Run(name, func(t *testing.T) { testNoAllocations(t, filepath.Join("..", "testdata", name)) })
+		t.Run(name, func(t *testing.T) {
+			dir := filepath.Join("..", "testdata", name)
+			var r reference
+			readJSON(t, filepath.Join(dir, "reference.json"), &r)
+			testNoAllocations(t, dir, r.sequences())
+		})
 	}
 }
 
-func testNoAllocations(t *testing.T, dir string) {
-	var r reference
-	readJSON(t, filepath.Join(dir, "reference.json"), &r)
+func testNoAllocations(t *testing.T, dir string, sequences []Sequence) {
 	for i, threads := range []int{1, 2, 1, 2, 1, 2} {
 		precision := []Precision{F32, F16, Int8}[i/2]
 		m := open(t, dir, Options{Precision: precision, Threads: threads})
-		sequences := r.sequences()
 		outputs := make([]Output, len(sequences))
 		ctx := context.Background()
 		run := func() {

@@ -18,6 +18,18 @@ func Models(t testing.TB) string {
 	return dir(t, "WINNOW_MODELS_DIR")
 }
 
+// Zoo is the folder of small models of families that the parity corpus does not have.
+func Zoo(t testing.TB) string {
+	t.Helper()
+	return dir(t, "WINNOW_ZOO_DIR")
+}
+
+// Field is the folder of cases of faults that people's files have shown.
+func Field(t testing.TB) string {
+	t.Helper()
+	return dir(t, "WINNOW_FIELD_DIR")
+}
+
 // Gemma is the file of Gemma 3 270M in Q4_K_M, which testdata/gemma.sh fetches:
 // WINNOW_GEMMA names it, or it is in the user's cache. Where it is in neither the
 // test is skipped, since the file is large and its licence is not ours; where the

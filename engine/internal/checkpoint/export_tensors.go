@@ -87,6 +87,12 @@ func (e *Export) structure(v reflect.Value, hf, stem string) {
 		if field.Kind() == reflect.Pointer {
 			field = field.Elem()
 		}
+		if _, ok := field.Addr().Interface().(*[]float32); ok {
+			if t, ok := f.Tensor(hf + tag.Get("hf")); ok && f.wanted(tag) {
+				e.rows(stem+tag.Get("gguf"), quant.F32, []quant.Tensor{t}, 0, rowsOf(t.Shape), rowRange{scale: 1})
+			}
+			continue
+		}
 		names, _ := f.choose(tag.Get("hf"), hf)
 		var alternatives [][]string
 		for spelling := range strings.SplitSeq(tag.Get("gguf"), ",") {

@@ -41,7 +41,7 @@ type File struct {
 	Metadata *gguf.File     // nil for safetensors
 	Sentence *SentenceModel // nil for GGUF
 
-	// RoundAll has narrow matrices, too, rounded to 8 bits: for tests.
+	// RoundAll has narrow matrices, too, rounded: for tests.
 	RoundAll bool
 
 	values       values

@@ -51,7 +51,8 @@ type loading struct {
 //	shape       the shape that the settings promise: numbers, dims of settings, or
 //	            products such as 3*hidden. Of stacked tensors it is each one's.
 //	keep        "exact": the matrix is not rounded to 8 bits, whatever the precision.
-//	bias        "none" or "optional"; a Linear and a Norm have one otherwise.
+//	bias        "none" or "optional", or a dim: none where that is 0. A Linear and a
+//	            Norm have one otherwise.
 //	optional    "true": a pointer that stays nil where the file has none.
 //	if          a dim or a field of settings: a pointer that stays nil where that is
 //	            0 or false.
@@ -60,11 +61,14 @@ type loading struct {
 //	from        on a slice: the index of its first element in names.
 //	interleave  a dim: in GGUF files the two halves of each of so many heads are
 //	            interleaved, as llama.cpp has those of Llama; 0: they are not.
+//	byhead      a dim: the outputs are queries, keys and values of each of so many
+//	            heads in turn, not all queries, then all keys, all values; 0: they are not.
 //	again       "true": another field has the tensors, too, and an Export writes that.
 //	plus        a dim: what a Norm's weights in safetensors files lack (Gemma: 1).
 //
-// A name of one dot is that which the slice's tag begins. Fields of embedded
-// structs are the struct's own.
+// A field of []float32 is a vector, which is called in the file as its tags say and
+// may have an if. A name of one dot is that which the slice's tag begins. Fields of
+// embedded structs are the struct's own.
 //
 // Load reads no matrices: it checks names and shapes of all tensors, so that one
 // error lists everything that is missing or left over. Pack does the rest.
@@ -148,8 +152,7 @@ func (f *File) structure(v reflect.Value, prefix string) {
 		}
 		names, stacked := f.choose(spelling, prefix)
 		if field.Kind() == reflect.Pointer {
-			when := tag.Get("if")
-			if tag.Get("optional") == "true" && !f.has(names[0]+".weight") || when != "" && f.dimension(when) == 0 {
+			if tag.Get("optional") == "true" && !f.has(names[0]+".weight") || !f.wanted(tag) {
 				field.SetZero()
 				continue
 			}
@@ -162,9 +165,13 @@ func (f *File) structure(v reflect.Value, prefix string) {
 			shape[0] *= stacked
 			f.linear(dst, names, shape, tag)
 		case *Unpacked:
-			f.unpacked(dst, names[0], shape, tag.Get("bias"))
+			f.unpacked(dst, names[0], shape, tag)
 		case *compute.Norm:
 			f.norm(dst, names[0], shape, tag)
+		case *[]float32:
+			if *dst = nil; f.wanted(tag) {
+				*dst = f.vector(names[0], []string{""}, shape, true)
+			}
 		case *compute.Embedding:
 			if t, ok := f.tensor(names[0], []string{".weight"}, shape, true); ok {
 				*dst = compute.NewEmbedding(t)
@@ -174,6 +181,12 @@ func (f *File) structure(v reflect.Value, prefix string) {
 			panic(fmt.Sprintf("checkpoint: field %s has a tensor tag but is a %v", v.Type().Field(i).Name, field.Type()))
 		}
 	}
+}
+
+// wanted says whether there is to be what the tag's field holds.
+func (f *File) wanted(tag reflect.StructTag) bool {
+	when := tag.Get("if")
+	return when == "" || f.dimension(when) != 0
 }
 
 // TableBytes is how much of the file's tensors stays in the file: tables of
@@ -199,7 +212,7 @@ func numbered(stem string, tag reflect.StructTag, j int) string {
 func (f *File) choose(spelling, prefix string) (names []string, stacked int) {
 	first, alternatives, _ := strings.Cut(spelling, ",")
 	wanted := qualified(first, prefix)
-	if f.has(wanted[0] + ".weight") {
+	if !slices.ContainsFunc(wanted, func(name string) bool { return !f.has(name + ".weight") }) {
 		return wanted, 1
 	}
 	for alternative := range strings.SplitSeq(alternatives, ",") {
@@ -314,12 +327,27 @@ func (f *File) badTensor(t quant.Tensor, found, want string) error {
 	return &fault.FormatError{Path: f.Path, Field: "tensor " + t.Name, Offset: -1, Found: found, Want: want}
 }
 
+// biasOf says whether a layer may have a bias, and whether it must.
+func (f *File) biasOf(tag reflect.StructTag) (has, required bool) {
+	switch bias := tag.Get("bias"); bias {
+	case "":
+		return true, true
+	case "none":
+		return false, false
+	case "optional":
+		return true, false
+	default:
+		has = f.dimension(bias) != 0
+		return has, has
+	}
+}
+
 // norm loads a norm.
 func (f *File) norm(dst *compute.Norm, name string, shape []int, tag reflect.StructTag) {
 	dst.Eps = f.loading.options.Eps
 	dst.Weight = f.vector(name, []string{".weight", ".gamma"}, shape, true)
-	if bias := tag.Get("bias"); bias != "none" {
-		dst.Bias = f.vector(name, []string{".bias", ".beta"}, shape, bias == "")
+	if has, required := f.biasOf(tag); has {
+		dst.Bias = f.vector(name, []string{".bias", ".beta"}, shape, required)
 	}
 	if plus := tag.Get("plus"); plus != "" && !f.IsGGUF() {
 		add := float32(f.dimension(plus))
@@ -353,10 +381,11 @@ func (f *File) linear(dst *compute.Linear, names []string, shape []int, tag refl
 		p.in *= n
 	}
 	p.format = f.packing.format
+	isNarrow := min(p.out, shape[1]) < f.narrowest()
 	switch {
 	case tag.Get("keep") == "exact":
 		p.format = p.format.exact()
-	case p.format == packInt8 && min(p.out, shape[1]) < f.narrowest():
+	case p.format == packInt8 && isNarrow:
 		p.format = packNarrow
 	}
 	heads := 0
@@ -366,21 +395,32 @@ func (f *File) linear(dst *compute.Linear, names []string, shape []int, tag refl
 			heads = 0
 		}
 	}
+	var order []int // of the rows; nil: as they are
+	if heads > 0 {
+		order = deinterleaved(shape[0], heads)
+	}
+	if dim := tag.Get("byhead"); dim != "" && f.dimension(dim) > 0 {
+		order = headByHead(shape[0], f.dimension(dim))
+	}
+	hasBias, biasRequired := f.biasOf(tag)
 	var biases []float32
 	for _, name := range names {
 		if t, ok := f.tensor(name, []string{".weight"}, shape, true); ok {
-			if heads > 0 {
-				t = reorder(t, p.in, deinterleaved(shape[0], heads))
+			if order != nil {
+				t = reorder(t, p.in, order)
 			}
 			p.parts = append(p.parts, t)
 		}
-		if bias := tag.Get("bias"); bias != "none" {
-			b := f.vector(name, []string{".bias"}, shape[:1], bias != "optional")
-			if heads > 0 && b != nil {
-				b = permuted(b, deinterleaved(shape[0], heads))
+		if hasBias {
+			b := f.vector(name, []string{".bias"}, shape[:1], biasRequired)
+			if order != nil && b != nil {
+				b = permuted(b, order)
 			}
 			biases = append(biases, b...)
 		}
+	}
+	if p.format == packF16 && isNarrow && p.wide() {
+		p.format = packF32
 	}
 	switch {
 	case len(biases) == p.out:

@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"maps"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -8,6 +9,7 @@ import (
 
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/gguf"
+	"github.com/winnow-rerank/winnow/kernels"
 	"github.com/winnow-rerank/winnow/quant"
 )
 
@@ -78,6 +80,93 @@ func TestLoad(t *testing.T) {
 	if m.Words.Row(x, 2); !slices.Equal(x, []float32{8, 9, 10, 11}) {
 		t.Errorf("row 2 of the words is %v", x)
 	}
+}
+
+// stacked is a layer whose matrix has queries, keys and values head by head.
+type stacked struct {
+	QKV   compute.Linear `hf:"in" gguf:"in" shape:"12 1" bias:"biased" byhead:"heads"`
+	Value []float32      `hf:"values" gguf:"v.bias" shape:"4" if:"values"`
+}
+
+type stackedTable struct {
+	Biased int `dim:"biased"`
+	Heads  int `dim:"heads"`
+	Values int `dim:"values"`
+}
+
+// TestLoadHeadByHead: rows in any order of heads come out as all queries, all keys, all
+// values; vectors are called by their whole name; a dim says whether there is a bias. An
+// export keeps the order of the rows, and what it wrote is read as the folder is.
+func TestLoadHeadByHead(t *testing.T) {
+	whole := map[string][]int{"in.weight": {12, 1}, "in.bias": {12}, "values": {4}}
+	r := compute.NewRunner(1, compute.RunnerOptions{})
+	defer r.Close()
+	for _, c := range []struct {
+		table stackedTable
+		want  []float32 // the outputs of 1
+	}{
+		{stackedTable{1, 2, 1}, []float32{0, 2, 12, 14, 4, 6, 16, 18, 8, 10, 20, 22}}, // twice, with the bias
+		{stackedTable{1, 0, 1}, []float32{0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22}},
+		{stackedTable{0, 2, 0}, []float32{0, 1, 6, 7, 2, 3, 8, 9, 4, 5, 10, 11}},
+	} {
+		shapes := maps.Clone(whole)
+		if c.table.Biased == 0 {
+			delete(shapes, "in.bias")
+		}
+		if c.table.Values == 0 {
+			delete(shapes, "values")
+		}
+		dir := folder(t, map[string]string{"config.json": "{}"}, shapes)
+		options := LoadOptions{Family: "Stacked", Settings: []any{&c.table}}
+		check := func(f *File, m *stacked) {
+			t.Helper()
+			if err := f.Load(options, m); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := f.Pack(r); err != nil {
+				t.Fatal(err)
+			}
+			one := &compute.Linear{Weights: m.QKV.Weights, Bias: m.QKV.Bias}
+			if got := outputs(t, r, one); !slices.Equal(got, c.want) {
+				t.Errorf("%s, %+v: %v, want %v", f.Format, c.table, got, c.want)
+			}
+			if want := []float32{0, 1, 2, 3}[:4*c.table.Values]; !slices.Equal(m.Value, want) {
+				t.Errorf("%s, %+v: the vector is %v, want %v", f.Format, c.table, m.Value, want)
+			}
+		}
+		f, m := open(t, dir), new(stacked)
+		check(f, m)
+		e, err := NewExport(f, quant.F32, "stacked")
+		if err != nil {
+			t.Fatal(err)
+		}
+		e.Tensors(m)
+		path := filepath.Join(t.TempDir(), "x.gguf")
+		if _, err := e.WriteFile(path, nil); err != nil {
+			t.Fatal(err)
+		}
+		check(open(t, path), new(stacked))
+	}
+}
+
+// outputs is what a layer with one input gives of 1.
+func outputs(t *testing.T, r *compute.Runner, l *compute.Linear) []float32 {
+	w := &oneInput{layer: l}
+	if err := r.Run(t.Context(), w, 1); err != nil {
+		t.Fatal(err)
+	}
+	return w.out
+}
+
+type oneInput struct {
+	layer *compute.Linear
+	out   []float32
+}
+
+func (w *oneInput) Tile(c *compute.Context, _ int) {
+	x := c.New(1, 1)
+	x.Data[0] = 1
+	w.out = slices.Clone(c.Linear(w.layer, x, kernels.Identity).Row(0))
 }
 
 // TestLoadErrors: one error lists all that is missing and all that is left over.

@@ -112,6 +112,11 @@ func (w *linearWork) blocks() bool {
 	return !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return !kernels.CanPackBlocks(t.Type) })
 }
 
+// wide says whether the tensors are all of floats of more than 16 bits.
+func (w *linearWork) wide() bool {
+	return !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return t.Type != quant.F32 && t.Type != quant.F64 })
+}
+
 // floats says whether the tensors are all of floats.
 func (w *linearWork) floats() bool {
 	return !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return t.Type.BlockSize() > 1 })
@@ -233,6 +238,21 @@ func deinterleaved(rows, heads int) []int {
 	for i := range order {
 		head, within := i/dim, i%dim
 		order[i] = head*dim + within%(dim/2)*2 + within/(dim/2)
+	}
+	return order
+}
+
+// headByHead is where each row of queries, keys and values stands in a matrix that has
+// those of one head after those of the one before.
+func headByHead(rows, heads int) []int {
+	order := make([]int, 0, rows)
+	dim := rows / (3 * heads)
+	for part := range 3 {
+		for head := range heads {
+			for i := range dim {
+				order = append(order, (3*head+part)*dim+i)
+			}
+		}
 	}
 	return order
 }

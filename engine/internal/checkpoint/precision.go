@@ -58,8 +58,8 @@ const (
 	packNarrow // tensors in blocks keep those, others stay float32
 )
 
-// narrow is below how many inputs or outputs a matrix is not rounded to 8 bits.
-// Models as narrow as that take little time and memory in any precision, so that
+// narrow is below how many inputs or outputs a matrix is not rounded to 8 bits, nor from
+// 32 to 16. Models as narrow as that take little time and memory in any precision, so that
 // there is nothing to be had for the errors.
 const narrow = 128
 
@@ -122,7 +122,7 @@ func (f *File) ChoosePrecision(asked, preferred Precision) (chosen Precision, re
 }
 
 // narrowest is below how many inputs or outputs a matrix of this file is not
-// rounded to 8 bits.
+// rounded.
 func (f *File) narrowest() int {
 	if f.RoundAll {
 		return 0

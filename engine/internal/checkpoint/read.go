@@ -178,10 +178,15 @@ func (f *File) setValue(s *setting, v reflect.Value) {
 	}
 }
 
-// layers reads a number of layers, which cannot be more than there are tensors.
+// fewLayers may be more than there are tensors: layers that share their tensors, as
+// ALBERT's do.
+const fewLayers = 64
+
+// layers reads a number of layers, which cannot be more than there are tensors, unless
+// they are few.
 func (f *File) layers(s *setting, v reflect.Value, low, high int) {
 	n := f.count(s.key, low, high)
-	if tensors := len(f.source.Names()); n > tensors {
+	if tensors := len(f.source.Names()); n > max(tensors, fewLayers) {
 		f.Fail(s.key, strconv.Itoa(n), fmt.Sprintf("no more layers than the file has tensors (%d)", tensors))
 		n = low
 	}

@@ -2,6 +2,7 @@ package checkpoint
 
 import (
 	"fmt"
+	"reflect"
 
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/kernels"
@@ -18,14 +19,14 @@ type Unpacked struct {
 }
 
 // unpacked loads such a layer.
-func (f *File) unpacked(dst *Unpacked, name string, shape []int, bias string) {
+func (f *File) unpacked(dst *Unpacked, name string, shape []int, tag reflect.StructTag) {
 	t, ok := f.tensor(name, []string{".weight"}, shape, true)
 	if !ok {
 		return
 	}
 	*dst = Unpacked{file: f, part: t, out: shape[0], in: shape[1]}
-	if bias != "none" {
-		dst.bias = f.vector(name, []string{".bias"}, shape[:1], bias != "optional")
+	if has, required := f.biasOf(tag); has {
+		dst.bias = f.vector(name, []string{".bias"}, shape[:1], required)
 	}
 }
 

@@ -34,7 +34,8 @@ type Batch struct {
 	// turns by. A family with a table of positions computes its rows itself.
 	Positions []int32
 
-	// PositionRows is memory for the rows of a table of positions, for the family.
+	// PositionRows is memory for the rows of a table, such as that of positions, for the
+	// family.
 	PositionRows []int32
 
 	// Marks are the tokens that MarkedTokens wants: rows of the batch, ascending.

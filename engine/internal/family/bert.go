@@ -26,45 +26,67 @@ func init() {
 //		x = LN(x + Down·act(Up·x))
 //	logits = classifier·tanh(pooler·x[first token])
 //
-// The trunk is RoBERTa's, ELECTRA's and DistilBERT's, too. The second names of
-// tensors in safetensors files are those of checkpoints for flash attention
-// (jina-reranker-v2), the third ones DistilBERT's.
+// The trunk is RoBERTa's, ELECTRA's, DistilBERT's, ERNIE's and MPNet's, too, and the
+// layer ALBERT's. The second names of tensors in safetensors files are those of
+// checkpoints for flash attention (jina-reranker-v2), the third ones DistilBERT's, the
+// fourth ones MPNet's and the last ones ALBERT's.
 type bert struct {
+	bertEmbeddings
+	Project *compute.Linear `hf:"embeddings_project" gguf:"token_embd_proj" shape:"hidden embedding" keep:"exact" if:"projected"` // ELECTRA's
+	Layers  []bertLayer     `hf:"encoder.layer.%d.,encoder.layers.%d.,transformer.layer.%d." gguf:"blk.%d." each:"layers"`
+
+	stack []compute.Layer
+}
+
+type bertEmbeddings struct {
 	Words     compute.Embedding  `hf:"embeddings.word_embeddings" gguf:"token_embd" shape:"vocab embedding"`
 	Positions compute.Embedding  `hf:"embeddings.position_embeddings" gguf:"position_embd" shape:"positions embedding"`
 	Types     *compute.Embedding `hf:"embeddings.token_type_embeddings" gguf:"token_types" shape:"types embedding" if:"types"`
 	Norm      compute.Norm       `hf:"embeddings.LayerNorm,emb_ln" gguf:"token_embd_norm" shape:"embedding"`
-	Project   *compute.Linear    `hf:"embeddings_project" gguf:"token_embd_proj" shape:"hidden embedding" keep:"exact" if:"projected"` // ELECTRA's
-	Layers    []bertLayer        `hf:"encoder.layer.%d.,encoder.layers.%d.,transformer.layer.%d." gguf:"blk.%d." each:"layers"`
 
 	positions positions
-	stack     []compute.Layer
 }
 
 type bertLayer struct {
 	compute.Attention
-	QKV     compute.Linear `hf:"attention.self.query attention.self.key attention.self.value,mixer.Wqkv,attention.q_lin attention.k_lin attention.v_lin" gguf:"attn_q attn_k attn_v,attn_qkv" shape:"hidden hidden"`
-	Out     compute.Linear `hf:"attention.output.dense,mixer.out_proj,attention.out_lin" gguf:"attn_output" shape:"hidden hidden"`
-	OutNorm compute.Norm   `hf:"attention.output.LayerNorm,norm1,sa_layer_norm" gguf:"attn_output_norm" shape:"hidden"`
+	QKV     compute.Linear `hf:"attention.self.query attention.self.key attention.self.value,mixer.Wqkv,attention.q_lin attention.k_lin attention.v_lin,attention.attn.q attention.attn.k attention.attn.v,attention.query attention.key attention.value" gguf:"attn_q attn_k attn_v,attn_qkv" shape:"hidden hidden"`
+	Out     compute.Linear `hf:"attention.output.dense,mixer.out_proj,attention.out_lin,attention.attn.o,attention.dense" gguf:"attn_output" shape:"hidden hidden"`
+	OutNorm compute.Norm   `hf:"attention.output.LayerNorm,norm1,sa_layer_norm,attention.LayerNorm" gguf:"attn_output_norm" shape:"hidden"`
 
-	Up       compute.Linear `hf:"intermediate.dense,mlp.fc1,ffn.lin1" gguf:"ffn_up" shape:"intermediate hidden"`
-	Down     compute.Linear `hf:"output.dense,mlp.fc2,ffn.lin2" gguf:"ffn_down" shape:"hidden intermediate"`
-	DownNorm compute.Norm   `hf:"output.LayerNorm,norm2,output_layer_norm" gguf:"layer_output_norm" shape:"hidden"`
+	Up       compute.Linear `hf:"intermediate.dense,mlp.fc1,ffn.lin1,ffn" gguf:"ffn_up" shape:"intermediate hidden"`
+	Down     compute.Linear `hf:"output.dense,mlp.fc2,ffn.lin2,ffn_output" gguf:"ffn_down" shape:"hidden intermediate"`
+	DownNorm compute.Norm   `hf:"output.LayerNorm,norm2,output_layer_norm,full_layer_layer_norm" gguf:"layer_output_norm" shape:"hidden"`
 
 	activation kernels.Activation
 }
 
 func (m *bert) Hidden(c *compute.Context, want compute.Want) compute.Matrix {
+	return m.encode(c, m.embed(c), want)
+}
+
+// embed is the sum of the embeddings, before the norm.
+func (m *bertEmbeddings) embed(c *compute.Context) compute.Matrix {
 	x := c.Embed(&m.Words, c.Batch.IDs)
 	c.AddEmbedding(x, &m.Positions, m.positions.rows(c))
 	if m.Types != nil {
 		c.AddEmbedding(x, m.Types, c.Batch.Types)
 	}
+	return x
+}
+
+// encode is what comes after the embeddings.
+func (m *bert) encode(c *compute.Context, x compute.Matrix, want compute.Want) compute.Matrix {
 	c.Norm(x, &m.Norm)
 	if m.Project != nil {
 		x = c.Linear(m.Project, x, kernels.Identity)
 	}
 	return c.Layers(x, m.stack, want)
+}
+
+func newBERTLayer(heads, headDim int, activation kernels.Activation) bertLayer {
+	l := bertLayer{Attention: compute.NewAttention(heads, headDim, compute.AttentionMask{}), activation: activation}
+	l.Coarse = true
+	return l
 }
 
 func (l *bertLayer) Project(c *compute.Context, x compute.Matrix, to compute.QKV) {
@@ -139,10 +161,8 @@ func (m *bert) configure(f *checkpoint.File, s *bertSettings) *Network {
 	dim := s.headDim(f)
 	m.Layers = make([]bertLayer, s.Layers)
 	for i := range m.Layers {
-		l := &m.Layers[i]
-		l.activation = s.HiddenAct
-		l.Attention = compute.NewAttention(s.Heads, dim, compute.AttentionMask{Causal: s.IsDecoder})
-		l.Coarse = true
+		m.Layers[i] = newBERTLayer(s.Heads, dim, s.HiddenAct)
+		m.Layers[i].Mask.Causal = s.IsDecoder
 	}
 	m.stack = compute.Stack(m.Layers)
 	return &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: s.MaxPositions, TokenTypes: s.TypeVocabSize, Pooling: compute.PoolFirst,

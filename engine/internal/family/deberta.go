@@ -59,14 +59,16 @@ type deberta struct {
 
 type debertaLayer struct {
 	compute.DisentangledAttention
-	QKV     compute.Linear `hf:"attention.self.query_proj attention.self.key_proj attention.self.value_proj" gguf:"attn_q attn_k attn_v" shape:"hidden hidden"`
+	QKV     compute.Linear `hf:"attention.self.query_proj attention.self.key_proj attention.self.value_proj,attention.self.in_proj" gguf:"attn_q attn_k attn_v,attn_qkv" shape:"hidden hidden" bias:"apart" byhead:"together"`
+	QBias   []float32      `hf:"attention.self.q_bias" gguf:"attn_q.bias" shape:"hidden" if:"together"`
+	VBias   []float32      `hf:"attention.self.v_bias" gguf:"attn_v.bias" shape:"hidden" if:"together"`
 	Out     compute.Linear `hf:"attention.output.dense" gguf:"attn_output" shape:"hidden hidden"`
 	OutNorm compute.Norm   `hf:"attention.output.LayerNorm" gguf:"attn_output_norm" shape:"hidden"`
 
 	// Projections of the buckets' embeddings, used once, while the model is loaded:
 	// of their own, or those of the keys and queries.
-	BucketKeys    *checkpoint.Unpacked `hf:"attention.self.pos_key_proj" gguf:"attn_rel_k" shape:"hidden hidden" if:"bucketkeys"`
-	BucketQueries *checkpoint.Unpacked `hf:"attention.self.pos_query_proj" gguf:"attn_rel_q" shape:"hidden hidden" if:"bucketqueries"`
+	BucketKeys    *checkpoint.Unpacked `hf:"attention.self.pos_key_proj,attention.self.pos_proj" gguf:"attn_rel_k" shape:"hidden hidden" bias:"apart" if:"bucketkeys"`
+	BucketQueries *checkpoint.Unpacked `hf:"attention.self.pos_query_proj,attention.self.pos_q_proj" gguf:"attn_rel_q" shape:"hidden hidden" if:"bucketqueries"`
 	SharedKeys    *checkpoint.Unpacked `hf:"attention.self.key_proj" gguf:"attn_k" shape:"hidden hidden" if:"sharedkeys" again:"true"`
 	SharedQueries *checkpoint.Unpacked `hf:"attention.self.query_proj" gguf:"attn_q" shape:"hidden hidden" if:"sharedqueries" again:"true"`
 
@@ -157,6 +159,11 @@ type debertaSettings struct {
 	NormBuckets   string   `hf:"norm_rel_ebd" gguf:".attention.relative_norm" default:"none"`
 	RelativeTerms []string `hf:"pos_att_type" gguf:".attention.relative_terms"`
 
+	// The first version has queries, keys and values in one matrix, of so many heads one
+	// after the other, and biases of queries and values by themselves.
+	Together int `dim:"together"`
+	Apart    int `dim:"apart"` // 1 unless it does
+
 	Projected     bool `dim:"projected"`
 	BucketRows    int  `dim:"buckets"`
 	BucketsNormed bool `dim:"bucketsnorm"`
@@ -178,12 +185,23 @@ const maxDistance = 1 << 16
 
 func newDeBERTa(f *checkpoint.File, task Task) *Network {
 	m := new(deberta)
-	s := &m.settings
-	s.Spec = Spec{HiddenSize: 1536, IntermediateSize: 6144, Layers: 24, Heads: 24, VocabSize: 128100}
+	m.settings.Spec = Spec{HiddenSize: 1536, IntermediateSize: 6144, Layers: 24, Heads: 24, VocabSize: 128100}
+	m.settings.read(f)
+	m.settings.Apart = 1
+	return m.build(f, task)
+}
+
+// read reads all settings. The class's sizes are in the spec.
+func (s *debertaSettings) read(f *checkpoint.File) {
 	f.Read(&s.Spec)
-	dim := s.headDim(f)
-	s.EmbeddingSize, s.HeadSize, s.PoolerSize = s.HiddenSize, dim, s.HiddenSize
+	s.EmbeddingSize, s.HeadSize, s.PoolerSize = s.HiddenSize, s.headDim(f), s.HiddenSize
 	f.Read(s)
+}
+
+// build makes the network of the settings.
+func (m *deberta) build(f *checkpoint.File, task Task) *Network {
+	s := &m.settings
+	dim := s.HiddenSize / s.Heads
 	for _, same := range []struct {
 		hf, gguf  string
 		got, want int

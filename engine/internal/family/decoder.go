@@ -89,7 +89,7 @@ func (l *decoderLayer) Finish(c *compute.Context, x, a compute.Matrix) {
 type decoderSettings struct {
 	Spec
 	MaxPositions int                `hf:"max_position_embeddings" gguf:".context_length" default:"preset" max:"positions"`
-	Eps          float32            `hf:"rms_norm_eps" gguf:".attention.layer_norm_rms_epsilon" default:"1e-6" min:"1e-30" max:"1"`
+	Eps          float32            `hf:"rms_norm_eps" gguf:".attention.layer_norm_rms_epsilon" default:"preset" min:"1e-30" max:"1"`
 	KVHeads      int                `hf:"num_key_value_heads" gguf:".attention.head_count_kv" default:"preset" null:"@heads" ggufdefault:"@heads" max:"heads" dim:"kvheads"`
 	HeadDim      int                `hf:"head_dim" gguf:".attention.key_length" default:"preset" null:"@hidden/heads" ggufdefault:"@hidden/heads" min:"2" dim:"headdim"`
 	ValueDim     int                `gguf:".attention.value_length" default:"@headdim"`
@@ -116,8 +116,9 @@ type decoderSettings struct {
 type decoderDefaults struct {
 	spec       Spec
 	positions  int
-	keyHeads   int // 0: as many as heads
-	headDim    int // 0: the hidden size by the heads
+	keyHeads   int     // 0: as many as heads
+	headDim    int     // 0: the hidden size by the heads
+	eps        float32 // 0: 1e-6
 	activation kernels.Activation
 }
 
@@ -128,7 +129,7 @@ var (
 
 // read reads the shared settings and checks how they go together.
 func (s *decoderSettings) read(f *checkpoint.File, d decoderDefaults) {
-	s.Spec, s.MaxPositions, s.Activation = d.spec, d.positions, d.activation
+	s.Spec, s.MaxPositions, s.Activation, s.Eps = d.spec, d.positions, d.activation, cmp.Or(d.eps, 1e-6)
 	f.Read(&s.Spec)
 	s.KVHeads, s.HeadDim = cmp.Or(d.keyHeads, s.Heads), cmp.Or(d.headDim, s.HiddenSize/s.Heads)
 	f.Read(s)

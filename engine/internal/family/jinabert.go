@@ -2,6 +2,7 @@ package family
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
@@ -26,6 +27,13 @@ func init() {
 //		u, g = GateUp·x
 //		x = LN(x + Down·(act(u) ⊙ g))
 //	logits = classifier·tanh(pooler·x[first token])
+//
+// The embedding models of some languages and of program code norm queries and keys, all
+// heads together. That of code takes attention's residual twice, norms it again, and has
+// the halves of the gated layer in the other order:
+//
+//	y = LN(x + LN(x + Out·attention(LN(Q·x), LN(K·x), V·x)))
+//	x = LN(y + Down·(Up·y ⊙ act(Gate·y)))
 type jinaBERT struct {
 	Words  compute.Embedding `hf:"embeddings.word_embeddings" gguf:"token_embd" shape:"vocab hidden"`
 	Types  compute.Embedding `hf:"embeddings.token_type_embeddings" gguf:"token_types" shape:"types hidden"`
@@ -38,13 +46,17 @@ type jinaBERT struct {
 type jinaLayer struct {
 	compute.Attention
 	QKV     compute.Linear `hf:"attention.self.query attention.self.key attention.self.value" gguf:"attn_q attn_k attn_v,attn_qkv" shape:"hidden hidden"`
+	QNorm   *compute.Norm  `hf:"attention.self.layer_norm_q" gguf:"attn_q_norm" shape:"hidden" optional:"true"`
+	KNorm   *compute.Norm  `hf:"attention.self.layer_norm_k" gguf:"attn_k_norm" shape:"hidden" optional:"true"`
 	Out     compute.Linear `hf:"attention.output.dense" gguf:"attn_output" shape:"hidden hidden"`
 	OutNorm compute.Norm   `hf:"attention.output.LayerNorm" gguf:"attn_output_norm" shape:"hidden"`
+	MidNorm *compute.Norm  `hf:"layer_norm_1" gguf:"attn_norm_2" shape:"hidden" if:"code"`
 
 	// The two halves are one tensor, except in older GGUF files.
-	GateUp   compute.Linear `hf:"mlp.gated_layers" gguf:"ffn_gate ffn_up,ffn_up" shape:"gated hidden" bias:"none"`
-	Down     compute.Linear `hf:"mlp.wo" gguf:"ffn_down" shape:"hidden intermediate"`
-	DownNorm compute.Norm   `hf:"mlp.layernorm" gguf:"layer_output_norm" shape:"hidden"`
+	GateUp   *compute.Linear `hf:"mlp.gated_layers" gguf:"ffn_gate ffn_up,ffn_up" shape:"gated hidden" bias:"none" if:"text"`
+	UpGate   *compute.Linear `hf:"mlp.up_gated_layer" gguf:"ffn_up ffn_gate,ffn_up" shape:"gated hidden" bias:"none" if:"code"`
+	Down     compute.Linear  `hf:"mlp.wo,mlp.down_layer" gguf:"ffn_down" shape:"hidden intermediate"`
+	DownNorm compute.Norm    `hf:"mlp.layernorm,layer_norm_2" gguf:"layer_output_norm" shape:"hidden"`
 
 	activation kernels.Activation
 }
@@ -58,12 +70,27 @@ func (m *jinaBERT) Hidden(c *compute.Context, want compute.Want) compute.Matrix 
 
 func (l *jinaLayer) Project(c *compute.Context, x compute.Matrix, to compute.QKV) {
 	c.Project(to, &l.QKV, x)
+	if l.QNorm != nil {
+		c.Norm(to.Q, l.QNorm)
+	}
+	if l.KNorm != nil {
+		c.Norm(to.K, l.KNorm)
+	}
 }
 
 func (l *jinaLayer) Finish(c *compute.Context, x, a compute.Matrix) {
-	c.AddLinear(x, &l.Out, a)
-	c.Norm(x, &l.OutNorm)
-	c.AddGated(x, x, &l.GateUp, l.activation, &l.Down)
+	if l.MidNorm == nil {
+		c.AddLinear(x, &l.Out, a)
+		c.Norm(x, &l.OutNorm)
+		c.AddGated(x, x, l.GateUp, l.activation, &l.Down)
+	} else {
+		y := c.Linear(&l.Out, a, kernels.Identity)
+		kernels.Add(y, y, x)
+		c.Norm(y, &l.OutNorm)
+		kernels.Add(x, x, y)
+		c.Norm(x, l.MidNorm)
+		c.AddUpGated(x, x, l.UpGate, l.activation, &l.Down)
+	}
 	c.Norm(x, &l.DownNorm)
 }
 
@@ -75,7 +102,9 @@ type jinaSettings struct {
 	PositionKind  string  `hf:"position_embedding_type" gguf:"-" default:"alibi"`
 	FeedForward   string  `hf:"feed_forward_type" default:"geglu"`
 
-	Gated int `dim:"gated"`
+	Gated int  `dim:"gated"`
+	Code  bool `dim:"code"` // as the model of program code has it
+	Text  bool `dim:"text"` // as all others do
 }
 
 func newJinaBERT(f *checkpoint.File, task Task) *Network {
@@ -97,6 +126,10 @@ func newJinaBERT(f *checkpoint.File, task Task) *Network {
 	if f.IsGGUF() {
 		s.Gated = s.IntermediateSize // of each half
 	}
+	for _, name := range f.TensorNames() {
+		s.Code = s.Code || strings.HasSuffix(name, ".layer_norm_1.weight") || strings.HasSuffix(name, ".attn_norm_2.weight")
+	}
+	s.Text = !s.Code
 	dim := s.headDim(f)
 	m.Layers = make([]jinaLayer, s.Layers)
 	for i := range m.Layers {

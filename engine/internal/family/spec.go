@@ -30,5 +30,6 @@ func (s *Spec) headDim(f *checkpoint.File) int {
 var (
 	keyHeads     = checkpoint.Key{HF: "num_attention_heads", GGUF: ".attention.head_count"}
 	keyPositions = checkpoint.Key{HF: "max_position_embeddings", GGUF: ".context_length"}
+	keyCausal    = checkpoint.Key{GGUF: ".attention.causal"}
 	keyTheta     = checkpoint.Key{HF: "rope_theta", GGUF: ".rope.freq_base"}
 )

@@ -1,0 +1,72 @@
+package family
+
+import (
+	"fmt"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+)
+
+func init() {
+	register(&Family{
+		Name: "MPNet", ModelTypes: []string{"mpnet"}, GGUF: []string{"mpnet"},
+		Classes: map[string]Task{"MPNetForSequenceClassification": Classify, "MPNetModel": Embed, "MPNetForMaskedLM": Embed},
+		New:     newMPNet,
+	})
+}
+
+// MPNet (Song et al. 2020), as transformers' MPNetForSequenceClassification: BERT's trunk
+// without token types, with positions that count from 2, and attention to whose scores
+// each head adds a bias that depends on the distance, the same in all layers; and the
+// head of RoBERTa.
+type mpnet struct {
+	bert
+	Buckets compute.Embedding `hf:"encoder.relative_attention_bias" gguf:"attn_rel_b" shape:"buckets heads"`
+}
+
+type mpnetSettings struct {
+	xlmrSettings
+	Buckets int `hf:"relative_attention_num_buckets" gguf:".attention.relative_buckets_count" default:"32" min:"32" dim:"buckets"`
+}
+
+// The class counts buckets by these whatever the configuration says, and takes the
+// padding token to be 1.
+const (
+	mpnetBuckets  = 32
+	mpnetFarthest = 128
+	mpnetPad      = 1
+)
+
+func newMPNet(f *checkpoint.File, task Task) *Network {
+	m, s := new(mpnet), &mpnetSettings{xlmrSettings: xlmrSettings{bertSettings: bertSettings{Spec: bertSpec(30527)}}}
+	n := m.configure(f, &s.bertSettings)
+	f.Read(s)
+	s.EmbeddingSize, s.TypeVocabSize, s.PadTokenID = s.HiddenSize, 0, mpnetPad
+	n.Trunk, n.Settings, n.TokenTypes, n.OneType = m, s, 1, true
+	n.Load.Prefixes = []string{"mpnet."}
+	n.MaxLength = m.place(f, &s.xlmrSettings)
+	n.Prepare = func(*compute.Runner) (int64, error) { return 0, m.addBias(f) }
+	n.Export = func(e *checkpoint.Export) error {
+		cutPositions(e, &m.bert, &s.xlmrSettings)
+		return nil
+	}
+	if task == Classify {
+		n.Classifier = new(xlmrClassifier)
+	}
+	return n
+}
+
+// addBias gives all layers the bias.
+func (m *mpnet) addBias(f *checkpoint.File) error {
+	values, err := f.Whole(&m.Buckets)
+	if err != nil {
+		return fmt.Errorf("%s: the biases of distances: %w", f.Path, err)
+	}
+	bias := compute.NewRelativeBias(values, func(distance int) int {
+		return compute.RelativeBucket(distance, mpnetBuckets, mpnetFarthest, true)
+	})
+	for i := range m.Layers {
+		m.Layers[i].Mask.Bias = bias
+	}
+	return nil
+}
