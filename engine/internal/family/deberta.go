@@ -157,7 +157,7 @@ type debertaSettings struct {
 	BucketCount   int      `hf:"position_buckets" gguf:".attention.relative_buckets_count" default:"-1" min:"-1" max:"268435456"`
 	ShareKeys     bool     `hf:"share_att_key" gguf:".attention.relative_shared" default:"false"`
 	NormBuckets   string   `hf:"norm_rel_ebd" gguf:".attention.relative_norm" default:"none"`
-	RelativeTerms []string `hf:"pos_att_type" gguf:".attention.relative_terms"`
+	RelativeTerms []string `hf:"pos_att_type" gguf:".attention.relative_terms" default:""`
 
 	// The first version has queries, keys and values in one matrix, of so many heads one
 	// after the other, and biases of queries and values by themselves.
