@@ -18,7 +18,6 @@ func writeFile(t *testing.T, name, text string) string {
 	return name
 }
 
-
 // TestRankFiles: files add up, ids come back in every form, and what is no file of
 // documents is refused by what it looks like.
 func TestRankFiles(t *testing.T) {
