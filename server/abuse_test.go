@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -357,31 +358,53 @@ type fault struct{}
 func (fault) Error() string { return "invalid memory address" }
 func (fault) Addr() uintptr { return 1 }
 
-type faulty struct{ fakeModel }
+// A faulty model cannot read its file: in the caller's goroutine, or in a worker, from
+// which the engine gives the panic as an error.
+type faulty struct {
+	fakeModel
+	worker bool
+}
 
-func (*faulty) ScoreEncoded(context.Context, []winnow.Encoding) ([]winnow.Result, error) {
+func (m *faulty) ScoreEncoded(context.Context, []winnow.Encoding) ([]winnow.Result, error) {
+	if m.worker {
+		return nil, fmt.Errorf("winnow: %w", workerPanic{fault{}})
+	}
 	panic(fault{})
 }
 
-// TestBrokenModel: a model whose file has gone is not asked any more; the others are.
+type workerPanic struct{ error }
+
+func (workerPanic) StackTrace() []byte { return []byte("goroutine of (*faulty)") }
+func (e workerPanic) Unwrap() error    { return e.error }
+
+// TestBrokenModel: a model whose file has gone is not asked any more; the others are. The
+// log has the stack, and the client nothing of it.
 func TestBrokenModel(t *testing.T) {
-	m := new(faulty)
-	s := start(t, Options{}, new(fakeModel).spec("fake"), specOf("faulty", m))
-	ask := func(name string) int {
-		return send(s, "POST", "/v1/rerank", `{"model":"`+name+`","query":"q","documents":["0"]}`).Code
-	}
-	if got := ask("faulty"); got != 500 {
-		t.Errorf("status %d", got)
-	}
-	if got := ask("faulty"); got != 503 {
-		t.Errorf("afterwards status %d", got)
-	}
-	if got := ask("fake"); got != 200 {
-		t.Errorf("another model: status %d", got)
-	}
-	eventually(t, "the model closed", m.closed.Load)
-	if w := send(s, "GET", "/v1/models", ""); !strings.Contains(w.Body.String(), "its file cannot be read any more") {
-		t.Errorf("the list of models: %s", w.Body)
+	for _, worker := range []bool{false, true} {
+		var log bytes.Buffer
+		m := &faulty{worker: worker}
+		s := start(t, Options{Log: slog.New(slog.NewTextHandler(&log, nil))}, new(fakeModel).spec("fake"), specOf("faulty", m))
+		ask := func(name string) (int, string) {
+			w := send(s, "POST", "/v1/rerank", `{"model":"`+name+`","query":"q","documents":["0"]}`)
+			return w.Code, w.Body.String()
+		}
+		if status, body := ask("faulty"); status != 500 || strings.Contains(body, "goroutine") || strings.Contains(body, "address") {
+			t.Errorf("status %d: %s", status, body)
+		}
+		if status, _ := ask("faulty"); status != 503 {
+			t.Errorf("afterwards status %d", status)
+		}
+		if status, _ := ask("fake"); status != 200 {
+			t.Errorf("another model: status %d", status)
+		}
+		eventually(t, "the model closed", m.closed.Load)
+		if w := send(s, "GET", "/v1/models", ""); !strings.Contains(w.Body.String(), "its file cannot be read any more") {
+			t.Errorf("the list of models: %s", w.Body)
+		}
+		s.Close()
+		if !strings.Contains(log.String(), "(*faulty)") {
+			t.Errorf("the log has no stack: %s", &log)
+		}
 	}
 }
 

@@ -63,8 +63,15 @@ func asAPIError(err error) *apiError {
 		return &apiError{Status: statusClientGone, Type: typeUnavailable, Message: errClientGone.Error()}
 	case errors.Is(err, context.DeadlineExceeded):
 		return unavailable(time.Second, "the request was not done within its time limit")
+	case errors.As(err, new(stackTracer)):
+		return errInternal()
 	}
 	return &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: strings.TrimPrefix(err.Error(), "winnow: ")}
+}
+
+// errInternal is for a panic.
+func errInternal() *apiError {
+	return &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: "an internal error, which the log tells of"}
 }
 
 // tooLong is for a text that is too long: element i of a field.

@@ -128,7 +128,7 @@ func (s *Server) frame(next http.Handler) http.Handler {
 			if p != nil && p != http.ErrAbortHandler {
 				s.options.Log.Error("panic", "id", n.id, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				if w.status == 0 {
-					writeError(w, &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: "an internal error, which the log tells of"})
+					writeError(w, errInternal())
 				}
 			}
 			s.metrics.running.Dec()

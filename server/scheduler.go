@@ -2,7 +2,9 @@ package server
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"net/http"
 	"runtime/debug"
@@ -37,7 +39,8 @@ type scheduler struct {
 	batchTokens int   // of a batch
 	limit       int64 // tokens that may wait, all requests together
 	observe     func(pairs, tokens int, took time.Duration)
-	broken      func(error) // told when the model's file has gone from under it; or nil
+	broken      func(error)  // told when the model's file has gone from under it; or nil
+	log         *slog.Logger // told of panics; or nil
 
 	mu       sync.Mutex
 	clients  map[string]*client
@@ -551,12 +554,9 @@ func (o *outputs) append(one outputs, p part) {
 func (s *scheduler) compute(ctx context.Context, t task, parts []part) (out outputs, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = fmt.Errorf("the model panicked: %v\n%s", p, debug.Stack())
-			// A page of a mapped file that has been truncated cannot be read any more.
-			if _, ok := p.(interface{ Addr() uintptr }); ok && s.broken != nil {
-				s.broken(fmt.Errorf("its file cannot be read any more: %v", p))
-			}
+			err = &modelPanic{p, debug.Stack()}
 		}
+		s.panicked(err)
 	}()
 	if t > taskEmbed {
 		p := parts[0]
@@ -581,6 +581,47 @@ func (s *scheduler) compute(ctx context.Context, t task, parts []part) (out outp
 		err = fmt.Errorf("the model gave %d results for %d inputs", len(inputs)-n, len(inputs))
 	}
 	return out, err
+}
+
+// A modelPanic is a panic of the model, kept from ending the process.
+type modelPanic struct {
+	value any
+	stack []byte
+}
+
+func (e *modelPanic) Error() string { return fmt.Sprintf("the model panicked: %v", e.value) }
+
+// StackTrace is that of the goroutine that panicked: for the log, never for a client.
+func (e *modelPanic) StackTrace() []byte { return e.stack }
+
+func (e *modelPanic) Unwrap() error {
+	err, _ := e.value.(error)
+	return err
+}
+
+// A stackTracer is an error that a panic became, here or in one of the engine's workers.
+type stackTracer interface {
+	error
+	StackTrace() []byte
+}
+
+// panicked logs a model's error that was a panic. If a page of the model's file could
+// not be read, because the file was truncated while it is mapped, the model is broken.
+func (s *scheduler) panicked(err error) {
+	var p stackTracer
+	if !errors.As(err, &p) {
+		return
+	}
+	if s.log != nil {
+		s.log.Error("panic", "error", p, "stack", string(p.StackTrace()))
+	}
+	var fault interface {
+		error
+		Addr() uintptr
+	}
+	if errors.As(err, &fault) && s.broken != nil {
+		s.broken(fmt.Errorf("its file cannot be read any more: %w", fault))
+	}
 }
 
 // close refuses what comes and ends what waits, then waits for the batches that

@@ -145,7 +145,7 @@ func New(o Options) (*Server, error) {
 	s.registry, err = newRegistry(o.Models, o.ModelsMax, o.Log, func(name string, m Model, broken func(error)) *scheduler {
 		most := s.batchTokens(m.Info().Threads)
 		c := newScheduler(m, most, int64(o.QueueTokens), s.metrics.batch(name, most))
-		c.broken = broken
+		c.broken, c.log = broken, o.Log
 		return c
 	})
 	if err != nil {

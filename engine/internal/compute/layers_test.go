@@ -310,7 +310,7 @@ func TestLayerPanics(t *testing.T) {
 		f.rows = make([][]float32, len(f.sequences))
 		err := r.Run(context.Background(), &f, f.plan.Chunks())
 		var e *PanicError
-		if !errors.As(err, &e) || !strings.Contains(err.Error(), "a layer's error") || !strings.Contains(string(e.Stack), "blockLayer") {
+		if !errors.As(err, &e) || !strings.Contains(err.Error(), "a layer's error") || !strings.Contains(string(e.StackTrace()), "blockLayer") {
 			t.Fatalf("%v", err)
 		}
 		l.panicsAt = 0

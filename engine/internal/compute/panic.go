@@ -9,11 +9,14 @@ import (
 // A PanicError is a panic of a worker: an error in the program, or a page of the
 // model's file that could not be read.
 type PanicError struct {
-	Value any    // what the panic was called with
-	Stack []byte // of the goroutine that panicked
+	Value any // what the panic was called with
+	stack []byte
 }
 
 func (e *PanicError) Error() string { return fmt.Sprintf("a worker panicked: %v", e.Value) }
+
+// StackTrace is that of the goroutine that panicked.
+func (e *PanicError) StackTrace() []byte { return e.stack }
 
 // Unwrap is the value of the panic if that is an error, such as the runtime's.
 func (e *PanicError) Unwrap() error {
@@ -33,7 +36,7 @@ func (f *failure) catch() {
 	}
 	e, ok := v.(*PanicError) // of a piece, raised again by its owner
 	if !ok {
-		e = &PanicError{Value: v, Stack: debug.Stack()}
+		e = &PanicError{Value: v, stack: debug.Stack()}
 	}
 	f.first.CompareAndSwap(nil, e)
 }

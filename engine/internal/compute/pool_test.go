@@ -151,8 +151,8 @@ func TestPoolPanicsReachTheCaller(t *testing.T) {
 		if !errors.As(err, &e) || e.Value != c.want {
 			t.Fatalf("a %s's panic gave the caller %v", c.want, err)
 		}
-		if !strings.Contains(string(e.Stack), "TestPoolPanicsReachTheCaller") {
-			t.Errorf("the stack of a %s's panic does not say where it was:\n%s", c.want, e.Stack)
+		if !strings.Contains(string(e.StackTrace()), "TestPoolPanicsReachTheCaller") {
+			t.Errorf("the stack of a %s's panic does not say where it was:\n%s", c.want, e.StackTrace())
 		}
 	}
 	ran := false
