@@ -3,6 +3,7 @@ package engine
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -123,15 +124,20 @@ func (s *scorer) exportLabels(e *checkpoint.Export) {
 	if problem := s.file.String(keyProblem, ""); problem != "" {
 		e.Set(keyProblem.GGUF, problem)
 	}
-	switch h := s.head.(type) {
-	case *checkpoint.Chain:
-		e.Chain(h, s.labels)
-	case *answerHead:
-		e.LogitScore(h.ids)
-	default:
-		e.Labels(s.labels)
-	}
+	s.head.export(e, s.labels)
 }
+
+// A classifierHead is a family's own.
+type classifierHead struct{ family.Classifier }
+
+func (h classifierHead) export(e *checkpoint.Export, labels []string) { e.Labels(labels) }
+
+// A chainHead is a cross-encoder's modules.
+type chainHead struct{ *checkpoint.Chain }
+
+func (h chainHead) export(e *checkpoint.Export, labels []string) { e.Chain(h.Chain, labels) }
+
+func (h *answerHead) export(e *checkpoint.Export, labels []string) { e.LogitScore(h.ids) }
 
 func (e *embedding) export(x *checkpoint.Export) error {
 	x.Chain(e.chain, nil)
@@ -174,35 +180,9 @@ func (l *languageModel) export(e *checkpoint.Export) error {
 
 // export writes what makes scores of a causal model, and its prompt.
 func (p *prompted) export(e *checkpoint.Export) error {
-	qwen3 := e.Architecture() == "qwen3"
-	_, answers := p.head.(*answerHead)
-	ranks := false // as llama.cpp's Qwen3-Reranker does
-	switch {
-	case answers && qwen3 && p.calledQwenReranker():
-		if ranks = len(p.labels) == 2; ranks {
-			rows, err := p.answerRows()
-			if err != nil {
-				return err
-			}
-			e.Add("cls.output.weight", []int{2, len(rows) / 2}, rows)
-			e.Labels([]string{"yes", "no"})
-			e.PoolingType(checkpoint.PoolingTypeRank)
-		}
-	case answers:
-	case p.temperature != 0: // NVIDIA's, which is not causal
-		e.Labels(p.labels)
-		e.Scale("cls.output.weight", 1/p.temperature)
-	default:
-		e.Labels(p.labels)
-		e.PoolingType(checkpoint.PoolingTypeRank)
-		ranks = qwen3
-		if ranks && len(p.labels) == 1 {
-			// llama.cpp takes the softmax of the classifier's rows, which of one is 1:
-			// with one of zeros beside it, it is the sigmoid.
-			score := e.Numbers("score.weight")
-			e.Add("cls.output.weight", []int{2, len(score)}, append(score, make([]float32, len(score))...))
-			e.Labels([]string{"yes", "no"})
-		}
+	ranks, err := p.head.exportPrompted(e, p)
+	if err != nil {
+		return err
 	}
 	if usual := qwen3Prompt(); ranks && p.prompt.name == usual.name {
 		text := ""
@@ -218,21 +198,51 @@ func (p *prompted) export(e *checkpoint.Export) error {
 	return nil
 }
 
-// answerRows are the rows of the language model's head of "yes" and "no".
-func (p *prompted) answerRows() ([]float32, error) {
-	l, ok := p.completer.(*languageModel)
-	if !ok {
-		return nil, fmt.Errorf("%s: %w", p.path, ErrCannotComplete)
+// exportPrompted makes a Qwen3-Reranker what llama.cpp knows as one: a classifier of the
+// rows of "yes" and "no".
+func (h *answerHead) exportPrompted(e *checkpoint.Export, p *prompted) (ranks bool, err error) {
+	if e.Architecture() != archQwen3 || len(h.ids) != 2 || !p.calledQwenReranker() {
+		return false, nil
 	}
 	ids, _, err := p.prompt.answers(p.tokenizer, "")
 	if err != nil {
-		return nil, err
+		return false, err
 	}
-	rows := make([]float32, 2*l.table.Cols)
-	l.table.Row(rows[:l.table.Cols], ids[1])
-	l.table.Row(rows[l.table.Cols:], ids[0])
-	return rows, nil
+	rows := make([]float32, 2*h.table.Cols)
+	h.table.Row(rows[:h.table.Cols], ids[1])
+	h.table.Row(rows[h.table.Cols:], ids[0])
+	e.Add("cls.output.weight", []int{2, h.table.Cols}, rows)
+	e.Labels([]string{"yes", "no"})
+	e.PoolingType(checkpoint.PoolingTypeRank)
+	return true, nil
 }
+
+func (h classifierHead) exportPrompted(e *checkpoint.Export, p *prompted) (ranks bool, err error) {
+	e.Labels(p.labels)
+	if p.temperature != 0 { // NVIDIA's, which is not causal
+		e.Scale("cls.output.weight", 1/p.temperature)
+		return false, nil
+	}
+	e.PoolingType(checkpoint.PoolingTypeRank)
+	if e.Architecture() != archQwen3 {
+		return false, nil
+	}
+	if len(p.labels) == 1 {
+		// llama.cpp takes the softmax of the classifier's rows, which of one is 1:
+		// with one of zeros beside it, it is the sigmoid.
+		score := e.Numbers("score.weight")
+		e.Add("cls.output.weight", []int{2, len(score)}, append(score, make([]float32, len(score))...))
+		e.Labels([]string{"yes", "no"})
+	}
+	return true, nil
+}
+
+func (h chainHead) exportPrompted(e *checkpoint.Export, p *prompted) (ranks bool, err error) {
+	e.Chain(h.Chain, p.labels)
+	return false, nil
+}
+
+const archQwen3 = "qwen3"
 
 // calledQwenReranker says whether the model is a Qwen3-Reranker by its name or its
 // card, which is all that tells it from a language model.
@@ -278,27 +288,26 @@ func (m *Model) sample() ([]float64, error) {
 	const query = "What is deep learning?"
 	documents := []string{"Deep learning is a subset of machine learning.", "Äpfel sind süß."}
 	ctx := context.Background()
-	if _, ok := m.ranker.(unable); !ok {
-		e, err := m.Encode(ctx, query, documents, EncodeOptions{})
-		if err != nil {
-			return nil, err
-		}
+	e, err := m.Encode(ctx, query, documents, EncodeOptions{})
+	if err == nil {
 		out, err := m.Score(ctx, e.Sequences)
 		if err != nil {
 			return nil, err
 		}
 		return []float64{out[0].Logit, out[1].Logit}, nil
 	}
-	if _, ok := m.embedder.(unable); !ok {
-		e, err := m.EncodeTexts(ctx, documents, TextOptions{})
-		if err != nil {
-			return nil, err
-		}
+	if !errors.Is(err, ErrCannotRerank) {
+		return nil, err
+	}
+	if e, err = m.EncodeTexts(ctx, documents, TextOptions{}); err == nil {
 		vectors, err := m.Embed(ctx, e.Sequences)
 		if err != nil {
 			return nil, err
 		}
 		return doubles(slices.Concat(vectors...)), nil
 	}
-	return nil, nil
+	if !errors.Is(err, ErrCannotEmbed) {
+		return nil, err
+	}
+	return nil, nil // it only completes
 }

@@ -33,9 +33,9 @@ func (m *Model) planChain(o Options) (*taskPlan, error) {
 	}
 	p := &taskPlan{parts: []any{chain}}
 	if labels, ok := m.file.ChainLabels(chain); ok {
-		s := &scorer{Model: m, head: chain, pooling: chain.Pooling, labels: labels, words: chain.String()}
+		s := &scorer{Model: m, head: chainHead{chain}, pooling: chain.Pooling, labels: labels, words: chain.String()}
 		if own := m.chainClassifier(chain); own != nil {
-			s.head, p.parts, p.settings = own, []any{own}, []any{&labelSettings{Count: len(labels)}}
+			s.head, p.parts, p.settings = classifierHead{own}, []any{own}, []any{&labelSettings{Count: len(labels)}}
 			m.network.Classifier, m.network.Pooling = own, chain.Pooling
 		}
 		p.finish = func(o Options) error {

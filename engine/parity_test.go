@@ -4,13 +4,15 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"math"
 	"os"
 	"path/filepath"
+	"runtime"
+	"runtime/debug"
 	"slices"
 	"testing"
 
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/internal/testenv"
 )
 
@@ -287,7 +289,13 @@ func TestNoAllocations(t *testing.T) {
 			dir := filepath.Join("..", "testdata", name)
 			var r reference
 			readJSON(t, filepath.Join(dir, "reference.json"), &r)
-			testNoAllocations(t, dir, r.sequences())
+			var some []Sequence // of all lengths
+			for i, q := range r.sequences() {
+				if i%16 == 0 {
+					some = append(some, q)
+				}
+			}
+			testNoAllocations(t, dir, some)
 		})
 	}
 }
@@ -306,8 +314,28 @@ func testNoAllocations(t *testing.T, dir string, sequences []Sequence) {
 		for range 8 { // which worker gets which chunk differs
 			run()
 		}
-		if n := testing.AllocsPerRun(50, run); n != 0 {
-			t.Errorf("%v, %d threads: %v allocations a call, want 0", precision, threads, n)
+		if n := allocations(run); n != 0 {
+			t.Errorf("%v, %d threads: %d allocations in four calls, want 0", precision, threads, n)
 		}
 	}
+}
+
+// allocations counts what four calls of f allocate: of several counts the least, since
+// the runtime allocates now and then by itself, and a worker's memory grows when it first
+// meets its largest chunk. What f does every time is in each.
+func allocations(f func()) uint64 {
+	defer debug.SetGCPercent(debug.SetGCPercent(-1))
+	least := uint64(math.MaxUint64)
+	for range 30 {
+		var before, after runtime.MemStats
+		runtime.ReadMemStats(&before)
+		for range 4 {
+			f()
+		}
+		runtime.ReadMemStats(&after)
+		if least = min(least, after.Mallocs-before.Mallocs); least == 0 {
+			break
+		}
+	}
+	return least
 }

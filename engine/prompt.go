@@ -25,7 +25,8 @@ type prompted struct {
 // answerHead is the rows of a language model's head that belong to the answers.
 type answerHead struct {
 	ids     []int32
-	rows    *compute.Linear
+	table   *compute.Embedding // a row for each word's logit
+	rows    *compute.Linear    // of ids
 	cap     float32
 	divisor float32
 }
@@ -87,7 +88,7 @@ func (m *Model) planLanguageModel() *taskPlan {
 		}
 		ids, labels, err := m.answers(w, o)
 		if err != nil && o.Score == "" && o.Template == "" {
-			m.ranker = unable{fmt.Errorf("%s: the model cannot rerank: %w", m.path, err)}
+			m.ranker = unable{&noAnswers{m.path, err}}
 			return nil // it still completes
 		}
 		if err != nil {
@@ -99,7 +100,7 @@ func (m *Model) planLanguageModel() *taskPlan {
 			}
 		}
 		s := &scorer{Model: m, pooling: compute.PoolLast, labels: labels, words: "last token → logits of answers",
-			head: &answerHead{rows: l.table.Linear(ids), ids: ids, cap: m.network.Decoder.LogitCap, divisor: w.divisor()}}
+			head: &answerHead{ids: ids, table: l.table, rows: l.table.Linear(ids), cap: m.network.Decoder.LogitCap, divisor: w.divisor()}}
 		if err := s.judge(Options{}); err != nil {
 			return err
 		}
@@ -128,6 +129,15 @@ func (m *Model) answers(w *wording, o Options) (ids []int32, labels []string, er
 	}
 	return p.answers(m.tokenizer, o.Score)
 }
+
+// noAnswers is the error of a language model whose vocabulary lacks the answers.
+type noAnswers struct {
+	path string
+	err  error
+}
+
+func (e *noAnswers) Error() string   { return e.path + ": the model cannot rerank: " + e.err.Error() }
+func (e *noAnswers) Unwrap() []error { return []error{ErrCannotRerank, e.err} }
 
 func (m *Model) newPrompted(s *scorer, p *prompt) *prompted {
 	if p.slack != nil {

@@ -102,7 +102,7 @@ func (m *Model) planClassifier() *taskPlan {
 	labels := &labelSettings{}
 	labels.names = m.labels()
 	labels.Count = len(labels.names)
-	s := &scorer{Model: m, head: n.Classifier, pooling: n.Pooling, labels: labels.names,
+	s := &scorer{Model: m, head: classifierHead{n.Classifier}, pooling: n.Pooling, labels: labels.names,
 		words: n.Pooling.String() + " → " + n.Classifier.String()}
 	p := &taskPlan{parts: []any{n.Classifier}, settings: []any{labels}}
 	if n.Decoder.Words != nil {
@@ -130,7 +130,7 @@ type labelSettings struct {
 // answers out where they have no names: the first is the relevant one.
 func (m *Model) labels() []string {
 	labels := m.file.Labels()
-	if m.file.IsGGUF() && !m.file.HasLabels() && m.file.Architecture == "qwen3" && len(labels) == 2 {
+	if m.file.IsGGUF() && !m.file.HasLabels() && m.file.Architecture == archQwen3 && len(labels) == 2 {
 		return []string{"yes", "no"}
 	}
 	return labels
@@ -147,9 +147,15 @@ type scorer struct {
 	words       string // what makes the logits
 }
 
-// A logitHead makes a row of logits of each row of pooled states.
+// A logitHead makes a row of logits of each row of pooled states: a family's classifier, a
+// chain of modules, or the answers of a language model.
 type logitHead interface {
 	Logits(c *compute.Context, x compute.Matrix) compute.Matrix
+	// export writes what the logits are.
+	export(e *checkpoint.Export, labels []string)
+	// exportPrompted does so for a model that reads a prompt, and says whether llama.cpp
+	// ranks by the file.
+	exportPrompted(e *checkpoint.Export, p *prompted) (ranks bool, err error)
 }
 
 // judge decides which label means that a document is relevant.

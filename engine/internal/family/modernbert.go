@@ -167,20 +167,26 @@ func newModernBERT(f *checkpoint.File, task Task) *Network {
 	}
 	m.stack = compute.Stack(m.Layers)
 	n := &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: s.MaxPositions, Window: window, TokenTypes: 1, OneType: true, Pooling: compute.PoolFirst,
-		Load:            checkpoint.LoadOptions{Prefixes: []string{"model."}, Eps: s.Eps},
-		ChainClassifier: modernChainClassifier,
+		Load: checkpoint.LoadOptions{Prefixes: []string{"model."}, Eps: s.Eps},
 	}
+	var head *modernClassifier
 	if task == Classify {
-		n.Classifier = &modernClassifier{activation: s.ClassifierActivation}
-		n.Pooling = s.pooling(f)
+		head = &modernClassifier{activation: s.ClassifierActivation}
+		n.Classifier, n.Pooling = head, s.pooling(f)
+	}
+	n.ChainClassifier = func(f *checkpoint.File, c *checkpoint.Chain, hidden int) Classifier {
+		if head = modernChainClassifier(f, c, hidden); head == nil {
+			return nil
+		}
+		return head
 	}
 	n.Export = func(e *checkpoint.Export) error {
 		e.RoPE(global, local)
 		e.LayerTypes(everything, s.GlobalEvery, func(layer, every int) bool { return layer%every == 0 })
-		if h, ok := n.Classifier.(*modernClassifier); ok {
-			return h.export(e, n.Pooling, s.Eps)
+		if head == nil {
+			return nil
 		}
-		return nil
+		return head.export(e, n.Pooling, s.Eps)
 	}
 	return n
 }
@@ -206,7 +212,7 @@ func (s *modernSettings) pooling(f *checkpoint.File) compute.Pooling {
 
 // modernChainClassifier makes the chain of a cross-encoder the head that ModernBERT
 // has anyway (the ettin rerankers), if it is as long.
-func modernChainClassifier(f *checkpoint.File, c *checkpoint.Chain, hidden int) Classifier {
+func modernChainClassifier(f *checkpoint.File, c *checkpoint.Chain, hidden int) *modernClassifier {
 	if !c.IsClassifier(hidden) {
 		return nil
 	}

@@ -1,0 +1,217 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+)
+
+// A listPrompt is a prompt of some documents.
+type listPrompt struct {
+	ids   []int32
+	first int     // number of its first document
+	marks []int32 // behind the documents; then that behind the query
+
+	states compute.Matrix // e at the marks
+}
+
+// withoutMarks is a text without what spells a mark, or would once that is gone.
+func withoutMarks(text string) string {
+	if !strings.Contains(text, "_token|>") {
+		return text
+	}
+	kept := make([]byte, 0, len(text))
+	for i := range len(text) {
+		kept = append(kept, text[i])
+		for _, mark := range []string{documentMark, queryMark} {
+			if n := len(kept) - len(mark); n >= 0 && text[i] == '>' && string(kept[n:]) == mark {
+				kept = kept[:n]
+			}
+		}
+	}
+	return string(kept)
+}
+
+// text writes the prompt.
+func (l *listwise) text(query string, documents []string, instruction string) string {
+	var b strings.Builder
+	b.WriteString("<|im_start|>system\n" +
+		"You are a search relevance expert who can determine a ranking of the passages based on how relevant they are to the query. " +
+		"If the query is a question, how relevant a passage is depends on how well it answers the question. " +
+		"If not, try to analyze the intent of the query and assess how well each passage satisfies the intent. " +
+		"If an instruction is provided, you should follow the instruction when determining the ranking." +
+		"<|im_end|>\n<|im_start|>user\n" +
+		"I will provide you with " + strconv.Itoa(len(documents)) + " passages, each indicated by a numerical identifier. " +
+		"Rank the passages based on their relevance to query: " + query + "\n")
+	if instruction != "" {
+		b.WriteString("<instruct>\n" + instruction + "\n</instruct>\n")
+	}
+	for i, d := range documents {
+		b.WriteString("<passage id=\"" + strconv.Itoa(i) + "\">\n" + d + documentMark + "\n</passage>\n")
+	}
+	b.WriteString("<query>\n" + query + queryMark + "\n</query><|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n")
+	return b.String()
+}
+
+// A listEncoder makes the prompts of one query's documents.
+type listEncoder struct {
+	*listwise
+	options            EncodeOptions
+	query, instruction string
+	documents          []string
+	list               *list
+	dropped            []int // tokens of each document
+}
+
+// clean is a text without marks, of at most so many tokens.
+func (e *listEncoder) clean(text string, most, bound int) (out string, tokens, dropped int) {
+	if bound > 0 {
+		most = min(most, bound)
+	}
+	text = withoutMarks(text)
+	ids := e.options.tokens(e.tokenizer, nil, text)
+	if len(ids) <= most {
+		return text, len(ids), 0
+	}
+	return e.tokenizer.Decode(e.options.truncate(ids, most), false), most, len(ids) - most
+}
+
+// encode makes of each document a sequence that is its share of the prompt, and
+// knows the list.
+func (l *listwise) encode(ctx context.Context, query string, texts []string, o EncodeOptions, limit int) (Encoded, error) {
+	encoded := newEncoded(len(texts), limit)
+	if len(texts) == 0 {
+		return encoded, nil
+	}
+	e := &listEncoder{listwise: l, options: o, instruction: l.instruction, documents: make([]string, len(texts)),
+		list: &list{total: len(texts)}, dropped: make([]int, len(texts))}
+	if o.Instruction != "" {
+		e.instruction = o.Instruction
+	}
+	most := min(listDocument, limit/2)
+	var instructionTokens, queryTokens int
+	var cut int
+	if e.instruction, instructionTokens, cut = e.clean(e.instruction, limit/4, 0); cut > 0 {
+		return Encoded{}, fmt.Errorf("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+cut, limit/4, limit)
+	}
+	e.query, queryTokens, _ = e.clean(query, min(listQuery, limit/4), o.MaxQuery)
+	full := limit - 2*queryTokens - instructionTokens
+	room, first := full, 0
+	for i, text := range texts {
+		if ctx.Err() != nil {
+			return Encoded{}, context.Cause(ctx)
+		}
+		var tokens int
+		e.documents[i], tokens, e.dropped[i] = e.clean(text, most, o.MaxDocument)
+		room -= tokens
+		if i+1-first >= listBlock || room <= most || i == len(texts)-1 {
+			if err := e.block(first, i+1); err != nil {
+				return Encoded{}, err
+			}
+			first, room = i+1, full
+		}
+	}
+	for _, p := range e.list.blocks {
+		from := 0
+		last := len(p.marks) - 2 // the last document's
+		for i, mark := range p.marks[:last+1] {
+			to := int(mark) + 1
+			if i == last {
+				to = len(p.ids)
+			}
+			n := p.first + i
+			encoded.Sequences[n] = Sequence{IDs: p.ids[from:to:to], group: e.list, member: n}
+			encoded.Full[n] = to - from + e.dropped[n]
+			from = to
+		}
+	}
+	return encoded, nil
+}
+
+// block makes the prompt of documents from to to-1, or two where one would be longer
+// than the model's window: the frames around documents are tokens, too.
+func (e *listEncoder) block(from, to int) error {
+	p, err := e.prompt(e.documents[from:to])
+	if err != nil {
+		return err
+	}
+	p.first = from
+	if over := len(p.ids) - e.maxLength; over > 0 {
+		if to-from > 1 {
+			middle := (from + to) / 2
+			if err := e.block(from, middle); err != nil {
+				return err
+			}
+			return e.block(middle, to)
+		}
+		ids := e.options.tokens(e.tokenizer, nil, e.documents[from])
+		if over >= len(ids) {
+			return fmt.Errorf("at most %d tokens: no room for a document beside the query and the prompt's %d", e.maxLength, len(p.ids)-len(ids))
+		}
+		e.documents[from] = e.tokenizer.Decode(e.options.truncate(ids, len(ids)-over), false)
+		e.dropped[from] += over
+		return e.block(from, to)
+	}
+	e.list.blocks = append(e.list.blocks, p)
+	return nil
+}
+
+// prompt is the tokens of a block and where the marks are.
+func (e *listEncoder) prompt(block []string) (listPrompt, error) {
+	var p listPrompt
+	if e.options.Plain {
+		p.ids = e.plainTokens(block)
+	} else {
+		p.ids = e.tokenizer.Tokens(nil, e.text(e.query, block, e.instruction))
+	}
+	query := int32(-1)
+	for i, id := range p.ids {
+		switch id {
+		case e.documentMark:
+			p.marks = append(p.marks, int32(i))
+		case e.queryMark:
+			query = int32(i)
+		}
+	}
+	if len(p.marks) != len(block) || query < 0 {
+		return p, fmt.Errorf("a prompt of %d documents has %d marks", len(block), len(p.marks))
+	}
+	p.marks = append(p.marks, query)
+	return p, nil
+}
+
+// plainTokens are the tokens of the prompt with the special tokens of its own
+// only.
+func (e *listEncoder) plainTokens(block []string) []int32 {
+	instruction := e.instruction
+	// The places of the texts are held by characters that no text has.
+	const hole = "\x00"
+	holes := make([]string, len(block))
+	for i := range holes {
+		holes[i] = hole
+	}
+	values := []string{e.query}
+	if instruction != "" {
+		values = append(values, instruction)
+		instruction = hole
+	}
+	values = append(append(values, block...), e.query)
+	var ids []int32
+	for _, s := range segmentsOf(e.tokenizer, e.text(hole, holes, instruction)) {
+		if s.id >= 0 {
+			ids = append(ids, s.id)
+			continue
+		}
+		text := s.text
+		for strings.Contains(text, hole) {
+			at := strings.Index(text, hole)
+			text = text[:at] + strings.ReplaceAll(values[0], hole, " ") + text[at+1:]
+			values = values[1:]
+		}
+		ids = e.tokenizer.PlainTokens(ids, text)
+	}
+	return ids
+}
