@@ -47,8 +47,9 @@ type Attention struct {
 	Bias       []float32
 	BiasOffset int
 
-	// Coarse lets the machine multiply bfloat16 numbers where that is faster. Errors
-	// are those of q, k, v and the weights rounded to 8 significant bits.
+	// Coarse lets the machine multiply bfloat16 numbers where that is faster, which
+	// may depend on the number of keys. Errors are those of q, k, v and the weights
+	// rounded to 8 significant bits.
 	Coarse bool
 }
 
@@ -110,10 +111,10 @@ func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
 	}
 }
 
-// coarsen takes the shape for pairs, if there is one.
+// coarsen takes the shape for bfloat16 numbers, if that is worth it.
 func (r *attentionRun) coarsen() {
-	if shape, ok := bf16Attention(); ok && r.HeadDim > 0 {
-		r.shape = shape
+	if features.coarseKeys > 0 && r.total >= features.coarseKeys && r.HeadDim > 0 {
+		r.shape = attentionShape{rows: bf16Rows, cols: bf16Group, bf16: true}
 		r.depth = (r.HeadDim + bf16Group - 1) / bf16Group * bf16Group
 	}
 }

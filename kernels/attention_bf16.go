@@ -5,10 +5,10 @@ import (
 	"unsafe"
 )
 
-// Where the machine has tile registers for bfloat16 numbers, Coarse attention
-// multiplies such numbers: queries, keys and values rounded, and weights cut off,
-// to 8 bits. The weights are summed as they are cut off, so that what they are off
-// by is off by the same in the sum, and hardly shows in the quotient.
+// Where the machine multiplies bfloat16 numbers, Coarse attention does: queries, keys
+// and values are rounded, and weights cut off, to 8 bits. The weights are summed as
+// they are cut off, so that their errors are in the sum as well, and hardly show in
+// the quotient.
 //
 // A row of numbers is cut in groups of bf16Group; of each, numbers bf16Tile apart are
 // a pair, which makes no shuffling and takes the room of one float32 number. Keys and

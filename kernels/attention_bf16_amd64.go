@@ -2,14 +2,9 @@
 
 package kernels
 
-// bf16Attention is the shape of Coarse attention, if the machine has one.
-func bf16Attention() (s attentionShape, ok bool) {
-	return attentionShape{rows: bf16Rows, cols: bf16Group, bf16: true}, features.amxBF16
-}
-
 // roundRows is roundRowsPortable, with the same bits.
 func roundRows(dst, src Matrix, factor float32) {
-	if !features.amxBF16 || src.Rows == 0 || src.Cols == 0 {
+	if features.bf16 == 0 || src.Rows == 0 || src.Cols == 0 {
 		roundRowsPortable(dst, src, factor)
 		return
 	}
@@ -18,7 +13,7 @@ func roundRows(dst, src Matrix, factor float32) {
 
 // roundTiles is roundTilesPortable, with the same bits.
 func roundTiles(dst []float32, src Matrix) {
-	if !features.amxBF16 || src.Rows == 0 || src.Cols == 0 {
+	if features.bf16 == 0 || src.Rows == 0 || src.Cols == 0 {
 		roundTilesPortable(dst, src)
 		return
 	}
@@ -27,7 +22,7 @@ func roundTiles(dst []float32, src Matrix) {
 
 // weighBF16 is weighBF16Portable.
 func weighBF16(s []softmaxState, scores []float32, stride, n int, last bool) {
-	if !features.amxBF16 || len(s) == 0 || n == 0 {
+	if features.bf16 == 0 || len(s) == 0 || n == 0 {
 		weighBF16Portable(s, scores, stride, n, last)
 		return
 	}
@@ -36,7 +31,7 @@ func weighBF16(s []softmaxState, scores []float32, stride, n int, last bool) {
 
 // prefetchRows says that m will be written.
 func prefetchRows(m Matrix) {
-	if features.amxBF16 && m.Rows > 0 && m.Cols > 0 {
+	if features.bf16 != 0 && m.Rows > 0 && m.Cols > 0 {
 		prefetchRowsAMD64(&m.Data[0], uintptr(4*m.Stride), m.Rows, 4*m.Cols)
 	}
 }
@@ -44,16 +39,19 @@ func prefetchRows(m Matrix) {
 // multiplyBF16 is multiplyBF16Portable, but for the order of the sum within a
 // group.
 func multiplyBF16(t *bf16Product) {
-	if features.amxBF16 {
+	switch features.bf16 {
+	case bf16Tiles:
 		multiplyBF16AMX(t)
-	} else {
+	case bf16Vectors:
+		multiplyAVX512BF16(t)
+	default:
 		multiplyBF16Portable(t)
 	}
 }
 
 // scaleRows is scaleRowsPortable, with the same bits.
 func scaleRows(dst, src Matrix, states []softmaxState, inverse bool) {
-	if !features.amxBF16 || src.Rows == 0 || src.Cols == 0 {
+	if features.bf16 == 0 || src.Rows == 0 || src.Cols == 0 {
 		scaleRowsPortable(dst, src, states, inverse)
 		return
 	}
@@ -93,3 +91,8 @@ func scaleRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr,
 //
 //go:noescape
 func prefetchRowsAMD64(p *float32, row uintptr, rows, bytes int)
+
+// multiplyAVX512BF16 is multiplyBF16AMX by vectors.
+//
+//go:noescape
+func multiplyAVX512BF16(t *bf16Product)

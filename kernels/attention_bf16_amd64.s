@@ -142,6 +142,176 @@ done:
 	TILERELEASE
 	RET
 
+#undef TERMS
+#undef PANELS
+#undef GROUPS
+#undef BPANEL
+#undef PANEL
+#undef A
+#undef A16
+#undef STEP
+#undef BSTEP
+#undef B
+#undef Y
+#undef Y16
+
+// 12 rows by 32 columns of sums, two vectors a row, stay in registers. Rows are taken
+// by fours: those that fill up the last ones are there, for tile registers take them by
+// sixteens.
+
+#define TERMS  R8  // the bf16Product
+#define PANELS R9  // panels left
+#define GROUPS R10 // groups left
+#define AROW   R11 // bytes from row to row of a
+#define YROW   R12 // and of y
+#define ROWS   R13 // rows left
+#define A0     AX  // this group of row 0; rows 1 and 2 are reached from it
+#define A3     BX  // of row 3; rows 4 and 5
+#define A6     CX  // of row 6; rows 7 and 8
+#define A9     DX  // of row 9; rows 10 and 11
+#define B      SI  // this group of this panel
+#define P      DI  // in y
+
+// VDPBF16PS is Zs += Z26·Z24, or ·Z25, pair by pair; the assembler does not know it.
+#define VDPBF16PS24(s) BYTE $0x62; BYTE $(0x92-(((s)&8)<<4)-((s)&16)); BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $(0xc2+(((s)&7)<<3))
+#define VDPBF16PS25(s) BYTE $0x62; BYTE $(0x92-(((s)&8)<<4)-((s)&16)); BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $(0xc2+(((s)&7)<<3))
+
+// EACH4, EACH8 and EACH12 apply OP to as many rows; o is a place in them.
+#define EACH4(OP, o) \
+	OP(o, 0, Z0, Z1, (A0))           \
+	OP(o, 2, Z2, Z3, (A0)(AROW*1))   \
+	OP(o, 4, Z4, Z5, (A0)(AROW*2))   \
+	OP(o, 6, Z6, Z7, (A3))
+
+#define EACH8(OP, o) \
+	EACH4(OP, o)                     \
+	OP(o, 8, Z8, Z9, (A3)(AROW*1))   \
+	OP(o, 10, Z10, Z11, (A3)(AROW*2)) \
+	OP(o, 12, Z12, Z13, (A6))        \
+	OP(o, 14, Z14, Z15, (A6)(AROW*1))
+
+#define EACH12(OP, o) \
+	EACH8(OP, o)                      \
+	OP(o, 16, Z16, Z17, (A6)(AROW*2)) \
+	OP(o, 18, Z18, Z19, (A9))         \
+	OP(o, 20, Z20, Z21, (A9)(AROW*1)) \
+	OP(o, 22, Z22, Z23, (A9)(AROW*2))
+
+#define CLEAR(o, s, S0, S1, AT) \
+	VPXORD S0, S0, S0 \
+	VPXORD S1, S1, S1
+
+#define OLD(o, s, S0, S1, AT) \
+	VMOVUPS (P), S0   \
+	VMOVUPS 64(P), S1 \
+	ADDQ    YROW, P
+
+#define WRITE(o, s, S0, S1, AT) \
+	VMOVUPS S0, (P)   \
+	VMOVUPS S1, 64(P) \
+	ADDQ    YROW, P
+
+#define DOT(o, s, S0, S1, AT) \
+	VPBROADCASTD (o)AT, Z26 \
+	VDPBF16PS24(s)         \
+	VDPBF16PS25(s+1)
+
+// DOTS adds the products of pair i of a group.
+#define DOTS(EACH, i) \
+	VMOVUPS (64*i)(B), Z24      \
+	VMOVUPS (1024+64*i)(B), Z25 \
+	EACH(DOT, 4*i)
+
+// HEIGHT is a panel of as many rows as EACH has. Nothing may jump forward to a PCALIGN:
+// the assembler would never end.
+#define HEIGHT(EACH, height, enter, old, group) \
+enter: \
+	MOVQ a-8(SP), A0      \
+	LEAQ (AROW)(AROW*2), GROUPS \
+	LEAQ (A0)(GROUPS*1), A3 \
+	LEAQ (A3)(GROUPS*1), A6 \
+	LEAQ (A6)(GROUPS*1), A9 \
+	MOVQ panel-16(SP), B  \
+	MOVQ y-24(SP), P      \
+	MOVQ bf16Product_groups(TERMS), GROUPS \
+	CMPB bf16Product_add(TERMS), $0 \
+	JNE  old              \
+	EACH(CLEAR, 0)        \
+	JMP  group            \
+old: \
+	EACH(OLD, 0)          \
+	PCALIGN $32           \
+group: \
+	DOTS(EACH, 0); DOTS(EACH, 1); DOTS(EACH, 2); DOTS(EACH, 3)     \
+	DOTS(EACH, 4); DOTS(EACH, 5); DOTS(EACH, 6); DOTS(EACH, 7)     \
+	DOTS(EACH, 8); DOTS(EACH, 9); DOTS(EACH, 10); DOTS(EACH, 11)   \
+	DOTS(EACH, 12); DOTS(EACH, 13); DOTS(EACH, 14); DOTS(EACH, 15) \
+	ADDQ $64, A0          \
+	ADDQ $64, A3          \
+	ADDQ $64, A6          \
+	ADDQ $64, A9          \
+	ADDQ $2048, B         \
+	DECQ GROUPS           \
+	JNZ  group            \
+	MOVQ y-24(SP), P      \
+	EACH(WRITE, 0)        \
+	MOVQ P, y-24(SP)      \
+	MOVQ AROW, A0         \
+	IMULQ $height, A0     \
+	ADDQ A0, a-8(SP)      \
+	SUBQ $height, ROWS    \
+	JGT  rows             \
+	JMP  next
+
+// func multiplyAVX512BF16(t *bf16Product)
+TEXT ·multiplyAVX512BF16(SB), NOSPLIT, $32-8
+	MOVQ t+0(FP), TERMS
+	MOVQ bf16Product_panels(TERMS), PANELS
+	MOVQ bf16Product_aRow(TERMS), AROW
+	MOVQ bf16Product_yRow(TERMS), YROW
+	MOVQ bf16Product_b(TERMS), B
+	MOVQ B, panel-16(SP)
+	MOVQ bf16Product_y(TERMS), P
+	MOVQ P, firstY-32(SP)
+
+panel:
+	MOVQ bf16Product_rows(TERMS), ROWS
+	MOVQ bf16Product_a(TERMS), A0
+	MOVQ A0, a-8(SP)
+	MOVQ firstY-32(SP), P
+	MOVQ P, y-24(SP)
+
+rows:
+	CMPQ ROWS, $4
+	JLE  height4
+	CMPQ ROWS, $8
+	JLE  height8
+	HEIGHT(EACH12, 12, height12, old12, group12)
+	HEIGHT(EACH8, 8, height8, old8, group8)
+	HEIGHT(EACH4, 4, height4, old4, group4)
+
+next:
+	ADDQ $128, firstY-32(SP)
+	MOVQ bf16Product_bPanel(TERMS), B
+	ADDQ B, panel-16(SP)
+	DECQ PANELS
+	JNZ  panel
+	VZEROUPPER
+	RET
+
+#undef TERMS
+#undef PANELS
+#undef GROUPS
+#undef AROW
+#undef YROW
+#undef ROWS
+#undef A0
+#undef A3
+#undef A6
+#undef A9
+#undef B
+#undef P
+
 #define NANS Z29
 #define HALF Z30 // what rounds
 #define MASK Z31 // the bits of a bfloat16 number in a float32 one

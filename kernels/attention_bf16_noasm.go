@@ -2,9 +2,6 @@
 
 package kernels
 
-// bf16Attention is the shape of Coarse attention, if the machine has one.
-func bf16Attention() (s attentionShape, ok bool) { return attentionShape{}, false }
-
 func roundRows(dst, src Matrix, factor float32) { roundRowsPortable(dst, src, factor) }
 
 func roundTiles(dst []float32, src Matrix) { roundTilesPortable(dst, src) }

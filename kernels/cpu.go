@@ -36,6 +36,9 @@ type kernelShapes struct {
 	floats floatShape // of float32 and 16-bit weights; attention's follow from them
 	ints   intShape   // of 8-bit weights with a scale per output
 	blocks intShape   // of GGML's blocks
+	// coarseKeys is from how many keys on attention is faster with bfloat16 numbers,
+	// where it may be coarse; 0: never.
+	coarseKeys int
 }
 
 // rung is the index in instructionSets of the highest one in use.

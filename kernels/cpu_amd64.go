@@ -8,8 +8,14 @@ import "golang.org/x/sys/cpu"
 type cpuFeatures struct {
 	kernelShapes
 	avx2, avxvnni, avx512, avx512vnni, amx bool
-	amxBF16                                bool // tile registers for bfloat16, too
+	bf16                                   uint8 // how bfloat16 numbers are multiplied; 0: not at all
 }
+
+// The ways to multiply bfloat16 numbers.
+const (
+	bf16Vectors = 1 + iota // VDPBF16PS
+	bf16Tiles              // TDPBF16PS
+)
 
 var archInstructionSets = []instructionSet{
 	{
@@ -43,7 +49,11 @@ var archInstructionSets = []instructionSet{
 		name: "avx512vnni",
 		has:  func() bool { return hasAVX512() && cpu.X86.HasAVX512VNNI },
 		use: func(f *cpuFeatures) {
+			// Machines that multiply bfloat16 numbers multiply bytes as well.
 			f.avx512vnni = true
+			if cpu.X86.HasAVX512BF16 {
+				f.bf16, f.coarseKeys = bf16Vectors, 32
+			}
 			f.ints = intShape{rung: intAVX512VNNI, cols: 32, group: 4, depth: 16, unsigned: true}
 			f.blocks = f.ints
 		},
@@ -52,7 +62,10 @@ var archInstructionSets = []instructionSet{
 		name: "amx",
 		has:  func() bool { return hasAVX512() && cpu.X86.HasAVX512VNNI && amxUsable() },
 		use: func(f *cpuFeatures) {
-			f.amx, f.amxBF16 = true, cpu.X86.HasAMXBF16
+			f.amx = true
+			if cpu.X86.HasAMXBF16 {
+				f.bf16, f.coarseKeys = bf16Tiles, 128
+			}
 			f.ints = intShape{rung: intAMX, cols: 32, group: 4, depth: 64, unsigned: true, tiles: true}
 			// Blocks go through vectors; tile registers are for many rows of
 			// superblocks alone.

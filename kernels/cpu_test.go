@@ -30,13 +30,12 @@ func everyRung(t *testing.T, f func(t *testing.T)) {
 // for floats.
 func eachFloatRung(yield func(name string) bool) {
 	var before floatShape
-	bf16Before := false
+	coarseBefore := 0
 	for name := range eachRung {
-		_, bf16 := bf16Attention()
-		if features.floats == before && bf16 == bf16Before {
+		if features.floats == before && features.coarseKeys == coarseBefore {
 			continue
 		}
-		if before, bf16Before = features.floats, bf16; !yield(name) {
+		if before, coarseBefore = features.floats, features.coarseKeys; !yield(name) {
 			return
 		}
 	}

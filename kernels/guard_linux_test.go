@@ -325,6 +325,7 @@ func TestGuardedProducts(t *testing.T) {
 // TestGuardedAttention does so with attention of both kinds.
 func TestGuardedAttention(t *testing.T) {
 	everyFloatRung(t, func(t *testing.T) {
+		coarseAlways()
 		calls := 0
 		runGuarded(t, func(t *testing.T, g *guards) {
 			for queries := 1; queries <= 40; queries++ {

@@ -47,17 +47,14 @@ type Attention struct {
 	Coarse bool
 }
 
-// NewAttention is multi-head attention of so many heads, its scores divided by the root
-// of a head's width.
+// NewAttention is an encoder's multi-head attention of so many heads, its scores divided by
+// the root of a head's width. It may be coarse.
 func NewAttention(heads, headDim int, mask AttentionMask) Attention {
-	return Attention{Heads: heads, KVHeads: heads, HeadDim: headDim, Scale: float32(1 / math.Sqrt(float64(headDim))), Mask: mask}
+	return Attention{Heads: heads, KVHeads: heads, HeadDim: headDim, Scale: float32(1 / math.Sqrt(float64(headDim))), Mask: mask, Coarse: true}
 }
 
 // Widths are the columns of queries and of keys or values.
 func (a *Attention) Widths() (q, kv int) { return a.Heads * a.HeadDim, a.KVHeads * a.HeadDim }
-
-// coarseTokens is the length from which on 16-bit products pay.
-const coarseTokens = 128
 
 // attentionPairs is attention of all sequences and heads of keys, in that order.
 type attentionPairs struct {
@@ -150,7 +147,7 @@ func (p *attentionPairs) group(s, h int, scratch *kernels.AttentionScratch) {
 	group := p.Heads / p.KVHeads
 	if p.rows.All && last-first > 1 {
 		kernel.Offset = before
-		kernel.Coarse = p.coarse && k.Rows >= coarseTokens
+		kernel.Coarse = p.coarse
 		for j := h * group; j < (h+1)*group; j++ {
 			p.shift(&kernel, j)
 			kernel.Run(p.out.Slice(first, last).Columns(j*d, (j+1)*d), p.qkv.Q.Slice(first, last).Columns(j*d, (j+1)*d), k, v, scratch)
