@@ -28,10 +28,11 @@ type Precision = checkpoint.Precision
 
 // The precisions that a user can ask for.
 const (
-	Auto = checkpoint.Auto
-	F32  = checkpoint.F32
-	F16  = checkpoint.F16
-	Int8 = checkpoint.Int8
+	Auto    = checkpoint.Auto
+	F32     = checkpoint.F32
+	F16     = checkpoint.F16
+	Int8    = checkpoint.Int8
+	Int8A16 = checkpoint.Int8A16
 )
 
 // ParsePrecision reads the name of a precision.
@@ -149,7 +150,7 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 		}
 	}()
 	f.RoundAll = o.roundAll
-	precision, reason := f.ChoosePrecision(o.Precision, Auto)
+	precision, reason := f.ChoosePrecision(o.Precision, cmp.Or(fam.EightBits, Int8))
 	m.network = fam.New(f, task)
 	plan, err := m.plan(task, o)
 	if err != nil {
@@ -175,6 +176,13 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 	}
 	if err := plan.finish(o); err != nil {
 		return nil, nil, err
+	}
+	if weights && precision == Int8 && f.Widens() {
+		cost, err := m.calibrate()
+		if err != nil {
+			return nil, nil, err
+		}
+		reason += "; " + cost
 	}
 	m.describe(fam)
 	m.info.Precision, m.info.PrecisionReason = precision, reason

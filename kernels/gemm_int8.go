@@ -84,30 +84,62 @@ func (s intShape) store(q int8) int8 {
 // int8Weights is a matrix of n rows (outputs) by k columns (inputs) of numbers
 // from -127 to 127, each times its output's scale.
 //
-// A row of activations becomes integers: a for each input, and each times the
-// row's scale. Instructions for bytes see the low byte of a+zero, where zero is
-// such a number that one byte holds a+zero for all inputs but the wide ones.
-// Those have a high byte too, and the high bytes of all wide inputs stand before
-// the low bytes of all inputs. What zero adds to a sum is zero times the sum of
+// The inputs are in one part or several. A row of activations becomes integers: a
+// for each input, and each times the scale that the row has for the part.
+// Instructions for bytes see the low byte of a+zero, where zero is such a number
+// that one byte holds a+zero for all inputs of the part but the wide ones. Those
+// have a high byte too, and the high bytes of a part's wide inputs stand before
+// the low bytes of its inputs. What zero adds to a sum is zero times the sum of
 // the output's weights.
 type int8Weights struct {
-	n, k   int
-	shape  intShape
-	depth  int    // k, filled up
-	q      []int8 // panels
-	scales []float32
-	sums   []int32 // of each output's weights
-
-	// The wide inputs: their numbers (nil if those are all), how many they are
-	// when filled up, their own panels, and where the sums of their high bytes
-	// begin, which have 128 added to them if the shape is unsigned.
-	index     []int32
-	wide      int
-	wideQ     []int8
-	wideStart []int32
-	wideStep  float32  // the least scale of a row, divided by the largest of its wide activations
-	narrow    []uint32 // for each input all ones, or 0 if it is wide
+	n, k    int
+	shape   intShape
+	depth   int    // k, filled up
+	q       []int8 // panels
+	scales  []float32
+	allWide bool
+	parts   []intPart
+	row     int       // bytes of a row of activations
+	narrow  []uint32  // for each input all ones, or 0 if it is wide
+	sums    [][]int32 // of each output's weights, for units of inputs that parts are made of
 }
+
+// An intPart is some of the inputs.
+type intPart struct {
+	from, k, depth int     // the first one, how many they are, and that filled up
+	at             int     // where in a row of activations the bytes of the part begin
+	sums           []int32 // of each output's weights
+
+	// The wide inputs: their numbers from the first one of the part (nil if all are
+	// wide), how many they are when filled up, panels of their own, and where the
+	// sums of their high bytes begin, which have 128 added to them if the shape is
+	// unsigned.
+	index    []int32
+	wide     int
+	q        []int8
+	start    []int32
+	wideStep float32 // the least scale of a row, divided by the largest of its wide activations
+}
+
+// A part's size is a multiple of partInputs, and there are maxParts at most.
+const (
+	partInputs = 64
+	maxParts   = 8
+)
+
+// unitsOf is into how many parts k inputs can be cut.
+func unitsOf(k int) int {
+	for units := maxParts; units > 1; units /= 2 {
+		if k%(units*partInputs) == 0 {
+			return units
+		}
+	}
+	return 1
+}
+
+// ByteLevels is how many steps PackInt8 has between the largest and the smallest
+// activation of a row that is not wide.
+const ByteLevels = byteLevels
 
 // Activations of one byte have byteLevels steps between the smallest and the
 // largest of their row, one less than a byte holds, because both zero and the
@@ -144,18 +176,12 @@ const (
 // beyond 65793, so that a sum might not fit in 32 bits, the weights stay
 // float32.
 func PackInt8(n, k int, wide []int, row func(i int, dst []float32)) Weights {
-	w := packInt8(n, k, row)
-	return Widen(w, wide)
+	return Widen(PackInt8A16(n, k, row), 1, wide)
 }
 
 // PackInt8A16 is PackInt8 with all inputs wide: weights of 8 bits, activations of
 // up to 16.
 func PackInt8A16(n, k int, row func(i int, dst []float32)) Weights {
-	return packInt8(n, k, row)
-}
-
-// packInt8 packs weights with all inputs wide.
-func packInt8(n, k int, row func(i int, dst []float32)) Weights {
 	if k > maxIntInputs {
 		return PackF32(n, k, row)
 	}
@@ -166,15 +192,20 @@ func packInt8(n, k int, row func(i int, dst []float32)) Weights {
 		n: n, k: k, shape: shape, depth: depth,
 		q:      aligned[int8](outputs * depth),
 		scales: aligned[float32](outputs),
-		sums:   make([]int32, outputs),
+	}
+	units := unitsOf(k)
+	for range units {
+		w.sums = append(w.sums, make([]int32, outputs))
 	}
 	numbers, q := make([]float32, k), make([]int8, k)
 	for i := range n {
 		row(i, numbers)
 		limit, _ := Levels(numbers)
 		inverse, scale := scaleOf(largest(numbers), limit)
-		w.sums[i] = quantise(q, numbers, inverse)
 		w.scales[i] = scale
+		for u, size := 0, k/units; u < units; u++ {
+			w.sums[u][i] = quantise(q[u*size:(u+1)*size], numbers[u*size:(u+1)*size], inverse)
+		}
 		panel := w.panel(i / shape.cols)
 		for l, x := range q {
 			panel[shape.index(i%shape.cols, l)] = x
@@ -190,12 +221,31 @@ func (w *int8Weights) panel(i int) []int8 {
 	return w.q[i*size:][:size]
 }
 
+// sumsOf is the sums of each output's weights for units from to to-1.
+func (w *int8Weights) sumsOf(from, to int) []int32 {
+	if to-from == 1 {
+		return w.sums[from]
+	}
+	total := make([]int32, len(w.scales))
+	for _, sums := range w.sums[from:to] {
+		for i, s := range sums {
+			total[i] += s
+		}
+	}
+	return total
+}
+
 // widenAll makes all inputs wide.
 func (w *int8Weights) widenAll() {
-	w.index, w.wide, w.wideQ = nil, w.depth, w.q
+	sums := w.sumsOf(0, len(w.sums))
+	w.allWide = true
 	w.narrow = make([]uint32, w.k)
-	w.wideStep = 1 / float32(min(maxWide, math.MaxInt32/(127*max(w.k, 1))))
-	w.wideStart = w.startOf(w.sums)
+	w.row = 2 * w.depth
+	w.parts = []intPart{{
+		k: w.k, depth: w.depth, sums: sums,
+		wide: w.depth, q: w.q, start: w.startOf(sums),
+		wideStep: 1 / float32(min(maxWide, math.MaxInt32/(127*max(w.k, 1)))),
+	}}
 }
 
 // startOf is where the sums of high bytes begin whose weights have the given
@@ -210,10 +260,24 @@ func (w *int8Weights) startOf(sums []int32) []int32 {
 	return start
 }
 
+// CanWiden says whether Widen changes weights of that kind.
+func CanWiden(weights Weights) bool {
+	_, ok := weights.(*int8Weights)
+	return ok
+}
+
+// CanCut says whether Widen can cut k inputs into so many parts.
+func CanCut(k, parts int) bool { return parts > 0 && unitsOf(k)%parts == 0 }
+
 // Widen is the weights w, which PackInt8 or PackInt8A16 made and which it shares
 // memory with, with other wide inputs. Weights of another kind it leaves as they
 // are.
-func Widen(weights Weights, wide []int) Weights {
+//
+// The inputs are cut into equal parts, as CanCut says, for each of which a row of
+// activations has a scale of its own. A part costs about as much as 24 inputs. The
+// sums of the parts are exact; they are added up in float32, in order, beginning
+// with the bias and the residual. If all inputs are wide there is one part.
+func Widen(weights Weights, parts int, wide []int) Weights {
 	from, ok := weights.(*int8Weights)
 	if !ok {
 		return weights
@@ -223,42 +287,71 @@ func Widen(weights Weights, wide []int) Weights {
 	for l := range w.narrow {
 		w.narrow[l] = math.MaxUint32
 	}
+	left := w.k
 	for _, l := range wide {
+		if w.narrow[l] != 0 {
+			left--
+		}
 		w.narrow[l] = 0
 	}
-	w.index = w.index[:0:0]
-	for l, mask := range w.narrow {
-		if mask == 0 {
-			w.index = append(w.index, int32(l))
-		}
-	}
-	n := len(w.index)
-	if n == w.k {
+	if left == 0 {
 		w.widenAll()
 		return &w
 	}
+	if !CanCut(w.k, parts) {
+		panic("kernels: inputs cannot be cut into so many parts")
+	}
+	w.allWide, w.row = false, 0
+	w.parts = make([]intPart, parts)
+	units := len(w.sums) / parts
+	for i := range w.parts {
+		p := &w.parts[i]
+		p.k = w.k / parts
+		p.from, p.at = i*p.k, w.row
+		p.depth = w.shape.padded(max(p.k, 1))
+		p.sums = w.sumsOf(i*units, (i+1)*units)
+		w.widenPart(p)
+		w.row += p.wide + p.depth
+	}
+	if w.shape.wide {
+		w.row = 2 * w.depth
+	}
+	return &w
+}
+
+// widenPart gathers the weights of a part's wide inputs.
+func (w *int8Weights) widenPart(p *intPart) {
+	for l, mask := range w.narrow[p.from:][:p.k] {
+		if mask == 0 {
+			p.index = append(p.index, int32(l))
+		}
+	}
+	n := len(p.index)
 	// What the sums of bytes leave of 32 bits is for the wide inputs.
-	w.wideStep = 1 / float32(min(maxWide, (math.MaxInt32/127-(byteLevels+1)*(w.k-n))/max(n, 1)))
+	p.wideStep = 1 / float32(min(maxWide, (math.MaxInt32/127-(byteLevels+1)*(p.k-n))/max(n, 1)))
+	if w.shape.wide || n == 0 {
+		p.index = nil
+		return
+	}
 	cols := w.shape.cols
-	w.wide = w.shape.padded(n)
-	w.wideQ = aligned[int8](len(w.scales) * w.wide)
+	p.wide = w.shape.padded(n)
+	p.q = aligned[int8](len(w.scales) * p.wide)
 	sums := make([]int32, len(w.scales))
-	for p := range len(w.scales) / cols {
-		src, dst := w.panel(p), w.wideQ[p*cols*w.wide:][:cols*w.wide]
+	for i := range len(w.scales) / cols {
+		src, dst := w.panel(i), p.q[i*cols*p.wide:][:cols*p.wide]
 		for c := range cols {
-			for i, l := range w.index {
-				q := src[w.shape.index(c, int(l))]
-				dst[w.shape.index(c, i)] = q
-				sums[p*cols+c] += int32(q)
+			for j, l := range p.index {
+				q := src[w.shape.index(c, p.from+int(l))]
+				dst[w.shape.index(c, j)] = q
+				sums[i*cols+c] += int32(q)
 			}
 		}
 	}
-	w.wideStart = w.startOf(sums)
+	p.start = w.startOf(sums)
 	// The inputs that fill up have weights of 0.
-	for len(w.index) < w.wide {
-		w.index = append(w.index, 0)
+	for len(p.index) < p.wide {
+		p.index = append(p.index, 0)
 	}
-	return &w
 }
 
 // Levels is how many times the largest magnitude in x is the number that all of x
@@ -291,22 +384,25 @@ func Levels(x []float32) (levels float32, even bool) {
 func (w *int8Weights) Outputs() int { return w.n }
 func (w *int8Weights) Inputs() int  { return w.k }
 func (w *int8Weights) Kind() string {
-	if w.allWide() {
+	if w.allWide {
 		return "int8a16"
 	}
 	return "int8"
 }
 func (w *int8Weights) Panel() int { return w.shape.cols }
 func (w *int8Weights) Bytes() int {
-	size := len(w.q) + 4*(len(w.scales)+len(w.sums)+len(w.wideStart)+len(w.narrow)+len(w.index))
-	if !w.allWide() {
-		size += len(w.wideQ)
+	size := len(w.q) + 4*len(w.scales)*(1+len(w.sums)) + 4*len(w.narrow)
+	for _, p := range w.parts {
+		size += 4 * (len(p.index) + len(p.start))
+		if !w.allWide {
+			size += len(p.q)
+		}
+		if len(w.parts) != len(w.sums) {
+			size += 4 * len(p.sums)
+		}
 	}
 	return size
 }
-
-// allWide says whether all inputs are wide.
-func (w *int8Weights) allWide() bool { return w.wide == w.depth && w.index == nil }
 
 // fewRows is up to how many rows instructions for vectors are faster than those
 // for tiles.
@@ -322,21 +418,13 @@ func (w *int8Weights) shapeFor(rows int) intShape {
 	return s
 }
 
-// bytes is how many bytes a row of activations takes.
-func (w *int8Weights) bytes() int {
-	if w.shape.wide {
-		return 2 * w.depth
-	}
-	return w.wide + w.depth
-}
-
 // stride is how many bytes lie between rows of activations, if those are not in
 // tiles; then it is how many a row takes.
 func (w *int8Weights) stride(s intShape) int {
 	if s.tiles {
-		return w.bytes()
+		return w.row
 	}
-	return rowStride(w.bytes())
+	return rowStride(w.row)
 }
 
 // The tiles of activations for tile registers.
@@ -348,7 +436,7 @@ const (
 // tileOf is where inputs 0 to 63 of row i of activations are, if they are in
 // tiles; the next inputs are tileRows*tileInputs bytes after them.
 func (w *int8Weights) tileOf(i int) int {
-	return i/tileRows*tileRows*w.bytes() + i%tileRows*tileInputs
+	return i/tileRows*tileRows*w.row + i%tileRows*tileInputs
 }
 
 // intRows is how far the micro-kernels may read, but not use, rows that follow
@@ -368,55 +456,60 @@ func reserveInts(in *Input, rows, stride int) {
 
 func (w *int8Weights) Reserve(in *Input, rows int) {
 	reserveInts(in, rows, w.stride(w.shapeFor(rows)))
-	if cap(in.scales) < rows {
-		in.scales = make([]float32, rows)
+	// Of each part those of all rows lie together.
+	steps := rows * len(w.parts)
+	if cap(in.scales) < steps {
+		in.scales = make([]float32, steps)
 	} else {
-		in.scales = in.scales[:rows]
+		in.scales = in.scales[:steps]
 	}
-	if cap(in.sums) < rows {
-		in.sums = make([]int32, rows)
+	if cap(in.sums) < steps {
+		in.sums = make([]int32, steps)
 	} else {
-		in.sums = in.sums[:rows]
+		in.sums = in.sums[:steps]
 	}
 }
 
 func (w *int8Weights) Prepare(in *Input, x Matrix, from, to int) {
 	s := w.shapeFor(in.rows)
-	if w.prepareVector(s, in, x, from, to) {
-		return
-	}
 	stride := w.stride(s)
-	for i := from; i < to; i++ {
-		row := x.Row(i)
-		inverse, scale, zero := w.stepsOf(row)
-		in.scales[i], in.sums[i] = scale, 0
-		switch {
-		case s.wide:
-			quantiseWide(wideOf(in.bytes[i*stride:][:w.bytes()]), row, inverse)
-		case s.tiles || s.pairs:
-			in.sums[i] = -zero
-			w.quantiseApart(s, in, i, row, inverse, zero)
-		default:
-			in.sums[i] = -zero
-			dst := in.bytes[i*stride:][:w.bytes()]
-			w.quantiseHigh(dst[:w.wide], row, 0, inverse, zero)
-			quantiseLow(dst[w.wide:], row, inverse, zero)
+	for number := range w.parts {
+		p := &w.parts[number]
+		scales, zeros := in.scales[number*in.rows:][:in.rows], in.sums[number*in.rows:][:in.rows]
+		if w.prepareVector(s, p, in, scales, zeros, x, from, to) {
+			continue
+		}
+		for i := from; i < to; i++ {
+			row := x.Row(i)[p.from:][:p.k]
+			inverse, scale, zero := w.stepsOf(p, row)
+			scales[i], zeros[i] = scale, -zero
+			switch {
+			case s.wide:
+				zeros[i] = 0
+				quantiseWide(wideOf(in.bytes[i*stride+2*p.from:][:2*p.depth]), row, inverse)
+			case s.tiles || s.pairs:
+				w.quantiseApart(s, p, in, i, row, inverse, zero)
+			default:
+				dst := in.bytes[i*stride+p.at:][:p.wide+p.depth]
+				w.quantiseHigh(p, dst[:p.wide], row, 0, inverse, zero)
+				quantiseLow(dst[p.wide:], row, inverse, zero)
+			}
 		}
 	}
 }
 
-// stepsOf is what a row of activations is multiplied by to be integers, what
-// brings these back, and what is added to them to be bytes. Rows that are not all
-// finite become zeros with a scale of NaN.
-func (w *int8Weights) stepsOf(row []float32) (inverse, scale float32, zero int32) {
-	top, bottom, wide := extremes(row, w.narrow)
+// stepsOf is what a part of a row of activations is multiplied by to be integers,
+// what brings these back, and what is added to them to be bytes. Rows that are not
+// all finite become zeros with a scale of NaN.
+func (w *int8Weights) stepsOf(p *intPart, row []float32) (inverse, scale float32, zero int32) {
+	top, bottom, wide := extremes(row, w.narrow[p.from:][:p.k])
 	if top >= infinite || bottom >= 1<<31|infinite || wide >= infinite {
 		return 0, float32(math.NaN()), 0
 	}
 	const step = 1.0 / byteLevels
 	low := math.Float32frombits(bottom)
 	scale = float32(math.Float32frombits(uint32(top))*step) - float32(low*step)
-	scale = max(scale, float32(math.Float32frombits(wide)*w.wideStep))
+	scale = max(scale, float32(math.Float32frombits(wide)*p.wideStep))
 	if math.Float32bits(scale) <= negligible {
 		return 0, 0, 0
 	}
@@ -428,21 +521,21 @@ func (w *int8Weights) stepsOf(row []float32) (inverse, scale float32, zero int32
 	return inverse, scale, zero
 }
 
-// quantiseHigh writes the high bytes of the wide activations of row from the
-// from-th on, as many as dst is long.
-func (w *int8Weights) quantiseHigh(dst []int8, row []float32, from int, inverse float32, zero int32) {
+// quantiseHigh writes the high bytes of a part's wide activations from the from-th
+// on, as many as dst is long.
+func (w *int8Weights) quantiseHigh(p *intPart, dst []int8, row []float32, from int, inverse float32, zero int32) {
 	half, flip := int32(1<<(wideBits-1)), int8(0)
 	if w.shape.unsigned {
 		half, flip = 0, -128
 	}
-	if w.index == nil {
+	if p.index == nil {
 		quantiseHigh(dst, row[min(from, len(row)):min(from+len(dst), len(row))], inverse, zero+half, flip)
 		return
 	}
 	var numbers [64]float32
 	for len(dst) > 0 {
 		n := min(len(dst), len(numbers))
-		for i, l := range w.index[from : from+n] {
+		for i, l := range p.index[from : from+n] {
 			numbers[i] = row[l]
 		}
 		quantiseHigh(dst[:n], numbers[:n], inverse, zero+half, flip)
@@ -450,26 +543,26 @@ func (w *int8Weights) quantiseHigh(dst []int8, row []float32, from int, inverse 
 	}
 }
 
-// quantiseApart writes the bytes of row i where those of one row do not lie
-// together.
-func (w *int8Weights) quantiseApart(s intShape, in *Input, i int, row []float32, inverse float32, zero int32) {
+// quantiseApart writes the bytes of a part of row i where those of one row do not
+// lie together.
+func (w *int8Weights) quantiseApart(s intShape, p *intPart, in *Input, i int, row []float32, inverse float32, zero int32) {
 	var bytes [tileInputs]int8
-	for l := 0; l < w.wide+w.depth; {
+	for l := 0; l < p.wide+p.depth; {
 		var n int
-		if l < w.wide {
-			n = min(len(bytes), w.wide-l)
-			w.quantiseHigh(bytes[:n], row, l, inverse, zero)
+		if l < p.wide {
+			n = min(len(bytes), p.wide-l)
+			w.quantiseHigh(p, bytes[:n], row, l, inverse, zero)
 		} else {
-			first := min(l-w.wide, len(row))
-			n = min(len(bytes), w.wide+w.depth-l)
+			first := min(l-p.wide, len(row))
+			n = min(len(bytes), p.wide+p.depth-l)
 			quantiseLow(bytes[:n], row[first:min(first+n, len(row))], inverse, zero)
 		}
 		if s.tiles {
-			copy(in.bytes[w.tileOf(i)+l*tileRows:], bytes[:n])
+			copy(in.bytes[w.tileOf(i)+(p.at+l)*tileRows:], bytes[:n])
 		} else {
 			dst := in.bytes[i&^1*w.stride(s)+8*(i&1):]
 			for o := 0; o < n; o += 8 {
-				copy(dst[2*(l+o):], bytes[o:o+8])
+				copy(dst[2*(p.at+l+o):], bytes[o:o+8])
 			}
 		}
 		l += n
@@ -573,19 +666,39 @@ func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 		for j := from; j < to; j += cols {
 			o := output{y: y, e: e, r0: r0, r1: r1, j: j, width: min(cols, w.n-j), cols: cols}
 			t := intTile{
-				rows: r1 - r0, depth: w.depth,
-				a: unsafe.Pointer(&in.bytes[r0*stride]), aRow: uintptr(stride),
-				b:     unsafe.Pointer(&w.q[j*w.depth]),
-				zeros: unsafe.Pointer(&in.sums[r0]), sums: unsafe.Pointer(&w.sums[j]),
-				scales: unsafe.Pointer(&in.scales[r0]), colScales: unsafe.Pointer(&w.scales[j]),
-				bias: o.bias(&lastBias),
-			}
-			if w.wide > 0 && !s.wide {
-				t.wide, t.bWide = w.wide, unsafe.Pointer(&w.wideQ[j*w.wide])
-				t.wideStart = unsafe.Pointer(&w.wideStart[j])
+				rows: r1 - r0, aRow: uintptr(stride),
+				colScales: unsafe.Pointer(&w.scales[j]), bias: o.bias(&lastBias),
 			}
 			t.y, t.yRow, t.add, t.addRow = o.target(&sums)
-			s.multiply(&t)
+			if t.add == nil && len(w.parts) > 1 && o.addFirst(&sums) {
+				t.add, t.addRow = t.y, t.yRow
+			}
+			for i := range w.parts {
+				p := &w.parts[i]
+				t.depth = p.depth
+				t.b, t.sums = unsafe.Pointer(&w.q[j*w.depth+p.from*cols]), unsafe.Pointer(&p.sums[j])
+				t.zeros, t.scales = unsafe.Pointer(&in.sums[i*in.rows+r0]), unsafe.Pointer(&in.scales[i*in.rows+r0])
+				at := r0 * stride
+				switch {
+				case s.wide:
+					at += 2 * p.from
+				case s.tiles:
+					at += p.at * tileRows
+				case s.pairs:
+					at += 2 * p.at
+				default:
+					at += p.at
+				}
+				t.a = unsafe.Pointer(&in.bytes[at])
+				t.wide = 0
+				if p.wide > 0 && !s.wide {
+					t.wide, t.bWide = p.wide, unsafe.Pointer(&p.q[j*p.wide])
+					t.wideStart = unsafe.Pointer(&p.start[j])
+				}
+				s.multiply(&t)
+				// The next part is added to it.
+				t.bias, t.add, t.addRow = unsafe.Pointer(&zeros), t.y, t.yRow
+			}
 			o.finish(&sums)
 		}
 	}
@@ -598,6 +711,7 @@ type output struct {
 	e              *Epilogue
 	r0, r1         int
 	j, width, cols int
+	added          bool // the residual is
 }
 
 // bias is the address of the biases, cols numbers long; last is room for those
@@ -634,6 +748,21 @@ func (o *output) target(sums *slab) (y unsafe.Pointer, yRow uintptr, add unsafe.
 	return y, yRow, add, addRow
 }
 
+// addFirst puts the residual in sums, as what the micro-kernel adds, if it would be
+// added there with nothing between: so sums of several parts are made in the same
+// order as where the micro-kernel writes to y.
+func (o *output) addFirst(sums *slab) bool {
+	if o.e.Act != Identity || o.e.Residual.Rows == 0 {
+		return false
+	}
+	for i := o.r0; i < o.r1; i++ {
+		row := sums[(i-o.r0)*o.cols:][:o.cols]
+		clear(row[copy(row, o.e.Residual.Row(i)[o.j:o.j+o.width]):])
+	}
+	o.added = true
+	return true
+}
+
 // finish does what the micro-kernel left to do.
 func (o *output) finish(sums *slab) {
 	direct := o.direct()
@@ -648,7 +777,7 @@ func (o *output) finish(sums *slab) {
 		}
 		row := sums[(i-o.r0)*o.cols:][:o.width]
 		applyActivation(row, o.e.Act)
-		if o.e.Residual.Rows > 0 {
+		if o.e.Residual.Rows > 0 && !o.added {
 			for c, r := range o.e.Residual.Row(i)[o.j : o.j+o.width] {
 				row[c] += r
 			}

@@ -202,8 +202,7 @@ share:
 	SHLQ $5, AX
 	ADDQ intTile_b(TILE), AX
 	MOVQ AX, BNEXT
-	MOVQ CX, AX
-	ADDQ intTile_wide(TILE), AX
+	MOVQ intTile_aRow(TILE), AX
 	SHLQ $4, AX
 	MOVQ AX, AHALF
 	SHRQ $6, CX

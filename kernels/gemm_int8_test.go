@@ -33,6 +33,7 @@ var intPackers = []intPacker{
 		return PackInt8A16(w.Rows, w.Cols, func(i int, dst []float32) { copy(dst, w.Row(i)) })
 	}},
 	{"int8a8", 1, func(w Matrix) Weights { return packWide(w, nil) }},
+	{"int8 in parts", 1, func(w Matrix) Weights { return Widen(packWide(w, nil), unitsOf(w.Cols), someWide(w.Cols)) }},
 	{"q8_0", 32, func(w Matrix) Weights { return PackQ8_0(w.Rows, w.Cols, quantised(quant.Q8_0, w)) }},
 	packerOf(quant.Q4_0), packerOf(quant.Q4_1), packerOf(quant.Q5_0), packerOf(quant.Q5_1),
 	packerOf(quant.Q4_K), packerOf(quant.Q5_K), packerOf(quant.Q6_K),
@@ -154,8 +155,8 @@ func TestGemmIntDefinition(t *testing.T) {
 	for i, p := range intPackers {
 		for _, s := range shapes {
 			s.k = roundUp(s.k, p.block)
-			// The kernels of the types after the first four are those of q8_0.
-			coded := i >= 4
+			// The kernels of the types after the first five are those of q8_0.
+			coded := i >= 5
 			if coded && s.rows%12 != 1 && s.n != 7 || testing.Short() && s.rows > 100 {
 				continue
 			}
@@ -218,7 +219,7 @@ func TestGemmIntDefinition(t *testing.T) {
 func TestGemmInt8Exact(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	everyRung(t, func(t *testing.T) {
-		for _, k := range []int{1, 5, 64, 200, 1000, 3000} {
+		for _, k := range []int{1, 5, 64, 200, 1000, 1536, 3000} {
 			some := someWide(k)
 			all := make([]int, k)
 			for l := range all {
@@ -233,28 +234,36 @@ func TestGemmInt8Exact(t *testing.T) {
 				}
 				bias := randomMatrix(r, 1, 21, 0).Data
 				y := randomMatrix(r, 9, 21, 0)
+				parts := unitsOf(k)
+				if len(wide) == k {
+					parts = 1
+				}
 				var in Input
-				multiplyAll(packWide(w, wide), &in, y, x, &Epilogue{Bias: bias})
+				multiplyAll(Widen(packWide(w, nil), parts, wide), &in, y, x, &Epilogue{Bias: bias})
 				for i := range y.Rows {
-					sx := scaleOfRow(x.Row(i), wide)
+					scales := make([]float64, parts)
+					for p := range scales {
+						scales[p] = scaleOfRow(x.Row(i), wide, p*k/parts, k/parts)
+					}
 					for j := range y.Cols {
 						sw := float64(math.Float32frombits(largestPortable(w.Row(j)))) / limitOf(w.Row(j))
-						var sum, magnitude, either float64
+						want := float64(bias[j])
+						magnitude, either := math.Abs(want), 0.0
 						for l, v := range x.Row(i) {
+							sx := scales[l/(k/parts)]
 							a, b := float64(v)/sx, float64(w.Row(j)[l])/sw
-							sum += math.RoundToEven(a) * math.RoundToEven(b)
-							magnitude += math.Abs(a * b)
+							want += math.RoundToEven(a) * math.RoundToEven(b) * sx * sw
+							magnitude += math.Abs(a*b) * sx * sw
 							// A number in the middle may be rounded either way.
 							if off := math.Abs(a - math.Floor(a) - 0.5); off < 1e-6*math.Abs(a) {
-								either += math.Abs(b) + 1
+								either += (math.Abs(b) + 1) * sx * sw
 							}
 							if off := math.Abs(b - math.Floor(b) - 0.5); off < 1e-6*math.Abs(b) {
-								either += math.Abs(a) + 1
+								either += (math.Abs(a) + 1) * sx * sw
 							}
 						}
-						want := sum*sx*sw + float64(bias[j])
-						if d := math.Abs(float64(y.Row(i)[j]) - want); d > either*sx*sw+1e-6*(magnitude*sx*sw+1) {
-							t.Fatalf("%d inputs, %d wide; row %d, column %d: got %v, want %v", k, len(wide), i, j, y.Row(i)[j], want)
+						if d := math.Abs(float64(y.Row(i)[j]) - want); d > either+1e-6*(magnitude+1) {
+							t.Fatalf("%d inputs, %d wide, %d parts; row %d, column %d: got %v, want %v", k, len(wide), parts, i, j, y.Row(i)[j], want)
 						}
 					}
 				}
@@ -263,21 +272,24 @@ func TestGemmInt8Exact(t *testing.T) {
 	})
 }
 
-// scaleOfRow is the scale of a row of activations, as PackInt8 says it.
-func scaleOfRow(x []float32, wide []int) float64 {
+// scaleOfRow is the scale of k activations of a row from the from-th on, as PackInt8
+// says it.
+func scaleOfRow(x []float32, wide []int, from, k int) float64 {
 	var low, high, most float64
-	for l, v := range x {
+	n := 0
+	for l, v := range x[from:][:k] {
 		v := float64(v)
-		if slices.Contains(wide, l) {
+		if slices.Contains(wide, from+l) {
 			most = max(most, math.Abs(v))
+			n++
 		} else {
 			low, high = min(low, v), max(high, v)
 		}
 	}
 	limit := 32512.0
-	if n := len(wide); n > 0 {
+	if n > 0 {
 		// What is left of 32 bits where all products are as large as they can be.
-		limit = min(limit, math.Floor((math.MaxInt32/127-255*float64(len(x)-n))/float64(n)))
+		limit = min(limit, math.Floor((math.MaxInt32/127-255*float64(k-n))/float64(n)))
 	}
 	return max((high-low)/254, most/limit)
 }
@@ -325,7 +337,7 @@ func TestWiden(t *testing.T) {
 			got, want := randomMatrix(r, x.Rows, m.Rows, 0), randomMatrix(r, x.Rows, m.Rows, 0)
 			var in Input
 			multiplyAll(packWide(m, wide), &in, want, x, &Epilogue{})
-			w := Widen(Widen(all, []int{5, 6, 199}), wide)
+			w := Widen(Widen(all, 1, []int{5, 6, 199}), 1, wide)
 			if w.Kind() != "int8" || all.Kind() != "int8a16" {
 				t.Errorf("kinds %s and %s", w.Kind(), all.Kind())
 			}
@@ -333,7 +345,7 @@ func TestWiden(t *testing.T) {
 			identical(t, got, want)
 		}
 		f := PackF32(m.Rows, m.Cols, func(i int, dst []float32) { copy(dst, m.Row(i)) })
-		if Widen(f, nil) != f {
+		if Widen(f, 2, nil) != f {
 			t.Error("float32 weights changed")
 		}
 	})

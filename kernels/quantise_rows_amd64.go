@@ -9,9 +9,9 @@ import "unsafe"
 //
 //	for i := range rows {
 //		row, high := x[i*xRow:][:n], dst[i*stride:]
-//		inverse, scales[i], zero := w.stepsOf(row)
+//		inverse, scales[i], zero := w.stepsOf(p, row)
 //		zeros[i] = -zero
-//		w.quantiseHigh(high[:wide], row, 0, inverse, zero)
+//		w.quantiseHigh(p, high[:wide], row, 0, inverse, zero)
 //		quantiseLow(high[wide:][:n], row, inverse, zero)
 //	}
 //
@@ -36,36 +36,39 @@ type quantiseRows struct {
 //go:noescape
 func quantiseRowsAVX512VNNI(r *quantiseRows)
 
-// prepareVector is Prepare, if there is a kernel for whole rows of these weights.
-func (w *int8Weights) prepareVector(s intShape, in *Input, x Matrix, from, to int) bool {
-	if w.k != w.depth || w.k%64 != 0 || from >= to ||
+// prepareVector is Prepare for a part of the inputs, if there is a kernel for whole
+// rows of it.
+func (w *int8Weights) prepareVector(s intShape, p *intPart, in *Input, scales []float32, zeros []int32, x Matrix, from, to int) bool {
+	if p.k != p.depth || p.k%64 != 0 || from >= to ||
 		s.rung != intAVX512VNNI && s.rung != intAMX {
 		return false
 	}
 	stride := w.stride(s)
-	_, _ = x.Row(to-1), in.bytes[(to-1)*stride+w.bytes()-1]
-	_, _ = in.scales[to-1], in.sums[to-1]
+	_, _ = x.Row(to - 1)[p.from+p.k-1], in.bytes[(to-1)*stride+w.row-1]
+	_, _ = scales[to-1], zeros[to-1]
 	r := quantiseRows{
-		n: w.k, wide: w.wide, xRow: uintptr(4 * x.Stride), narrow: unsafe.Pointer(&w.narrow[:w.k][0]),
-		stride: uintptr(stride), step: tileInputs, low: uintptr(w.wide), wideStep: w.wideStep,
+		n: p.k, wide: p.wide, xRow: uintptr(4 * x.Stride), narrow: unsafe.Pointer(&w.narrow[p.from:][:p.k][0]),
+		stride: uintptr(stride), step: tileInputs, low: uintptr(p.wide), wideStep: p.wideStep,
 	}
-	if !w.allWide() && w.wide > 0 {
-		r.index = unsafe.Pointer(&w.index[:w.wide][0])
+	if p.index != nil {
+		r.index = unsafe.Pointer(&p.index[:p.wide][0])
 	}
+	at := p.at
 	if s.tiles {
 		r.stride, r.step = tileInputs, tileRows*tileInputs
 		r.low *= tileRows
+		at *= tileRows
 	}
 	for ; from < to; from += r.rows {
 		// A few rows at a time, because the kernel cannot be interrupted, and no
 		// more than those of a tile.
 		r.rows = min(tileRows-from%tileRows, to-from)
-		at := from * stride
+		first := from * stride
 		if s.tiles {
-			at = w.tileOf(from)
+			first = w.tileOf(from)
 		}
-		r.x, r.dst = unsafe.Pointer(&x.Row(from)[0]), unsafe.Pointer(&in.bytes[at])
-		r.scales, r.zeros = unsafe.Pointer(&in.scales[from]), unsafe.Pointer(&in.sums[from])
+		r.x, r.dst = unsafe.Pointer(&x.Row(from)[p.from]), unsafe.Pointer(&in.bytes[first+at])
+		r.scales, r.zeros = unsafe.Pointer(&scales[from]), unsafe.Pointer(&zeros[from])
 		quantiseRowsAVX512VNNI(&r)
 	}
 	return true

@@ -2,4 +2,6 @@
 
 package kernels
 
-func (w *int8Weights) prepareVector(intShape, *Input, Matrix, int, int) bool { return false }
+func (w *int8Weights) prepareVector(intShape, *intPart, *Input, []float32, []int32, Matrix, int, int) bool {
+	return false
+}

@@ -108,7 +108,7 @@ func (c *benchCommand) Run(env *environment) error {
 	perToken := 2 * float64(info.Layers) * float64(info.Hidden) * (4*float64(info.Hidden) + 2*float64(info.Intermediate))
 	r.GigaOps = r.TokensPS * perToken / 1e9
 	top := peak.F32(r.Kernels)
-	if r.Precision == "int8" {
+	if strings.HasPrefix(r.Precision, "int8") {
 		if p := peak.Int8(r.Kernels); p > 0 {
 			top = p
 		}

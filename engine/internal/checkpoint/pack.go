@@ -18,6 +18,7 @@ type packing struct {
 	format packFormat
 	floats packFormat // of matrices that the file has as floats, where others are packed in 8 bits
 	work   []linearWork
+	widens bool // some matrices can have channels of activations in 16 bits
 }
 
 // linearWork is a Linear that is still to be packed.
@@ -63,9 +64,14 @@ func (p *packer) run(r *compute.Runner) (bytes int64, err error) {
 			return 0, w.err
 		}
 		bytes += int64(w.dst.Weights.Bytes())
+		p.f.packing.widens = p.f.packing.widens || kernels.CanWiden(w.dst.Weights)
 	}
 	return bytes, nil
 }
+
+// Widens says whether some of the matrices that Pack has packed multiply activations of
+// 8 bits, or can.
+func (f *File) Widens() bool { return f.packing.widens }
 
 // Tile packs one Linear.
 func (p *packer) Tile(_ *compute.Context, i int) {

@@ -16,10 +16,11 @@ const (
 	Auto Precision = iota
 	F32
 	F16
-	Int8
+	Int8    // weights and activations of 8 bits, those of a few channels 16
+	Int8A16 // weights of 8 bits, activations of up to 16
 )
 
-var precisionNames = [...]string{Auto: "auto", F32: "f32", F16: "f16", Int8: "int8"}
+var precisionNames = [...]string{Auto: "auto", F32: "f32", F16: "f16", Int8: "int8", Int8A16: "int8a16"}
 
 func (p Precision) String() string {
 	if int(p) < len(precisionNames) {
@@ -28,14 +29,14 @@ func (p Precision) String() string {
 	return fmt.Sprintf("Precision(%d)", uint8(p))
 }
 
-// ParsePrecision reads "auto", "f32", "f16" or "int8".
+// ParsePrecision reads "auto", "f32", "f16", "int8" or "int8a16".
 func ParsePrecision(s string) (Precision, error) {
 	for p, name := range precisionNames {
 		if s == name {
 			return Precision(p), nil
 		}
 	}
-	return Auto, fmt.Errorf("precision %q: expected auto, f32, f16 or int8", s)
+	return Auto, fmt.Errorf("precision %q: expected auto, f32, f16, int8 or int8a16", s)
 }
 
 // MarshalText and UnmarshalText let flags and JSON name a precision.
@@ -54,7 +55,7 @@ const (
 	packF32 packFormat = iota
 	packF16
 	packBF16
-	packInt8   // tensors in blocks keep those, others get a scale for each output
+	packInt8   // tensors in blocks keep those, others get a scale for each output; activations have up to 16 bits
 	packNarrow // tensors in blocks keep those, others stay float32
 )
 
@@ -87,24 +88,22 @@ func (f packFormat) exact() packFormat {
 	return f
 }
 
-// ChoosePrecision decides how the matrices are packed and says why. preferred is
-// what the family takes where neither the user nor, being Auto, it chooses: the
-// file's own weights decide then. It must come before Load.
-func (f *File) ChoosePrecision(asked, preferred Precision) (chosen Precision, reason string) {
+// ChoosePrecision decides how the matrices are packed and says why. eightBits is what a
+// family's files with 8-bit weights are multiplied in if nothing is asked for. It must
+// come before Load.
+func (f *File) ChoosePrecision(asked, eightBits Precision) (chosen Precision, reason string) {
 	common := f.commonType()
 	chosen, reason = asked, "asked for"
 	switch {
 	case asked != Auto:
-	case preferred != Auto:
-		chosen, reason = preferred, "what this family is computed in"
 	case common == quant.F32 || common == quant.F64:
 		chosen, reason = F32, fmt.Sprintf("the file's weights are %v", common)
 	case common == quant.F16 || common == quant.BF16:
 		chosen, reason = F16, fmt.Sprintf("the file's weights are %v, which are kept as they are", common)
 	case kernels.CanPackBlocks(common):
-		chosen, reason = Int8, fmt.Sprintf("the file's weights are %v, whose blocks are kept as they are", common)
+		chosen, reason = eightBits, fmt.Sprintf("the file's weights are %v, whose blocks are kept as they are", common)
 	default:
-		chosen, reason = Int8, fmt.Sprintf("the file's weights are %v", common)
+		chosen, reason = eightBits, fmt.Sprintf("the file's weights are %v", common)
 	}
 	p := &f.packing
 	switch {
@@ -112,7 +111,7 @@ func (f *File) ChoosePrecision(asked, preferred Precision) (chosen Precision, re
 		p.format = packBF16
 	case chosen == F16:
 		p.format = packF16
-	case chosen == Int8:
+	case chosen == Int8 || chosen == Int8A16:
 		p.format, p.floats = packInt8, packInt8
 		if asked == Auto { // what the file's authors left in 16 bits stays there
 			p.floats = packF16

@@ -18,9 +18,10 @@ type Context struct {
 	runner  *Runner
 	worker  int
 	ctx     context.Context
-	layer   int     // how many layers the batch has been through
-	encoded encoded // of an encoder-decoder, in its decoder
-	alone   bool    // in a piece of another's operation: nothing is divided
+	layer   int          // how many layers the batch has been through
+	encoded encoded      // of an encoder-decoder, in its decoder
+	alone   bool         // in a piece of another's operation: nothing is divided
+	watch   *calibration // or nil: sees the inputs of products
 
 	// Memory: of the batch, of a product's input, and of pieces of anybody's operation.
 	arena        arena

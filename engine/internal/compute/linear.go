@@ -61,6 +61,10 @@ const blockRows = 512
 // multiply writes outputs from to to-1 of act(x·Wᵀ + b) + residual to those columns of
 // y.
 func (c *Context) multiply(y Matrix, l *Linear, x Matrix, act kernels.Activation, residual Matrix, from, to int) {
+	if c.watch != nil {
+		c.watch.before(l, x, residual)
+		defer c.watch.after(y)
+	}
 	for r := 0; r < x.Rows; r += blockRows {
 		end := min(r+blockRows, x.Rows)
 		part := residual

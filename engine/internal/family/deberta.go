@@ -13,8 +13,9 @@ import (
 func init() {
 	register(&Family{
 		Name: "DeBERTa", ModelTypes: []string{"deberta-v2"}, GGUF: []string{"deberta-v2"},
-		Classes: map[string]Task{"DebertaV2ForSequenceClassification": Classify, "DebertaV2Model": Embed, "DebertaV2ForMaskedLM": Embed},
-		New:     newDeBERTa,
+		EightBits: checkpoint.Int8A16,
+		Classes:   map[string]Task{"DebertaV2ForSequenceClassification": Classify, "DebertaV2Model": Embed, "DebertaV2ForMaskedLM": Embed},
+		New:       newDeBERTa,
 	})
 }
 

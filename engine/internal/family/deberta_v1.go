@@ -9,8 +9,9 @@ import (
 func init() {
 	register(&Family{
 		Name: "DeBERTa", ModelTypes: []string{"deberta"}, GGUF: []string{"deberta"},
-		Classes: map[string]Task{"DebertaForSequenceClassification": Classify, "DebertaModel": Embed, "DebertaForMaskedLM": Embed},
-		New:     newDeBERTaV1,
+		EightBits: checkpoint.Int8A16,
+		Classes:   map[string]Task{"DebertaForSequenceClassification": Classify, "DebertaModel": Embed, "DebertaForMaskedLM": Embed},
+		New:       newDeBERTaV1,
 	})
 }
 

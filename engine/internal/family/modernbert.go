@@ -12,8 +12,9 @@ import (
 func init() {
 	register(&Family{
 		Name: "ModernBERT", ModelTypes: []string{"modernbert"}, GGUF: []string{"modern-bert"},
-		Classes: map[string]Task{"ModernBertForSequenceClassification": Classify, "ModernBertModel": Embed, "ModernBertForMaskedLM": Embed},
-		New:     newModernBERT,
+		EightBits: checkpoint.Int8A16,
+		Classes:   map[string]Task{"ModernBertForSequenceClassification": Classify, "ModernBertModel": Embed, "ModernBertForMaskedLM": Embed},
+		New:       newModernBERT,
 	})
 }
 

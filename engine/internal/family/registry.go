@@ -54,6 +54,11 @@ type Family struct {
 	// GGUF, without a slash.
 	Export string
 
+	// EightBits is what files with 8-bit weights are multiplied in if nothing is asked
+	// for; Auto: Int8. Those whose random models amplify the rounding of activations more
+	// than others do, with no trained one to measure, have Int8A16.
+	EightBits checkpoint.Precision
+
 	// New reads the settings of f and says what there is to load for the task.
 	New func(f *checkpoint.File, task Task) *Network
 }
