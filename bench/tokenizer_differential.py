@@ -21,6 +21,7 @@ there was a difference.
 import argparse
 import base64
 import collections
+import gzip
 import io
 import json
 import os
@@ -134,8 +135,9 @@ class Worker:
 # ---- tokenizers --------------------------------------------------------------
 
 
-def trained():
-    """Small tokenizers of every kind: (kind, tokenizer.json as an object, other files)."""
+def trained(small=False):
+    """Small tokenizers of every kind: (kind, tokenizer.json as an object, other files). With small, they are
+    smaller yet and have no table of characters."""
     import sentencepiece
     from tokenizers import AddedToken, Regex, Tokenizer, decoders as D, models, normalizers as N, pre_tokenizers as P, trainers
 
@@ -163,6 +165,8 @@ def trained():
         out.append(("bytelevel", json.loads(t.to_str()), {"vocab.json": json.dumps(m["vocab"]).encode(), "merges.txt": merges.encode()}))
 
     def spm(**options):
+        if small:
+            options.update(normalization_rule_name="identity", vocab_size=options["vocab_size"] // 3 + 200)
         f = io.BytesIO()
         sentencepiece.SentencePieceTrainer.Train(sentence_iterator=iter(CORPUS), model_writer=f, minloglevel=2, num_threads=1, hard_vocab_limit=False, character_coverage=0.995, **options)
         return f.getvalue()
@@ -174,7 +178,8 @@ def trained():
     from sentencepiece import sentencepiece_model_pb2 as pb
 
     def charsmap(model):
-        return N.Precompiled(pb.ModelProto.FromString(model).normalizer_spec.precompiled_charsmap)
+        table = pb.ModelProto.FromString(model).normalizer_spec.precompiled_charsmap
+        return N.Precompiled(table) if table else N.Nmt()
 
     # XLM-R: ids moved, Metaspace with and without a split at blanks before it.
     model = spm(model_type="unigram", vocab_size=600)
@@ -287,12 +292,15 @@ NORMALIZERS = [
 PRETOKENIZERS = [
     {"type": "BertPreTokenizer"}, {"type": "Whitespace"}, {"type": "WhitespaceSplit"}, {"type": "Punctuation", "behavior": "Isolated"}, {"type": "Punctuation", "behavior": "MergedWithNext"},
     {"type": "Digits", "individual_digits": True}, {"type": "Digits", "individual_digits": False}, {"type": "CharDelimiterSplit", "delimiter": "e"},
-    {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "first", "split": True}, {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": False},
+    {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always", "split": True}, {"type": "Metaspace", "replacement": "▁", "prepend_scheme": "never", "split": False},
     {"type": "Split", "pattern": {"Regex": r"\w+|[^\w\s]+"}, "behavior": "Isolated", "invert": False}, {"type": "Split", "pattern": {"Regex": r"(?<=\p{L})\p{N}|[A-Z](?=[a-z])"}, "behavior": "MergedWithPrevious", "invert": False},
     {"type": "Split", "pattern": {"Regex": r"\s+(?!\S)|\s+"}, "behavior": "Removed", "invert": False}, {"type": "Split", "pattern": {"String": " "}, "behavior": "Contiguous", "invert": True},
     {"type": "Sequence", "pretokenizers": []}, {"type": "Sequence", "pretokenizers": [{"type": "Sequence", "pretokenizers": []}, {"type": "WhitespaceSplit"}]},
 ]
 ADDED = ["foo", "New York", "\n", "  ", "<think>", "é", "ß", "[X]", "ing", "人", "▁the", "E", "<|tool|>", " x"]
+
+
+PLAIN = {"single_word": False, "lstrip": False, "rstrip": False, "normalized": False, "special": True}
 
 
 def flags(r, special=None):
@@ -361,7 +369,7 @@ def folder(base, r):
         config["tokenizer_class"] = cls
     for role, name in roles.items():
         if r.random() < 0.6 or cls == "MPNetTokenizer":
-            config[role] = name if r.random() < 0.7 else {"__type": "AddedToken", "content": name, **flags(r, True)}
+            config[role] = name if r.random() < 0.7 else {"__type": "AddedToken", "content": name, **(flags(r, True) if whole else PLAIN)}
     arguments = {
         "wordpiece": {"do_lower_case": (True, False), "strip_accents": (None, True, False), "tokenize_chinese_chars": (True, False)},
         "bytelevel": {"add_prefix_space": (True, False)}, "xlmr": {"add_prefix_space": (True, False)},
@@ -386,7 +394,7 @@ def folder(base, r):
     if r.random() < 0.12 and not (kind == "t5" and not whole):
         config["additional_special_tokens"] = r.sample(ADDED, r.randrange(3))
     if r.random() < 0.2:
-        files["special_tokens_map.json"] = json.dumps({role: name if r.random() < 0.5 else {"content": name, **{k: v for k, v in flags(r, True).items() if k != "special"}} for role, name in roles.items()}).encode()
+        files["special_tokens_map.json"] = json.dumps({role: name if r.random() < 0.5 else {"content": name, **{k: v for k, v in (flags(r, True) if whole else PLAIN).items() if k != "special"}} for role, name in roles.items()}).encode()
     if r.random() < 0.1 and whole:
         files["added_tokens.json"] = json.dumps({a["content"]: a["id"] for a in t["added_tokens"] if r.random() < 0.8}).encode()
     if whole:
@@ -456,12 +464,32 @@ def types_fit(got, wanted, decoder):
     return (got["types"] or []) in given if given else len(same) < len(wanted) or not any(got["types"] or [])
 
 
+def record(n, base, files, list_, loaded):
+    """A folder for --write: what its base does not have, and the results that are right."""
+    t = json.loads(files["tokenizer.json"]) if "tokenizer.json" in files else None
+    if t:
+        del t["model"]
+    wanted = []
+    for i in range(len(list_)):
+        results = [w["results"][i] for w in loaded]
+        if len({json.dumps(x.get("ids")) for x in results}) > 1 and loaded[0].get("plain"):
+            results.append({**loaded[0]["plain"][i], "types": None})
+        right = []
+        for x in results:
+            r = {"ids": x["ids"], "types": x["types"]} if "ids" in x else {"error": True}
+            if r not in right:
+                right.append(r)
+        wanted.append(right)
+    return {"base": n, "tokenizer": t, "files": {name: data.decode() for name, data in files.items() if name != "tokenizer.json" and name not in base[2]}, "cases": list_, "wanted": wanted}
+
+
 def main():
     a = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     a.add_argument("--older", help="a Python with transformers 4.57")
     a.add_argument("--jobs", type=int, default=2500)
     a.add_argument("--seed", type=int, default=1)
     a.add_argument("--keep", help="a folder for those that differ")
+    a.add_argument("--write", help="a file for folders, texts and the library's results, which go test compares")
     a.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)
     o = a.parse_args()
     if o.serve:
@@ -470,16 +498,18 @@ def main():
     subprocess.run(["go", "build", "-o", work / "worker", "./bench/tokenizer_worker"], cwd=HERE.parent, check=True)
     names = ["winnow", "newer"] + (["older"] if o.older else [])
     workers = [Worker(work / "worker"), Worker(sys.executable, __file__, "--serve")] + ([Worker(o.older, __file__, "--serve")] if o.older else [])
-    bases = trained()
+    bases = trained(small=o.write)
+    written = []
     count, reasons, differences = collections.Counter(), collections.Counter(), 0
     for n in range(o.jobs):
         r = random.Random(o.seed * 1000003 + n)
-        files, cls, special = folder(r.choice(bases), r)
+        base = r.randrange(len(bases))
+        files, cls, special = folder(bases[base], r)
         d = work / f"job{n}"
         d.mkdir()
         for name, data in files.items():
             (d / name).write_bytes(data)
-        list_ = cases(r, special)
+        list_ = cases(r, special)[: 10 if o.write else None]
         job = json.dumps({"dir": str(d), "cases": list_, "file": True}) + "\n"
         for w in workers:
             w.send(job)
@@ -520,6 +550,8 @@ def main():
                         print("decoded", n, cls, json.dumps([got["results"][i]] + results, ensure_ascii=False)[:600])
                         shutil.copytree(d, pathlib.Path(o.keep) / f"job{n}", dirs_exist_ok=True)
             differences += len(bad)
+            if o.write and not bad:
+                written.append(record(base, bases[base], files, list_, loaded))
             if bad:
                 i = bad[0]
                 print(f"job {n} ({cls}, {', '.join(sorted(files))}): {len(bad)} differ")
@@ -534,6 +566,10 @@ def main():
         shutil.rmtree(d)
         if n % 250 == 249:
             print(f"{n + 1} folders, {count['comparisons']} comparisons, {differences} differences", flush=True)
+    if o.write:
+        with gzip.GzipFile(o.write, "wb", 9, mtime=0) as f:
+            vocabularies = [{"model": t["model"], "files": {name: base64.b64encode(data).decode() for name, data in files.items()}} for _, t, files in bases]
+            f.write(json.dumps({"bases": vocabularies, "folders": written}, separators=(",", ":")).encode())
     for w in workers:
         w.p.stdin.close()
     shutil.rmtree(work)

@@ -317,7 +317,10 @@ func link(blob, path string) error {
 	if have, err := os.Readlink(path); err == nil && have == target {
 		return nil
 	}
-	// By way of another name, so that path is never missing in between.
+	if os.Symlink(target, path) == nil {
+		return nil
+	}
+	// What is there is replaced by way of another name, so that it is never missing.
 	tmp := fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32())
 	if os.Symlink(target, tmp) != nil {
 		return os.Rename(blob, path)

@@ -380,18 +380,25 @@ func (b *bpeBuilder) scoreMerges(scores []float32, usable func(i int) bool) {
 			rank++
 			last = scores[i]
 		}
-		text := m.pieces.at(i)
-		for cut := range string(text) {
-			if cut == 0 {
-				continue
-			}
-			left := m.pieces.find(text[:cut])
-			if left < 0 || !usable(left) {
-				continue
-			}
-			if right := m.pieces.find(text[cut:]); right >= 0 && usable(right) {
-				b.merges = append(b.merges, bpeMerge{m.idOf(left), m.idOf(right), m.idOf(i), rank})
-			}
+		b.cuts(i, usable, func() uint32 { return rank })
+	}
+}
+
+// cuts makes a merge, with its rank, of each way to cut the i-th piece into two
+// that are usable.
+func (b *bpeBuilder) cuts(i int, usable func(i int) bool, rank func() uint32) {
+	m := b.m
+	text := m.pieces.at(i)
+	for cut := range string(text) {
+		if cut == 0 {
+			continue
+		}
+		left := m.pieces.find(text[:cut])
+		if left < 0 || !usable(left) {
+			continue
+		}
+		if right := m.pieces.find(text[cut:]); right >= 0 && usable(right) {
+			b.merges = append(b.merges, bpeMerge{m.idOf(left), m.idOf(right), m.idOf(i), rank()})
 		}
 	}
 }

@@ -28,6 +28,7 @@ type configuration struct {
 	order      map[string]int  // where the keys of the files stand
 	args       *arguments      // of the class, once it is known
 	pieces     []any           // tokens of a SentencePiece model that are no text
+	rawTokens  bool            // listed tokens are not looked for in normalised text
 	whole      bool            // there is a tokenizer.json
 	files      map[string]string
 
@@ -369,6 +370,7 @@ func (c *configuration) addedTokensDecoder(v any) []addedToken {
 		value, _ := c.tokenValue(m, field+"."+id)
 		token := value.added(false)
 		token.id = int32(n)
+		token.normalized = token.normalized && !c.rawTokens
 		tokens = append(tokens, token)
 	}
 	return tokens
@@ -479,14 +481,14 @@ func (c *configuration) contradicts(key string, have bool) bool {
 	return c.args.values[key] != nil && c.flag(key, have) != have
 }
 
-// integer reads an argument that is a count.
-func (c *configuration) integer(key string, absent int) int {
-	if _, ok := c.config[key]; !ok {
+// integer reads an argument that is a number up to limit.
+func (c *configuration) integer(key string, absent, limit int) int {
+	if _, ok := c.args.values[key]; !ok {
 		return absent
 	}
-	v, ok := c.config[key].(float64)
-	if !ok || v < 0 || v > 1<<24 || v != float64(int(v)) {
-		c.l.fail(key, describe(c.config[key]), "an integer from 0 to 16777216")
+	v, ok := c.args.values[key].(float64)
+	if !ok || v < 0 || v > float64(limit) || v != float64(int(v)) {
+		c.l.fail(key, describe(c.args.values[key]), fmt.Sprintf("an integer from 0 to %d", limit))
 		return absent
 	}
 	return int(v)

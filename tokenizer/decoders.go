@@ -10,8 +10,19 @@ import (
 type decoderSequence []decoder
 
 func (s decoderSequence) decode(pieces []string) []string {
+	size := 0
+	for _, p := range pieces {
+		size += len(p)
+	}
 	for _, d := range s {
+		now := 0
 		pieces = d.decode(pieces)
+		for _, p := range pieces {
+			now += len(p)
+		}
+		if now > bound(size) { // as in normalizerSequence
+			break
+		}
 	}
 	return pieces
 }

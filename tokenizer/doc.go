@@ -7,8 +7,10 @@
 //     with the models WordPiece, Unigram and BPE and the normalizers,
 //     pre-tokenizers, post-processors and decoders that go with them;
 //   - FromDir: a directory with tokenizer.json, or with the older vocab.txt,
-//     sentencepiece.bpe.model, spm.model, tokenizer.model, or vocab.json and
-//     merges.txt, and tokenizer_config.json beside them;
+//     sentencepiece.bpe.model, spm.model, spiece.model, tokenizer.model, or
+//     vocab.json and merges.txt, and with tokenizer_config.json and its kin,
+//     which say as much as the library's tokenizer classes make of them
+//     (docs/tokenizers.md);
 //   - FromGGUF: the metadata of a GGUF file (tokenizer.ggml.model bert, t5, gpt2
 //     or llama).
 //
@@ -42,5 +44,7 @@
 // proportion to its size. A file that breaks its format gives an error that
 // names the file, the field and what was found there (errors.Is:
 // fault.ErrFormat); a part that the package does not know gives
-// fault.ErrUnsupported with its name.
+// fault.ErrUnsupported with its name. What only shows on a text, a regular
+// expression that takes too long or a normalizer that makes too much of it, is
+// told by Err and by every later Pair.
 package tokenizer

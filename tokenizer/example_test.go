@@ -48,8 +48,8 @@ func ExampleTokenizer_EncodePair() {
 		log.Fatal(err)
 	}
 	var e tokenizer.Encoding
-	for _, max := range []int{0, 10} {
-		if err := tok.EncodePair(&e, "what is ranking?", "an order.", max, tokenizer.OnlySecond); err != nil {
+	for _, limit := range []int{0, 10} {
+		if err := tok.EncodePair(&e, "what is ranking?", "an order.", limit, tokenizer.OnlySecond); err != nil {
 			log.Fatal(err)
 		}
 		fmt.Println(e.IDs, e.Types)

@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/binary"
 	"encoding/json"
+	"fmt"
 	"math"
 	"slices"
 	"strings"
@@ -250,6 +251,25 @@ func FuzzReader(f *testing.F) {
 		w, _ := json.Marshal(want)
 		if string(g) != string(w) {
 			t.Fatalf("%q: %s, expected %s", data, g, w)
+		}
+	})
+}
+
+// FuzzConfiguration reads damaged files beside a tokenizer.json.
+func FuzzConfiguration(f *testing.F) {
+	f.Add(`{"tokenizer_class":"BertTokenizer","do_lower_case":true,"mask_token":{"__type":"AddedToken","content":"[X]"}}`, `{"pad_token":"b"}`, `{"c":9}`, `{"model_type":"bert"}`, "A b [X]")
+	f.Add(`{"added_tokens_decoder":{"7":{"content":"y"}},"additional_special_tokens":["z"],"truncation_side":"left"}`, `[]`, ``, `{`, "y z")
+	f.Add(`{"tokenizer_class":"T5Tokenizer","extra_ids":3,"image_token":"i","extra_special_tokens":{"j":"k"}}`, `{}`, `{}`, `{}`, "i k")
+	whole := fmt.Sprintf(wordPieces, "null", "null")
+	f.Fuzz(func(t *testing.T, config, special, added, model, text string) {
+		c, err := newConfiguration("", map[string]string{configFile: config, specialFile: special, addedFile: added, modelFile: model})
+		if err != nil {
+			return
+		}
+		if tok, err := c.fromWhole("tokenizer.json", []byte(whole)); err == nil {
+			exercise(t, tok, text)
+			tok.Trim(8)
+			exercise(t, tok, text)
 		}
 	})
 }

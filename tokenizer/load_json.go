@@ -22,7 +22,7 @@ func FromJSON(path string, data []byte) (*Tokenizer, error) {
 // alone.
 func fromJSON(path string, data []byte, c *configuration) (*Tokenizer, error) {
 	t := &Tokenizer{pad: -1}
-	l := loader{path: path}
+	l := loader{path: path, trouble: &t.trouble}
 	if uint64(len(data)) > math.MaxUint32 {
 		l.fail("", fmt.Sprintf("a text of %d bytes", len(data)), "less than 4 GiB")
 		return nil, l.err
@@ -167,8 +167,9 @@ func (r *jsonReader) modelKind() string {
 // A loader reads the small parts of a tokenizer.json from their trees. Its
 // first error sticks.
 type loader struct {
-	path string
-	err  error
+	path    string
+	err     error
+	trouble *trouble // of the tokenizer that is read
 }
 
 func (l *loader) keep(err error) {
@@ -273,12 +274,15 @@ func (l *loader) pattern(m map[string]any, field, key string) pattern {
 		return literal(s)
 	}
 	if s, ok := p["Regex"].(string); ok && len(p) == 1 {
-		re, err := compilePattern(s)
+		p, err := compilePattern(s)
 		if err != nil {
 			l.fail(field+"."+key, fmt.Sprintf("the regular expression %q: %v", s, err), "")
 			return literal("")
 		}
-		return re
+		if re, ok := p.(*regex); ok {
+			re.trouble = l.trouble
+		}
+		return p
 	}
 	l.fail(field+"."+key, describe(m[key]), `{"String": …} or {"Regex": …}`)
 	return literal("")

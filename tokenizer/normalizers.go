@@ -6,7 +6,8 @@ import (
 	"unicode/utf8"
 )
 
-// A normalizerSequence runs its members one after another.
+// A normalizerSequence runs its members one after another, until they make out
+// of bounds much of a text.
 type normalizerSequence []normalizer
 
 // flat takes the sequences in a sequence apart; nil is an empty one.
@@ -31,14 +32,30 @@ func (s normalizerSequence) flat() normalizer {
 func (s normalizerSequence) normalize(dst, text []byte, head bool) ([]byte, bool) {
 	b := buffers.Get().(*[2][]byte)
 	defer buffers.Put(b)
+	limit := bound(len(text)) // whoever asked sees that it is too much
 	for i, n := range s {
 		if i == len(s)-1 {
+			if w, ok := n.(widening); ok {
+				return w.widen(dst, text, head, limit)
+			}
 			return n.normalize(dst, text, head)
 		}
-		b[i&1], head = n.normalize(b[i&1][:0], text, head)
-		text = b[i&1]
+		if w, ok := n.(widening); ok {
+			b[i&1], head = w.widen(b[i&1][:0], text, head, limit)
+		} else {
+			b[i&1], head = n.normalize(b[i&1][:0], text, head)
+		}
+		if text = b[i&1]; len(text) > limit {
+			break
+		}
 	}
 	return append(dst, text...), head
+}
+
+// A widening normalizer can make a text as much longer as its file says.
+type widening interface {
+	// widen is normalize; it stops once it has appended more than limit bytes.
+	widen(dst, text []byte, head bool, limit int) ([]byte, bool)
 }
 
 // A bertNormalizer does what BERT's basic tokenizer does to a text.
@@ -291,11 +308,19 @@ type replace struct {
 }
 
 func (n replace) normalize(dst, text []byte, head bool) ([]byte, bool) {
+	return n.widen(dst, text, head, bound(len(text)))
+}
+
+func (n replace) widen(dst, text []byte, head bool, limit int) ([]byte, bool) {
 	if len(text) == 0 {
 		return dst, head // not even a pattern that matches nothing matches here
 	}
 	done := 0
+	limit += len(dst)
 	forEachMatch(n.pattern, text, func(start, end int) {
+		if len(dst) > limit {
+			return
+		}
 		if start == 0 && (n.content == "" || utf8.RuneCountInString(view(text[:end])) > 1) {
 			head = false
 		}

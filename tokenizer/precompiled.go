@@ -116,7 +116,12 @@ func (n *precompiled) appendReplacement(dst []byte, at int32) []byte {
 }
 
 func (n *precompiled) normalize(dst, text []byte, head bool) ([]byte, bool) {
-	for i := 0; i < len(text); {
+	return n.widen(dst, text, head, bound(len(text)))
+}
+
+func (n *precompiled) widen(dst, text []byte, head bool, limit int) ([]byte, bool) {
+	limit += len(dst)
+	for i := 0; i < len(text) && len(dst) <= limit; {
 		run := i
 		for r, size := utf8.DecodeRune(text[i:]); n.loner(r); {
 			if i+size == len(text) {

@@ -8,8 +8,11 @@ import (
 type preTokenizerSequence []preTokenizer
 
 func (s preTokenizerSequence) preTokenize(w *words) {
+	limit := bound(len(w.text)) // as in normalizerSequence
 	for _, p := range s {
-		p.preTokenize(w)
+		if p.preTokenize(w); len(w.text) > limit {
+			return
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -31,6 +32,7 @@ type builder struct {
 	path     string
 	charsmap normalizer // SentencePiece's table of characters; nil: none
 	list     *tokenList
+	anew     bool // the stages are the class's, not those of tokenizer.json
 }
 
 // restage makes the stages anew, as the class does, if they are not what its
@@ -38,6 +40,7 @@ type builder struct {
 func (b *builder) restage(contradicts bool) {
 	if contradicts {
 		b.class.stages(b)
+		b.anew = true
 	}
 }
 
@@ -83,15 +86,14 @@ func (c *configuration) complete(path string, t *Tokenizer, file []addedToken, f
 			b.charsmap = table
 		}
 	}
-	anew := !framed && c.class.kind == t.Kind() // the file is not whole
 	switch {
-	case anew:
-		c.class.stages(b)
+	case !framed && c.class.kind == t.Kind(): // the file is not whole
+		b.restage(true)
 	case c.class.adjust != nil:
 		c.class.adjust(b)
 	}
 	t.added.add(t.model, b.list.missing(t, true)...)
-	if anew {
+	if b.anew {
 		b.addPlain()
 	}
 	if !framed || c.class.reframes || c.appendsEnd() {
@@ -192,6 +194,17 @@ func (b *builder) around(ids map[string]int32, single, pair string) {
 	}
 }
 
+// twoTypes puts [CLS] and [SEP] around texts and the type 1 on the second. The
+// arguments are their ids where they were taken away.
+func (b *builder) twoTypes(cls, sep int32) {
+	b.around(map[string]int32{"cls": b.id("cls_token", cls), "sep": b.id("sep_token", sep)}, "cls A sep", "cls A sep B:1 sep:1")
+}
+
+// twoSeps is twoTypes with two [SEP] between the texts instead of types.
+func (b *builder) twoSeps(cls, sep int32) {
+	b.around(map[string]int32{"cls": b.id("cls_token", cls), "sep": b.id("sep_token", sep)}, "cls A sep", "cls A sep sep B sep")
+}
+
 // frameMarks puts the tokens that begin and end a text around texts, if the
 // configuration asks for them. Beside a tokenizer.json the library passes over
 // what it says.
@@ -247,9 +260,7 @@ var bertClass = &tokenizerClass{
 	model:  wordPieceModel,
 	stages: bertStages,
 	adjust: adjustBert,
-	frame: func(b *builder) {
-		b.around(map[string]int32{"cls": b.id("cls_token", 2), "sep": b.id("sep_token", 3)}, "cls A sep", "cls A sep B:1 sep:1")
-	},
+	frame:  func(b *builder) { b.twoTypes(2, 3) },
 }
 
 var distilBertClass = func() *tokenizerClass {
@@ -265,9 +276,7 @@ var mpnetClass = &tokenizerClass{
 	model:  wordPieceModel,
 	stages: bertStages,
 	adjust: adjustBert,
-	frame: func(b *builder) {
-		b.around(map[string]int32{"cls": b.id("cls_token", 0), "sep": b.id("sep_token", 2)}, "cls A sep", "cls A sep sep B sep")
-	},
+	frame:  func(b *builder) { b.twoSeps(0, 2) },
 }
 
 // byteLevelStages are those of GPT-2 and its kin.
@@ -291,9 +300,7 @@ var robertaClass = &tokenizerClass{
 		{"unk_token", "<unk>"}, {"pad_token", "<pad>"}, {"mask_token", "<mask>"}},
 	stages: byteLevelStages,
 	adjust: adjustByteLevel,
-	frame: func(b *builder) {
-		b.around(map[string]int32{"cls": b.id("cls_token", -1), "sep": b.id("sep_token", -1)}, "cls A sep", "cls A sep sep B sep")
-	},
+	frame:  func(b *builder) { b.twoSeps(-1, -1) },
 }
 
 var debertaClass = &tokenizerClass{
@@ -302,9 +309,7 @@ var debertaClass = &tokenizerClass{
 		{"unk_token", "[UNK]"}, {"pad_token", "[PAD]"}, {"mask_token", "[MASK]"}},
 	stages: byteLevelStages,
 	adjust: adjustByteLevel,
-	frame: func(b *builder) {
-		b.around(map[string]int32{"cls": b.id("cls_token", -1), "sep": b.id("sep_token", -1)}, "cls A sep", "cls A sep sep B sep")
-	},
+	frame:  func(b *builder) { b.twoSeps(-1, -1) },
 }
 
 var gpt2Class = &tokenizerClass{
@@ -479,7 +484,7 @@ var t5Class = &tokenizerClass{
 }
 
 // extraIDs is how many tokens T5 has to stand for gaps in a text.
-func (c *configuration) extraIDs() int { return c.integer("extra_ids", 100) }
+func (c *configuration) extraIDs() int { return c.integer("extra_ids", 100, 1<<16) }
 
 var albertClass = &tokenizerClass{
 	name: "AlbertTokenizer", file: "spiece.model", kind: "Unigram", maskStrips: true,
@@ -504,9 +509,7 @@ var albertClass = &tokenizerClass{
 		b.t.normalizer = list
 		b.wordMarks(b.prefixScheme())
 	},
-	frame: func(b *builder) {
-		b.around(map[string]int32{"cls": b.id("cls_token", -1), "sep": b.id("sep_token", -1)}, "cls A sep", "cls A sep B:1 sep:1")
-	},
+	frame: func(b *builder) { b.twoTypes(-1, -1) },
 }
 
 var debertaV2Class = &tokenizerClass{
@@ -518,7 +521,7 @@ var debertaV2Class = &tokenizerClass{
 			if id := u.number(c.spelling("unk_token")); id >= 0 && u.scores[id] == 0 {
 				return id
 			}
-			return int64(c.integer("unk_id", 1))
+			return int64(c.integer("unk_id", 1, math.MaxInt32))
 		}
 	},
 	adjust: func(b *builder) {
@@ -553,7 +556,5 @@ var debertaV2Class = &tokenizerClass{
 		}
 		b.t.decoder = metaspaceDecoder{'▁', true}
 	},
-	frame: func(b *builder) {
-		b.around(map[string]int32{"cls": b.id("cls_token", 0), "sep": b.id("sep_token", 0)}, "cls A sep", "cls A sep B:1 sep:1")
-	},
+	frame: func(b *builder) { b.twoTypes(0, 0) },
 }

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"errors"
+	"slices"
 	"sync"
 )
 
@@ -11,14 +12,16 @@ import (
 // the properties of Unicode 16. Groups are not remembered, so there are no
 // back-references. (?i) equates single characters only: ß is not ss.
 //
-// Matching ends in time proportional to the text: once a search backtracks too
-// much it notes the states that failed and never enters them again; where that
-// is not enough it gives up, which counts as no match.
+// Once a search backtracks much it notes the states that failed and never enters
+// them again, so that it ends in time proportional to the text. What can still
+// take longer, a lookahead over all of the text at each of its characters, ends
+// in trouble: the tokenizer's error.
 type regex struct {
-	code  []reInst
-	memos int32 // states that memory of failures is kept of; 0 if it would be wrong
-	slots int   // marks of opMark
-	pool  sync.Pool
+	code    []reInst
+	memos   int32 // states that memory is kept of at each position
+	slots   int   // marks of opMark
+	trouble *trouble
+	pool    sync.Pool
 }
 
 // compilePattern compiles a regular expression of Oniguruma's syntax. Those of
@@ -35,14 +38,11 @@ func compileRegex(expr string) (*regex, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := reCompiler{re: &regex{}, memo: true}
+	c := reCompiler{re: &regex{}}
 	c.node(n)
 	c.emit(reInst{op: opAccept})
 	if c.tooLarge {
 		return nil, errors.New("an expression of more than 100000 steps, which is not supported")
-	}
-	if !c.memo {
-		c.re.memos = 0
 	}
 	return c.re, nil
 }
@@ -95,14 +95,23 @@ type reInst struct {
 	set      *runeSet
 	x, y     int32
 	min, max int32 // characters; max -1: no limit
-	memo     int32 // which column of the memory of failures, -1: none
+
+	// memo is the first of the instruction's columns in the memory of states, -1
+	// if it has none. There is one more than there are turns around it that end
+	// the loop if they match nothing (marks, the outermost first): whether a
+	// state fails depends on how many of these turns have matched something.
+	memo  int32
+	marks []int32
 }
 
-const maxCode = 100000
+const (
+	maxCode  = 100000
+	maxMemos = 4 * maxCode
+)
 
 type reCompiler struct {
 	re       *regex
-	memo     bool
+	marks    []int32 // slots of the turns that are being compiled
 	tooLarge bool
 }
 
@@ -112,9 +121,16 @@ func (c *reCompiler) emit(in reInst) int32 {
 		return 0
 	}
 	in.memo = -1
-	if in.op == opSplit || in.op == opLoop && in.max < 0 && !in.lazy {
+	switch {
+	case in.op == opLook: // whether it is known to match, and not to
 		in.memo = c.re.memos
-		c.re.memos++
+		c.re.memos += 2
+	case in.op == opSplit || in.op == opLoop && in.max < 0 && !in.lazy:
+		in.memo, in.marks = c.re.memos, slices.Clone(c.marks)
+		c.re.memos += int32(len(c.marks)) + 1
+	}
+	if c.re.memos > maxMemos {
+		c.tooLarge = true
 	}
 	c.re.code = append(c.re.code, in)
 	return int32(len(c.re.code) - 1)
@@ -153,8 +169,7 @@ func (c *reCompiler) node(n *reNode) {
 		c.repeat(n)
 	case reAtomic:
 		at := c.emit(reInst{op: opAtomic})
-		c.node(n.subs[0])
-		c.emit(reInst{op: opAccept})
+		c.inner(n.subs[0])
 		c.re.code[at].y = c.here()
 	case reLookahead, reLookbehind:
 		in := reInst{op: opLook, negated: n.negated}
@@ -162,15 +177,22 @@ func (c *reCompiler) node(n *reNode) {
 			in.behind = true
 			low, high := n.subs[0].width()
 			in.min, in.max = int32(min(low, 1<<30)), int32(min(high, 1<<30))
-			c.memo = false // whether a state fails depends on where the match has to end
 		}
 		at := c.emit(in)
-		c.node(n.subs[0])
-		c.emit(reInst{op: opAccept})
+		c.inner(n.subs[0])
 		c.re.code[at].y = c.here()
 	case reLineStart, reLineEnd, reTextStart, reTextEnd, reTextEndLine, reWordEdge:
 		c.emit(reInst{op: opAssert, assert: n.kind, negated: n.negated})
 	}
+}
+
+// inner compiles an expression that is matched by itself.
+func (c *reCompiler) inner(n *reNode) {
+	marks := c.marks
+	c.marks = nil
+	c.node(n)
+	c.marks = marks
+	c.emit(reInst{op: opAccept})
 }
 
 func (c *reCompiler) repeat(n *reNode) {
@@ -201,11 +223,12 @@ func (c *reCompiler) repeat(n *reNode) {
 		split := branch()
 		moved := int32(-1)
 		if low == 0 { // a turn that matches nothing is the last one
-			c.memo = false // whether a state fails depends on where the turn began
 			slot := int32(c.re.slots)
 			c.re.slots++
 			c.emit(reInst{op: opMark, x: slot})
+			c.marks = append(c.marks, slot)
 			c.node(body)
+			c.marks = c.marks[:len(c.marks)-1]
 			moved = c.emit(reInst{op: opMoved, x: slot})
 		} else {
 			c.node(body)

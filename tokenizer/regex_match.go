@@ -12,9 +12,12 @@ type reMatcher struct {
 	steps int
 	limit int // of steps
 
-	memo    []uint64 // states known to fail: bit memo + position × memos
-	memoBuf []uint64
-	stopped bool // the limit was reached
+	// memo are the states that are known, by pages of positions: bit memo +
+	// position in the page × memos. It is nil until there were many steps.
+	memo    [][]uint64
+	behind  map[uint64]struct{} // the same within a lookbehind: position << 32 + memo
+	held    int                 // bytes of both, about
+	stopped bool                // the limit was reached
 }
 
 // A reFrame is a way back: what to try when what was tried last has failed.
@@ -36,10 +39,12 @@ const (
 )
 
 const (
-	memoAfter  = 64  // steps a byte before failures are remembered
-	giveUp     = 512 // steps a byte before the search ends
-	stepsFree  = 1 << 20
-	maxMemoLen = 1 << 26 / 64 // words
+	memoAfter = 64      // steps a byte before failures are remembered
+	giveUp    = 512     // steps a byte before the search ends in trouble,
+	stepsFree = 1 << 27 // and those that there are for any text
+	memoSteps = 1 << 24 // steps before failures are remembered whatever the text
+	memoPage  = 64      // positions
+	memoFree  = 1 << 26 // bytes of memory before the search ends in trouble
 )
 
 // begin sets m to search text.
@@ -47,8 +52,8 @@ func (m *reMatcher) begin(text []byte) {
 	m.text = text
 	m.need = -1
 	m.steps = 0
-	m.limit = memoAfter*len(text) + 4096
-	m.memo = nil
+	m.limit = min((memoAfter+len(m.re.code))*len(text), memoSteps) + 4096
+	m.memo, m.behind, m.held = nil, nil, 0
 	m.stopped = false
 }
 
@@ -60,9 +65,11 @@ func (m *reMatcher) find(from int) (start, end int, ok bool) {
 			return from, int(end), true
 		}
 		if m.stopped {
-			if m.memo == nil && m.remember() {
+			if m.memo == nil {
+				m.remember()
 				continue
 			}
+			m.re.trouble.set("a regular expression of the tokenizer takes too many steps on a text")
 			break
 		}
 		_, n := m.next(int32(from))
@@ -71,34 +78,67 @@ func (m *reMatcher) find(from int) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// remember begins to note the states that fail, or else grants the last steps.
-// It is false if there have been enough of them.
-func (m *reMatcher) remember() bool {
-	if m.steps > stepsFree+giveUp*len(m.text) {
-		return false
-	}
+// remember begins to note the states that fail.
+func (m *reMatcher) remember() {
 	m.stopped = false
 	m.limit = stepsFree + giveUp*len(m.text)
-	n := (int(m.re.memos)*(len(m.text)+1) + 63) / 64
-	if n == 0 || n > maxMemoLen {
-		return true
-	}
-	if cap(m.memoBuf) < n {
-		m.memoBuf = make([]uint64, n)
-	}
-	m.memo = m.memoBuf[:n]
-	clear(m.memo)
-	return true
+	m.memo = make([][]uint64, len(m.text)/memoPage+1)
 }
 
-func (m *reMatcher) failed(memo, pos int32) bool {
-	i := int(pos)*int(m.re.memos) + int(memo)
-	return m.memo[i>>6]>>(i&63)&1 != 0
+// column is the place of a state in the memory: the instruction's, and how many
+// of the turns around it have matched something. Turns lie in each other, so
+// these are the outer ones.
+func (m *reMatcher) column(in *reInst, pos int32) int32 {
+	moved := int32(0)
+	for _, slot := range in.marks {
+		if m.slots[slot] == pos {
+			break
+		}
+		moved++
+	}
+	return in.memo + moved
 }
 
-func (m *reMatcher) noteFailed(memo, pos int32) {
-	i := int(pos)*int(m.re.memos) + int(memo)
-	m.memo[i>>6] |= 1 << (i & 63)
+// known says whether a state is in the memory.
+func (m *reMatcher) known(memo, pos int32) bool {
+	if m.need >= 0 {
+		_, ok := m.behind[uint64(pos)<<32|uint64(memo)]
+		return ok
+	}
+	page := m.memo[pos/memoPage]
+	if page == nil {
+		return false
+	}
+	i := int(pos%memoPage)*int(m.re.memos) + int(memo)
+	return page[i>>6]>>(i&63)&1 != 0
+}
+
+// note puts a state into the memory.
+func (m *reMatcher) note(memo, pos int32) {
+	if m.need >= 0 {
+		m.behind[uint64(pos)<<32|uint64(memo)] = struct{}{}
+		m.hold(32)
+		return
+	}
+	page := &m.memo[pos/memoPage]
+	if *page == nil {
+		*page = make([]uint64, m.re.memos*memoPage/64+1)
+		m.hold(8 * len(*page))
+	}
+	i := int(pos%memoPage)*int(m.re.memos) + int(memo)
+	(*page)[i>>6] |= 1 << (i & 63)
+}
+
+// hold counts bytes of memory.
+func (m *reMatcher) hold(n int) {
+	if m.held += n; m.held > memoFree+memoPage*len(m.text) {
+		m.stopped = true
+	}
+}
+
+// remembers says whether the states of in are noted.
+func (m *reMatcher) remembers(in *reInst) bool {
+	return m.memo != nil && in.memo >= 0 && (m.need < 0 || m.behind != nil)
 }
 
 // next is the character at pos and its length, 0 at the end.
@@ -166,12 +206,13 @@ func (m *reMatcher) run(pc, pos int32) (end int32, ok bool) {
 					continue
 				}
 			}
-			if m.memo != nil {
-				if m.failed(in.memo, pos) {
+			if m.remembers(in) {
+				memo := m.column(in, pos)
+				if m.known(memo, pos) {
 					fails = true
 					break
 				}
-				m.push(frameFailed, in.memo, pos, 0)
+				m.push(frameFailed, memo, pos, 0)
 			}
 			m.push(frameTry, in.y, pos, 0)
 			pc = x
@@ -196,7 +237,7 @@ func (m *reMatcher) run(pc, pos int32) (end int32, ok bool) {
 				fails = true
 			}
 		case opLook:
-			fails = m.look(in, pc, pos) == in.negated
+			fails = m.looks(in, pc, pos) == in.negated
 			pc = in.y
 		case opAssert:
 			fails = m.assert(in.assert, pos) == in.negated
@@ -226,8 +267,8 @@ func (m *reMatcher) backtrack(base int) (pc, pos int32, ok bool) {
 			m.stack = m.stack[:top]
 			return pc, pos, true
 		case frameGreedy:
-			if m.memo != nil && m.re.code[f.pc].memo >= 0 {
-				m.noteFailed(m.re.code[f.pc].memo, f.pos)
+			if in := &m.re.code[f.pc]; m.remembers(in) {
+				m.note(m.column(in, f.pos), f.pos)
 			}
 			if f.pos <= f.low {
 				m.stack = m.stack[:top]
@@ -249,7 +290,7 @@ func (m *reMatcher) backtrack(base int) (pc, pos int32, ok bool) {
 		case frameSlot:
 			m.slots[f.pc] = f.pos
 		case frameFailed:
-			m.noteFailed(f.pc, f.pos)
+			m.note(f.pc, f.pos)
 		}
 		m.stack = m.stack[:top]
 	}
@@ -271,9 +312,9 @@ func (m *reMatcher) loop(in *reInst, pc, pos int32) (after int32, fails bool) {
 		return pos, false
 	}
 	low := pos
-	memo := m.memo != nil && in.memo >= 0
+	memo := m.remembers(in)
 	for in.max < 0 || count < in.max {
-		if memo && m.failed(in.memo, pos) {
+		if memo && m.known(m.column(in, pos), pos) {
 			// Nothing from here on matches, nor does stopping here.
 			if pos == low {
 				return pos, true
@@ -295,16 +336,47 @@ func (m *reMatcher) loop(in *reInst, pc, pos int32) (after int32, fails bool) {
 	return pos, false
 }
 
+// looks is look, with what is known of it.
+func (m *reMatcher) looks(in *reInst, pc, pos int32) bool {
+	if m.memo == nil {
+		return m.look(in, pc, pos)
+	}
+	need := m.need
+	m.need = -1 // what a look finds does not depend on where the match has to end
+	yes, no := m.known(in.memo, pos), m.known(in.memo+1, pos)
+	m.need = need
+	if yes || no {
+		return yes
+	}
+	yes = m.look(in, pc, pos)
+	if m.stopped {
+		return false
+	}
+	m.need = -1
+	if yes {
+		m.note(in.memo, pos)
+	} else {
+		m.note(in.memo+1, pos)
+	}
+	m.need = need
+	return yes
+}
+
 // look says whether the body of an opLook matches at pos, or up to it.
 func (m *reMatcher) look(in *reInst, pc, pos int32) bool {
-	need := m.need
-	defer func() { m.need = need }()
+	need, behind := m.need, m.behind
+	defer func() { m.need, m.behind = need, behind }()
 	if !in.behind {
 		m.need = -1
 		_, ok := m.run(pc+1, pos)
 		return ok
 	}
 	m.need = pos
+	if m.memo != nil {
+		held := m.held
+		m.behind = map[uint64]struct{}{}
+		defer func() { m.held = held }()
+	}
 	start := pos
 	for n := int32(0); n <= in.max; n++ {
 		if n >= in.min {

@@ -29,23 +29,9 @@ func (m *sentencePiece) bpe(path string, opts bpeOptions) (model, error) {
 // splitMerges makes a merge of each way to cut a piece into two that are usable,
 // in the order of the pieces.
 func (b *bpeBuilder) splitMerges(order []int, usable func(i int) bool) {
-	m := b.m
 	for _, i := range order {
-		text := m.pieces.at(i)
-		if m.pieces.find(text) != i {
-			continue
-		}
-		for cut := range string(text) {
-			if cut == 0 {
-				continue
-			}
-			left := m.pieces.find(text[:cut])
-			if left < 0 || !usable(left) {
-				continue
-			}
-			if right := m.pieces.find(text[cut:]); right >= 0 && usable(right) {
-				b.merges = append(b.merges, bpeMerge{m.idOf(left), m.idOf(right), m.idOf(i), uint32(len(b.merges))})
-			}
+		if b.m.pieces.find(b.m.pieces.at(i)) == i {
+			b.cuts(i, usable, func() uint32 { return uint32(len(b.merges)) })
 		}
 	}
 }
@@ -71,6 +57,7 @@ func (c *configuration) fromPieces(path string, m *sentencePiece) (*Tokenizer, e
 				renamed[int(token.id)] = token.content
 			}
 		}
+		c.rawTokens = m.dummyPrefix
 	}
 	for i, name := range names {
 		if _, ok := renamed[i]; !ok {

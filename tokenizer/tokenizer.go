@@ -26,6 +26,7 @@ type Tokenizer struct {
 	pad        int32            // -1: none
 	roles      map[string]int32 // "bos", "eos" …: what the configuration calls so
 	config     *configuration   // what stands beside the tokenizer.json, if anything
+	trouble    trouble
 	scratch    sync.Pool
 }
 
@@ -140,6 +141,9 @@ func (t *Tokenizer) Pair(e *Encoding, a, b []int32, limit int, how Truncation) e
 
 // PairSide is Pair with the side at which the texts are cut.
 func (t *Tokenizer) PairSide(e *Encoding, a, b []int32, limit int, how Truncation, side Side) error {
+	if err := t.Err(); err != nil {
+		return err
+	}
 	if limit > 0 {
 		budget := limit - t.pair.added
 		if budget < 0 {
@@ -191,6 +195,10 @@ func (t *Tokenizer) encode(dst []int32, text string, plain bool, s *scratch) []i
 		part, head := input[g.start:g.end], g.start == 0
 		if t.normalizer != nil {
 			s.normal, head = t.normalizer.normalize(s.normal[:0], part, head)
+			if len(s.normal) > bound(len(part)) {
+				t.trouble.set(tooLong)
+				return dst
+			}
 			part = s.normal
 		}
 		if t.added.normal.trie == nil {
@@ -221,6 +229,10 @@ func (t *Tokenizer) encodePlain(dst []int32, text []byte, head bool, s *scratch)
 	w.text, w.head = append(w.text[:0], text...), head
 	w.spans = append(w.spans[:0], span{0, int32(len(text))})
 	t.pre.preTokenize(w)
+	if len(w.text) > bound(len(text)) {
+		t.trouble.set(tooLong)
+		return dst
+	}
 	for _, p := range w.spans {
 		dst = t.model.encode(dst, w.text[p.start:p.end], s)
 	}
@@ -243,7 +255,15 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 	if t.decoder == nil {
 		return strings.Join(pieces, " ")
 	}
-	return strings.Join(t.decoder.decode(pieces), "")
+	size := 0
+	for _, p := range pieces {
+		size += len(p)
+	}
+	text := strings.Join(t.decoder.decode(pieces), "")
+	if len(text) > bound(size) {
+		t.trouble.set(tooLong)
+	}
+	return text
 }
 
 // Piece is the spelling of an id in the vocabulary, "" for an id that there is
