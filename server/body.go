@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"mime"
 	"net/http"
 	"os"
@@ -312,9 +313,9 @@ func (f fields) integer(name string, low, otherwise int) (int, error) {
 	number, ok := jsonNumber(f[name])
 	if !ok || number != float64(int64(number)) ||
 		number < float64(low) || number > maxInteger {
-		return 0, f.wrong(name, fmt.Sprintf("a whole number from %d to %d", low, maxInteger))
+		return 0, f.wrong(name, fmt.Sprintf("a whole number from %d to %d", low, int64(maxInteger)))
 	}
-	return int(number), nil
+	return int(min(number, math.MaxInt)), nil // less by one where int has 32 bits
 }
 
 // oneOf is one of the strings, or the first if it is absent. Capital letters

@@ -182,7 +182,7 @@ func (c *serveCommand) check() error {
 		{"--timeout", c.Timeout, 1, 1 << 30},
 		{"--shutdown-timeout", c.Shutdown, 0, 1 << 30},
 		{"--models-max", c.ModelsMax, 0, 1 << 16},
-		{"--queue-tokens", c.QueueTokens, 1, 1 << 40},
+		{"--queue-tokens", c.QueueTokens, 1, min(1<<40, math.MaxInt)},
 		{"--max-documents", c.MaxDocuments, 1, 1 << 30},
 		{"--cache-size", c.CacheSize, 0, 1 << 30},
 	} {
