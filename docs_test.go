@@ -96,3 +96,50 @@ func TestCitations(t *testing.T) {
 		t.Errorf("%d citations were found", cited)
 	}
 }
+
+// TestRuns: docs/runs.md has the hundred checkpoints that it promises and more, each with
+// a verdict and a small model that is there, or a test, to show it.
+func TestRuns(t *testing.T) {
+	data, err := os.ReadFile(filepath.Join("docs", "runs.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests, err := filepath.Glob(filepath.Join("engine", "*_test.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var code strings.Builder
+	for _, name := range tests {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		code.Write(text)
+	}
+	folders := []string{"testdata", filepath.Join("testdata", "zoo"), os.Getenv("WINNOW_ZOO_DIR")}
+	rows := 0
+	for line := range strings.Lines(string(data)) {
+		cells := strings.Split(strings.Trim(line, "| \n"), " | ")
+		if len(cells) != 4 || !strings.Contains(cells[0], "/") {
+			continue
+		}
+		rows++
+		if verdict := cells[2]; !strings.HasPrefix(verdict, "runs") && !strings.HasPrefix(verdict, "refused: ") {
+			t.Errorf("%s: the verdict is %q", cells[0], verdict)
+		}
+		for name := range strings.SplitSeq(cells[3], ", ") {
+			name = strings.Trim(name, "`")
+			shown := strings.Contains(code.String(), `"`+name+`"`) || strings.Contains(code.String(), "func "+name+"(")
+			for _, folder := range folders {
+				_, err := os.Stat(filepath.Join(folder, name))
+				shown = shown || folder != "" && err == nil
+			}
+			if !shown && folders[2] != "" {
+				t.Errorf("%s is to be shown by %s, which is nowhere", cells[0], name)
+			}
+		}
+	}
+	if rows < 100 {
+		t.Errorf("%d rows, want 100 at least", rows)
+	}
+}

@@ -12,7 +12,7 @@ type Info struct {
 	Tasks        []string `json:"tasks"`        // of "rerank", "embed", "complete"
 	Head         string   `json:"head"`         // how the last hidden states become the logits, in words
 	Labels       []string `json:"labels"`       // of the classifier
-	Activation   string   `json:"activation"`   // applied to the logits for a score: "sigmoid", "softmax", "mean" (of cosines) or "none"
+	Activation   string   `json:"activation"`   // applied to the logits for a score: "sigmoid", "softmax", "mean" (of cosines), "cosine" or "none"
 	Configured   string   `json:"configured"`   // activation that the model's authors' configuration names, or ""
 	Relevant     string   `json:"relevant"`     // the label that says that a document is relevant
 	Listwise     bool     `json:"listwise"`     // a document's score depends on the documents beside it
@@ -65,6 +65,11 @@ type TensorInfo struct {
 // Info tells what was loaded and how it is computed. It is the same as long as the
 // model is open, and not to be changed.
 func (m *Model) Info() Info { return m.info }
+
+// Operations is how many multiplications and additions of matrix products the model has
+// done since it was opened, those of attention's scores not among them. The difference
+// of two calls over the time between them is a speed.
+func (m *Model) Operations() int64 { return m.engine.Operations() }
 
 func infoOf(i engine.Info) Info {
 	info := Info{Name: i.Name, Path: i.Path, Format: i.Format, Architecture: i.Architecture, Family: i.Family, Tasks: i.Tasks, Head: i.Head,

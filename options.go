@@ -99,6 +99,10 @@ func WithPause(pause func()) Option {
 // WithScore says what a causal model's score is: "yes-no", the softmax of two
 // answers' logits at the last token; "yes", the sigmoid of one's; or "token:ID",
 // the sigmoid of that token's. Without it, it is what the model's authors take.
+//
+// "cosine" makes a model that embeds rank: a document's score is the cosine of its
+// vector and the query's, each with the prompt that the model's files have for it.
+// Without it, such a model does not rank.
 func WithScore(score string) Option {
 	return func(o *openOptions) error { o.engine.Score = score; return nil }
 }
@@ -106,7 +110,8 @@ func WithScore(score string) Option {
 // WithTemplate sets the prompt of a causal model: text with {query} and {document}
 // in it, and {instruction} if it takes one, or the name of a prompt that winnow
 // knows (qwen3-reranker, mxbai-rerank-v2, bge-reranker-gemma, zerank,
-// ctxl-rerank-v2, nemotron-rerank). Without it, it is the one of the model's authors.
+// ctxl-rerank-v2, nemotron-rerank, qwen3-vl-reranker, and those of T5: monot5,
+// monot5-yes-no, monot5-true, ptt5, monoptt5). Without it, it is the one of the model's authors.
 func WithTemplate(template string) Option {
 	return func(o *openOptions) error { o.engine.Template = template; return nil }
 }

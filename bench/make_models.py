@@ -39,6 +39,11 @@ MODELS = {
                           max_position_embeddings=514), False),
     "m3": (lambda: xlmr(hidden_size=1024, num_hidden_layers=24, num_attention_heads=16, intermediate_size=4096,
                         max_position_embeddings=8194), False),
+    "bert-base": (lambda: bert(hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072), True),
+    "mpnet": (lambda: tf.MPNetForSequenceClassification(tf.MPNetConfig(max_position_embeddings=514, num_labels=1)), False),  # all-mpnet-base-v2
+    "gte": (lambda: tf.GteForSequenceClassification(tf.GteConfig(vocab_size=250048, num_labels=1)), False),  # gte-multilingual-reranker-base
+    "nomic": (lambda: tf.NomicBertForSequenceClassification(tf.NomicBertConfig(num_labels=1)), True),  # nomic-embed-text-v1.5
+    "eurobert": (lambda: tf.EuroBertForSequenceClassification(tf.EuroBertConfig(num_labels=1)), False),  # EuroBERT-210m
     "modernbert": (lambda: tf.ModernBertForSequenceClassification(tf.ModernBertConfig(num_labels=1)), False),
     "deberta": (lambda: tf.DebertaV2ForSequenceClassification(tf.DebertaV2Config(
         vocab_size=128100, hidden_size=384, num_hidden_layers=12, num_attention_heads=6, intermediate_size=1536,

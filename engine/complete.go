@@ -41,11 +41,22 @@ type languageModel struct {
 }
 
 func (m *Model) newLanguageModel(own *languageHead) *languageModel {
-	l := &languageModel{Model: m, table: own.Output, ends: m.endTokens(), prefixes: m.prefixCache()}
-	if own.Output == nil || m.file.TiesWords(m.network.Decoder.TiesWords) {
-		l.table, l.tied = m.network.Decoder.Words, true
-	}
+	l := &languageModel{Model: m, table: own.table(m), ends: m.endTokens(), prefixes: m.prefixCache()}
+	l.tied = l.table == m.network.Decoder.Words
 	return l
+}
+
+// table is what makes the logits: the model's own head, or its embedding table.
+func (h *languageHead) table(m *Model) *compute.Embedding {
+	d := m.network.Decoder
+	tied := d.TiesWords
+	if !d.OneStep {
+		tied = m.file.TiesWords(tied)
+	}
+	if tied || h.Output == nil {
+		return d.Words
+	}
+	return h.Output
 }
 
 // prefixCache is the store of KV caches of a causal model, one for all its tasks.

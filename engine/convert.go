@@ -184,12 +184,8 @@ func (p *prompted) export(e *checkpoint.Export) error {
 	if err != nil {
 		return err
 	}
-	if usual := qwen3Prompt(); ranks && p.prompt.name == usual.name {
-		text := ""
-		for _, s := range usual.pieces {
-			text += s.text
-		}
-		e.Set("tokenizer.chat_template.rerank", strings.Replace(text, fieldInstruction, usual.instruction, 1))
+	if usual := p.qwenPrompt(); ranks && p.prompt.name == usual.name {
+		e.Set("tokenizer.chat_template.rerank", usual.whole())
 		e.Set("tokenizer.chat_templates", []string{"rerank"})
 	} else {
 		e.Set(keyPrompt.GGUF, p.prompt.name)
@@ -201,7 +197,7 @@ func (p *prompted) export(e *checkpoint.Export) error {
 // exportPrompted makes a Qwen3-Reranker what llama.cpp knows as one: a classifier of the
 // rows of "yes" and "no".
 func (h *answerHead) exportPrompted(e *checkpoint.Export, p *prompted) (ranks bool, err error) {
-	if e.Architecture() != archQwen3 || len(h.ids) != 2 || !p.calledQwenReranker() {
+	if !likeQwen3(e.Architecture()) || len(h.ids) != 2 || !p.calledQwenReranker() {
 		return false, nil
 	}
 	ids, _, err := p.prompt.answers(p.tokenizer, "")
@@ -224,7 +220,7 @@ func (h classifierHead) exportPrompted(e *checkpoint.Export, p *prompted) (ranks
 		return false, nil
 	}
 	e.PoolingType(checkpoint.PoolingTypeRank)
-	if e.Architecture() != archQwen3 {
+	if !likeQwen3(e.Architecture()) {
 		return false, nil
 	}
 	if len(p.labels) == 1 {
@@ -242,18 +238,20 @@ func (h chainHead) exportPrompted(e *checkpoint.Export, p *prompted) (ranks bool
 	return false, nil
 }
 
-const archQwen3 = "qwen3"
+// likeQwen3 says whether an architecture has Qwen3-Reranker's prompt and answers.
+func likeQwen3(architecture string) bool { return architecture == "qwen3" || architecture == "qwen3vl" }
 
 // calledQwenReranker says whether the model is a Qwen3-Reranker by its name or its
 // card, which is all that tells it from a language model.
 func (m *Model) calledQwenReranker() bool {
 	for _, s := range []string{m.file.Name, checkpoint.Absolute(m.path), m.file.String(checkpoint.Key{HF: "_name_or_path"}, "")} {
-		if strings.Contains(strings.ReplaceAll(strings.ToLower(s), "-", ""), "qwen3reranker") {
+		if s = strings.ReplaceAll(strings.ToLower(s), "-", ""); strings.Contains(s, "qwen3reranker") || strings.Contains(s, "qwen3vlreranker") {
 			return true
 		}
 	}
 	card, err := m.file.FileText("README.md")
-	return err == nil && strings.Contains(strings.ToLower(card), "# qwen3-reranker")
+	card = strings.ToLower(card)
+	return err == nil && (strings.Contains(card, "# qwen3-reranker") || strings.Contains(card, "# qwen3-vl-reranker"))
 }
 
 // compare opens a file in F32 that was written of the model and compares what the

@@ -401,7 +401,7 @@ func produce(t *testing.T, m *Model) yield {
 func (p *yield) take(pairs Encoded) {
 	for _, s := range pairs.Sequences {
 		p.ids = append(append(p.ids, s.IDs...), s.Types...)
-		if q, ok := s.group.(*lateQuery); ok {
+		if q, ok := s.group.(*encodedQuery); ok {
 			p.ids = append(p.ids, q.sequence.IDs...)
 		}
 	}

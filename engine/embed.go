@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -21,6 +22,7 @@ type embedding struct {
 	chain   *checkpoint.Chain
 	prompts prompts
 	lower   bool // texts are put in lower case
+	bag     *bag // of static embeddings; else nil
 }
 
 // planChain is for a trunk without a classifier of its family's: what follows it, if
@@ -39,7 +41,7 @@ func (m *Model) planChain(o Options) (*taskPlan, error) {
 			m.network.Classifier, m.network.Pooling = own, chain.Pooling
 		}
 		p.finish = func(o Options) error {
-			if err := s.judge(o); err != nil {
+			if err := cmp.Or(noScore(m.file, o), s.judge(o)); err != nil {
 				return err
 			}
 			m.ranker, err = m.newPair(s)
@@ -56,7 +58,18 @@ func (m *Model) planChain(o Options) (*taskPlan, error) {
 			return err
 		}
 		e := &embedding{Model: m, chain: chain, prompts: prompts, lower: m.file.LowerCase()}
+		if m.network.Bag {
+			e.bag = m.newBag()
+		}
 		m.embedder = e
+		switch o.Score {
+		case "":
+			m.ranker = unable{fmt.Errorf("%s: %w; by the cosine of its vectors it does if it is asked to: --score cosine, or the option WithScore", m.path, ErrCannotRerank)}
+		case scoreCosine:
+			m.ranker = newCosine(e)
+		default:
+			return fmt.Errorf("%s: the scoring %q was asked for, but the model embeds, which can be scored by %s", m.file.SettingsPath(), o.Score, scoreCosine)
+		}
 		return m.file.Err()
 	}
 	return p, nil
@@ -119,10 +132,8 @@ func (e *embedding) describe(info *Info) {
 }
 
 func (e *embedding) encodeTexts(ctx context.Context, texts []string, o TextOptions, limit int) (Encoded, error) {
-	t := e.tokenizer
-	added := t.Added(false)
-	if limit < added {
-		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a text beside %d special tokens", limit, added)
+	if err := e.room(limit); err != nil {
+		return Encoded{}, err
 	}
 	prompt, err := e.prompts.text(o.Prompt)
 	if err != nil {
@@ -131,21 +142,49 @@ func (e *embedding) encodeTexts(ctx context.Context, texts []string, o TextOptio
 	read := EncodeOptions{Plain: o.Plain, Side: o.Side}
 	encoded := newEncoded(len(texts), limit)
 	err = e.encodePieces(ctx, len(texts), func(from, to int) error {
-		var tokens []int32
-		var out tokenizer.Encoding
+		var s textEncoder
 		for n := from; n < to; n++ {
-			text := prompt + texts[n]
-			if e.lower {
-				text = strings.ToLower(text)
-			}
-			tokens = read.tokens(t, tokens[:0], text)
-			encoded.Full[n] = len(tokens) + added
-			t.SingleSide(&out, tokens, limit, o.Side.cut())
-			encoded.Sequences[n] = e.sequence(&out)
+			encoded.Sequences[n], encoded.Full[n] = s.encode(e, prompt+texts[n], read, 0, limit)
 		}
 		return nil
 	})
 	return encoded, err
+}
+
+// room is the error that a limit leaves none for a text.
+func (e *embedding) room(limit int) error {
+	if added := e.tokenizer.Added(false); limit < added && !e.network.Bag {
+		return fmt.Errorf("at most %d tokens: no room for a text beside %d special tokens", limit, added)
+	}
+	return nil
+}
+
+// A textEncoder is the memory that encoding one text after another takes.
+type textEncoder struct {
+	tokens []int32
+	out    tokenizer.Encoding
+}
+
+// encode makes the sequence of a text, of which most tokens count (0: all), within limit
+// tokens; full is how many they would be uncut.
+func (s *textEncoder) encode(e *embedding, text string, o EncodeOptions, most, limit int) (_ Sequence, full int) {
+	t := e.tokenizer
+	if e.lower {
+		text = strings.ToLower(text)
+	}
+	s.tokens = o.tokens(t, s.tokens[:0], text)
+	if e.bag != nil {
+		return e.bag.encode(s, e, text, o, most, limit), len(s.tokens)
+	}
+	full = len(s.tokens) + t.Added(false)
+	kept := o.truncate(s.tokens, most)
+	if room := limit - t.Added(false); len(kept) > room {
+		if kept = kept[:0]; room > 0 {
+			kept = o.truncate(s.tokens, room)
+		}
+	}
+	t.Single(&s.out, kept, limit)
+	return e.sequence(&s.out), full
 }
 
 func (e *embedding) embed(ctx context.Context, sequences []Sequence) ([][]float32, error) {
@@ -158,17 +197,28 @@ func (e *embedding) embed(ctx context.Context, sequences []Sequence) ([][]float3
 
 // finish makes the vectors of a batch.
 func (e *embedding) finish(c *compute.Context, r *call) {
-	x := e.network.Trunk.Hidden(c, e.chain.Pooling.Want())
-	if c.Cancelled() {
+	x, ok := e.vectors(c)
+	if !ok {
 		return
 	}
-	x = e.chain.Logits(c, c.Pool(x, e.chain.Pooling))
 	for i, n := range c.Batch.Numbers {
 		r.vectors[n] = append([]float32(nil), x.Row(i)...)
 		if !finite(x.Row(i)) {
 			r.bad.Store(int64(n))
 		}
 	}
+}
+
+// vectors are those of a batch, a row a text; ok is false if the caller has gone away.
+func (e *embedding) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
+	x = e.network.Trunk.Hidden(c, e.chain.Pooling.Want())
+	if c.Cancelled() {
+		return x, false
+	}
+	if !e.network.Bag {
+		x = c.Pool(x, e.chain.Pooling)
+	}
+	return e.chain.Logits(c, x), true
 }
 
 // Normalize makes a vector one of length 1; one of length 0 stays.

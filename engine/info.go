@@ -20,7 +20,7 @@ type Info struct {
 	Tasks        []string `json:"tasks"`        // of "rerank", "embed", "complete"
 	Head         string   `json:"head"`         // how the last states become the logits, in words
 	Labels       []string `json:"labels"`       // of the classifier
-	Activation   string   `json:"activation"`   // applied to the logits for a score: "sigmoid", "softmax", "mean" (of cosines) or "none"
+	Activation   string   `json:"activation"`   // applied to the logits for a score: "sigmoid", "softmax", "mean" (of cosines), "cosine" or "none"
 	Configured   string   `json:"configured"`   // activation that the model's authors' configuration names, or ""
 	Relevant     string   `json:"relevant"`     // the label that says that a document is relevant
 	Listwise     bool     `json:"listwise"`     // a document's score depends on the documents beside it
@@ -82,5 +82,9 @@ func (m *Model) describe(fam *family.Family) {
 	info.EmbeddingBytes = f.TableBytes()
 	info.Kernels = kernels.Rung()
 	info.Threads = m.runner.Size()
-	info.ActivationBytes = compute.ActivationBytes(m.runner.Size(), max(m.chunk, m.maxLength), info.Hidden, info.Intermediate)
+	tokens := max(m.chunk, m.maxLength)
+	if n.Bag {
+		tokens = m.chunk // a text's vectors are added up one after another
+	}
+	info.ActivationBytes = compute.ActivationBytes(m.runner.Size(), tokens, info.Hidden, info.Intermediate)
 }

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -33,7 +34,7 @@ func (m *Model) planLate() (*taskPlan, error) {
 	}
 	l := &late{Model: m, chain: chain}
 	return &taskPlan{parts: []any{chain}, finish: func(o Options) error {
-		if err := noLabel(m.file, o); err != nil {
+		if err := cmp.Or(noLabel(m.file, o), noScore(m.file, o)); err != nil {
 			return err
 		}
 		if m.tokenizer.Added(false) == 0 {
@@ -60,11 +61,34 @@ func (l *late) describe(info *Info) {
 	info.Relevant = "MaxSim"
 }
 
-// A lateQuery is a query whose vectors are computed once, when the first of its
+// An encodedQuery is a query whose vectors are computed once, when the first of its
 // documents is scored.
-type lateQuery struct {
+type encodedQuery struct {
 	sequence Sequence
 	vectors  atomic.Pointer[compute.Matrix] // nil: not yet
+}
+
+// scoreEncoded scores documents against their queries, whose vectors task computes first
+// where they are not there yet: in a call without outputs.
+func (m *Model) scoreEncoded(ctx context.Context, task finisher, sequences []Sequence, outputs []Output) error {
+	var queries []Sequence
+	asked := make(map[*encodedQuery]bool)
+	for i, s := range sequences {
+		q, ok := s.group.(*encodedQuery)
+		if !ok {
+			return fmt.Errorf("sequence %d: a model that reads query and document apart scores what it has encoded itself", i)
+		}
+		if q.vectors.Load() == nil && !asked[q] {
+			asked[q] = true
+			queries = append(queries, q.sequence)
+		}
+	}
+	if len(queries) > 0 {
+		if err := m.forward(ctx, task, queries, nil, nil); err != nil {
+			return err
+		}
+	}
+	return m.forward(ctx, task, sequences, outputs, nil)
 }
 
 // tokens encodes a text of a kind within limit tokens; full is how many they would
@@ -95,7 +119,7 @@ func (l *late) encode(ctx context.Context, query string, documents []string, o E
 		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a text beside the special tokens", limit)
 	}
 	s := l.settings
-	q := &lateQuery{}
+	q := &encodedQuery{}
 	length := min(s.Query.Length, l.maxLength)
 	q.sequence.group = q
 	q.sequence.IDs, _ = l.tokens(&s.Query, query, o, o.MaxQuery, length)
@@ -120,27 +144,8 @@ func (l *late) encode(ctx context.Context, query string, documents []string, o E
 	return encoded, err
 }
 
-// score scores documents against their queries, whose vectors are computed first
-// where they are not yet.
 func (l *late) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
-	var queries []Sequence
-	asked := make(map[*lateQuery]bool)
-	for i, s := range sequences {
-		q, ok := s.group.(*lateQuery)
-		if !ok {
-			return fmt.Errorf("sequence %d: a model of late interaction scores what it has encoded itself", i)
-		}
-		if q.vectors.Load() == nil && !asked[q] {
-			asked[q] = true
-			queries = append(queries, q.sequence)
-		}
-	}
-	if len(queries) > 0 {
-		if err := l.forward(ctx, l, queries, nil, nil); err != nil {
-			return err
-		}
-	}
-	return l.forward(ctx, l, sequences, outputs, nil)
+	return l.scoreEncoded(ctx, l, sequences, outputs)
 }
 
 // finish makes scores of the vectors of all tokens of a batch, and keeps those of
@@ -157,7 +162,7 @@ func (l *late) finish(c *compute.Context, r *call) {
 	for i, n := range c.Batch.Numbers {
 		s := &r.sequences[n]
 		own := x.Slice(c.Batch.Range(i))
-		q := s.group.(*lateQuery)
+		q := s.group.(*encodedQuery)
 		if r.outputs == nil { // it is the query itself
 			if v := clone(own); finite(v.Data) {
 				q.vectors.Store(&v)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -57,7 +58,7 @@ func (m *Model) planListwise() *taskPlan {
 		if o.Score != "" || o.Template != "" {
 			return fmt.Errorf("%s: a listwise reranker has a prompt and a score of its own", m.file.SettingsPath())
 		}
-		if err := noLabel(m.file, o); err != nil {
+		if err := cmp.Or(noLabel(m.file, o), noScore(m.file, o)); err != nil {
 			return err
 		}
 		l.instruction = o.Instruction

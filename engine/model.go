@@ -221,7 +221,7 @@ func (m *Model) limit(o Options) error {
 	if err := f.Err(); err != nil {
 		return err
 	}
-	if added := t.Added(true); m.maxLength <= added {
+	if added := t.Added(true); m.maxLength <= added && !m.network.Bag {
 		return fmt.Errorf("%s: a maximum length of %d tokens has no room for a query and a document beside %d special tokens", m.path, m.maxLength, added)
 	}
 	return nil
@@ -317,7 +317,7 @@ func (m *Model) checkAll(sequences []Sequence) error {
 }
 
 func (m *Model) check(s Sequence) error {
-	if s.Len() == 0 || s.Len() > m.maxLength+m.slack {
+	if s.Len() == 0 && !m.network.Bag || s.Len() > m.maxLength+m.slack {
 		return fmt.Errorf("%d tokens: expected 1 to %d", s.Len(), m.maxLength+m.slack)
 	}
 	for _, id := range s.IDs {
@@ -335,6 +335,10 @@ func (m *Model) check(s Sequence) error {
 	}
 	return nil
 }
+
+// Operations is how many multiplications and additions of matrix products the model has
+// done since it was opened, those of attention's scores not among them.
+func (m *Model) Operations() int64 { return m.runner.Operations() }
 
 // Info describes the model.
 func (m *Model) Info() Info { return m.info }

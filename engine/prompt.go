@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -53,8 +54,8 @@ func (m *Model) planPrompted(p *taskPlan, s *scorer) *taskPlan {
 		p.parts = append(p.parts, head)
 	}
 	p.finish = func(o Options) error {
-		if o.Score != "" {
-			return fmt.Errorf("%s: the scoring %q was asked for, but the model has a classifier", m.file.SettingsPath(), o.Score)
+		if err := noScore(m.file, o); err != nil {
+			return err
 		}
 		if m.file.IsGGUF() && (head.Output != nil || m.classifiesByWords(s.labels)) {
 			m.completer = m.newLanguageModel(head)
@@ -80,14 +81,17 @@ func (m *Model) planLanguageModel() *taskPlan {
 		if err := noLabel(m.file, o); err != nil {
 			return err
 		}
-		l := m.newLanguageModel(head)
-		m.completer = l
+		d := m.network.Decoder
+		table := head.table(m)
+		if !d.OneStep {
+			m.completer = m.newLanguageModel(head)
+		}
 		w, err := m.wording(o)
 		if err != nil {
 			return err
 		}
 		ids, labels, err := m.answers(w, o)
-		if err != nil && o.Score == "" && o.Template == "" {
+		if err != nil && o.Score == "" && o.Template == "" && !d.OneStep {
 			m.ranker = unable{&noAnswers{m.path, err}}
 			return nil // it still completes
 		}
@@ -95,12 +99,15 @@ func (m *Model) planLanguageModel() *taskPlan {
 			return &fault.UnsupportedError{Path: m.file.SettingsPath(), What: err.Error(), Hint: "choose a token with the score option, token:ID"}
 		}
 		for _, id := range ids {
-			if int(id) >= l.table.Rows {
-				return &fault.FormatError{Path: m.file.SettingsPath(), Field: "score", Offset: -1, Found: fmt.Sprintf("token %d", id), Want: fmt.Sprintf("less than %d, the rows of the vocabulary", l.table.Rows)}
+			if int(id) >= table.Rows {
+				return &fault.FormatError{Path: m.file.SettingsPath(), Field: "score", Offset: -1, Found: fmt.Sprintf("token %d", id), Want: fmt.Sprintf("less than %d, the rows of the vocabulary", table.Rows)}
 			}
 		}
 		s := &scorer{Model: m, pooling: compute.PoolLast, labels: labels, words: "last token → logits of answers",
-			head: &answerHead{ids: ids, table: l.table, rows: l.table.Linear(ids), cap: m.network.Decoder.LogitCap, divisor: w.divisor()}}
+			head: &answerHead{ids: ids, table: table, rows: table.Linear(ids), cap: d.LogitCap, divisor: w.divisor() / cmp.Or(d.LogitScale, 1)}}
+		if d.OneStep {
+			s.words = "the decoder's first step → logits of answers"
+		}
 		if err := s.judge(Options{}); err != nil {
 			return err
 		}
@@ -181,10 +188,17 @@ func (p *prompted) describe(info *Info) {
 	info.Prompt, info.PromptReason = p.prompt.name, p.prompt.reason
 }
 
+// wordMark begins the words of a SentencePiece vocabulary. An answer that begins with it
+// is a token by its spelling there.
+const wordMark = "▁"
+
 // answers are the tokens whose logits make the score: of "no" and "yes", in this
 // order, or of one alone.
 func (p *prompt) answers(t *tokenizer.Tokenizer, score string) (ids []int32, labels []string, err error) {
 	word := func(w string) int32 {
+		if id, ok := t.ID(w); ok && strings.HasPrefix(w, wordMark) {
+			return id
+		}
 		list := t.Tokens(nil, w)
 		if len(list) != 1 {
 			err = fmt.Errorf("scores by the answer %q, which is %d tokens", w, len(list))
@@ -192,14 +206,15 @@ func (p *prompt) answers(t *tokenizer.Tokenizer, score string) (ids []int32, lab
 		}
 		return list[0]
 	}
+	bare := func(w string) string { return cmp.Or(strings.TrimPrefix(w, wordMark), w) }
 	if score == "" {
 		score = p.score
 	}
 	switch {
 	case score == "yes-no":
-		ids, labels = []int32{word(p.no), word(p.yes)}, []string{p.no, p.yes}
+		ids, labels = []int32{word(p.no), word(p.yes)}, []string{bare(p.no), bare(p.yes)}
 	case score == "yes":
-		ids, labels = []int32{word(p.yes)}, []string{p.yes}
+		ids, labels = []int32{word(p.yes)}, []string{bare(p.yes)}
 	case strings.HasPrefix(score, "token:"):
 		n, bad := strconv.ParseUint(score[len("token:"):], 10, 31)
 		if bad != nil {

@@ -33,7 +33,7 @@ type prompt struct {
 type piece struct {
 	text  string
 	fixed bool                // it is never cut
-	begin bool                // the tokenizer's own tokens before a text, in place of text
+	begin bool                // the tokenizer's own tokens beside a text, in place of text
 	most  func(limit int) int // tokens that it may have; nil: no bound of its own
 
 	ids      []int32 // of a piece without fields
@@ -61,11 +61,19 @@ func (p *piece) constant() bool {
 // The prompts that winnow knows by name.
 var builtinPrompts = map[string]func() *prompt{
 	"qwen3-reranker":     qwen3Prompt,
+	"qwen3-vl-reranker":  qwen3VLPrompt,
 	"mxbai-rerank-v2":    mxbaiPrompt,
 	"bge-reranker-gemma": flagPrompt,
 	"zerank":             zerankPrompt,
 	"ctxl-rerank-v2":     ctxlPrompt,
 	"nemotron-rerank":    nemotronPrompt,
+	"monot5":             func() *prompt { return t5Prompt("monot5", english, "▁true", "▁false") },
+	"monot5-yes-no":      func() *prompt { return t5Prompt("monot5-yes-no", english, "▁yes", "▁no") },
+	"monot5-true":        func() *prompt { return t5Prompt("monot5-true", english, "▁true", "▁") },
+	"ptt5":               func() *prompt { return t5Prompt("ptt5", english, "▁sim", "▁não") },
+	"monoptt5": func() *prompt {
+		return t5Prompt("monoptt5", "Pergunta: {query} Documento: {document} Relevante:", "▁Sim", "▁Não")
+	},
 }
 
 // qwen3Prompt is Qwen3-Reranker's (Zhang et al. 2025), as its model card has it;
@@ -79,6 +87,17 @@ func qwen3Prompt() *prompt {
 			{text: "<Instruct>: {instruction}\n<Query>: {query}\n<Document>: {document}"},
 			{fixed: true, text: "<|im_end|>\n<|im_start|>assistant\n<think>\n\n</think>\n\n"},
 		}}
+}
+
+// qwen3VLPrompt is Qwen3-VL-Reranker's (Li et al. 2026) of texts, as
+// qwen3_vl_reranker.py of the authors' repository Qwen3-VL-Embedding makes messages and
+// the chat template joins them.
+func qwen3VLPrompt() *prompt {
+	p := qwen3Prompt()
+	p.name, p.instruction = "qwen3-vl-reranker", "Given a search query, retrieve relevant candidates that answer the query."
+	p.pieces[1].text = "<Instruct>: {instruction}<Query>:{query}\n<Document>:{document}"
+	p.pieces[2].text = "<|im_end|>\n<|im_start|>assistant\n"
+	return p
 }
 
 // mxbaiPrompt is mxbai-rerank-v2's (Mixedbread 2025), as mxbai_rerank_v2.py of the
@@ -172,6 +191,15 @@ func nemotronPrompt() *prompt {
 		}}
 }
 
+// t5Prompt is that of monoT5 (Nogueira et al. 2020) and those after it: the whole is one
+// text, of which the document is cut, and the answers are words of the vocabulary.
+func t5Prompt(name, text, yes, no string) *prompt {
+	return &prompt{name: name, divisor: 1, yes: yes, no: no, score: "yes-no",
+		pieces: []piece{{text: text}, {fixed: true, begin: true}}} // </s>
+}
+
+const english = "Query: {query} Document: {document} Relevant:"
+
 // promptOf reads a template: text with {query} and {document}, and {instruction}
 // if it takes one. What stands before the last special token before the fields,
 // and from the first one after them, is never cut.
@@ -261,11 +289,32 @@ func (p *prompt) because(reason string) *prompt {
 	return p
 }
 
+// qwenPrompt is that of the rerankers of Qwen 3, or of Qwen 3 VL if the model is one.
+func (m *Model) qwenPrompt() *prompt {
+	if strings.HasPrefix(strings.ToLower(m.file.Architecture), "qwen3vl") {
+		return qwen3VLPrompt()
+	}
+	return qwen3Prompt()
+}
+
+// whole is the prompt with its own instruction in one text, as a GGUF file carries it.
+func (p *prompt) whole() string {
+	text := ""
+	for _, s := range p.pieces {
+		text += s.text
+	}
+	return strings.Replace(text, fieldInstruction, p.instruction, 1)
+}
+
 // ggufPrompt is the prompt that a GGUF file carries. llama.cpp's converter writes
-// the default instruction into Qwen3-Reranker's; it is made a field again.
-func ggufPrompt(t *tokenizer.Tokenizer, text string) (*prompt, error) {
-	usual := qwen3Prompt()
-	p, err := promptOf(t, strings.Replace(text, usual.instruction, fieldInstruction, 1))
+// the default instruction into Qwen3-Reranker's; it is made a field again. It also
+// writes Qwen3-Reranker's into files of Qwen3-VL-Reranker, whose authors have another.
+func (m *Model) ggufPrompt(text string) (*prompt, error) {
+	usual := m.qwenPrompt()
+	if plain := qwen3Prompt(); usual.name != plain.name && text == plain.whole() {
+		return usual.because("the file has that of Qwen3-Reranker, which the authors of this one do not use"), nil
+	}
+	p, err := promptOf(m.tokenizer, strings.Replace(text, usual.instruction, fieldInstruction, 1))
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer.chat_template.rerank: %w", err)
 	}

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -109,7 +110,7 @@ func (m *Model) planClassifier() *taskPlan {
 		return m.planPrompted(p, s)
 	}
 	p.finish = func(o Options) error {
-		if err := s.judge(o); err != nil {
+		if err := cmp.Or(noScore(m.file, o), s.judge(o)); err != nil {
 			return err
 		}
 		var err error
@@ -130,7 +131,7 @@ type labelSettings struct {
 // answers out where they have no names: the first is the relevant one.
 func (m *Model) labels() []string {
 	labels := m.file.Labels()
-	if m.file.IsGGUF() && !m.file.HasLabels() && m.file.Architecture == archQwen3 && len(labels) == 2 {
+	if m.file.IsGGUF() && !m.file.HasLabels() && likeQwen3(m.file.Architecture) && len(labels) == 2 {
 		return []string{"yes", "no"}
 	}
 	return labels
@@ -197,6 +198,14 @@ func (s *scorer) describe(info *Info) {
 	info.Head, info.Labels = s.words, s.labels
 	info.Activation, info.Configured = s.judgement.activation(), s.file.ConfiguredActivation()
 	info.Relevant = s.labels[s.judgement.relevant]
+}
+
+// noScore is the error of a scoring that is asked for where the model leaves no choice.
+func noScore(f *checkpoint.File, o Options) error {
+	if o.Score == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: the scoring %q was asked for, but the model has its own", f.SettingsPath(), o.Score)
 }
 
 // noLabel is the error of a label that is asked for where there is no classifier.

@@ -98,7 +98,7 @@ var keyPrompt = checkpoint.Key{GGUF: ".rerank.prompt"}
 func (m *Model) ggufWording() (*wording, error) {
 	f := m.file
 	if text := f.String(checkpoint.Key{GGUF: "tokenizer.chat_template.rerank"}, ""); text != "" {
-		p, err := ggufPrompt(m.tokenizer, text)
+		p, err := m.ggufPrompt(text)
 		return &wording{prompt: p}, err
 	}
 	if format, err := f.MessageFormat(); format != checkpoint.NoMessages || err != nil {
@@ -117,13 +117,24 @@ func (m *Model) ggufWording() (*wording, error) {
 // knownPrompts are parts of models' names, without punctuation, and their prompts.
 var knownPrompts = []struct{ part, prompt string }{
 	{"zerank", "zerank"}, {"ctxlrerank", "ctxl-rerank-v2"}, {"mxbairerank", "mxbai-rerank-v2"}, {"qwen3reranker", "qwen3-reranker"},
+	{"qwen3vlreranker", "qwen3-vl-reranker"},
 	{"bgererankerv2gemma", "bge-reranker-gemma"}, {"nemotronrerank", "nemotron-rerank"}, {"nvrerankqa", "nemotron-rerank"},
+}
+
+// knownT5Prompts are the same of T5, which is called so in most of its names: the
+// first that fits, in the order of pygaggle's and rerankers' lists.
+var knownT5Prompts = []struct{ part, prompt string }{
+	{"monoptt5", "monoptt5"}, {"ptt5", "ptt5"}, {"mt53b", "monot5-true"}, {"mt513b", "monot5-true"}, {"mt5base", "monot5-yes-no"},
 }
 
 // knownPrompt is the prompt of a model that is known by its name or class, or nil.
 func (m *Model) knownPrompt() *prompt {
 	name := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(m.file.Name + " " + m.path))
-	for _, known := range knownPrompts {
+	list := knownPrompts
+	if m.network.Decoder.OneStep {
+		list = knownT5Prompts
+	}
+	for _, known := range list {
 		if strings.Contains(name, known.part) {
 			return builtinPrompts[known.prompt]().because("the model's name is known")
 		}
@@ -156,8 +167,10 @@ func (m *Model) usualPrompt() *prompt {
 	f := m.file
 	usual := "bge-reranker-gemma"
 	switch name := strings.ToLower(f.Architecture); {
+	case m.network.Decoder.OneStep:
+		usual = "monot5"
 	case strings.HasPrefix(name, "qwen3"):
-		usual = "qwen3-reranker"
+		usual = m.qwenPrompt().name
 	case strings.HasPrefix(name, "qwen2"):
 		usual = "mxbai-rerank-v2"
 	case m.network.Classifier != nil && !strings.HasPrefix(name, "gemma"):

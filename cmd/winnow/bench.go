@@ -42,7 +42,7 @@ type benchReport struct {
 	ShortP99    float64 `json:"short_p99_ms"`
 	Allocations float64 `json:"allocations_per_request"`
 	PeakMemory  int64   `json:"peak_memory_bytes,omitempty"` // of the process, where the system tells
-	GigaOps     float64 `json:"giga_operations_per_second"`  // of the layers' matrix products
+	GigaOps     float64 `json:"giga_operations_per_second"`  // of matrix products
 	Peak        float64 `json:"peak_giga_operations_per_second"`
 	Share       float64 `json:"share_of_peak"`
 }
@@ -85,7 +85,7 @@ func (c *benchCommand) Run(env *environment) error {
 	}
 	short := []string{words(12), words(12), words(12), words(12)}
 
-	latencies, allocations, err := c.measure(env, m, query, documents)
+	latencies, allocations, operations, err := c.measure(env, m, query, documents)
 	if err != nil {
 		return err
 	}
@@ -97,16 +97,13 @@ func (c *benchCommand) Run(env *environment) error {
 	r.DocumentsPS = float64(r.Requests*r.Documents) / total.Seconds()
 	r.TokensPS = float64(r.Requests*r.Tokens) / total.Seconds()
 	r.P50, r.P99 = percentile(latencies, 50), percentile(latencies, 99)
-	if latencies, _, err = c.measure(env, m, query, short); err != nil {
+	if latencies, _, _, err = c.measure(env, m, query, short); err != nil {
 		return err
 	}
 	r.ShortP50, r.ShortP99 = percentile(latencies, 50), percentile(latencies, 99)
 	r.PeakMemory = peakMemory()
 
-	// Queries, keys, values and output, and the feed-forward layers; a gated one
-	// has half as many again.
-	perToken := 2 * float64(info.Layers) * float64(info.Hidden) * (4*float64(info.Hidden) + 2*float64(info.Intermediate))
-	r.GigaOps = r.TokensPS * perToken / 1e9
+	r.GigaOps = float64(operations) / total.Seconds() / 1e9
 	top := peak.F32(r.Kernels)
 	if strings.HasPrefix(r.Precision, "int8") {
 		if p := peak.Int8(r.Kernels); p > 0 {
@@ -133,24 +130,25 @@ func (c *benchCommand) Run(env *environment) error {
 }
 
 // measure ranks the documents again and again.
-func (c *benchCommand) measure(env *environment, m *winnow.Model, query string, documents []string) (latencies []time.Duration, allocations float64, err error) {
+func (c *benchCommand) measure(env *environment, m *winnow.Model, query string, documents []string) (latencies []time.Duration, allocations float64, operations int64, err error) {
 	var before, after runtime.MemStats
 	begin := time.Now()
 	for i := -2; i < 3 || time.Since(begin) < c.Time; i++ {
 		if i == 0 { // warm by now
 			runtime.ReadMemStats(&before)
+			operations = m.Operations()
 			begin = time.Now()
 		}
 		start := time.Now()
 		if _, err := m.Rerank(env.ctx, query, documents); err != nil {
-			return nil, 0, err
+			return nil, 0, 0, err
 		}
 		if i >= 0 {
 			latencies = append(latencies, time.Since(start))
 		}
 	}
 	runtime.ReadMemStats(&after)
-	return latencies, float64(after.Mallocs-before.Mallocs) / float64(len(latencies)), nil
+	return latencies, float64(after.Mallocs-before.Mallocs) / float64(len(latencies)), m.Operations() - operations, nil
 }
 
 // percentile is in milliseconds.

@@ -33,7 +33,7 @@ type modelFlags struct {
 // classifiers of several labels.
 type causalFlags struct {
 	Label       string `placeholder:"NAME" help:"Label of a classifier that means relevant, by name or number; the one whose name says so without, or the second of two."`
-	Score       string `placeholder:"SCORE" help:"Score of a causal model: yes-no, yes or token:ID; the authors' without."`
+	Score       string `placeholder:"SCORE" help:"Score of a causal model: yes-no, yes or token:ID; the authors' without. cosine: rank with a model that embeds."`
 	Template    string `placeholder:"FILE" help:"Prompt of a causal model: a file with {query} and {document} in it, or a known name; the authors' without."`
 	Instruction string `placeholder:"TEXT" help:"Instruction in the prompt of a causal model."`
 	PlainText   bool   `help:"Keep what spells a special token in queries and documents plain text: for documents of strangers."`

@@ -20,7 +20,8 @@ func Select(names []string) (chosen []string, whole bool) {
 		chosen = append(chosen, name)
 		base := path.Base(name)
 		if folder := path.Dir(name); folder == "." || strings.HasPrefix(folder, "0_") {
-			settings = settings || base == "config.json"
+			// A table of vectors has no settings but those of its tokenizer.
+			settings = settings || base == "config.json" || base == "tokenizer.json" && slices.Contains(names, "modules.json")
 			weights = weights || isSafetensors(name)
 		}
 	}

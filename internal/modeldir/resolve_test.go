@@ -140,6 +140,9 @@ func TestSelect(t *testing.T) {
 			"modules.json 0_Transformer/config.json 0_Transformer/vocab.txt 0_Transformer/model.safetensors 1_Pooling/config.json", true},
 		{"config.json 1_Dense/model.safetensors openvino/config.json", "config.json 1_Dense/model.safetensors", false},
 		{"model.safetensors", "model.safetensors", false},
+		{"tokenizer.json model.safetensors", "tokenizer.json model.safetensors", false},
+		{"modules.json tokenizer.json model.safetensors", "modules.json tokenizer.json model.safetensors", true},
+		{"modules.json 0_StaticEmbedding/tokenizer.json 0_StaticEmbedding/model.safetensors", "modules.json 0_StaticEmbedding/tokenizer.json 0_StaticEmbedding/model.safetensors", true},
 	} {
 		got, whole := Select(strings.Fields(c.names))
 		if !slices.Equal(got, strings.Fields(c.want)) || whole != c.whole {

@@ -108,7 +108,11 @@ func (f *File) Chain(hidden int, pooling string) (*Chain, error) {
 	case f.Architecture == colBERT:
 		err = c.readColBERT(f)
 	case len(s.Modules) > 0:
-		if err = c.read(s.Modules[1:], hidden); err == nil && c.Pooling == compute.PoolNone && !s.Late() {
+		err = c.read(s.Modules[1:], hidden)
+		if s.static() {
+			c.Pooling = compute.PoolMean
+		}
+		if err == nil && c.Pooling == compute.PoolNone && !s.Late() {
 			err = f.Refuse("a chain of modules without Pooling", "")
 		}
 	default:
@@ -116,6 +120,9 @@ func (f *File) Chain(hidden int, pooling string) (*Chain, error) {
 	}
 	if err != nil {
 		return nil, err
+	}
+	if f.ModelType == "model2vec" {
+		c.Unit = f.Bool(Key{HF: "normalize"}, false) // whatever modules there are
 	}
 	for i := range c.Steps {
 		if s := &c.Steps[i]; s.folder != "" && (s.dense || s.norm) {

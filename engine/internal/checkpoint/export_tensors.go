@@ -19,7 +19,7 @@ func exactName(name string) bool {
 	case "position_embd", "token_types", "token_embd_proj", "cls", "cls.output", "rel_embd":
 		return true
 	}
-	return strings.Contains(name, "norm") || strings.HasPrefix(name, "dense_") || strings.HasPrefix(name, "projector.")
+	return strings.Contains(name, "norm") || strings.HasSuffix(name, "attn_rel_b") || strings.HasPrefix(name, "dense_") || strings.HasPrefix(name, "projector.")
 }
 
 // Drop leaves a tensor out, by its name in the GGUF file.
@@ -97,6 +97,9 @@ func (e *Export) structure(v reflect.Value, hf, stem string) {
 		var alternatives [][]string
 		for spelling := range strings.SplitSeq(tag.Get("gguf"), ",") {
 			alternatives = append(alternatives, qualified(spelling, stem))
+		}
+		if tag.Get("apart") == "true" {
+			alternatives = alternatives[:1]
 		}
 		weights, r := e.to, rowRange{scale: 1}
 		switch field.Addr().Interface().(type) {

@@ -100,6 +100,10 @@ func fromGGUF(g *gguf.File) *File {
 	return f
 }
 
+// seeing are the model types of models of text and images, whose config.json has the
+// settings of the language model in an object.
+var seeing = map[string]bool{"qwen3_vl": true}
+
 func openFolder(dir string) (*File, error) {
 	// An adapter may lie beside a whole model, which transformers then changes by it.
 	if adapter := filepath.Join(dir, "adapter_config.json"); exists(adapter) {
@@ -114,6 +118,9 @@ func openFolder(dir string) (*File, error) {
 	dir = sentence.encoderFolder(dir)
 	path := filepath.Join(dir, "config.json")
 	data, err := readSmall(path)
+	if errors.Is(err, fs.ErrNotExist) && sentence.static() {
+		data, err = []byte("{}"), nil // its weights and its tokenizer say everything
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -121,9 +128,14 @@ func openFolder(dir string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
+	if kind, _ := config.String("model_type"); seeing[kind] {
+		config = config.lift("text_config", "architectures", "model_type", "tie_word_embeddings")
+	}
 	f := &File{Path: dir, Format: Safetensors, Name: name, Config: config, Sentence: sentence, values: config, settingsPath: path}
 	f.ModelType = f.String(Key{HF: "model_type"}, "")
-	f.Architecture = f.class()
+	if f.Architecture = f.class(); f.Architecture == "" && sentence.static() {
+		f.Architecture = staticEmbedding
+	}
 	if f.err != nil {
 		return nil, f.err
 	}
@@ -175,6 +187,9 @@ func (f *File) withoutWeights(dir string, err error) error {
 			if strings.HasSuffix(f.Architecture, end) {
 				class += end
 			}
+		}
+		if strings.HasSuffix(f.Architecture, "ForConditionalGeneration") {
+			class += "ForSeq2SeqLM"
 		}
 		return &fault.UnsupportedError{Path: bin, What: "a checkpoint in Python's pickle format",
 			Hint: fmt.Sprintf(`convert it: python -c "from transformers import %s as M; M.from_pretrained('%s').save_pretrained('%[2]s')"`, class, dir)}

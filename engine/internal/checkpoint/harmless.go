@@ -48,9 +48,13 @@ var harmlessFor = map[string][]string{
 	"electra":    {"summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj"},
 	"gemma":      {"hidden_act"},
 	"gemma2":     {"hidden_act"},
+	"model2vec":  {"tokenizer_name", "apply_pca", "apply_zipf", "sif_coefficient", "hidden_dim", "seq_length", "pooling", "embedding_dtype", "vocabulary_quantization"},
 	"modernbert": {"layer_norm_eps", "position_embedding_type"},
 	"nomic_bert": {"pad_vocab_size_multiple", "max_trained_positions", "summary_type", "summary_use_proj", "summary_proj_to_labels", "causal"},
+	"qwen3_vl":   {"vision_config", "image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"},
 	"t5":         {"is_gated_act", "dense_act_fn", "n_positions"},
+	"mt5":        {"is_gated_act", "dense_act_fn"},
+	"umt5":       {"is_gated_act", "dense_act_fn"},
 
 	"JinaBertForSequenceClassification": {"hidden_act"},
 	"JinaBertModel":                     {"hidden_act"},

@@ -48,12 +48,21 @@ func (f *File) Join(dir, prefix string) error {
 
 // Alias calls the weight and the bias of a layer otherwise.
 func (f *File) Alias(old, name string) {
-	j := f.joined()
 	for _, end := range []string{".weight", ".bias"} {
-		if _, ok := j.Tensor(old + end); ok {
-			j.aliases[name+end] = old + end
-		}
+		f.AliasTensor(old+end, name+end)
 	}
+}
+
+// AliasTensor calls one tensor otherwise, if the file has it.
+func (f *File) AliasTensor(old, name string) {
+	if j := f.joined(); j.has(old) {
+		j.aliases[name] = old
+	}
+}
+
+func (j *joined) has(name string) bool {
+	_, ok := j.Tensor(name)
+	return ok
 }
 
 func (j *joined) Names() []string {

@@ -249,6 +249,22 @@ func (o *Object) Object(name string) *Object {
 	return o.inner[name]
 }
 
+// lift is the object with the members of one of its objects as its own, before which
+// only those of the names in over go. Without such an object it is the object itself.
+func (o *Object) lift(name string, over ...string) *Object {
+	inner, ok := o.members[name].(map[string]any)
+	if !ok {
+		return o
+	}
+	members := maps.Clone(inner)
+	for k, v := range o.members {
+		if _, has := members[k]; k != name && (!has || slices.Contains(over, k)) {
+			members[k] = v
+		}
+	}
+	return newObject(o.path, members)
+}
+
 // Kind is the value as JSON, abridged, for errors; "nothing" where there is none.
 func (o *Object) Kind(name string) string {
 	v := o.value(name)

@@ -22,12 +22,12 @@ func (f *File) HasChain() bool {
 	if !f.IsGGUF() {
 		return slices.ContainsFunc(f.Sentence.Modules, func(m Module) bool { return m.Class != "Transformer" && m.Class != "LogitScore" })
 	}
+	kind, ok := f.PoolingType()
 	for _, name := range []string{"cls.weight", "cls.output.weight"} {
 		if _, ok := f.source.Tensor(name); ok {
 			return false
 		}
 	}
-	kind, ok := f.PoolingType()
 	return ok && kind != PoolingTypeNone
 }
 

@@ -63,6 +63,8 @@ type loading struct {
 //	            interleaved, as llama.cpp has those of Llama; 0: they are not.
 //	byhead      a dim: the outputs are queries, keys and values of each of so many
 //	            heads in turn, not all queries, then all keys, all values; 0: they are not.
+//	apart       "true": an Export writes the tensors of the first alternative, whatever
+//	            the file has.
 //	again       "true": another field has the tensors, too, and an Export writes that.
 //	plus        a dim: what a Norm's weights in safetensors files lack (Gemma: 1).
 //

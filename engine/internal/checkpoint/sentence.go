@@ -37,6 +37,15 @@ type Module struct {
 
 const maxModules = 64
 
+// staticEmbedding is the class of a module that is a table of the vectors of tokens, in
+// the place of a transformer.
+const staticEmbedding = "StaticEmbedding"
+
+// static says whether the model is such a table.
+func (m *SentenceModel) static() bool {
+	return m != nil && len(m.Modules) > 0 && m.Modules[0].Class == staticEmbedding
+}
+
 // encoderConfigs are the names that the transformer's own settings have had.
 var encoderConfigs = []string{"sentence_bert_config.json", "sentence_roberta_config.json", "sentence_xlm-roberta_config.json",
 	"sentence_distilbert_config.json", "sentence_camembert_config.json", "sentence_albert_config.json", "sentence_xlnet_config.json"}
@@ -111,8 +120,8 @@ func parseModules(path string, data []byte) ([]Module, error) {
 		modules[i] = Module{Class: e.Type[strings.LastIndexByte(e.Type, '.')+1:], Folder: filepath.Join(filepath.Dir(path), e.Path),
 			PyLate: strings.HasPrefix(e.Type, "pylate.")}
 	}
-	if modules[0].Class != "Transformer" {
-		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a chain that begins with the module %q", Abridge(list[0].Type)), Hint: "winnow knows those that begin with Transformer"}
+	if first := modules[0].Class; first != "Transformer" && first != staticEmbedding {
+		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a chain that begins with the module %q", Abridge(list[0].Type)), Hint: "winnow knows those that begin with Transformer or " + staticEmbedding}
 	}
 	return modules, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/winnow-rerank/winnow/gguf"
 	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/quant"
 )
 
 // Bounds of what a configuration may claim. They are far above every published
@@ -135,6 +136,18 @@ func (f *File) fail(field, found, want string) {
 	if f.err == nil {
 		f.err = f.wrong(field, found, want)
 	}
+}
+
+// FailWith keeps an error of what a family reads by itself, unless there is one already.
+func (f *File) FailWith(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+// FailTensor keeps an error about a tensor.
+func (f *File) FailTensor(name, found, want string) {
+	f.FailWith(f.badTensor(quant.Tensor{Name: name}, found, want))
 }
 
 func (f *File) wrong(field, found, want string) error {

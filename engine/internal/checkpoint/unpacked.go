@@ -1,6 +1,7 @@
 package checkpoint
 
 import (
+	"encoding/binary"
 	"fmt"
 	"reflect"
 
@@ -68,4 +69,26 @@ func (f *File) Whole(e *compute.Embedding) (compute.Matrix, error) {
 		}
 	}
 	return x, nil
+}
+
+// Indices are the whole numbers of a vector, each of which must be below a bound.
+func (f *File) Indices(name string, below int) ([]int32, error) {
+	t, _ := f.Tensor(name)
+	if len(t.Shape) != 1 || t.Type != quant.I32 && t.Type != quant.I64 {
+		return nil, f.badTensor(t, fmt.Sprintf("shape %v of type %v", t.Shape, t.Type), "a vector of whole numbers")
+	}
+	list := make([]int32, t.Shape[0])
+	for i := range list {
+		n := uint64(0)
+		if t.Type == quant.I32 {
+			n = uint64(binary.LittleEndian.Uint32(t.Data[4*i:]))
+		} else {
+			n = binary.LittleEndian.Uint64(t.Data[8*i:])
+		}
+		if n >= uint64(below) {
+			return nil, f.badTensor(t, fmt.Sprintf("number %d is %d", i, int64(n)), fmt.Sprintf("0 to %d", below-1))
+		}
+		list[i] = int32(n)
+	}
+	return list, nil
 }

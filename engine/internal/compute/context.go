@@ -3,6 +3,7 @@ package compute
 import (
 	"context"
 	"math"
+	"sync/atomic"
 
 	"github.com/winnow-rerank/winnow/kernels"
 )
@@ -31,6 +32,8 @@ type Context struct {
 	disentangled kernels.DisentangledScratch
 
 	wanted, wantedPositions []int32
+
+	operations atomic.Int64 // see Runner.Operations
 
 	// The operations that can be divided are kept here so that none of them allocates.
 	parts    parts
@@ -83,6 +86,10 @@ func (c *Context) BeginDecoder(x Matrix) {
 
 // Encoded is the states that BeginDecoder was given.
 func (c *Context) Encoded() Matrix { return c.encoded.states }
+
+// EncodedBatch is the batch that BeginDecoder left, whose sequences the decoder goes on
+// with.
+func (c *Context) EncodedBatch() *Batch { return &c.encoded.batch }
 
 // leave ends a tile, however it ended: nothing of the caller's is held.
 func (c *Context) leave() {

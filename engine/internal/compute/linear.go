@@ -99,6 +99,7 @@ func (c *Context) multiplyBlock(y Matrix, l *Linear, x Matrix, act kernels.Activ
 	*p = product{weights: w, input: &c.input, x: x, y: y, first: from, preparing: true,
 		epilogue: kernels.Epilogue{Bias: l.Bias, Act: act, Residual: residual}}
 	w.Reserve(p.input, x.Rows)
+	c.operations.Add(2 * int64(x.Rows) * int64(w.Inputs()) * int64(to-from))
 	work := (x.Rows*l.work() + readWork) * w.Inputs() * (to - from)
 	const rows = 16 // what Prepare can be divided by
 	if x.Rows >= 4*rows {

@@ -58,6 +58,15 @@ func (r *Runner) Close() { r.pool.release() }
 // Size is the number of workers.
 func (r *Runner) Size() int { return r.pool.size }
 
+// Operations is how many multiplications and additions of matrix products there have
+// been, those of attention's scores not among them.
+func (r *Runner) Operations() (n int64) {
+	for w := range r.contexts {
+		n += r.contexts[w].operations.Load()
+	}
+	return n
+}
+
 // Trace has f see the states of every batch: after the embeddings (layer -1) and after
 // each layer. The last layer then computes all rows as well. It is for tests: nothing
 // may run meanwhile.

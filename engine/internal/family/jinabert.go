@@ -54,7 +54,7 @@ type jinaLayer struct {
 
 	// The two halves are one tensor, except in older GGUF files.
 	GateUp   *compute.Linear `hf:"mlp.gated_layers" gguf:"ffn_gate ffn_up,ffn_up" shape:"gated hidden" bias:"none" if:"text"`
-	UpGate   *compute.Linear `hf:"mlp.up_gated_layer" gguf:"ffn_up ffn_gate,ffn_up" shape:"gated hidden" bias:"none" if:"code"`
+	UpGate   *compute.Linear `hf:"mlp.up_gated_layer" gguf:"ffn_up ffn_gate,ffn_up" shape:"gated hidden" bias:"none" if:"code" apart:"true"` // llama.cpp takes the first half of one tensor for the gate
 	Down     compute.Linear  `hf:"mlp.wo,mlp.down_layer" gguf:"ffn_down" shape:"hidden intermediate"`
 	DownNorm compute.Norm    `hf:"mlp.layernorm,layer_norm_2" gguf:"layer_output_norm" shape:"hidden"`
 

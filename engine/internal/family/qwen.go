@@ -1,6 +1,8 @@
 package family
 
 import (
+	"strings"
+
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/kernels"
 )
@@ -16,6 +18,11 @@ func init() {
 		Classes: map[string]Task{"Qwen3ForCausalLM": Generate, "Qwen3ForSequenceClassification": Classify, "Qwen3Model": Embed, "JinaForRanking": Rank},
 		New:     func(f *checkpoint.File, task Task) *Network { return newQwen(f, task, true) },
 	})
+	register(&Family{
+		Name: "Qwen 3 VL", ModelTypes: []string{"qwen3_vl"}, GGUF: []string{"qwen3vl"},
+		Classes: map[string]Task{"Qwen3VLForConditionalGeneration": Generate, "Qwen3VLForSequenceClassification": Classify, "Qwen3VLModel": Embed},
+		New:     newQwenVL,
+	})
 }
 
 // Qwen 2 (Yang et al. 2024): the trunk of decoder.go with biases on queries, keys
@@ -23,6 +30,10 @@ func init() {
 //
 // Qwen 3 (Yang et al. 2025): no biases, but RMS norms of each head of queries and
 // keys before they are turned.
+//
+// Qwen 3 VL (Bai et al. 2025), without its eyes: each pair of numbers of a head is
+// turned by one of three positions, time, height and width, which a text's tokens have
+// all alike. What is left is Qwen 3.
 type qwenSettings struct {
 	decoderSettings
 	SlidingWindow    int  `hf:"sliding_window" gguf:"-" default:"4096" max:"positions"`
@@ -47,6 +58,47 @@ func newQwen(f *checkpoint.File, task Task, headNorms bool) *Network {
 	}
 	if n.Window > 0 {
 		n.Export = windowless
+	}
+	return n
+}
+
+// qwenVLSections are how many pairs of numbers turn by each of the three positions.
+var qwenVLSections = []int64{24, 20, 20}
+
+func newQwenVL(f *checkpoint.File, task Task) *Network {
+	m, s := new(decoder), new(qwenSettings)
+	s.HeadNorms = true
+	s.read(f, decoderDefaults{spec: Spec{HiddenSize: 4096, IntermediateSize: 22016, Layers: 32, Heads: 32, VocabSize: 151936},
+		positions: 128000, keyHeads: 32, headDim: 128, activation: kernels.SiLU})
+	rope := f.RoPE("", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 5e6, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions})
+	n := m.networkOf(&s.decoderSettings, s, rope, nil, task)
+	n.Load.Prefixes = []string{"model.language_model.", "language_model.model.", "model."}
+	n.Load.Ignore = func(name string) bool {
+		return strings.HasPrefix(name, "model.visual.") || strings.HasPrefix(name, "visual.")
+	}
+	sections, deepstack := qwenVLSections, 0
+	if f.IsGGUF() {
+		f.Account(checkpoint.Key{GGUF: ".rope.dimension_sections"}, checkpoint.Key{GGUF: ".n_deepstack_layers"})
+	} else {
+		for _, name := range []string{"rope_scaling", "rope_parameters"} {
+			o := f.Config.Object(name)
+			o.Has("mrope_interleaved")
+			if own, ok := o.Ints("mrope_section"); ok && len(own) == 3 {
+				sections = own
+			}
+		}
+		layers, _ := f.Config.Object("vision_config").Ints("deepstack_visual_indexes")
+		deepstack = len(layers)
+	}
+	export := n.Export
+	n.Export = func(e *checkpoint.Export) error {
+		four := make([]int32, 4)
+		for i, n := range sections {
+			four[i] = int32(n)
+		}
+		e.Set(".rope.dimension_sections", four)
+		e.Set(".n_deepstack_layers", uint32(deepstack))
+		return export(e)
 	}
 	return n
 }

@@ -79,6 +79,14 @@ type Network struct {
 	OneType    bool // token types are 0 whatever the tokenizer says
 	Decoder    Decoder
 
+	// Bag says that a text is its tokens, without special ones and perhaps without any:
+	// the trunk gives the mean of their vectors.
+	Bag bool
+	// DropsUnknown says that tokens for what the vocabulary does not have are left out,
+	// and that a text is cut to as many characters as so many tokens of median length
+	// have before it is tokenized.
+	DropsUnknown bool
+
 	// How tensors are named and stored.
 	Load checkpoint.LoadOptions
 	// Prepare computes once what depends on nothing but the weights, and gives its
@@ -116,10 +124,16 @@ func (fam *Family) Architecture() string {
 type Decoder struct {
 	Causal    bool               // no token sees a later one: prefixes can be shared
 	Words     *compute.Embedding // that a language model's head is tied to
-	Layers    int
-	KeyWidth  int     // numbers of a token's keys in a layer
-	LogitCap  float32 // of the language model's logits; 0: none
-	TiesWords bool    // a language model's head is Words, unless the settings say otherwise
+	Layers    int                // that cache keys and values; 0: texts cannot be continued
+	KeyWidth  int                // numbers of a token's keys in a layer
+	LogitCap  float32            // of the language model's logits; 0: none
+	TiesWords bool               // a language model's head is Words, unless the settings say otherwise
+
+	// OneStep says that the trunk is an encoder and the first step of a decoder behind
+	// it. TiesWords is then what its settings come to, and LogitScale what its logits are
+	// multiplied by.
+	OneStep    bool
+	LogitScale float32
 }
 
 var families []*Family
@@ -157,6 +171,10 @@ func Find(f *checkpoint.File) (*Family, Task, error) {
 // class, by the end of a class's name that is not the family's, or by its tensors.
 func (fam *Family) task(f *checkpoint.File) (*Family, Task, error) {
 	task, ok := fam.Classes[f.Architecture]
+	if !ok && f.Architecture != "" && f.Has(keyCode) {
+		return nil, 0, f.Refuse(fmt.Sprintf("architecture %q with code of its own (auto_map)", checkpoint.Abridge(f.Architecture)),
+			"whatever it does differently from the other models of its model_type would go unnoticed")
+	}
 	if !ok {
 		switch class := f.Architecture; {
 		case strings.HasSuffix(class, "ForSequenceClassification"):
@@ -244,6 +262,9 @@ func findGGUF(f *checkpoint.File) (*Family, Task, error) {
 		return names
 	}))
 }
+
+// keyCode names the Python code that a checkpoint brings.
+var keyCode = checkpoint.Key{HF: "auto_map"}
 
 func missing(f *checkpoint.File, field, want string) error {
 	return &fault.FormatError{Path: f.SettingsPath(), Field: field, Offset: -1, Found: "nothing", Want: want}

@@ -1,0 +1,93 @@
+package engine
+
+import (
+	"context"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+)
+
+// scoreCosine is the name of the scoring that makes a model that embeds rank.
+const scoreCosine = "cosine"
+
+// cosineRanker scores documents by the cosine of their vectors and the query's
+// (bi-encoder). It ranks only if it is asked to: the texts of such a model may be
+// anything, and a reranker that reads query and document together ranks better.
+type cosineRanker struct {
+	*embedding
+	query, document string // the prompts
+}
+
+// Names of the prompts that sentence-transformers puts before queries and before
+// documents, in its order.
+var (
+	queryPrompts    = []string{"query"}
+	documentPrompts = []string{"document", "passage", "corpus"}
+)
+
+func newCosine(e *embedding) *cosineRanker {
+	find := func(names []string) string {
+		for _, name := range names {
+			if text, ok := e.prompts.texts[name]; ok {
+				return text
+			}
+		}
+		return e.prompts.texts[e.prompts.standard]
+	}
+	return &cosineRanker{embedding: e, query: find(queryPrompts), document: find(documentPrompts)}
+}
+
+func (r *cosineRanker) describe(info *Info) {
+	info.Tasks = append(info.Tasks, "rerank")
+	info.Labels, info.Relevant, info.Activation = []string{scoreCosine}, scoreCosine, scoreCosine
+}
+
+// encode makes of each document a sequence that knows its query.
+func (r *cosineRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
+	if err := r.room(limit); err != nil {
+		return Encoded{}, err
+	}
+	q := new(encodedQuery)
+	q.sequence, _ = new(textEncoder).encode(r.embedding, r.query+query, o, o.MaxQuery, limit)
+	q.sequence.group = q
+	encoded := newEncoded(len(documents), limit)
+	err := r.encodePieces(ctx, len(documents), func(from, to int) error {
+		var s textEncoder
+		for n := from; n < to; n++ {
+			encoded.Sequences[n], encoded.Full[n] = s.encode(r.embedding, r.document+documents[n], o, o.MaxDocument, limit)
+			encoded.Sequences[n].group = q
+		}
+		return nil
+	})
+	return encoded, err
+}
+
+func (r *cosineRanker) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	return r.scoreEncoded(ctx, r, sequences, outputs)
+}
+
+// finish makes scores of the vectors of a batch, or keeps them, if they are queries'.
+func (r *cosineRanker) finish(c *compute.Context, call *call) {
+	x, ok := r.vectors(c)
+	if !ok {
+		return
+	}
+	for i, n := range c.Batch.Numbers {
+		own := x.Slice(i, i+1)
+		if !finite(own.Row(0)) {
+			call.bad.Store(int64(n))
+			continue
+		}
+		q := call.sequences[n].group.(*encodedQuery)
+		if call.outputs == nil {
+			v := clone(own)
+			q.vectors.Store(&v)
+			continue
+		}
+		z := cosine(doubles(q.vectors.Load().Row(0)), doubles(own.Row(0)))
+		call.outputs[n] = Output{Logit: z, Probability: z}
+	}
+}
+
+// export writes nothing: the file embeds, and ranks if it is asked to.
+func (r *cosineRanker) export(*checkpoint.Export) error { return nil }

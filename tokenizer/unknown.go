@@ -1,0 +1,16 @@
+package tokenizer
+
+// UnknownID is the id of what stands for text that the vocabulary does not have; ok is
+// false where there is none.
+func (t *Tokenizer) UnknownID() (id int32, ok bool) {
+	id = -1
+	switch m := t.model.(type) {
+	case *wordPiece:
+		id = m.unknown
+	case *unigram:
+		id = m.unknown
+	case *bpe:
+		id = m.unk
+	}
+	return id, id >= 0
+}
