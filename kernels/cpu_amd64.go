@@ -23,7 +23,7 @@ var archInstructionSets = []instructionSet{
 		has:  hasAVX2,
 		use: func(f *cpuFeatures) {
 			f.avx2 = true
-			f.floats = floatShape{rows: 6, cols: 16, block: 384, rung: floatAVX2}
+			f.floats = floatShape{rows: 6, cols: 16, block: 384, direct: 8, rung: floatAVX2}
 			f.ints = intShape{rung: intAVX2, cols: 16, group: 2, depth: 16, wide: true}
 			f.blocks = f.ints
 		},
@@ -42,7 +42,7 @@ var archInstructionSets = []instructionSet{
 		has:  hasAVX512,
 		use: func(f *cpuFeatures) {
 			f.avx512 = true
-			f.floats = floatShape{rows: 12, cols: 32, block: 256, rung: floatAVX512}
+			f.floats = floatShape{rows: 12, cols: 32, block: 256, direct: 2, rung: floatAVX512}
 		},
 	},
 	{

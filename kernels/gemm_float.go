@@ -30,7 +30,12 @@ type floatWeights struct {
 type floatShape struct {
 	rows, cols int
 	block      int // inputs that are summed before the next tile's turn
-	rung       uint8
+	// direct is past how many row tiles 16-bit weights are taken as they are. The
+	// kernels convert them for each tile anew, which costs little where conversion
+	// does not compete with multiplication; for more tiles they are brought to float32
+	// once.
+	direct int
+	rung   uint8
 }
 
 // floatPortable is plain Go. The assembly's numbers, from 1 on, are those of its
@@ -47,7 +52,7 @@ const (
 const portableCols = 8
 
 // portableShape is the tile of the plain Go kernel.
-var portableShape = floatShape{rows: 4, cols: portableCols, block: 512, rung: floatPortable}
+var portableShape = floatShape{rows: 4, cols: portableCols, block: 512, direct: 2, rung: floatPortable}
 
 // PackF32 packs n×k weights for multiplication in float32. row is called once
 // for each i from 0 to n-1, in order, and must fill dst, k numbers long, with
@@ -223,10 +228,6 @@ const (
 // maxBlock is the most numbers in a block of a panel.
 const maxBlock = 256 * maxTileCols
 
-// 16-bit weights are brought to float32 before more than unpackTiles row tiles
-// pass by them. The kernels convert as well, but each tile anew.
-const unpackTiles = 2
-
 // Up to wideRows rows are multiplied by two panels at a time.
 const wideRows = 3
 
@@ -239,7 +240,7 @@ var zeros [2 * maxTileCols]float32
 func (w *floatWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 	switch {
 	case in.rows == 0 || from >= to:
-	case w.format != formatF32 && in.rows > unpackTiles*w.shape.rows:
+	case w.format != formatF32 && in.rows > w.shape.direct*w.shape.rows:
 		w.multiplyUnpacked(y, in, from, to, e)
 	default:
 		w.multiply(y, in, from, to, e, nil)
