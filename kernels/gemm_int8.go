@@ -607,6 +607,7 @@ type intTile struct {
 	yRow              uintptr
 	add               unsafe.Pointer // nil: nothing is added
 	addRow            uintptr
+	next              uintptr // address of weights that are wanted soon, or of anything
 }
 
 // below is the tile of rows rows that begins n rows below t.
@@ -614,6 +615,7 @@ func (t intTile) below(n, rows int) intTile {
 	t.rows = rows
 	t.a = unsafe.Add(t.a, uintptr(n)*t.aRow)
 	t.zeros = unsafe.Add(t.zeros, 4*n)
+	t.next += uintptr(n*t.depth) / 3 // 12 rows ask for 4 bytes an input
 	t.scales = unsafe.Add(t.scales, 4*n)
 	t.y = unsafe.Add(t.y, uintptr(n)*t.yRow)
 	if t.add != nil {
@@ -677,6 +679,7 @@ func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 				p := &w.parts[i]
 				t.depth = p.depth
 				t.b, t.sums = unsafe.Pointer(&w.q[j*w.depth+p.from*cols]), unsafe.Pointer(&p.sums[j])
+				t.next = uintptr(t.b) + uintptr(p.depth*cols)
 				t.zeros, t.scales = unsafe.Pointer(&in.sums[i*in.rows+r0]), unsafe.Pointer(&in.scales[i*in.rows+r0])
 				at := r0 * stride
 				switch {

@@ -24,6 +24,7 @@
 #define SCALES R10 // after it: one per row
 #define Y      R11 // y, the last row, then the one before it
 #define YROW   R12 // bytes from row to row of it
+#define NEXT   R14 // in the loop: what follows b in memory
 #define PASSES R13 // in the loop: 2 while it is about the high bytes of wide inputs
 #define ADD    R13 // what is added, the last row, then the one before it
 #define ADDROW BX  // bytes from row to row of it
@@ -44,6 +45,7 @@
 	LEAQ (A6)(TMP*1), A9             \
 	MOVQ intTile_y(TILE), Y          \
 	MOVQ intTile_yRow(TILE), YROW    \
+	MOVQ intTile_next(TILE), NEXT    \
 	MOVQ intTile_wide(TILE), DEPTH   \
 	MOVQ $2, PASSES                  \
 	MOVQ intTile_bWide(TILE), B      \
@@ -213,6 +215,8 @@ GLOBL noStarts<>(SB), RODATA|NOPTR, $128
 	VMOVDQU64 384(B), Z24  \
 	VMOVDQU64 448(B), Z25  \
 	ROWS(12)               \
+	PREFETCHT1 (NEXT)      \
+	ADDQ $64, NEXT         \
 	ADDQ $512, B           \
 	ADDQ $16, A0           \
 	ADDQ $16, A3           \
