@@ -2,7 +2,9 @@ package winnow_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -90,5 +92,51 @@ func TestCausalOptions(t *testing.T) {
 	}
 	if got := score(openTestdata(t, "qwen3-reranker", winnow.WithTemplate("qwen3-reranker"), winnow.WithScore("yes-no"))); got != usual {
 		t.Errorf("by hand %v, by itself %v", got, usual)
+	}
+}
+
+// TestChat: an answer is the completion of the prompt that transformers makes of the
+// messages.
+func TestChat(t *testing.T) {
+	var cases map[string]struct {
+		Folder, Template string
+		Conversations    []struct {
+			Messages  []winnow.Message
+			Variables map[string]any
+			IDs       []int
+		}
+	}
+	data, err := os.ReadFile(filepath.Join("testdata", "conversations.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &cases)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := cases["Gemma"]
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join("testdata", c.Folder))); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "chat_template.jinja"), []byte(c.Template), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	m, err := winnow.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer m.Close()
+	for i, x := range c.Conversations {
+		want, err := m.CompleteTokens(t.Context(), x.IDs, winnow.CompleteOptions{MaxTokens: 5})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := m.Chat(t.Context(), x.Messages, x.Variables, winnow.CompleteOptions{MaxTokens: 5})
+		if err != nil || got.Text != want.Text || got.PromptTokens != len(x.IDs) {
+			t.Errorf("conversation %d: %+v, %v, want %+v", i, got, err, want)
+		}
+	}
+	if _, err := m.ChatPrompt(nil, map[string]any{"x": func() {}}); err == nil || !strings.Contains(err.Error(), `"x"`) {
+		t.Errorf("a variable that is no value: %v", err)
 	}
 }

@@ -11,6 +11,10 @@ import (
 type Embedding struct {
 	Vector []float32
 	Tokens int // that were computed, special ones included
+
+	// States are the last hidden states of every token, special ones included, neither pooled
+	// nor normalised: in the place of Vector, for texts that were encoded with EveryToken.
+	States [][]float32
 }
 
 // Embed makes a vector of each text, in their order. It fails with ErrCannotEmbed

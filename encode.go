@@ -2,6 +2,7 @@ package winnow
 
 import (
 	"context"
+	"slices"
 
 	"github.com/winnow-rerank/winnow/engine"
 )
@@ -14,6 +15,10 @@ type Encoding struct {
 	IDs   []int32 // special tokens included
 	Types []int32 // token type (segment) of each; nil: all are 0
 	Full  int     // how many tokens there were before any were truncated
+
+	// EveryToken has EmbedEncoded give the states of every token. EncodeTexts sets it as its
+	// options do.
+	EveryToken bool
 
 	sequence engine.Sequence // what its task knows beside IDs and Types
 }
@@ -81,6 +86,7 @@ type TextOptions struct {
 	Prompt     string     // name of the prompt that is put before them; "": the model's default one
 	PlainText  bool       // the spelling of a special token stays text
 	Truncation Truncation // of what is too long
+	EveryToken bool       // the hidden states of every token are wanted, not the text's vector
 }
 
 // EncodeTexts turns texts into tokens. With EmbedEncoded it is Embed in two steps.
@@ -94,7 +100,11 @@ func (m *Model) EncodeTexts(ctx context.Context, texts []string, o TextOptions) 
 	if err != nil {
 		return nil, public(err)
 	}
-	return encodings(encoded, o.Truncation, true)
+	list, err := encodings(encoded, o.Truncation, true)
+	for i := range list {
+		list[i].EveryToken = o.EveryToken
+	}
+	return list, err
 }
 
 func encodings(encoded engine.Encoded, t Truncation, texts bool) ([]Encoding, error) {
@@ -142,13 +152,41 @@ func (m *Model) EmbedEncoded(ctx context.Context, texts []Encoding) ([]Embedding
 		return nil, err
 	}
 	defer m.leave()
-	vectors, err := m.engine.Embed(ctx, sequences(texts))
-	if err != nil {
-		return nil, public(err)
-	}
 	list := make([]Embedding, len(texts))
-	for i, v := range vectors {
-		list[i] = Embedding{Vector: v, Tokens: texts[i].Tokens()}
+	var pooled, whole []int // numbers of the texts
+	for i, t := range texts {
+		list[i].Tokens = t.Tokens()
+		if t.EveryToken {
+			whole = append(whole, i)
+		} else {
+			pooled = append(pooled, i)
+		}
+	}
+	some := func(numbers []int, embed func(context.Context, []engine.Sequence) ([][]float32, error), set func(e *Embedding, v []float32)) error {
+		if len(numbers) == 0 {
+			return nil
+		}
+		part := make([]Encoding, len(numbers))
+		for i, n := range numbers {
+			part[i] = texts[n]
+		}
+		vectors, err := embed(ctx, sequences(part))
+		if err != nil {
+			return public(err)
+		}
+		for i, v := range vectors {
+			set(&list[numbers[i]], v)
+		}
+		return nil
+	}
+	if err := some(pooled, m.engine.Embed, func(e *Embedding, v []float32) { e.Vector = v }); err != nil {
+		return nil, err
+	}
+	err := some(whole, m.engine.TokenStates, func(e *Embedding, v []float32) {
+		e.States = slices.Collect(slices.Chunk(v, len(v)/e.Tokens))
+	})
+	if err != nil {
+		return nil, err
 	}
 	return list, nil
 }

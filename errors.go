@@ -26,6 +26,9 @@ var (
 	ErrNotFinite = engine.ErrNotFinite
 	// ErrCannotComplete: the model does not generate text.
 	ErrCannotComplete = engine.ErrCannotComplete
+	// ErrNoChatTemplate: the model generates text, but its files bring no template of
+	// conversations.
+	ErrNoChatTemplate = engine.ErrNoChatTemplate
 	// ErrCannotEmbed: the model makes no vectors of texts.
 	ErrCannotEmbed = engine.ErrCannotEmbed
 	// ErrCannotRerank: the model makes vectors of texts, but no scores.

@@ -34,6 +34,11 @@ type Info struct {
 	Prompts       map[string]string `json:"prompts,omitempty"`        // that are put before texts, by name
 	DefaultPrompt string            `json:"default_prompt,omitempty"` // the name of the one that is, unless another is asked for
 
+	// Of models that hold conversations:
+	ChatTemplate string `json:"chat_template,omitempty"` // the source of their template
+	BOS          string `json:"bos_token,omitempty"`     // the spellings of the tokens that begin and end texts
+	EOS          string `json:"eos_token,omitempty"`
+
 	Layers       int `json:"layers"`
 	Hidden       int `json:"hidden"` // size of a hidden state
 	Heads        int `json:"heads"`
@@ -76,6 +81,7 @@ func infoOf(i engine.Info) Info {
 		Labels: i.Labels, Activation: i.Activation, Configured: i.Configured, Relevant: i.Relevant, Listwise: i.Listwise, MaxLength: i.MaxLength,
 		Prompt: i.Prompt, PromptReason: i.PromptReason, UnreadSettings: i.Unread,
 		Dimensions: i.Dimensions, Pooling: i.Pooling, Unit: i.Unit, Prompts: i.Prompts, DefaultPrompt: i.DefaultPrompt,
+		ChatTemplate: i.ChatTemplate, BOS: i.BOS, EOS: i.EOS,
 		Layers: i.Layers, Hidden: i.Hidden, Heads: i.Heads, Intermediate: i.Intermediate, Vocabulary: i.Vocabulary,
 		Tokenizer: i.Tokenizer, Parameters: i.Parameters, Tensors: make([]TensorInfo, len(i.Tensors)), FileBytes: i.FileBytes,
 		Precision: Precision(i.Precision.String()), PrecisionReason: i.PrecisionReason, Kernels: i.Kernels, Threads: i.Threads,

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"strconv"
 	"strings"
 
@@ -13,14 +14,52 @@ import (
 	"github.com/winnow-rerank/winnow/internal/jinja"
 )
 
+// A chatTemplate is the template of conversations that a model's files bring.
+type chatTemplate struct {
+	*jinja.Template
+	path   string            // of the file that has it
+	tokens map[string]string // special tokens, by the names that templates have for them
+}
+
+// chatTemplate reads the model's template; of a model without one it is empty.
+func (m *Model) chatTemplate() (*chatTemplate, error) {
+	source, err := m.file.ChatTemplate()
+	if err != nil {
+		return nil, err
+	}
+	t := &chatTemplate{path: m.file.SettingsPath(), tokens: m.file.SpecialTokens(m.tokenizer)}
+	if t.Template, err = jinja.Parse(source); err != nil {
+		return nil, &fault.UnsupportedError{Path: t.path, What: err.Error() + ", which", Hint: "give the prompt as --template"}
+	}
+	return t, nil
+}
+
+// render writes messages, with variables in the place of what a template gets as a rule.
+func (t *chatTemplate) render(messages []any, variables map[string]any) (string, error) {
+	all := map[string]any{"messages": messages, "add_generation_prompt": false, "tools": nil, "documents": nil}
+	for name, token := range t.tokens {
+		all[name] = token
+	}
+	maps.Copy(all, variables)
+	return t.Render(all)
+}
+
+// message is a message as templates get it.
+func message(format checkpoint.MessageFormat, role, content string) *jinja.Dict {
+	if format != checkpoint.StructuredMessages {
+		return jinja.NewDict("role", role, "content", content)
+	}
+	return jinja.NewDict("role", role, "content", []any{jinja.NewDict("type", "text", "text", content)})
+}
+
 // chat is a reranker that reads query and document as messages of these roles, which
 // the chat template of its folder renders; an instruction, or the default prompt of
 // the folder, is the system's message. So sentence-transformers does it.
 type chat struct {
 	*scorer
-	template    *jinja.Template
+	template    *chatTemplate
 	format      checkpoint.MessageFormat
-	variables   map[string]any // that the template may use beside the messages
+	variables   map[string]any // that the authors give the template beside the messages
 	instruction string
 	reason      string
 	prefixes    *compute.PrefixCache // nil where tokens see both ways
@@ -28,23 +67,16 @@ type chat struct {
 
 // newChat checks that the template carries both roles.
 func (m *Model) newChat(s *scorer, format checkpoint.MessageFormat, reason string, o Options) (*chat, error) {
-	source, err := m.file.ChatTemplate()
+	template, err := m.chatTemplate()
 	if err != nil {
 		return nil, err
-	}
-	template, err := jinja.Parse(source)
-	if err != nil {
-		return nil, &fault.UnsupportedError{Path: m.file.SettingsPath(), What: err.Error() + ", which", Hint: "give the prompt as --template"}
 	}
 	prompts, err := readPrompts(m.file)
 	if err != nil {
 		return nil, err
 	}
 	c := &chat{scorer: s, template: template, format: format, reason: reason, instruction: prompts.texts[prompts.standard],
-		variables: map[string]any{"add_generation_prompt": false, "tools": nil, "documents": nil}}
-	for name, token := range m.file.SpecialTokens(m.tokenizer) {
-		c.variables[name] = token
-	}
+		variables: make(map[string]any)}
 	for name, v := range m.file.TemplateVariables() {
 		if n, ok := v.(json.Number); ok {
 			v, err = strconv.Atoi(n.String())
@@ -91,19 +123,10 @@ func (c *chat) render(query, document, instruction string) (string, error) {
 		messages = append(messages, c.message("system", instruction))
 	}
 	messages = append(messages, c.message("query", query), c.message("document", document))
-	variables := map[string]any{"messages": messages}
-	for name, v := range c.variables {
-		variables[name] = v
-	}
-	return c.template.Render(variables)
+	return c.template.render(messages, c.variables)
 }
 
-func (c *chat) message(role, content string) *jinja.Dict {
-	if c.format == checkpoint.FlatMessages {
-		return jinja.NewDict("role", role, "content", content)
-	}
-	return jinja.NewDict("role", role, "content", []any{jinja.NewDict("type", "text", "text", content)})
-}
+func (c *chat) message(role, content string) *jinja.Dict { return message(c.format, role, content) }
 
 func (c *chat) describe(info *Info) {
 	c.scorer.describe(info)

@@ -33,6 +33,7 @@ type languageModel struct {
 	tied     bool               // it is the embedding table
 	ends     map[int32]bool     // tokens that end a text
 	prefixes *compute.PrefixCache
+	chat     *conversation
 
 	// The whole head is packed when it is first needed: rerankers do without.
 	once sync.Once
@@ -41,7 +42,7 @@ type languageModel struct {
 }
 
 func (m *Model) newLanguageModel(own *languageHead) *languageModel {
-	l := &languageModel{Model: m, table: own.table(m), ends: m.endTokens(), prefixes: m.prefixCache()}
+	l := &languageModel{Model: m, table: own.table(m), ends: m.endTokens(), prefixes: m.prefixCache(), chat: m.newConversation()}
 	l.tied = l.table == m.network.Decoder.Words
 	return l
 }
@@ -67,7 +68,13 @@ func (m *Model) prefixCache() *compute.PrefixCache {
 	return m.prefixes
 }
 
-func (l *languageModel) describe(info *Info) { info.Tasks = append(info.Tasks, "complete") }
+func (l *languageModel) describe(info *Info) {
+	info.Tasks = append(info.Tasks, "complete")
+	if l.chat.err == nil {
+		info.ChatTemplate = l.chat.source
+		info.BOS, info.EOS = l.chat.template.tokens["bos_token"], l.chat.template.tokens["eos_token"]
+	}
+}
 
 // packed is the whole head.
 func (l *languageModel) packed() (*compute.Linear, error) {

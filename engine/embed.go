@@ -221,6 +221,32 @@ func (e *embedding) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
 	return e.chain.Logits(c, x), true
 }
 
+func (e *embedding) states(ctx context.Context, sequences []Sequence) ([][]float32, error) {
+	vectors := make([][]float32, len(sequences))
+	if err := e.forward(ctx, tokenStates{e}, sequences, nil, vectors); err != nil {
+		return nil, err
+	}
+	return vectors, nil
+}
+
+// tokenStates are the states of every token, as they come from the trunk.
+type tokenStates struct{ *embedding }
+
+// finish keeps the states of a batch.
+func (t tokenStates) finish(c *compute.Context, r *call) {
+	x := t.network.Trunk.Hidden(c, compute.EveryToken)
+	if c.Cancelled() {
+		return
+	}
+	for i, n := range c.Batch.Numbers {
+		own := x.Slice(c.Batch.Range(i))
+		r.vectors[n] = clone(own).Data
+		if !finite(r.vectors[n]) {
+			r.bad.Store(int64(n))
+		}
+	}
+}
+
 // Normalize makes a vector one of length 1; one of length 0 stays.
 func Normalize(v []float32) { checkpoint.Normalize(v) }
 

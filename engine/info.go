@@ -40,6 +40,11 @@ type Info struct {
 	Prompts       map[string]string `json:"prompts,omitempty"`        // that are put before texts, by name
 	DefaultPrompt string            `json:"default_prompt,omitempty"` // the name of the one that is, unless another is asked for
 
+	// Of models that hold conversations:
+	ChatTemplate string `json:"chat_template,omitempty"` // the source of their template
+	BOS          string `json:"bos_token,omitempty"`     // the spellings of the tokens that begin and end texts
+	EOS          string `json:"eos_token,omitempty"`
+
 	Layers       int `json:"layers"`
 	Hidden       int `json:"hidden"`
 	Heads        int `json:"heads"`

@@ -302,6 +302,15 @@ func (m *Model) Embed(ctx context.Context, sequences []Sequence) ([][]float32, e
 	return m.embedder.embed(ctx, sequences)
 }
 
+// TokenStates are the last hidden states of every token of sequences that EncodeTexts has
+// made, those of a sequence one behind the other: neither pooled nor normalised.
+func (m *Model) TokenStates(ctx context.Context, sequences []Sequence) ([][]float32, error) {
+	if err := m.checkAll(sequences); err != nil {
+		return nil, err
+	}
+	return m.embedder.states(ctx, sequences)
+}
+
 // Complete continues a prompt.
 func (m *Model) Complete(ctx context.Context, prompt []int32, o CompleteOptions) (*Completion, error) {
 	return m.completer.complete(ctx, prompt, o)

@@ -24,6 +24,9 @@ type ranker interface {
 type embedder interface {
 	encodeTexts(ctx context.Context, texts []string, o TextOptions, limit int) (Encoded, error)
 	embed(ctx context.Context, sequences []Sequence) ([][]float32, error)
+	// states are the last hidden states of every token, those of a sequence one behind the
+	// other.
+	states(ctx context.Context, sequences []Sequence) ([][]float32, error)
 	describe(info *Info)
 	exporter
 }
@@ -49,6 +52,8 @@ func (u unable) encodeTexts(context.Context, []string, TextOptions, int) (Encode
 }
 
 func (u unable) embed(context.Context, []Sequence) ([][]float32, error) { return nil, u.err }
+
+func (u unable) states(context.Context, []Sequence) ([][]float32, error) { return nil, u.err }
 
 func (u unable) complete(context.Context, []int32, CompleteOptions) (*Completion, error) {
 	return nil, u.err

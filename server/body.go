@@ -348,8 +348,7 @@ func (f fields) list(name string, limit int, what string, each func(i int, v jso
 	n := 0
 	for ; d.More(); n++ {
 		if n == limit {
-			return &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeInvalid,
-				Message: fmt.Sprintf("%q has more than %d elements%s", name, limit, flagOf(limit))}
+			return tooMany(name, limit)
 		}
 		var element json.RawMessage
 		if err := d.Decode(&element); err != nil {
@@ -365,6 +364,12 @@ func (f fields) list(name string, limit int, what string, each func(i int, v jso
 		return e
 	}
 	return nil
+}
+
+// tooMany is for a list that is too long.
+func tooMany(name string, limit int) *apiError {
+	return &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeInvalid,
+		Message: fmt.Sprintf("%q has more than %d elements%s", name, limit, flagOf(limit))}
 }
 
 // flagOf names the flag that changes the limit of a list, if there is one.

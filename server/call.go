@@ -69,6 +69,10 @@ func (c *call) encode(sizes []int, more, later int64, whole bool, do func(ctx co
 		}
 		costs = []int{sum}
 	}
+	if c.ticket != nil { // of what was computed before
+		c.ticket.release()
+		c.ticket = nil
+	}
 	var err error
 	if c.ticket, err = c.scheduler.admit(c.note.client, estimate); err != nil {
 		return err

@@ -7,6 +7,7 @@ var cohere = &rankDialect{
 	documents: "documents",
 	top:       []string{"top_n"},
 	give:      []string{"return_documents"},
+	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
 		return cohereReply{ID: a.id, Results: a.relevance(document.asObject), Meta: cohereMeta{apiVersion{"2"}, billedUnits{1}}}
 	},

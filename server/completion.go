@@ -23,9 +23,17 @@ import (
 // A completionDialect is how one kind of client asks for completions and what it reads as
 // the answer.
 type completionDialect struct {
-	openAI bool
-	// partial is an event of a stream, the n-th of prompt i; final is its last event, or
+	// cannot says of a model without a language model's head what it cannot do.
+	cannot string
+	// prompts finds the prompts of a request; nil: its field "prompt" has them.
+	prompts func(a *completion, f fields) ([]json.RawMessage, error)
+	// probs reads how many tokens are told at each step; nil: the fields say the number.
+	probs func(f fields) (int, error)
+	// envelope is what choices come in; nil: in nothing, as with llama.cpp.
+	envelope func(a *completion, choices []any) map[string]any
+	// begin is the first event of a stream, if it is not nil. partial is an event of a stream, the n-th of prompt i; final is its last event, or
 	// the reply to the prompt.
+	begin   func(a *completion) any
 	partial func(a *completion, i, n int, text string, t winnow.CompletionToken) any
 	final   func(a *completion, i int, c *winnow.Completion) any
 	// frame is around what final made of all prompts, of a reply in one piece.
@@ -39,6 +47,7 @@ type completion struct {
 	asked   string // the model's name in the request
 	prompts [][]int
 	many    bool // prompts came as a list
+	begun   bool // they begin with the token that texts begin with
 	options winnow.CompleteOptions
 	seed    int64
 	tokens  bool     // the reply tells the tokens
@@ -57,12 +66,19 @@ func (s *Server) completion(d *completionDialect) handler {
 				return err
 			}
 			if !slices.Contains(a.info.Tasks, "complete") {
-				return notSupported("model %q cannot complete text: it has no language-model head", a.name)
+				return notSupported("model %q cannot %s: it has no language-model head", a.name, d.cannot)
 			}
 			if err := a.read(f); err != nil {
 				return err
 			}
-			prompts, err = split(f)
+			if d.prompts != nil {
+				prompts, err = d.prompts(a, f)
+			} else {
+				prompts, err = f.prompts("prompt", wantPrompt)
+				if len(prompts) > mostPrompts {
+					err = invalid("\"prompt\" has more than %d prompts", mostPrompts)
+				}
+			}
 			return err
 		})
 		if a.call != nil {
@@ -206,7 +222,12 @@ func (a *completion) read(f fields) (err error) {
 	}
 	o.Seed = uint64(a.seed)
 	const mostProbs = 10000
-	if o.Probs, err = f.integer(f.first("n_probs", "logprobs"), 0, 0); err != nil {
+	if a.dialect.probs != nil {
+		o.Probs, err = a.dialect.probs(f)
+	} else {
+		o.Probs, err = f.integer(f.first("n_probs", "logprobs"), 0, 0)
+	}
+	if err != nil {
 		return err
 	}
 	o.Probs = min(o.Probs, mostProbs)
@@ -224,12 +245,12 @@ func (a *completion) read(f fields) (err error) {
 	if a.stream, err = f.boolean("stream", false); err != nil {
 		return err
 	}
-	if options, ok := jsonObject(f["stream_options"]); ok && a.dialect.openAI {
+	if options, ok := jsonObject(f["stream_options"]); ok && a.dialect.envelope != nil {
 		if a.usage, err = options.boolean("include_usage", false); err != nil {
 			return err
 		}
 	}
-	if f.has("response_fields") && !a.dialect.openAI && string(f["response_fields"]) != "[]" {
+	if f.has("response_fields") && a.dialect.envelope == nil && string(f["response_fields"]) != "[]" {
 		if a.only, err = f.texts("response_fields", maxFields); err != nil {
 			return err
 		}
@@ -299,31 +320,29 @@ func (a *completion) tokenise(prompts []json.RawMessage) error {
 	return nil
 }
 
-// split gives the prompts of a request: each text, tokens, or both mixed. They are not
+// prompts gives the prompts of a field: each text, tokens, or both mixed. They are not
 // decoded yet.
-func split(f fields) ([]json.RawMessage, error) {
-	if !f.has("prompt") {
-		return nil, f.wrong("prompt", wantPrompt)
+func (f fields) prompts(name, want string) ([]json.RawMessage, error) {
+	if !f.has(name) {
+		return nil, f.wrong(name, want)
 	}
-	raw := f["prompt"]
+	raw := f[name]
 	if raw[0] != '[' {
 		return []json.RawMessage{raw}, nil
 	}
 	if string(raw) == "[]" {
-		return nil, invalid("\"prompt\" is an empty array: expected tokens or prompts")
+		e := invalid("%q is an empty array: expected tokens or prompts", name)
+		e.Empty = true
+		return nil, e
 	}
 	var list []json.RawMessage
 	numbers := false
-	err := f.list("prompt", maxTokens, "tokens or prompts", func(i int, v json.RawMessage) error {
+	err := f.list(name, maxTokens, "tokens or prompts", func(_ int, v json.RawMessage) error {
 		if v[0] != '"' && v[0] != '[' && v[0] != '{' {
 			numbers = true
 			return errEnough
 		}
-		if i < mostPrompts {
-			list = append(list, v)
-		} else if len(list) == mostPrompts {
-			return invalid("\"prompt\" has more than %d prompts", mostPrompts)
-		}
+		list = append(list, v)
 		return nil
 	})
 	if numbers { // or numbers and texts mixed: one prompt
@@ -346,35 +365,58 @@ func (a *completion) prompt(raw json.RawMessage) (ids []int, err error) {
 	}
 	if s, ok := jsonString(raw); ok {
 		// Of an empty text there is what the model wants before any, if that is something.
-		return ids, text(s, true)
+		return ids, text(s, !a.begun)
 	}
 	if o, ok := jsonObject(raw); ok {
-		// llama.cpp's form for models that see or hear.
-		if v := string(o["multimodal_data"]); o.has("multimodal_data") && v != "[]" {
-			return nil, invalid("\"multimodal_data\": the model reads text only")
+		s, err := promptString("prompt", o)
+		if err != nil {
+			return nil, err
 		}
-		if s, ok := jsonString(o["prompt_string"]); ok {
-			return ids, text(s, true)
-		}
-		return nil, invalid("\"prompt\" is an object without a string \"prompt_string\"")
+		return ids, text(s, true)
 	}
 	if raw[0] != '[' {
 		return nil, invalid("\"prompt\" is %s: expected %s", describe(raw), wantPrompt)
 	}
-	f := fields{"prompt": raw}
+	return a.tokensOf("prompt", raw)
+}
+
+// tokensOf are the tokens of an array of token ids and texts.
+func (c *call) tokensOf(name string, raw json.RawMessage) (ids []int, err error) {
 	if string(raw) == "[]" {
 		return nil, nil
 	}
-	err = f.list("prompt", maxTokens, "tokens", func(i int, v json.RawMessage) error {
+	f := fields{name: raw}
+	err = f.list(name, maxTokens, "tokens", func(i int, v json.RawMessage) error {
 		if s, ok := jsonString(v); ok {
 			// As llama.cpp does, the special tokens come before the first part only.
-			return text(s, i == 0)
+			tokens, err := c.model.Tokenize(s, i == 0)
+			for _, t := range tokens {
+				ids = append(ids, t.ID)
+			}
+			return err
 		}
-		id, err := a.token("prompt", i, v)
+		id, err := c.token(name, i, v)
 		ids = append(ids, id)
 		return err
 	})
 	return ids, err
+}
+
+// promptString is the text of an object that llama.cpp takes for a text: its form for
+// models that see or hear.
+func promptString(name string, o fields) (string, error) {
+	if v := string(o["multimodal_data"]); o.has("multimodal_data") && v != "[]" {
+		return "", invalid("\"multimodal_data\": the model reads text only")
+	}
+	if o.has("content") {
+		parts, err := textParts("content", o)
+		return strings.Join(parts, ""), err
+	}
+	s, ok := jsonString(o["prompt_string"])
+	if !ok {
+		return "", invalid("%q is an object without a string \"prompt_string\"", name)
+	}
+	return s, nil
 }
 
 // number is a number from low to high.
@@ -399,12 +441,18 @@ func (f fields) number(name string, low, high, otherwise float64) (float64, erro
 // streamed answers with server-sent events.
 func (a *completion) streamed(w http.ResponseWriter) error {
 	started := false
-	event := func(v any) error {
+	var event func(v any) error
+	event = func(v any) error {
 		if !started {
 			started = true
 			w.Header().Set("Content-Type", "text/event-stream")
 			w.Header().Set("Cache-Control", "no-cache")
 			w.WriteHeader(http.StatusOK)
+			if a.dialect.begin != nil {
+				if err := event(a.dialect.begin(a)); err != nil {
+					return err
+				}
+			}
 		}
 		b := bytes.NewBufferString("data: ")
 		e := json.NewEncoder(b)
@@ -418,7 +466,7 @@ func (a *completion) streamed(w http.ResponseWriter) error {
 		}
 		return http.NewResponseController(w).Flush()
 	}
-	var usage completionUsage
+	var all []*winnow.Completion
 	for i := range a.prompts {
 		o, n := a.options, 0
 		o.Emit = func(text string, t winnow.CompletionToken) error {
@@ -436,18 +484,16 @@ func (a *completion) streamed(w http.ResponseWriter) error {
 			_ = event(map[string]any{"error": map[string]any{"code": e.Status, "message": e.Message, "type": e.Type}})
 			return nil
 		}
-		usage.add(c)
+		all = append(all, c)
 		if err := event(a.dialect.final(a, i, c)); err != nil {
 			return nil
 		}
 	}
-	if !a.dialect.openAI {
+	if a.dialect.envelope == nil {
 		return nil
 	}
 	if a.usage {
-		last := a.textCompletion([]any{})
-		last["usage"] = usage
-		if err := event(last); err != nil {
+		if err := event(a.counted([]any{}, all)); err != nil {
 			return nil
 		}
 	}
@@ -581,6 +627,7 @@ func tokenIDs(c *winnow.Completion) []int {
 
 // llamaCompletions is llama.cpp's dialect.
 var llamaCompletions = &completionDialect{
+	cannot: "complete text",
 	partial: func(a *completion, i, n int, text string, t winnow.CompletionToken) any {
 		event := map[string]any{"index": i, "content": text, "tokens": []int{}, "stop": false, "id_slot": 0, "tokens_predicted": n,
 			"tokens_evaluated": len(a.prompts[i])}
@@ -648,56 +695,87 @@ func (a *completion) chosen(reply map[string]any) map[string]any {
 }
 
 type completionUsage struct {
-	PromptTokens     int `json:"prompt_tokens"`
-	CompletionTokens int `json:"completion_tokens"`
-	TotalTokens      int `json:"total_tokens"`
+	PromptTokens     int           `json:"prompt_tokens"`
+	CompletionTokens int           `json:"completion_tokens"`
+	TotalTokens      int           `json:"total_tokens"`
+	Prompt           promptDetails `json:"prompt_tokens_details"`
 }
 
-func (u *completionUsage) add(c *winnow.Completion) {
-	u.PromptTokens += c.PromptTokens
-	u.CompletionTokens += len(c.Tokens)
-	u.TotalTokens = u.PromptTokens + u.CompletionTokens
+type promptDetails struct {
+	CachedTokens int `json:"cached_tokens"`
+}
+
+// counted is the envelope with what all completions of the request cost.
+func (a *completion) counted(choices []any, all []*winnow.Completion) map[string]any {
+	var usage completionUsage
+	for _, c := range all {
+		usage.PromptTokens += c.PromptTokens
+		usage.CompletionTokens += len(c.Tokens)
+		usage.Prompt.CachedTokens += c.CachedTokens
+	}
+	usage.TotalTokens = usage.PromptTokens + usage.CompletionTokens
+	reply := a.dialect.envelope(a, choices)
+	reply["usage"] = usage
+	reply["timings"] = timingsOf(all[len(all)-1])
+	return reply
+}
+
+// finishReason is OpenAI's word for why a completion ended.
+func finishReason(c *winnow.Completion) string {
+	if c.Stop == winnow.StopEnd || c.Stop == winnow.StopWord {
+		return "stop"
+	}
+	return "length"
+}
+
+// choice is one of OpenAI's choices, yet without its text. reason is nil as long as there
+// is more to come.
+func (a *completion) choice(i int, tokens []winnow.CompletionToken, reason any) map[string]any {
+	choice := map[string]any{"index": i, "logprobs": nil, "finish_reason": reason}
+	if a.options.Probs > 0 && len(tokens) > 0 {
+		choice["logprobs"] = map[string]any{"content": steps(tokens)}
+	}
+	return choice
+}
+
+// told are the tokens of an event whose probabilities it tells: none of one that has only
+// what was left of the text.
+func told(t winnow.CompletionToken) []winnow.CompletionToken {
+	if t.ID < 0 {
+		return nil
+	}
+	return []winnow.CompletionToken{t}
 }
 
 // openAICompletions is OpenAI's dialect.
 var openAICompletions = &completionDialect{
-	openAI: true,
+	cannot:   "complete text",
+	envelope: textCompletion,
 	partial: func(a *completion, i, _ int, text string, t winnow.CompletionToken) any {
-		choice := map[string]any{"text": text, "index": i, "logprobs": nil, "finish_reason": nil}
-		if a.options.Probs > 0 && t.ID >= 0 {
-			choice["logprobs"] = map[string]any{"content": []any{probabilitiesOf(t)}}
-		}
-		return a.textCompletion([]any{choice})
+		choice := a.choice(i, told(t), nil)
+		choice["text"] = text
+		return textCompletion(a, []any{choice})
 	},
 	final: func(a *completion, i int, c *winnow.Completion) any {
-		reason := "length"
-		if c.Stop == winnow.StopEnd || c.Stop == winnow.StopWord {
-			reason = "stop"
-		}
-		choice := map[string]any{"text": c.Text, "index": i, "logprobs": nil, "finish_reason": reason}
 		if a.stream {
+			choice := a.choice(i, nil, finishReason(c))
 			choice["text"] = ""
-			return a.textCompletion([]any{choice})
+			return textCompletion(a, []any{choice})
 		}
-		if a.options.Probs > 0 {
-			choice["logprobs"] = map[string]any{"content": steps(c.Tokens)}
-		}
+		choice := a.choice(i, c.Tokens, finishReason(c))
+		choice["text"] = c.Text
 		return choice
 	},
-	frame: func(a *completion, choices []any, all []*winnow.Completion) any {
-		reply := a.textCompletion(choices)
-		var usage completionUsage
-		for _, c := range all {
-			usage.add(c)
-		}
-		reply["usage"] = usage
-		reply["timings"] = timingsOf(all[len(all)-1])
-		return reply
-	},
+	frame: func(a *completion, choices []any, all []*winnow.Completion) any { return a.counted(choices, all) },
 }
 
-// textCompletion is the frame of OpenAI's replies.
-func (a *completion) textCompletion(choices []any) map[string]any {
-	return map[string]any{"id": "cmpl-" + a.note.id, "object": "text_completion", "created": time.Now().Unix(), "model": a.asked,
-		"system_fingerprint": "winnow", "choices": choices}
+// textCompletion is the envelope of OpenAI's completions.
+func textCompletion(a *completion, choices []any) map[string]any {
+	return a.envelope("cmpl-", "text_completion", choices)
+}
+
+// envelope is what OpenAI's replies have in common.
+func (a *completion) envelope(prefix, object string, choices []any) map[string]any {
+	return map[string]any{"id": prefix + a.note.id, "object": object, "created": time.Now().Unix(), "model": a.asked,
+		"system_fingerprint": "build-" + a.server.options.Version, "choices": choices}
 }

@@ -271,10 +271,10 @@ func TestCompletionErrors(t *testing.T) {
 			t.Errorf("%.80s: status %d: %s", c.request, w.Code, w.Body)
 		}
 	}
-	w := send(s, "POST", "/v1/chat/completions", `{"messages":[]}`)
+	w := send(s, "POST", "/v1/chat/completions", `{"messages":[{"role":"user","content":"a"}]}`)
 	checkDescribed(t, "POST", "/v1/chat/completions", "", w)
-	if w.Code != 501 {
-		t.Errorf("chat: status %d: %s", w.Code, w.Body)
+	if w.Code != 501 || !strings.Contains(w.Body.String(), "no chat template") {
+		t.Errorf("chat without a template: status %d: %s", w.Code, w.Body)
 	}
 }
 

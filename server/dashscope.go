@@ -30,6 +30,7 @@ var dashscope = &rankDialect{
 	documents: "documents",
 	top:       []string{"top_n"},
 	give:      []string{"return_documents"},
+	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
 		return dashscopeReply{Output: dashscopeOutput{a.relevance(document.asObject)}, Usage: voyageUsage{a.tokens}, RequestID: a.id}
 	},

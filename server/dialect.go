@@ -25,6 +25,7 @@ type rankDialect struct {
 	strings   bool     // which are strings only
 	top       []string // names of the field that bounds the results
 	give      []string // names of the field that asks for the documents back
+	marks     bool     // replies have a place for highlights
 
 	// read replaces the reading of query and documents, if it is not nil.
 	read func(f fields, q *rankRequest, most int) error
@@ -108,6 +109,12 @@ func (d *rankDialect) request(f fields, most int) (q *rankRequest, err error) {
 		if q.give, err = f.boolean(f.first(d.give...), false); err != nil {
 			return nil, err
 		}
+	}
+	if q.most, err = f.integer("highlights", 0, 0); err != nil {
+		return nil, err
+	}
+	if q.most > 0 && !d.marks {
+		return nil, invalid("\"highlights\" is %d: replies in this dialect have no place for them; use /v1/rerank", q.most)
 	}
 	if d.more != nil {
 		err = d.more(f, q)
@@ -248,6 +255,8 @@ type rerankResult struct {
 	Score    float64 `json:"relevance_score"`
 	Document any     `json:"document,omitempty"`
 	Chunk    *chunk  `json:"chunk,omitempty"`
+
+	Highlights []highlight `json:"highlights,omitempty"`
 }
 
 type textReply struct {
@@ -260,7 +269,7 @@ func (a *ranked) relevance(give func(d document) any) []rerankResult {
 	best := a.best()
 	list := make([]rerankResult, len(best))
 	for i, r := range best {
-		list[i] = rerankResult{Index: r.Index, Score: r.Score}
+		list[i] = rerankResult{Index: r.Index, Score: r.Score, Highlights: a.highlights[r.Index]}
 		if c, ok := a.chunks[r.Index]; ok {
 			list[i].Chunk = &c
 		}

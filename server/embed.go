@@ -6,6 +6,7 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"math"
 	"net/http"
@@ -23,6 +24,7 @@ type embedRequest struct {
 	asked      string // the model, by the name that the client has for it
 	field      string // that holds the texts
 	texts      []string
+	tokens     map[int]json.RawMessage // of texts that came as tokens, or as tokens and texts mixed
 	options    winnow.TextOptions
 	dimensions int
 	unit       bool     // vectors of length 1
@@ -37,7 +39,8 @@ type embedded struct {
 	id      string // of the request
 	start   time.Time
 	vectors [][]float32
-	tokens  int // of all texts
+	states  [][][]float32 // of every token of each text, where these are asked for
+	tokens  int           // of all texts
 }
 
 // An embedDialect is how one kind of client asks for vectors and what it reads as the
@@ -46,7 +49,8 @@ type embedDialect struct {
 	// unwrap gives the fields of a request that has them elsewhere than at the top; or nil.
 	unwrap func(f fields) (fields, error)
 
-	input []string // names of the field that has the texts
+	input  []string // names of the field that has the texts
+	tokens bool     // which may be token ids
 	// more reads what else the dialect has, if it is not nil.
 	more  func(f fields, q *embedRequest) error
 	reply func(a *embedded, h http.Header) any
@@ -55,7 +59,8 @@ type embedDialect struct {
 }
 
 var openAIEmbeddings = &embedDialect{
-	input: []string{"input", "content"},
+	input:  []string{"input", "content"},
+	tokens: true,
 	more: func(f fields, q *embedRequest) error {
 		format, err := f.oneOf("encoding_format", "float", "base64")
 		q.formats = []string{format}
@@ -88,7 +93,8 @@ func base64Of(v []float32) string {
 }
 
 var llamaEmbeddings = &embedDialect{
-	input: []string{"content", "input"},
+	input:  []string{"content", "input"},
+	tokens: true,
 	more: func(f fields, q *embedRequest) error {
 		// llama.cpp's numbers of norms: -1 none, 2 the Euclidean one.
 		kind, err := f.integer("embd_normalize", -1, 2)
@@ -106,6 +112,9 @@ var llamaEmbeddings = &embedDialect{
 		list := make([]entry, len(a.vectors))
 		for i, v := range a.vectors {
 			list[i] = entry{i, [][]float32{v}}
+			if a.states != nil {
+				list[i].Embedding = a.states[i]
+			}
 		}
 		return list
 	},
@@ -127,7 +136,15 @@ func (s *Server) embedding(d *embedDialect) handler {
 		reply, err := func() (any, error) {
 			var q *embedRequest
 			err := s.read(w, r, func(f fields) (err error) {
-				q, err = d.request(f, s.options.MaxDocuments)
+				if q, err = d.request(f, s.options.MaxDocuments); err != nil || !s.options.EveryToken {
+					return err
+				}
+				switch d {
+				case llamaEmbeddings:
+					q.options.EveryToken = true
+				case openAIEmbeddings:
+					err = invalid("vectors of every token (--pooling none) have no form in this dialect: use /embeddings or /embed_all, or another pooling")
+				}
 				return err
 			})
 			if err != nil {
@@ -154,10 +171,12 @@ func (d *embedDialect) request(f fields, most int) (q *embedRequest, err error) 
 	if q.asked, err = f.str("model"); err != nil {
 		return nil, err
 	}
-	if f.tokens(q.field) {
-		return nil, f.wrong(q.field, "a string or an array of strings; tokens are not taken (in LangChain: check_embedding_ctx_length=False)")
+	if d.tokens {
+		err = q.readPrompts(f, most)
+	} else {
+		q.texts, _, err = f.textOrTexts(q.field, most)
 	}
-	if q.texts, _, err = f.textOrTexts(q.field, most); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	if q.dimensions, err = f.integer(f.first("dimensions", "output_dimension"), 1, 0); err != nil {
@@ -199,12 +218,92 @@ func (d *embedDialect) request(f fields, most int) (q *embedRequest, err error) 
 	return q, err
 }
 
-// tokens says whether a field begins with a number or a list: OpenAI's clients may send
-// tokens, of OpenAI's own vocabularies.
-func (f fields) tokens(name string) bool {
-	first := json.RawMessage(nil)
-	_ = f.list(name, 1, "", func(_ int, v json.RawMessage) error { first = v; return nil })
-	return len(first) > 0 && (first[0] == '[' || first[0] >= '0' && first[0] <= '9')
+// readPrompts reads texts each of which may also be tokens, tokens and texts mixed, or one
+// of llama.cpp's objects.
+func (q *embedRequest) readPrompts(f fields, most int) error {
+	const want = "a string, an array of tokens, or an array of these"
+	list, err := f.prompts(q.field, want)
+	if err != nil {
+		return err
+	}
+	if len(list) > most {
+		return tooMany(q.field, most)
+	}
+	for i, raw := range list {
+		text, ok := jsonString(raw)
+		if o, isObject := jsonObject(raw); isObject {
+			if text, err = promptString(q.field, o); err != nil {
+				return err
+			}
+		} else if !ok && raw[0] == '[' {
+			if q.tokens == nil {
+				q.tokens = make(map[int]json.RawMessage)
+			}
+			q.tokens[i] = raw
+		} else if !ok {
+			return f.wrong(q.field, want)
+		}
+		q.texts = append(q.texts, text)
+	}
+	return nil
+}
+
+// encode makes tokens of the texts of a range.
+func (q *embedRequest) encode(ctx context.Context, c *call, from, to int) ([]winnow.Encoding, error) {
+	var list []winnow.Encoding
+	for from < to {
+		if raw, ok := q.tokens[from]; ok {
+			e, err := q.encodeTokens(c, from, raw)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, e)
+			from++
+			continue
+		}
+		end := from + 1
+		for ; end < to && q.tokens[end] == nil; end++ {
+		}
+		part, err := c.model.EncodeTexts(ctx, q.texts[from:end], q.options)
+		var long *winnow.TooLongError
+		if errors.As(err, &long) {
+			return nil, tooLong(q.field, from+long.Index, "", long)
+		}
+		if err != nil {
+			return nil, err
+		}
+		list = append(list, part...)
+		from = end
+	}
+	return list, nil
+}
+
+// encodeTokens takes text i as the tokens that it came as. None are added, and none
+// dropped: which of them are special is the client's business.
+func (q *embedRequest) encodeTokens(c *call, i int, raw json.RawMessage) (e winnow.Encoding, err error) {
+	name := q.field
+	if len(q.texts) > 1 {
+		name = fmt.Sprintf("%s[%d]", q.field, i)
+	}
+	ids, err := c.tokensOf(name, raw)
+	var refused *apiError
+	if errors.As(err, &refused) {
+		// What OpenAI's own vocabularies have is not what this model has.
+		return e, invalid("%s (in LangChain: check_embedding_ctx_length=False)", refused.Message)
+	}
+	switch limit := c.info.MaxLength; {
+	case err != nil:
+		return e, err
+	case len(ids) == 0:
+		return e, invalid("%s is empty: expected tokens", name)
+	case len(ids) > limit:
+		return e, contextSize(len(ids), limit, "%s has %d tokens, which is too large: at most %d are taken, and tokens are not truncated", name, len(ids), limit)
+	}
+	e = winnow.Encoding{IDs: make([]int32, len(ids)), Full: len(ids), EveryToken: q.options.EveryToken}
+	for n, id := range ids {
+		e.IDs[n] = int32(id)
+	}
+	return e, nil
 }
 
 // promptFor is the name of the model's prompt for queries or documents, "" if it has none.
@@ -220,6 +319,9 @@ func promptFor(kind string, info winnow.Info) string {
 	}
 	return ""
 }
+
+// mostStates bounds the numbers of a reply with the states of every token.
+const mostStates = 1 << 26
 
 // embed answers a request that came then.
 func (s *Server) embed(r *http.Request, q *embedRequest, start time.Time) (*embedded, error) {
@@ -242,16 +344,12 @@ func (s *Server) embed(r *http.Request, q *embedRequest, start time.Time) (*embe
 	}
 	sizes := make([]int, len(q.texts))
 	for i, t := range q.texts {
-		sizes[i] = len(t)
+		sizes[i] = len(t) + len(q.tokens[i])
 	}
 	out := &embedded{embedRequest: q, view: c.view, id: c.note.id, start: start, vectors: make([][]float32, len(q.texts))}
 	var texts []winnow.Encoding
 	err = c.encode(sizes, 0, 0, false, func(ctx context.Context, from, to int) (tokens int, err error) {
-		part, err := c.model.EncodeTexts(ctx, q.texts[from:to], q.options)
-		var long *winnow.TooLongError
-		if errors.As(err, &long) {
-			return 0, tooLong(q.field, from+long.Index, "", long)
-		}
+		part, err := q.encode(ctx, c, from, to)
 		for _, t := range part {
 			tokens += t.Tokens()
 		}
@@ -263,6 +361,9 @@ func (s *Server) embed(r *http.Request, q *embedRequest, start time.Time) (*embe
 		return nil, err
 	}
 	c.note.tokens = out.tokens
+	if numbers := out.tokens * c.info.Hidden; q.options.EveryToken && numbers > mostStates {
+		return nil, invalid("%q has %d tokens, whose states are %d numbers: expected at most %d", q.field, out.tokens, numbers, mostStates)
+	}
 	span := s.tracer.start(c.ctx, "score")
 	vectors, err := c.scheduler.embed(c.ctx, c.note.client, texts)
 	span.end()
@@ -270,6 +371,10 @@ func (s *Server) embed(r *http.Request, q *embedRequest, start time.Time) (*embe
 		return nil, err
 	}
 	for i, v := range vectors {
+		if q.options.EveryToken {
+			out.states = append(out.states, v.States)
+			continue
+		}
 		out.vectors[i] = winnow.Shorten(v.Vector, q.dimensions, q.unit)
 	}
 	return out, nil

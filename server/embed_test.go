@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
@@ -8,8 +9,11 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/winnow-rerank/winnow"
 )
 
 type embeddingReference struct {
@@ -152,6 +156,132 @@ func TestEmbeddings(t *testing.T) {
 	checkVector(t, "/embedding", llama[0].Embedding[0], r.Texts[1].Embedding)
 }
 
+// TestEmbeddingTokens: tokens, objects and mixtures have the vectors of the texts that they
+// are.
+func TestEmbeddingTokens(t *testing.T) {
+	r := readEmbeddings(t, "embed-bge")
+	s := decoderServer(t, "embed-bge")
+	vectors := func(input any) (list [][]float32, tokens int) {
+		t.Helper()
+		body := toJSON(t, map[string]any{"input": input})
+		w := send(s, "POST", "/v1/embeddings", body)
+		checkDescribed(t, "POST", "/v1/embeddings", body, w)
+		var reply struct {
+			Data  []struct{ Embedding []float32 }
+			Usage usage
+		}
+		if err := json.Unmarshal(w.Body.Bytes(), &reply); err != nil || w.Code != 200 {
+			t.Fatalf("%s: status %d: %s", body, w.Code, w.Body)
+		}
+		for _, d := range reply.Data {
+			list = append(list, d.Embedding)
+		}
+		return list, reply.Usage.PromptTokens
+	}
+	a, b := r.Texts[0], r.Texts[1]
+	want, tokens := vectors([]string{a.Text, b.Text})
+	first, last := a.IDs[0], a.IDs[len(a.IDs)-1]
+	for name, c := range map[string]struct {
+		input any
+		want  [][]float32
+	}{
+		"tokens":             {a.IDs, want[:1]},
+		"lists of tokens":    {[]any{a.IDs, b.IDs}, want},
+		"text and tokens":    {[]any{a.Text, b.IDs}, want},
+		"tokens and texts":   {[]any{first, a.Text, last}, want[:1]},
+		"object":             {map[string]any{"prompt_string": a.Text}, want[:1]},
+		"parts":              {map[string]any{"content": []any{map[string]any{"type": "text", "text": a.Text[:3]}, map[string]any{"type": "text", "text": a.Text[3:]}}}, want[:1]},
+		"objects and tokens": {[]any{map[string]any{"prompt_string": a.Text}, b.IDs}, want},
+	} {
+		got, n := vectors(c.input)
+		if len(got) != len(c.want) {
+			t.Errorf("%s: %d vectors", name, len(got))
+			continue
+		}
+		if len(c.want) == 2 && n != tokens {
+			t.Errorf("%s: %d tokens, want %d", name, n, tokens)
+		}
+		for i, v := range c.want {
+			if !slices.Equal(got[i], v) {
+				t.Errorf("%s, vector %d: %v, want %v", name, i, got[i], v)
+			}
+		}
+	}
+}
+
+type tokenStates struct {
+	Prompt, Text string
+	IDs          []int32
+	States       [][]float64
+}
+
+func readStates(t *testing.T, name string) []tokenStates {
+	t.Helper()
+	var all map[string][]tokenStates
+	data, err := os.ReadFile(filepath.Join("..", "testdata", "token_states.json"))
+	if err == nil {
+		err = json.Unmarshal(data, &all)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all[name]
+}
+
+// TestEmbedAll: the states of every token are those of transformers
+// (testdata/make_token_states.py), on TEI's route and on llama.cpp's with its pooling none.
+func TestEmbedAll(t *testing.T) {
+	for _, name := range []string{"embed-bge", "embed-dense"} {
+		s := start(t, Options{EveryToken: true}, ModelSpec{Name: name, Path: name, Load: func(context.Context) (Model, error) {
+			return winnow.Open(filepath.Join("..", "testdata", name), winnow.WithPrecision(winnow.F32))
+		}})
+		for _, x := range readStates(t, name) {
+			request := map[string]any{"inputs": []string{x.Text, "beside"}, "content": x.Text}
+			if x.Prompt != "" {
+				request["prompt_name"] = x.Prompt
+			}
+			body := toJSON(t, request)
+			w := send(s, "POST", "/embed_all", body)
+			checkDescribed(t, "POST", "/embed_all", body, w)
+			var all [][][]float32
+			if err := json.Unmarshal(w.Body.Bytes(), &all); err != nil || w.Code != 200 || len(all) != 2 {
+				t.Fatalf("status %d: %.300s", w.Code, w.Body)
+			}
+			var llama []struct{ Embedding [][]float32 }
+			w = send(s, "POST", "/embedding", body)
+			checkDescribed(t, "POST", "/embedding", body, w)
+			if err := json.Unmarshal(w.Body.Bytes(), &llama); err != nil || len(llama) != 1 {
+				t.Fatalf("status %d: %.300s", w.Code, w.Body)
+			}
+			if len(all[0]) != len(x.States) || len(llama[0].Embedding) != len(x.States) {
+				t.Fatalf("%d and %d vectors of %d tokens", len(all[0]), len(llama[0].Embedding), len(x.States))
+			}
+			for i, want := range x.States {
+				for k, v := range all[0][i] {
+					if len(want) != len(all[0][i]) || math.Abs(float64(v)-want[k]) > 1e-5 {
+						t.Errorf("%s %q, token %d, number %d: %v, want %v", name, x.Text, i, k, v, want)
+					}
+				}
+				if !slices.Equal(all[0][i], llama[0].Embedding[i]) {
+					t.Errorf("%q, token %d: /embed_all %v, /embedding %v", x.Text, i, all[0][i], llama[0].Embedding[i])
+				}
+			}
+			if name == "embed-bge" { // whose vector is the first token's
+				var pooled [][]float32
+				if err := json.Unmarshal(send(s, "POST", "/embed", body).Body.Bytes(), &pooled); err != nil {
+					t.Fatal(err)
+				}
+				if first := winnow.Shorten(all[0][0], 0, true); !slices.Equal(first, pooled[0]) {
+					t.Errorf("%q: first token %v, /embed %v", x.Text, first, pooled[0])
+				}
+			}
+		}
+		if w := send(s, "POST", "/v1/embeddings", `{"input":"a"}`); w.Code != 400 || !strings.Contains(w.Body.String(), "--pooling none") {
+			t.Errorf("/v1/embeddings: status %d: %s", w.Code, w.Body)
+		}
+	}
+}
+
 func TestEmbeddingPrompts(t *testing.T) {
 	r := readEmbeddings(t, "embed-dense")
 	s := decoderServer(t, "embed-dense")
@@ -173,9 +303,15 @@ func TestEmbeddingErrors(t *testing.T) {
 		status           int
 	}{
 		{"/v1/embeddings", `{}`, `"input" is missing`, 400},
-		{"/v1/embeddings", `{"input":[]}`, `"input" is empty`, 400},
-		{"/v1/embeddings", `{"input":[1,2]}`, `tokens are not taken`, 400},
-		{"/v1/embeddings", `{"input":[[1,2]]}`, `tokens are not taken`, 400},
+		{"/v1/embeddings", `{"input":[]}`, `"input" is an empty array`, 400},
+		{"/v1/embeddings", `{"input":[1,-2]}`, `input[1] is -2: expected a token id from 0 to`, 400},
+		{"/v1/embeddings", `{"input":["a",[100256]]}`, `input[1][0] is 100256: expected a token id from 0 to`, 400},
+		{"/v1/embeddings", `{"input":[[1,true]]}`, `check_embedding_ctx_length=False`, 400},
+		{"/v1/embeddings", `{"input":["a",[]]}`, `input[1] is empty`, 400},
+		{"/v1/embeddings", `{"input":{"content":"a"}}`, `"content" is`, 400},
+		{"/v1/embeddings", `{"input":{"content":[{"type":"image_url"}]}}`, `the model reads text only`, 400},
+		{"/v1/embeddings", toJSON(t, map[string]any{"input": make([]int, 65)}), `too large`, 400},
+		{"/embed_sparse", `{"inputs":"a"}`, `no SPLADE model`, 501},
 		{"/v1/embeddings", `{"input":"a","encoding_format":"int8"}`, `"encoding_format"`, 400},
 		{"/v1/embeddings", `{"input":"a","dimensions":33}`, `have 32`, 400},
 		{"/v1/embeddings", `{"input":"a","dimensions":-1}`, `"dimensions"`, 400},

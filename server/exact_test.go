@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -32,6 +33,7 @@ func (m *fakeEmbedder) EncodeTexts(_ context.Context, texts []string, o winnow.T
 			return nil, &winnow.TooLongError{Index: i, Tokens: n, Limit: limit}
 		}
 		list[i] = fakePair{document: t}.encoding(n, n)
+		list[i].EveryToken = o.EveryToken
 	}
 	return list, nil
 }
@@ -45,6 +47,9 @@ func (m *fakeEmbedder) EmbedEncoded(_ context.Context, texts []winnow.Encoding) 
 				return nil, err
 			}
 			list[i].Vector = append(list[i].Vector, float32(x))
+		}
+		if e.EveryToken { // each the text's
+			list[i] = winnow.Embedding{States: slices.Repeat([][]float32{list[i].Vector}, e.Tokens())}
 		}
 	}
 	return list, nil
@@ -90,6 +95,7 @@ func (m *fakeCompleter) CompleteTokens(_ context.Context, prompt []int, o winnow
 func TestExactReplies(t *testing.T) {
 	const (
 		timings  = `"timings":{"cache_n":1,"prompt_n":2,"prompt_ms":2,"prompt_per_token_ms":1,"prompt_per_second":1000,"predicted_n":2,"predicted_ms":4,"predicted_per_token_ms":2,"predicted_per_second":500}`
+		oneToken = `"timings":{"cache_n":1,"prompt_n":2,"prompt_ms":2,"prompt_per_token_ms":1,"prompt_per_second":1000,"predicted_n":1,"predicted_ms":4,"predicted_per_token_ms":4,"predicted_per_second":250}`
 		settings = `"generation_settings":{"ignore_eos":false,"max_tokens":2,"min_p":0.05,"n_predict":2,"n_probs":%d,"samplers":["top_k","top_p","min_p","temperature"],"seed":7,"stop":[],"stream":%t,"temperature":0,"top_k":40,"top_p":0.95}`
 		one      = `{"id":20,"token":" one","bytes":[32,111,110,101],"logprob":-0.5`
 		two      = `{"id":21,"token":" two","bytes":[32,116,119,111],"logprob":-0.5`
@@ -98,6 +104,10 @@ func TestExactReplies(t *testing.T) {
 	final := func(index, probs int, stream bool, content, tokens, more string) string {
 		return fmt.Sprintf(`{`+more+`"content":"`+content+`",`+settings+`,"has_new_line":false,"id_slot":0,"index":%d,"model":"c","prompt":"1 11 2","stop":true,"stop_type":"eos","stopping_word":"",`+
 			timings+`,"tokens":`+tokens+`,"tokens_cached":4,"tokens_evaluated":3,"tokens_predicted":2,"truncated":false}`, probs, stream, index)
+	}
+	chatTimings := strings.NewReplacer(`"prompt_n":2`, `"prompt_n":3`, `"prompt_per_token_ms":1`, `"prompt_per_token_ms":0.6666666666666666`, `"prompt_per_second":1000`, `"prompt_per_second":1500`).Replace(timings)
+	chunk := func(delta, reason string) string {
+		return `data: {"choices":[{"delta":` + delta + `,"finish_reason":` + reason + `,"index":0,"logprobs":null}],"created":0,"id":"chatcmpl-test","model":"c","object":"chat.completion.chunk","system_fingerprint":"build-dev"}`
 	}
 	s := start(t, Options{}, specOf("fake", new(fakeModel)), specOf("e", new(fakeEmbedder)), specOf("c", new(fakeCompleter)))
 	for _, c := range []struct {
@@ -113,10 +123,10 @@ func TestExactReplies(t *testing.T) {
 		{"llama.cpp embeddings, as they are", "POST", "/embeddings", `{"model":"e","content":["3 4","1 0"],"embd_normalize":-1}`, 200, `[{"index":0,"embedding":[[3,4]]},{"index":1,"embedding":[[1,0]]}]`},
 		{"TEI embed", "POST", "/embed", `{"model":"e","inputs":["3 4","0 2"],"normalize":false,"prompt_name":"query","truncation_direction":"Left"}`, 200, `[[3,4],[0,2]]`},
 
-		{"embeddings: input missing", "POST", "/v1/embeddings", `{"model":"e"}`, 400, bad(`"input" is missing: expected a string or an array of strings`)},
-		{"embeddings: a text a number", "POST", "/v1/embeddings", `{"model":"e","input":["a",2]}`, 400, bad(`input[1] is 2: expected a string`)},
-		{"embeddings: tokens", "POST", "/v1/embeddings", `{"model":"e","input":[1,2]}`, 400,
-			bad(`"input" is an array: expected a string or an array of strings; tokens are not taken (in LangChain: check_embedding_ctx_length=False)`)},
+		{"embeddings: input missing", "POST", "/v1/embeddings", `{"model":"e"}`, 400, bad(`"input" is missing: expected a string, an array of tokens, or an array of these`)},
+		{"embeddings: a number", "POST", "/v1/embeddings", `{"model":"e","input":2}`, 400, bad(`"input" is 2: expected a string, an array of tokens, or an array of these`)},
+		{"embeddings: a token unknown", "POST", "/v1/embeddings", `{"model":"e","input":[1,1000]}`, 400,
+			bad(`input[1] is 1000: expected a token id from 0 to 999 (in LangChain: check_embedding_ctx_length=False)`)},
 		{"embeddings: format", "POST", "/v1/embeddings", `{"model":"e","input":"1 2","encoding_format":"int8"}`, 400, bad(`"encoding_format" is "int8": expected one of float, base64`)},
 		{"embeddings: dimensions", "POST", "/v1/embeddings", `{"model":"e","input":"1 2","dimensions":3}`, 400, bad(`"dimensions" is 3: the model's vectors have 2`)},
 		{"embeddings: too long", "POST", "/v1/embeddings", `{"model":"e","input":["1 2","` + strings.Repeat("1 ", 70) + `"],"truncate":false}`, 400,
@@ -140,12 +150,12 @@ func TestExactReplies(t *testing.T) {
 				`data: {"content":" two","id_slot":0,"index":0,"stop":false,"tokens":[21],"tokens_evaluated":3,"tokens_predicted":2}` + "\n\n" +
 				`data: ` + final(0, 0, true, "", "[]", "")},
 		{"OpenAI completion", "POST", "/v1/completions", `{"model":"c","prompt":"a","max_tokens":2,"logprobs":1}`, 200,
-			`{"choices":[{"finish_reason":"stop","index":0,"logprobs":{"content":` + steps + `},"text":" one two"}],"created":0,"id":"cmpl-test","model":"c","object":"text_completion","system_fingerprint":"winnow",` +
-				timings + `,"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5}}`},
+			`{"choices":[{"finish_reason":"stop","index":0,"logprobs":{"content":` + steps + `},"text":" one two"}],"created":0,"id":"cmpl-test","model":"c","object":"text_completion","system_fingerprint":"build-dev",` +
+				timings + `,"usage":{"prompt_tokens":3,"completion_tokens":2,"total_tokens":5,"prompt_tokens_details":{"cached_tokens":1}}}`},
 		{"OpenAI completion in parts", "POST", "/v1/completions", `{"model":"c","prompt":"a","max_tokens":1,"stream":true,"stream_options":{"include_usage":true}}`, 200,
-			`data: {"choices":[{"finish_reason":null,"index":0,"logprobs":null,"text":" one"}],"created":0,"id":"cmpl-test","model":"c","object":"text_completion","system_fingerprint":"winnow"}` + "\n\n" +
-				`data: {"choices":[{"finish_reason":"length","index":0,"logprobs":null,"text":""}],"created":0,"id":"cmpl-test","model":"c","object":"text_completion","system_fingerprint":"winnow"}` + "\n\n" +
-				`data: {"choices":[],"created":0,"id":"cmpl-test","model":"c","object":"text_completion","system_fingerprint":"winnow","usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4}}` + "\n\n" +
+			`data: {"choices":[{"finish_reason":null,"index":0,"logprobs":null,"text":" one"}],"created":0,"id":"cmpl-test","model":"c","object":"text_completion","system_fingerprint":"build-dev"}` + "\n\n" +
+				`data: {"choices":[{"finish_reason":"length","index":0,"logprobs":null,"text":""}],"created":0,"id":"cmpl-test","model":"c","object":"text_completion","system_fingerprint":"build-dev"}` + "\n\n" +
+				`data: {"choices":[],"created":0,"id":"cmpl-test","model":"c","object":"text_completion","system_fingerprint":"build-dev",` + oneToken + `,"usage":{"prompt_tokens":3,"completion_tokens":1,"total_tokens":4,"prompt_tokens_details":{"cached_tokens":1}}}` + "\n\n" +
 				`data: [DONE]`},
 
 		{"completion: prompt missing", "POST", "/completion", `{"model":"c"}`, 400, bad(`"prompt" is missing: expected a string, an array of tokens, or an array of prompts`)},
@@ -162,7 +172,31 @@ func TestExactReplies(t *testing.T) {
 			`{"error":{"code":400,"message":"the prompt has 72 tokens and leaves no room in the window of 64","n_ctx":64,"n_prompt_tokens":72,"type":"exceed_context_size_error"}}`},
 		{"completions: a reranker", "POST", "/completions", `{"prompt":"a"}`, 501, apiError4("501", `model "fake" cannot complete text: it has no language-model head`, "not_supported_error")},
 		{"OpenAI completion: a reranker", "POST", "/v1/completions", `{"prompt":"a"}`, 501, apiError4("501", `model "fake" cannot complete text: it has no language-model head`, "not_supported_error")},
-		{"chat", "POST", "/v1/chat/completions", `{"messages":[]}`, 501, apiError4("501", `model "fake" cannot hold a conversation: send the prompt to /completion`, "not_supported_error")},
+		{"chat", "POST", "/v1/chat/completions", `{"model":"c","messages":[{"role":"user","content":"a"}],"logprobs":true}`, 200,
+			`{"choices":[{"finish_reason":"stop","index":0,"logprobs":{"content":` + steps + `},"message":{"content":" one two","role":"assistant"}}],"created":0,"id":"chatcmpl-test","model":"c","object":"chat.completion","system_fingerprint":"build-dev",` +
+				chatTimings + `,"usage":{"prompt_tokens":4,"completion_tokens":2,"total_tokens":6,"prompt_tokens_details":{"cached_tokens":1}}}`},
+		{"chat in parts", "POST", "/chat/completions", `{"model":"c","messages":[{"role":"user","content":"a"}],"max_completion_tokens":1,"stream":true}`, 200,
+			chunk(`{"content":null,"role":"assistant"}`, "null") + "\n\n" + chunk(`{"content":" one"}`, "null") + "\n\n" + chunk(`{}`, `"length"`) + "\n\n" + `data: [DONE]`},
+		{"apply-template", "POST", "/apply-template", `{"model":"c","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},{"role":"assistant","content":" c"}]}`, 200, `{"prompt":"user a\nb c"}`},
+		{"chat: no messages", "POST", "/v1/chat/completions", `{"model":"c"}`, 400, bad(`"messages" is missing: expected an array of messages`)},
+		{"chat: a message a number", "POST", "/v1/chat/completions", `{"model":"c","messages":[7]}`, 400, bad(`messages[0] is 7: expected an object`)},
+		{"chat: no role", "POST", "/v1/chat/completions", `{"model":"c","messages":[{"content":"a"}]}`, 400, bad(`messages[0]: "role" is missing: expected a string`)},
+		{"chat: content a number", "POST", "/v1/chat/completions", `{"model":"c","messages":[{"role":"user","content":7}]}`, 400, bad(`messages[0]: "content" is 7: expected a string or an array of parts`)},
+		{"chat: a picture", "POST", "/v1/chat/completions", `{"model":"c","messages":[{"role":"user","content":[{"type":"image_url"}]}]}`, 400,
+			bad(`messages[0]: part 0 is an object: expected {"type": "text", "text": …}; the model reads text only`)},
+		{"chat: two answers", "POST", "/v1/chat/completions", `{"model":"c","messages":[{"role":"assistant","content":"a"},{"role":"assistant","content":"a"}]}`, 400,
+			bad(`messages[1] is a second message of the role "assistant" at the end: expected one`)},
+		{"chat: both", "POST", "/apply-template", `{"model":"c","messages":[{"role":"assistant","content":"a"}],"add_generation_prompt":true,"continue_final_message":true}`, 400,
+			bad(`"add_generation_prompt" and "continue_final_message" are both true: expected one of them`)},
+		{"chat: nothing to continue", "POST", "/apply-template", `{"model":"c","messages":[{"role":"user","content":"a"}],"continue_final_message":true}`, 400,
+			bad(`"continue_final_message" is true, but the last message is of the role "user": expected "assistant"`)},
+		{"chat: tools", "POST", "/v1/chat/completions", `{"model":"c","messages":[{"role":"user","content":"a"}],"tools":[{}]}`, 400, bad(`"tools": winnow does not call tools; leave it out`)},
+		{"chat: format", "POST", "/v1/chat/completions", `{"model":"c","messages":[{"role":"user","content":"a"}],"response_format":{"type":"json_object"}}`, 400,
+			bad(`"response_format": expected {"type": "text"}, the only one that winnow has`)},
+		{"chat: top_logprobs", "POST", "/v1/chat/completions", `{"model":"c","messages":[{"role":"user","content":"a"}],"top_logprobs":2}`, 400,
+			bad(`"top_logprobs" is 2: expected "logprobs": true beside it`)},
+		{"chat: a reranker", "POST", "/v1/chat/completions", `{"messages":[]}`, 501, apiError4("501", `model "fake" cannot hold a conversation: it has no language-model head`, "not_supported_error")},
+		{"apply-template: a reranker", "POST", "/apply-template", `{"messages":[]}`, 501, apiError4("501", `model "fake" cannot hold a conversation: it has no language-model head`, "not_supported_error")},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			w := send(s, c.method, c.path, c.body)

@@ -166,6 +166,15 @@ func (m *fakeModel) CompleteTokens(context.Context, []int, winnow.CompleteOption
 	return nil, winnow.ErrCannotComplete
 }
 
+// ChatPrompt is the messages' roles and contents.
+func (m *fakeModel) ChatPrompt(messages []winnow.Message, _ map[string]any) (string, error) {
+	var words []string
+	for _, m := range messages {
+		words = append(words, m.Role, m.Content)
+	}
+	return strings.Join(words, " "), nil
+}
+
 func (m *fakeModel) batches() [][]string {
 	m.mu.Lock()
 	defer m.mu.Unlock()

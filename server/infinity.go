@@ -12,6 +12,7 @@ var infinity = &rankDialect{
 	documents: "documents",
 	top:       []string{"top_n"},
 	give:      []string{"return_documents"},
+	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
 		return infinityReply{Object: "rerank", Results: a.relevance(document.asText), Model: a.called(), Usage: usageOf(a.tokens),
 			ID: "infinity-" + a.id, Created: time.Now().Unix()}

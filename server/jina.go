@@ -8,6 +8,7 @@ var jina = &rankDialect{
 	documents: "documents",
 	top:       []string{"top_n"},
 	give:      []string{"return_documents", "return_text"},
+	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
 		return jinaReply{ID: "rerank-" + a.id, Model: a.called(), Object: "list", Usage: usageOf(a.tokens),
 			Results: a.relevance(document.asObject), Meta: metaOf(a.activation(), a.name, a.truncated, len(a.chunks))}

@@ -188,9 +188,9 @@ func (s *Server) props(w http.ResponseWriter, _ *http.Request) error {
 		"endpoint_props":              false,
 		"endpoint_metrics":            s.options.Metrics,
 		"webui":                       s.options.Page != nil,
-		"chat_template":               "",
-		"bos_token":                   "",
-		"eos_token":                   "",
+		"chat_template":               st.info.ChatTemplate,
+		"bos_token":                   st.info.BOS,
+		"eos_token":                   st.info.EOS,
 		"build_info":                  s.buildInfo(),
 		"is_sleeping":                 false,
 	}
@@ -360,18 +360,6 @@ func (c *call) token(name string, i int, raw json.RawMessage) (int, error) {
 		return 0, invalid("%s[%d] is %s: expected a token id from 0 to %d", name, i, describe(raw), c.info.Vocabulary-1)
 	}
 	return id, nil
-}
-
-// chat answers for the routes of conversations.
-func (s *Server) chat(w http.ResponseWriter, r *http.Request) error {
-	return s.read(w, r, func(f fields) error {
-		c, err := s.named(r, f)
-		if err != nil {
-			return err
-		}
-		defer c.close()
-		return notSupported("model %q cannot hold a conversation: send the prompt to /completion", c.name)
-	})
 }
 
 // named prepares a call of the model that a request names, whatever it can do.

@@ -14,6 +14,7 @@ type Model interface {
 	ScoreEncoded(ctx context.Context, pairs []winnow.Encoding) ([]winnow.Result, error)
 	EncodeTexts(ctx context.Context, texts []string, o winnow.TextOptions) ([]winnow.Encoding, error)
 	EmbedEncoded(ctx context.Context, texts []winnow.Encoding) ([]winnow.Embedding, error)
+	ChatPrompt(messages []winnow.Message, variables map[string]any) (string, error)
 	CompleteTokens(ctx context.Context, prompt []int, o winnow.CompleteOptions) (*winnow.Completion, error)
 	Tokenize(text string, special bool) ([]winnow.Token, error)
 	Detokenize(ids []int) (string, error)

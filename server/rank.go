@@ -23,6 +23,7 @@ type rankRequest struct {
 	many      bool // questions came as a list
 	chunk     bool // documents that are too long are scored by windows
 	chunks    int  // at most so many of each; 0: all
+	most      int  // highlights of each result
 }
 
 // A question is a query with the documents that are to be scored against it.
@@ -40,6 +41,8 @@ type ranked struct {
 	tokens    int             // of all pairs
 	chunks    map[int]chunk   // of documents that were scored by windows
 	truncated int             // documents that were cut
+
+	highlights map[int][]highlight // of the documents that are sent back, if they are asked for
 }
 
 // rank answers a request.
@@ -49,6 +52,22 @@ func (s *Server) rank(r *http.Request, q *rankRequest) (*ranked, error) {
 		return nil, err
 	}
 	defer c.close()
+	if q.most > 0 && c.info.Listwise {
+		return nil, invalid("\"highlights\" is %d: model %q ranks a list as a whole, not sentences by themselves", q.most, c.name)
+	}
+	out, err := c.rank(q)
+	if err == nil && q.most > 0 {
+		err = c.highlight(out)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+// rank scores what a request asks for.
+func (c *call) rank(q *rankRequest) (*ranked, error) {
+	s := c.server
 	out := &ranked{rankRequest: q, view: c.view, id: c.note.id}
 	cache := s.cache
 	if c.info.Listwise {

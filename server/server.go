@@ -47,6 +47,10 @@ type Options struct {
 	// (30 seconds). Then they are given up.
 	Grace time.Duration
 
+	// EveryToken has llama.cpp's routes of embedding give the states of every token, as its
+	// --pooling none does.
+	EveryToken bool
+
 	// Sampling is what completions do where a request does not say; nil is
 	// DefaultSampling.
 	Sampling *Sampling
@@ -289,7 +293,8 @@ func (s *Server) table() []route {
 		{s.embedding(llamaEmbeddings), []string{"/embeddings", "/embedding"}},
 		{s.embedding(teiEmbed), []string{"/embed"}},
 		{s.embedding(teiSimilarity), []string{"/similarity"}},
-		{s.embedAll, []string{"/embed_all"}},
+		{s.embedding(teiEmbedAll), []string{"/embed_all"}},
+		{s.embedSparse, []string{"/embed_sparse"}},
 		{s.root(), []string{"/"}},
 		{s.embedding(cohereEmbed1), []string{"/v1/embed"}},
 		{s.embedding(cohereEmbed2), []string{"/v2/embed"}},
@@ -297,7 +302,8 @@ func (s *Server) table() []route {
 		{s.embedding(ollamaEmbedding), []string{"/api/embeddings"}},
 		{s.completion(llamaCompletions), []string{"/completion", "/completions"}},
 		{s.completion(openAICompletions), []string{"/v1/completions"}},
-		{s.chat, []string{"/v1/chat/completions", "/chat/completions"}},
+		{s.completion(chatCompletions), []string{"/v1/chat/completions", "/chat/completions"}},
+		{s.applyTemplate, []string{"/apply-template"}},
 	} {
 		for _, path := range r.paths {
 			routes = append(routes, route{path: path, post: r.post})

@@ -195,13 +195,29 @@ func (s *Server) root() handler {
 	}
 }
 
-// embedAll answers POST /embed_all.
-func (s *Server) embedAll(w http.ResponseWriter, r *http.Request) error {
+// teiEmbedAll is the dialect of /embed_all: the states of every token.
+var teiEmbedAll = &embedDialect{
+	input: []string{"inputs"},
+	more:  everyToken,
+	reply: func(a *embedded, h http.Header) any {
+		computeHeaders(h, characters(a.texts), a.tokens)
+		return a.states
+	},
+	fail: writeTEIError,
+}
+
+func everyToken(_ fields, q *embedRequest) error {
+	q.options.EveryToken = true
+	return nil
+}
+
+// embedSparse answers POST /embed_sparse, which is for SPLADE models.
+func (s *Server) embedSparse(w http.ResponseWriter, r *http.Request) error {
 	return s.read(w, r, func(f fields) error {
 		c, err := s.named(r, f)
 		if err == nil {
 			defer c.close()
-			err = notSupported("model %q gives one vector for a text (/embed), not one for each token", c.name)
+			err = notSupported("model %q is no SPLADE model: it gives dense vectors only (/embed)", c.name)
 		}
 		writeTEIError(w, asAPIError(err))
 		return nil

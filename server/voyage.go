@@ -16,6 +16,7 @@ var voyage = &rankDialect{
 	documents: "documents",
 	top:       []string{"top_k"},
 	give:      []string{"return_documents", "return_input"},
+	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
 		return voyageReply{Object: "list", Data: a.relevance(document.asGiven), Model: a.called(), Usage: voyageUsage{a.tokens}}
 	},

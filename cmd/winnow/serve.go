@@ -55,7 +55,7 @@ type serveCommand struct {
 	Parallel    int    `default:"1" help:"Slots that /props and /slots show (also -np)."`
 	Rerank      bool   `help:"Rerank; this is always on (also --reranking)."`
 	Embedding   bool   `help:"Embed, with models that can."`
-	Pooling     string `placeholder:"KIND" help:"Of models that embed: mean, cls or last in place of their own; none and rank change nothing."`
+	Pooling     string `placeholder:"KIND" help:"Of models that embed: mean, cls or last in place of their own; none has /embeddings give a vector of every token, rank changes nothing."`
 
 	APIKey      []string `name:"api-key" sep:"none" placeholder:"KEY" help:"Keys that clients must show one of, with commas between (also LLAMA_API_KEY)."`
 	APIKeyFile  string   `name:"api-key-file" placeholder:"FILE" help:"File of such keys, one a line."`
@@ -111,9 +111,6 @@ func (c *serveCommand) Run(env *environment) error {
 	slices.Sort(c.idle)
 	for _, name := range slices.Compact(c.idle) {
 		log.Warn("flag has no effect", "flag", name)
-	}
-	if c.Pooling == "none" {
-		log.Warn("flag has no effect: the model's own pooling is used", "flag", "--pooling")
 	}
 	options, err := c.options(env, log)
 	if err != nil {
@@ -275,7 +272,7 @@ func (c *serveCommand) options(env *environment, log *slog.Logger) (server.Optio
 		Models: specs, ModelsMax: c.ModelsMax,
 		BatchTokens: batch, QueueTokens: c.QueueTokens, MaxBody: c.MaxBody, MaxDocuments: c.MaxDocuments,
 		CacheSize: c.CacheSize, Timeout: time.Duration(c.Timeout) * time.Second, Grace: max(time.Duration(c.Shutdown)*time.Second, 1),
-		APIKeys: keys, Prefix: c.APIPrefix, Hosts: c.Hosts,
+		EveryToken: c.Pooling == "none", APIKeys: keys, Prefix: c.APIPrefix, Hosts: c.Hosts,
 		CORS:     server.CORS{Origins: c.CORSOrigins, Methods: c.CORSMethods, Headers: c.CORSHeaders, Credentials: c.CORSCookies},
 		Sampling: &server.Sampling{MaxTokens: c.NPredict, Temperature: c.Temp, TopK: c.TopK, TopP: c.TopP, MinP: c.MinP, Seed: c.Seed, IgnoreEnd: c.IgnoreEOS},
 		Metrics:  c.Metrics, Slots: c.Slots, Pprof: c.Pprof, SlotCount: c.Parallel,

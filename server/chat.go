@@ -1,0 +1,210 @@
+package server
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/winnow-rerank/winnow"
+)
+
+// Conversations, in the dialect of OpenAI and llama.cpp: the model's own chat template
+// makes a prompt of the messages, which is completed as any other.
+
+// maxMessages bounds the messages of a conversation and the parts of one.
+const maxMessages = 10000
+
+var chatCompletions = &completionDialect{
+	cannot: "hold a conversation",
+	prompts: func(a *completion, f fields) ([]json.RawMessage, error) {
+		prompt, err := a.chatPrompt(f)
+		if err != nil {
+			return nil, err
+		}
+		a.begun = a.info.BOS != "" && strings.HasPrefix(prompt, a.info.BOS)
+		raw, err := json.Marshal(prompt)
+		return []json.RawMessage{raw}, err
+	},
+	probs: func(f fields) (int, error) {
+		on, err := f.boolean("logprobs", false)
+		if err != nil {
+			return 0, err
+		}
+		n, err := f.integer("top_logprobs", 0, 0)
+		if err == nil && n > 0 && !on {
+			return 0, invalid("%q is %d: expected \"logprobs\": true beside it", "top_logprobs", n)
+		}
+		if on {
+			n = max(n, 1) // the token's own is told with it
+		}
+		return n, err
+	},
+	envelope: chatChunk,
+	begin: func(a *completion) any {
+		return chatChunk(a, []any{a.delta(nil, map[string]any{"role": "assistant", "content": nil}, nil)})
+	},
+	partial: func(a *completion, _, _ int, text string, t winnow.CompletionToken) any {
+		return chatChunk(a, []any{a.delta(told(t), map[string]any{"content": text}, nil)})
+	},
+	final: func(a *completion, i int, c *winnow.Completion) any {
+		if a.stream {
+			return chatChunk(a, []any{a.delta(nil, map[string]any{}, finishReason(c))})
+		}
+		choice := a.choice(i, c.Tokens, finishReason(c))
+		choice["message"] = map[string]any{"role": "assistant", "content": c.Text}
+		return choice
+	},
+	frame: func(a *completion, choices []any, all []*winnow.Completion) any {
+		reply := a.counted(choices, all)
+		reply["object"] = "chat.completion"
+		return reply
+	},
+}
+
+// delta is the choice of an event.
+func (a *completion) delta(tokens []winnow.CompletionToken, delta map[string]any, reason any) map[string]any {
+	choice := a.choice(0, tokens, reason)
+	choice["delta"] = delta
+	return choice
+}
+
+func chatChunk(a *completion, choices []any) map[string]any {
+	return a.envelope("chatcmpl-", "chat.completion.chunk", choices)
+}
+
+// applyTemplate answers POST /apply-template: the prompt of a conversation.
+func (s *Server) applyTemplate(w http.ResponseWriter, r *http.Request) error {
+	var prompt string
+	err := s.read(w, r, func(f fields) error {
+		c, err := s.named(r, f)
+		if err != nil {
+			return err
+		}
+		defer c.close()
+		if !slices.Contains(c.info.Tasks, "complete") {
+			return notSupported("model %q cannot %s: it has no language-model head", c.name, chatCompletions.cannot)
+		}
+		if prompt, err = c.chatPrompt(f); err != nil {
+			return err
+		}
+		// /completion puts the token that texts begin with before every prompt.
+		if first, err := c.model.Tokenize("", true); err == nil && len(first) > 0 {
+			prompt = strings.TrimPrefix(prompt, first[0].Piece)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	writeJSON(w, http.StatusOK, map[string]string{"prompt": prompt})
+	return nil
+}
+
+// chatPrompt makes the prompt of a conversation.
+func (c *call) chatPrompt(f fields) (string, error) {
+	for _, name := range []string{"tools", "functions"} {
+		if v := string(f[name]); f.has(name) && v != "[]" {
+			return "", invalid("%q: winnow does not call tools; leave it out", name)
+		}
+	}
+	if f.has("response_format") {
+		if o, _ := jsonObject(f["response_format"]); string(o["type"]) != `"text"` {
+			return "", invalid("\"response_format\": expected {\"type\": \"text\"}, the only one that winnow has")
+		}
+	}
+	variables := make(map[string]any)
+	if f.has("chat_template_kwargs") {
+		given, ok := jsonObject(f["chat_template_kwargs"])
+		if !ok {
+			return "", f.wrong("chat_template_kwargs", "an object")
+		}
+		for name, v := range given {
+			variables[name] = v
+		}
+	}
+	var messages []winnow.Message
+	err := f.list("messages", maxMessages, "messages", func(i int, v json.RawMessage) error {
+		m, err := messageOf(i, v)
+		messages = append(messages, m)
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	generate, err := f.boolean("add_generation_prompt", true)
+	if err != nil {
+		return "", err
+	}
+	// As in llama.cpp, the model goes on with a last message of its own.
+	last := messages[len(messages)-1]
+	continued, err := f.boolean("continue_final_message", last.Role == "assistant")
+	switch {
+	case err != nil:
+		return "", err
+	case continued && generate && f.has("continue_final_message") && f.has("add_generation_prompt"):
+		return "", invalid("%q and %q are both true: expected one of them", "add_generation_prompt", "continue_final_message")
+	case continued && last.Role != "assistant":
+		return "", invalid("%q is true, but the last message is of the role %q: expected %q", "continue_final_message", last.Role, "assistant")
+	case continued && len(messages) > 1 && messages[len(messages)-2].Role == "assistant":
+		return "", invalid("messages[%d] is a second message of the role %q at the end: expected one", len(messages)-1, "assistant")
+	}
+	if continued {
+		messages, generate = messages[:len(messages)-1], true
+	}
+	variables["add_generation_prompt"] = generate
+	prompt, err := c.model.ChatPrompt(messages, variables)
+	switch {
+	case errors.Is(err, winnow.ErrNoChatTemplate):
+		return "", notSupported("model %q cannot hold a conversation: its files bring no chat template; send the prompt to /completion", c.name)
+	case errors.Is(err, winnow.ErrUnsupported):
+		return "", notSupported("model %q cannot hold a conversation: %v", c.name, err)
+	case err != nil: // the template does not take these messages
+		return "", invalid("\"messages\": %v", err)
+	}
+	if continued {
+		prompt += last.Content
+	}
+	return prompt, nil
+}
+
+// messageOf reads message i.
+func messageOf(i int, v json.RawMessage) (m winnow.Message, err error) {
+	f, ok := jsonObject(v)
+	if !ok {
+		return m, invalid("messages[%d] is %s: expected an object", i, describe(v))
+	}
+	if m.Role, ok = jsonString(f["role"]); !ok {
+		return m, invalid("messages[%d]: %s", i, f.wrong("role", "a string"))
+	}
+	if calls := string(f["tool_calls"]); f.has("tool_calls") && calls != "[]" {
+		return m, invalid("messages[%d] has \"tool_calls\": winnow does not call tools", i)
+	}
+	if m.Content, ok = jsonString(f["content"]); ok {
+		return m, nil
+	}
+	if !strings.HasPrefix(string(f["content"]), "[") {
+		return m, invalid("messages[%d]: %s", i, f.wrong("content", "a string or an array of parts"))
+	}
+	parts, err := textParts("content", f)
+	if err != nil {
+		return m, invalid("messages[%d]: %v", i, err)
+	}
+	m.Content = strings.Join(parts, "\n") // as in llama.cpp
+	return m, nil
+}
+
+// textParts are the texts of a list of parts, which have to be texts.
+func textParts(name string, f fields) (parts []string, err error) {
+	err = f.list(name, maxMessages, "parts", func(n int, v json.RawMessage) error {
+		part, _ := jsonObject(v)
+		text, ok := jsonString(part["text"])
+		if kind, _ := jsonString(part["type"]); kind != "text" || !ok {
+			return invalid("part %d is %s: expected {\"type\": \"text\", \"text\": …}; the model reads text only", n, describe(v))
+		}
+		parts = append(parts, text)
+		return nil
+	})
+	return parts, err
+}
