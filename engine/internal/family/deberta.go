@@ -176,7 +176,6 @@ type debertaSettings struct {
 
 // The settings that errors name.
 var (
-	keyTerms   = checkpoint.Key{HF: "pos_att_type", GGUF: ".attention.relative_terms"}
 	keyBuckets = checkpoint.Key{HF: "position_buckets", GGUF: ".attention.relative_buckets_count"}
 	keyTaps    = checkpoint.Key{HF: "conv_kernel_size", GGUF: ".convolution.kernel_size"}
 )
