@@ -47,14 +47,6 @@ type Rows struct {
 	Numbers []int32 // of the rows in the batch, ascending, if not All
 }
 
-// of is how many there are in a batch.
-func (r Rows) of(b *Batch) int {
-	if r.All {
-		return len(b.IDs)
-	}
-	return len(r.Numbers)
-}
-
 // rows are those that are wanted.
 func (c *Context) rows(want Want) Rows {
 	b := &c.Batch

@@ -192,9 +192,6 @@ func (l *t5FeedForward) add(c *compute.Context, x compute.Matrix) {
 	}
 }
 
-// t5Farthest is the distance from which on there is one bucket, which GGUF has no key for.
-const t5Farthest = 128
-
 type t5Settings struct {
 	Spec
 	// Positions are relative: this is what the published models were trained with.
