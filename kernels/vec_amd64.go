@@ -8,7 +8,7 @@ import "math"
 // broadcasts the first, AVX2 loads all. The offsets are named in vec_amd64.h.
 //
 //lint:ignore U1000 the assembly reads it
-var vecTable = func() (t [43][8]float32) {
+var vecTable = func() (t [42][8]float32) {
 	constants := []float32{
 		log2eHigh, log2eLow, roundMagic, exp2Min,
 		exp2C5, exp2C4, exp2C3, exp2C2, exp2C1, 1,
@@ -20,7 +20,7 @@ var vecTable = func() (t [43][8]float32) {
 	for i := range geluC {
 		constants = append(constants, geluC[len(geluC)-1-i])
 	}
-	constants = append(constants, softmaxStart, quickGELU1, geluSegments)
+	constants = append(constants, softmaxStart, quickGELU1)
 	for i, c := range constants {
 		for j := range t[i] {
 			t[i][j] = c
@@ -28,46 +28,6 @@ var vecTable = func() (t [43][8]float32) {
 	}
 	return t
 }()
-
-// AVX-512 has GELU's polynomial in 16 segments, which it looks up: five coefficients do
-// for what takes 16 over the whole range. Segment i is about i/geluSegments; its
-// 1−Φ(t), 0 ≤ t ≤ geluMax, is Σ geluTable[n][i]·rⁿ with r = t·geluSegments − i. They were
-// fitted by Lawson's algorithm: t·(1−Φ) is off by 8.1e-8.
-const geluSegments = 15.5 / geluMax
-
-//lint:ignore U1000 the assembly reads it
-var geluTable = [5][16]float32{
-	{
-		0.5, 0.364986539, 0.244995683, 0.150221512,
-		0.0836940557, 0.0421911217, 0.0191809051, 0.00784325041,
-		0.00287867291, 0.000946736312, 0.000278623338, 7.32956833e-05,
-		1.72194141e-05, 3.61003845e-06, 6.7497416e-07, 1.12490568e-07,
-	},
-	{
-		-0.137698993, -0.129735842, -0.108505383, -0.0805569962,
-		-0.0530902743, -0.0310588293, -0.0161291733, -0.00743522681,
-		-0.00304248929, -0.0011051317, -0.000356324948, -0.000101981685,
-		-2.59082553e-05, -5.84238205e-06, -1.16942647e-06, -2.07769574e-07,
-	},
-	{
-		-6.08078881e-06, 0.00772908004, 0.0129267545, 0.0143954409,
-		0.0126495957, 0.00925042946, 0.00576471863, 0.00310039776,
-		0.00144996552, 0.000592531753, 0.00021228593, 6.68364955e-05,
-		1.85245008e-05, 4.52578297e-06, 9.75664534e-07, 1.85745535e-07,
-	},
-	{
-		0.00276479707, 0.00225859974, 0.00112630904, -0.000108807661,
-		-0.000945883337, -0.00121321017, -0.00105070719, -0.000714756316,
-		-0.000401946279, -0.00019138775, -7.81974886e-05, -2.76437095e-05,
-		-8.50201104e-06, -2.28379054e-06, -5.37325548e-07, -1.10969168e-07,
-	},
-	{
-		-6.46772023e-05, -0.000223882176, -0.00032185638, -0.000273272395,
-		-0.000136520059, -2.37069821e-06, 7.29987078e-05, 8.68183488e-05,
-		6.64078689e-05, 3.91682661e-05, 1.88860195e-05, 7.64908054e-06,
-		2.64177015e-06, 7.85382326e-07, 2.02260807e-07, 4.53246756e-08,
-	},
-}
 
 // vector is dst[i] = act(x[i]), times up[i] if there is an up.
 func vector(dst, x, up []float32, act Activation) {

@@ -41,7 +41,6 @@
 #define GELUC0     ·vecTable+1248(SB)
 #define SOFTMAXSTART ·vecTable+1280(SB)
 #define QUICKGELU1 ·vecTable+1312(SB)
-#define GELUSEGMENTS ·vecTable+1344(SB)
 
 // Comparisons of VCMPPS.
 #define LT  $0x11 // less; false for NaN
