@@ -36,7 +36,7 @@ mkdir -p "$common/completions"
 GOOS='' GOARCH='' build "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" "$work/winnow"
 "$work/winnow" man >"$common/winnow.1"
 for shell in bash zsh fish powershell; do "$work/winnow" completion $shell >"$common/completions/winnow.$shell"; done
-cp README.md CHANGELOG.md LICENSE NOTICE "$common"
+cp README.md CHANGELOG.md LICENSE NOTICE release/config.toml release/winnow.service "$common"
 release/licences.sh >"$common/THIRD-PARTY.txt"
 
 for target in $targets; do
@@ -58,7 +58,7 @@ for target in $targets; do
   case $target in linux/amd64 | linux/arm64 | linux/386 | linux/arm | linux/riscv64)
     [ "$arch" != arm ] || arch=arm7
     for kind in deb rpm; do
-      NAME=$work/$name COMMON=$common VERSION=$number ARCH=$arch envsubst <release/nfpm.yaml >"$work/nfpm.yaml"
+      NAME=$work/$name VERSION=$number ARCH=$arch envsubst <release/nfpm.yaml >"$work/nfpm.yaml"
       GOFLAGS= go run $nfpm package --config "$work/nfpm.yaml" --packager $kind --target "$out" >/dev/null
     done ;;
   esac

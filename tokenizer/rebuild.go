@@ -387,7 +387,10 @@ var gemmaClass = &tokenizerClass{
 	model: func(c *configuration, o *modelOptions) {
 		o.bpe = bpeOptions{fuseUnk: true, byteFallback: true, unkToken: c.spelling("unk_token")}
 	},
-	stages: func(b *builder) { b.t.underscores(false) }, // no blanks are left to cut at
+	stages: func(b *builder) {
+		b.t.underscores(false)
+		b.t.pre = nil // no blanks are left to cut at
+	},
 }
 
 // adjustPrefix makes the stages anew where add_prefix_space contradicts them.
