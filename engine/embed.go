@@ -177,13 +177,7 @@ func (s *textEncoder) encode(e *embedding, text string, o EncodeOptions, most, l
 		return e.bag.encode(s, e, text, o, most, limit), len(s.tokens)
 	}
 	full = len(s.tokens) + t.Added(false)
-	kept := o.truncate(s.tokens, most)
-	if room := limit - t.Added(false); len(kept) > room {
-		if kept = kept[:0]; room > 0 {
-			kept = o.truncate(s.tokens, room)
-		}
-	}
-	t.Single(&s.out, kept, limit)
+	t.SingleSide(&s.out, o.truncate(s.tokens, most), limit, o.Side.cut())
 	return e.sequence(&s.out), full
 }
 

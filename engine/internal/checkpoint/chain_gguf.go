@@ -57,6 +57,7 @@ func (c *Chain) readGGUF(f *File) {
 				s.outputs = max(1, t.Shape[0])
 			}
 			_, s.bias = f.source.Tensor(name + ".bias")
+			f.Account(Key{GGUF: "." + name + "_feat_in"}, Key{GGUF: "." + name + "_feat_out"})
 			s.Activation = f.Activation(Key{GGUF: "." + name + "_activation"}, kernels.Identity)
 			s.add = f.Bool(Key{GGUF: "." + name + "_residual"}, false)
 		} else if _, ok := f.source.Tensor(name + "_norm.weight"); ok {
@@ -154,6 +155,10 @@ func (e *Export) Chain(c *Chain, labels []string) {
 	for i := range c.Steps {
 		s := &c.Steps[i]
 		key := fmt.Sprintf(".dense_%d_", firstStep+i)
+		if s.dense && e.architecture == "gemma-embedding" { // llama.cpp wants to know
+			e.Set(key+"feat_in", uint32(s.inputs))
+			e.Set(key+"feat_out", uint32(s.outputs))
+		}
 		if s.dense && s.Activation != kernels.Identity {
 			e.Set(key+"activation", ActivationName(s.Activation))
 		}

@@ -19,11 +19,15 @@ func init() {
 		New:     newGemma2,
 	})
 	register(&Family{
-		Name: "Gemma 3", ModelTypes: []string{"gemma3_text"}, GGUF: []string{"gemma3"},
+		Name: "Gemma 3", ModelTypes: []string{"gemma3_text"}, GGUF: []string{"gemma3", gemmaEmbedding},
 		Classes: map[string]Task{"Gemma3ForCausalLM": Generate, "Gemma3TextForSequenceClassification": Classify, "Gemma3TextModel": Embed},
 		New:     newGemma3,
 	})
 }
+
+// gemmaEmbedding is what llama.cpp calls a Gemma 3 whose tokens see both ways, as those
+// of EmbeddingGemma do (Vera et al. 2025).
+const gemmaEmbedding = "gemma-embedding"
 
 // Gemma (Gemma Team 2024): the trunk of decoder.go with words scaled by √hidden,
 // gains of norms stored as g−1 (in GGUF as g), and GeGLU, with the tanh form
@@ -107,6 +111,9 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 	s.gemmaBase(f, Spec{HiddenSize: 2304, IntermediateSize: 9216, Layers: 26, Heads: 8, VocabSize: 262208}, 131072, 4)
 	s.queryScale(f, 62)
 	f.Read(s)
+	if f.Architecture == gemmaEmbedding {
+		s.IsCausal = false
+	}
 	s.WindowPattern = f.Pattern(checkpoint.Key{HF: "sliding_window_pattern _sliding_window_pattern", GGUF: ".attention.sliding_window_pattern"}, 6)
 	s.Activation = s.HiddenActivation
 	global := f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 1e6, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions})
@@ -126,6 +133,9 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 		}
 	}
 	n.Decoder.LogitCap = s.LogitCap
+	if task == Embed && s.bothWays() {
+		n.GGUF = gemmaEmbedding
+	}
 	n.Export = func(e *checkpoint.Export) error {
 		e.RoPE(global, local)
 		e.Set(".attention.causal", !s.bothWays())
