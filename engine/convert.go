@@ -110,7 +110,7 @@ func (p *pair) export(e *checkpoint.Export) error {
 
 func (c *chat) export(e *checkpoint.Export) error {
 	c.exportLabels(e)
-	e.Messages(c.format)
+	e.Messages(c.format, c.file.SpecialTokens(c.tokenizer))
 	prompts, err := readPrompts(c.file)
 	if err != nil {
 		return err

@@ -95,6 +95,14 @@ func TestConvertVariants(t *testing.T) {
 		{"Mistral", "llama-lm", changes{"config.json": {`"model_type": "llama",`, `"model_type": "mistral", "architectures": ["MistralForCausalLM"],`}}},
 		{"bands by name", "modernbert-gte", changes{"config.json": {`"architectures"`, `"layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"], "architectures"`}}},
 		{"maxima", "embed-dense", changes{"1_Pooling/config.json": {`"lasttoken"`, `"max"`}}},
+		{"maxima before a classifier", "chain-bert", changes{"1_Pooling/config.json": {`"mean"`, `"max"`}}},
+		{"maxima of a decoder's states", "llama-lm", changes{
+			"modules.json":          {"", `[{"path": "", "type": "sentence_transformers.models.Transformer"}, {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}]`},
+			"1_Pooling/config.json": {"", `{"word_embedding_dimension": 64, "pooling_mode_max_tokens": true, "pooling_mode_mean_tokens": false}`}}},
+		{"a template that asks for a token the tokenizer does not name", "qwen3-reranker", changes{
+			"modules.json":              {"", `[{"path": "", "type": "sentence_transformers.models.Transformer"}]`},
+			"sentence_bert_config.json": {"", `{"modality_config": {"message": {"format": "flat"}}}`},
+			"chat_template.jinja":       {"", "{{ bos_token or '' }}{% for m in messages %}<{{ m.role }}> {{ m.content }}{% endfor %}"}}},
 		{"mean", "embed-dense", changes{"1_Pooling/config.json": {`"lasttoken"`, `"mean"`}}},
 		{"length 1 in between", "chain-bert", changes{"modules.json": {`sentence_transformers.sentence_transformer.modules.layer_norm.LayerNorm`, `sentence_transformers.models.Normalize`}}},
 		{"not of length 1", "embed-dense", changes{"modules.json": {`sentence_transformers.base.modules.normalize.Normalize`, `sentence_transformers.models.Dropout`}}},

@@ -39,6 +39,9 @@ func copyModel(t *testing.T, name string, changes map[string][2]string) string {
 			}
 			text = strings.Replace(string(data), change[0], change[1], 1)
 		}
+		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+			t.Fatal(err)
+		}
 		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}

@@ -173,19 +173,19 @@ func (e *Export) Chain(c *Chain, labels []string) {
 		e.Set(keyUnit.GGUF, false)
 	}
 	kind := poolingType(c.Pooling)
-	switch {
-	case labels == nil:
-		e.Set(keyPoolingType.GGUF, kind)
-		if c.Pooling == compute.PoolMax {
-			e.Set(keyPooling.GGUF, "max")
+	if c.Pooling == compute.PoolMax {
+		e.Set(keyPooling.GGUF, "max")
+		if labels != nil {
+			kind = poolingType(compute.PoolMean) // for there has to be a number
 		}
-	case c.Pooling == compute.PoolMax:
-		e.fail(e.file.Refuse("a conversion of a classifier behind maxima", ""))
-	default:
-		e.Set(keyPoolingType.GGUF, uint32(PoolingTypeRank))
-		e.Set(keyHeadPooling.GGUF, kind)
-		e.Set(keyLabels.GGUF, labels)
 	}
+	if labels == nil {
+		e.Set(keyPoolingType.GGUF, kind)
+		return
+	}
+	e.Set(keyPoolingType.GGUF, uint32(PoolingTypeRank))
+	e.Set(keyHeadPooling.GGUF, kind)
+	e.Set(keyLabels.GGUF, labels)
 }
 
 // poolingType is llama.cpp's number of a pooling.

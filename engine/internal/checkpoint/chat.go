@@ -136,14 +136,27 @@ func (f *File) templateVariables() (*Object, error) {
 // keyTemplateVariables is a JSON object of them.
 var keyTemplateVariables = Key{GGUF: ".rerank.template_variables"}
 
-// Messages writes that the model is given messages, and how its template is rendered.
-func (e *Export) Messages(format MessageFormat) {
+// Messages writes that the model is given messages, and how its template is rendered:
+// with these spellings of special tokens.
+func (e *Export) Messages(format MessageFormat, tokens map[string]string) {
 	e.Set(keyMessageFormat.GGUF, format.String())
-	if o, _ := e.file.templateVariables(); o != nil {
-		e.Set(keyTemplateVariables.GGUF, o.JSON())
+	variables := newObject("", make(map[string]any))
+	for name := range tokenKeys {
+		variables.members[name] = tokens[name] // "": not what the vocabulary has
 	}
+	o, err := e.file.templateVariables()
+	if err == nil {
+		for _, name := range o.Names() {
+			variables.members[name] = o.value(name)
+		}
+	}
+	e.Set(keyTemplateVariables.GGUF, variables.JSON())
 	e.ChatTemplate()
 }
+
+// tokenKeys are the names that templates have for special tokens, and those of their ids
+// in GGUF files.
+var tokenKeys = map[string]string{"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown", "mask_token": "mask"}
 
 // keyMessageFormat is the format of the messages that tokenizer.chat_template renders.
 var keyMessageFormat = Key{GGUF: ".rerank.message_format"}
@@ -153,7 +166,7 @@ var keyMessageFormat = Key{GGUF: ".rerank.message_format"}
 func (f *File) SpecialTokens(t *tokenizer.Tokenizer) map[string]string {
 	tokens := make(map[string]string)
 	if f.IsGGUF() {
-		for name, key := range map[string]string{"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown", "mask_token": "mask"} {
+		for name, key := range tokenKeys {
 			if id := f.Int(Key{GGUF: "tokenizer.ggml." + key + "_token_id"}, 0, MaxVocab, -1); id >= 0 {
 				tokens[name] = t.Piece(int32(id))
 			}

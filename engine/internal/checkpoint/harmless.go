@@ -34,6 +34,8 @@ var harmlessNames = wordSet(
 	// They describe heads of pretraining, or a pooler that no class of transformers reads.
 	`pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type emb_pooler
 	tie_encoder_decoder cross_attention_hidden_size generator_hidden_size`,
+	// Whoever has a language model's head reads it.
+	`tie_word_embeddings`,
 )
 
 // harmlessPart is what the names of many settings have in them that matter while a
@@ -43,18 +45,19 @@ const harmlessPart = "dropout"
 // harmlessFor are settings that the classes of a model_type, a class by itself or
 // llama.cpp's code for an architecture do not read, although their files have them.
 var harmlessFor = map[string][]string{
-	"albert":     {"net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"},
-	"distilbert": {"tie_weights_", "sinusoidal_pos_embds", "output_past"},
-	"electra":    {"summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj"},
-	"gemma":      {"hidden_act"},
-	"gemma2":     {"hidden_act"},
-	"model2vec":  {"tokenizer_name", "apply_pca", "apply_zipf", "sif_coefficient", "hidden_dim", "seq_length", "pooling", "embedding_dtype", "vocabulary_quantization"},
-	"modernbert": {"layer_norm_eps", "position_embedding_type"},
-	"nomic_bert": {"pad_vocab_size_multiple", "max_trained_positions", "summary_type", "summary_use_proj", "summary_proj_to_labels", "causal"},
-	"qwen3_vl":   {"vision_config", "image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"},
-	"t5":         {"is_gated_act", "dense_act_fn", "n_positions"},
-	"mt5":        {"is_gated_act", "dense_act_fn"},
-	"umt5":       {"is_gated_act", "dense_act_fn"},
+	"albert":      {"net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"},
+	"distilbert":  {"tie_weights_", "sinusoidal_pos_embds", "output_past"},
+	"electra":     {"summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj"},
+	"gemma":       {"hidden_activation"},
+	"gemma2":      {"hidden_act"},
+	"gemma3_text": {"hidden_act", "attn_logit_softcapping"},
+	"model2vec":   {"tokenizer_name", "apply_pca", "apply_zipf", "sif_coefficient", "hidden_dim", "seq_length", "pooling", "embedding_dtype", "vocabulary_quantization"},
+	"modernbert":  {"layer_norm_eps", "position_embedding_type"},
+	"nomic_bert":  {"pad_vocab_size_multiple", "max_trained_positions", "summary_type", "summary_use_proj", "summary_proj_to_labels", "causal"},
+	"qwen3_vl":    {"vision_config", "image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"},
+	"t5":          {"is_gated_act", "dense_act_fn", "n_positions"},
+	"mt5":         {"is_gated_act", "dense_act_fn"},
+	"umt5":        {"is_gated_act", "dense_act_fn"},
 
 	"JinaBertForSequenceClassification": {"hidden_act"},
 	"JinaBertModel":                     {"hidden_act"},
@@ -95,7 +98,7 @@ var harmlessValues = map[string][]string{
 var harmlessStarts = []string{"general.", "tokenizer.", "split.", "quantize."}
 
 // harmlessKeys are keys behind the architecture's name that change nothing.
-var harmlessKeys = []string{"rope.scaling.finetuned", "vocab_size", "classifier.output_labels"}
+var harmlessKeys = []string{"rope.scaling.finetuned", "vocab_size", "classifier.output_labels", "pooling_type", "rerank.prompt"}
 
 // wordSet is the set of the words of texts.
 func wordSet(texts ...string) map[string]bool {

@@ -28,7 +28,7 @@ func (f *File) HasChain() bool {
 			return false
 		}
 	}
-	return ok && kind != PoolingTypeNone
+	return ok && kind != PoolingTypeNone || f.Has(keyPooling)
 }
 
 // ChainLabels are the labels of a chain whose vectors are logits; ok is false where

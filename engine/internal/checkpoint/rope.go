@@ -13,6 +13,7 @@ type RoPEDefaults struct {
 	ThetaKey  Key     // of the base
 	Theta     float64 // the class's, where the file has none
 	Scaled    bool    // scaling for longer texts applies to these layers
+	ScaledHF  bool    // and in config.json, if not in GGUF
 	Partial   bool    // the class may turn only a part of each head
 	Dim       int     // of a head
 	Positions int     // the window that the configuration gives
@@ -62,8 +63,7 @@ func (r *ropeReader) dicts(kind string) (dicts []*Object, names []string) {
 		}
 	}
 	parameters, scaling := config.Object("rope_parameters"), config.Object("rope_scaling")
-	perKind := parameters.Object("full_attention") != nil || parameters.Object("sliding_attention") != nil
-	if kind == "" && !perKind {
+	if kind == "" {
 		// The first replaces the second, whatever that has.
 		if add(scaling, "rope_scaling"); len(dicts) == 0 {
 			add(parameters, "rope_parameters")
@@ -72,10 +72,7 @@ func (r *ropeReader) dicts(kind string) (dicts []*Object, names []string) {
 		}
 		return dicts, names
 	}
-	if kind == "" {
-		kind = "full_attention"
-	}
-	if r.o.Scaled {
+	if r.o.Scaled || r.o.ScaledHF {
 		add(scaling, "rope_scaling")
 	}
 	add(parameters.Object(kind), "rope_parameters."+kind)
@@ -98,6 +95,9 @@ func (r *ropeReader) readConfig(kind string) {
 				return false
 			}
 			*dst = v
+			for _, rest := range dicts[i+1:] {
+				rest.Has(name)
+			}
 			return true
 		}
 		return false
@@ -130,30 +130,46 @@ func (r *ropeReader) readConfig(kind string) {
 		s.BetaSlow = 1
 	}
 	// transformers looks for it beside the kinds, not in them.
-	for i, name := range []string{"rope_scaling", "rope_parameters"} {
-		if o := f.Config.Object(name); o.Has("truncate") && (i == 0 || s.Truncate) {
-			v, ok := o.Bool("truncate")
-			if !ok {
-				f.fail(name+".truncate", o.Kind("truncate"), "true or false")
-			}
-			s.Truncate = v
+	whole := f.Config.Object("rope_parameters")
+	if kind == "" && len(dicts) > 0 {
+		whole = dicts[0]
+	}
+	if whole.Has("truncate") {
+		v, ok := whole.Bool("truncate")
+		if !ok {
+			f.fail("truncate", whole.Kind("truncate"), "true or false")
 		}
+		s.Truncate = v
 	}
 	for _, o := range dicts {
 		o.Has("truncate")
 	}
-	name := ""
+	r.scale(r.kindOf(kind, dicts), hasFactor, dicts)
+}
+
+// kindOf is the name of the way of scaling, "" where there is none. The old name of
+// the setting counts where the new one is nowhere; but in a class that tells kinds of
+// layers apart and is given no rope_parameters, transformers has filled in the new one.
+func (r *ropeReader) kindOf(kind string, dicts []*Object) string {
 	for _, o := range dicts {
-		kind, ok := o.String("rope_type")
-		old, hasOld := o.String("type")
-		if !ok {
-			kind, ok = old, hasOld
-		}
-		if name == "" && ok {
-			name = kind
+		if name, ok := o.String("rope_type"); ok {
+			for _, o := range dicts {
+				o.Has("rope_type")
+				o.Has("type")
+			}
+			return name
 		}
 	}
-	r.scale(name, hasFactor, dicts)
+	if kind != "" && r.f.Config.Object("rope_parameters").Object(kind) == nil {
+		return "" // and whatever stands under the old one is told to be unread
+	}
+	old := ""
+	for _, o := range dicts {
+		if name, ok := o.String("type"); ok && old == "" {
+			old = name
+		}
+	}
+	return old
 }
 
 // scale sets the way of scaling by its name in config.json.

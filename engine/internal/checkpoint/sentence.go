@@ -149,6 +149,16 @@ func (m *SentenceModel) Kind() string {
 	return kind
 }
 
+// Task is what sentence-transformers loads the transformer for: "feature-extraction",
+// "sequence-classification", "text-generation"; "" where the files do not say.
+func (m *SentenceModel) Task() string {
+	if m == nil {
+		return ""
+	}
+	task, _ := m.Encoder.String("transformer_task")
+	return task
+}
+
 // Prompts are what is put before texts, by name, and the name of the one that is
 // put before all, unless another is asked for, or "".
 func (m *SentenceModel) Prompts() (prompts map[string]string, usual string, err error) {

@@ -38,8 +38,6 @@ func (f *File) harmless(name string) bool {
 	switch {
 	case strings.HasPrefix(name, "classifier_"), name == "problem_type":
 		return !ends("ForSequenceClassification") // there is no such head
-	case name == "tie_word_embeddings":
-		return !ends("ForCausalLM") && !ends("ForConditionalGeneration")
 	}
 	if neutral, ok := harmlessValues[name]; ok {
 		value, err := json.Marshal(f.Config.members[name])

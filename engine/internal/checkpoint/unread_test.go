@@ -136,7 +136,7 @@ func TestUnreadConditions(t *testing.T) {
 		`{"architectures": ["BertModel"], "classifier_pooling": "mean", "problem_type": "regression"}`:               "[]",
 		`{"architectures": ["BertForSequenceClassification"], "classifier_pooling": "mean"}`:                         "[classifier_pooling]",
 		`{"architectures": ["BertModel"], "is_decoder": false, "tie_word_embeddings": true, "temperature": 1.0}`:     "[]",
-		`{"architectures": ["LlamaForCausalLM"], "tie_word_embeddings": true, "is_decoder": true, "temperature": 2}`: "[is_decoder temperature tie_word_embeddings]",
+		`{"architectures": ["LlamaForCausalLM"], "tie_word_embeddings": true, "is_decoder": true, "temperature": 2}`: "[is_decoder temperature]",
 		`{"model_type": "modernbert", "layer_norm_eps": 1}`:                                                          "[]",
 		`{"model_type": "bert", "layer_norm_eps": 1}`:                                                                "[layer_norm_eps]",
 		`{"quantization_config": {"bits": 4}, "rope_parameters": {}, "text_config": {"a": 1}}`:                       "[quantization_config rope_parameters text_config]",

@@ -17,6 +17,15 @@ type AttentionMask struct {
 	Bias   *RelativeBias // is added to scores by the distance; or nil
 }
 
+// Within is the mask of tokens that see no further than so many on each side, with 0
+// nothing but themselves.
+func Within(distance int) AttentionMask {
+	if distance <= 0 {
+		return AttentionMask{Causal: true, Window: 1}
+	}
+	return AttentionMask{Window: distance}
+}
+
 // ALiBi is the slopes of so many heads: 2^(−8/n), its square, its cube and so on for a
 // power of two n. Otherwise those of the power m below, and then every second one of 2m
 // heads.

@@ -139,6 +139,7 @@ type bertSettings struct {
 	PositionKind  string             `hf:"position_embedding_type" gguf:"-" default:"absolute"`
 	// A decoder's layers see what lies before a token only.
 	IsDecoder bool `hf:"is_decoder" gguf:".attention.causal" default:"false"`
+	encoder   bool // the class does not read that
 
 	EmbeddingSize int  `dim:"embedding"`
 	Projected     bool `dim:"projected"`
@@ -154,6 +155,7 @@ func bertSpec(vocab int) Spec {
 func (m *bert) configure(f *checkpoint.File, s *bertSettings) *Network {
 	f.Read(&s.Spec)
 	f.Read(s)
+	s.IsDecoder = s.IsDecoder && !s.encoder
 	if s.PositionKind != "absolute" {
 		f.Unsupported(fmt.Sprintf("position_embedding_type %q", s.PositionKind), "")
 	}

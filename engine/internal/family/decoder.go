@@ -95,10 +95,7 @@ type decoderSettings struct {
 	ValueDim     int                `gguf:".attention.value_length" default:"@headdim"`
 	Activation   kernels.Activation `hf:"hidden_act" gguf:".hidden_activation" default:"preset" ggufdefault:"preset"`
 
-	// Tokens see what comes after them, too: three names that libraries and
-	// checkpoints have had for it.
-	IsCausal      bool `hf:"is_causal" gguf:".attention.causal" default:"true"`
-	Bidirectional bool `hf:"use_bidirectional_attention" gguf:"-" default:"false"`
+	IsCausal bool `hf:"is_causal" gguf:".attention.causal" default:"true"` // or tokens see what comes after them, too
 
 	Queries   int  `dim:"queries"`
 	Keys      int  `dim:"keys"`
@@ -151,9 +148,6 @@ func (s *decoderSettings) read(f *checkpoint.File, d decoderDefaults) {
 	s.Queries, s.Keys = s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 }
 
-// bothWays says whether tokens see what comes after them.
-func (s *decoderSettings) bothWays() bool { return !s.IsCausal || s.Bidirectional }
-
 // build makes the layers, all alike: one rope, no windows. attention and rope of a
 // layer may be changed before the model is loaded.
 func (m *decoder) build(s *decoderSettings, rope *compute.RoPE) {
@@ -163,24 +157,29 @@ func (m *decoder) build(s *decoderSettings, rope *compute.RoPE) {
 		l := &m.Layers[i]
 		l.activation, l.rope = s.Activation, rope
 		l.Attention = compute.Attention{Heads: s.Heads, KVHeads: s.KVHeads, HeadDim: s.HeadDim, Scale: float32(1 / math.Sqrt(float64(s.HeadDim))),
-			Mask: compute.AttentionMask{Causal: !s.bothWays()}}
+			Mask: compute.AttentionMask{Causal: s.IsCausal}}
 	}
 	m.stack = compute.Stack(m.Layers)
 }
 
-// slide gives the layers that do not see everything a window of tokens, the token
-// itself among them.
-func (m *decoder) slide(n *Network, everything []bool, window int) {
-	if window >= n.MaxLength {
+// slide gives the layers that do not see everything a window: the last so many tokens,
+// the token itself among them; or, where tokens see both ways, all within a distance.
+func (m *decoder) slide(n *Network, everything []bool, window, distance int) {
+	causal := n.Decoder.Causal
+	reach := window
+	if !causal {
+		reach = distance + 1
+	}
+	if reach >= n.MaxLength {
 		return // no text goes beyond it
 	}
 	for i := range m.Layers {
-		if l := &m.Layers[i]; !everything[i] {
-			n.Window = window
-			l.Mask.Window = window
-			if !l.Mask.Causal {
-				l.Mask.Window = window - 1 // on each side of the token
-			}
+		if everything[i] {
+			continue
+		}
+		n.Window = reach
+		if m.Layers[i].Mask.Window = window; !causal {
+			m.Layers[i].Mask = compute.Within(distance)
 		}
 	}
 }
@@ -203,10 +202,10 @@ func (m *decoder) networkOf(s *decoderSettings, settings any, global, local *com
 	m.build(s, global)
 	n := &Network{Trunk: m, Spec: &s.Spec, Settings: settings, MaxLength: s.MaxPositions, TokenTypes: 1, OneType: true, Pooling: compute.PoolLast,
 		Load:    checkpoint.LoadOptions{Prefixes: []string{"model."}, Eps: s.Eps},
-		Decoder: Decoder{Causal: !s.bothWays(), Words: &m.Words, Layers: s.Layers, KeyWidth: s.Keys},
+		Decoder: Decoder{Causal: s.IsCausal, Words: &m.Words, Layers: s.Layers, KeyWidth: s.Keys},
 		Export: func(e *checkpoint.Export) error {
 			e.RoPE(global, local)
-			e.Set(".attention.causal", !s.bothWays())
+			e.Set(".attention.causal", s.IsCausal)
 			return nil
 		},
 	}

@@ -49,9 +49,18 @@ func (s *gemmaSettings) gemmaBase(f *checkpoint.File, spec Spec, positions, keyH
 	s.read(f, decoderDefaults{spec: spec, positions: positions, keyHeads: keyHeads, headDim: 256, activation: kernels.GELUTanh})
 }
 
+// oneWay refuses what transformers' classes of Gemma and Gemma 2 compute in several
+// ways, by the kind of attention and by what else is in a batch.
+func oneWay(f *checkpoint.File) {
+	if f.Bool(checkpoint.Key{HF: "use_bidirectional_attention"}, false) {
+		f.Unsupported("use_bidirectional_attention", "transformers does not do for this model type what it says; of a model whose tokens see both ways is_causal is false")
+	}
+}
+
 func newGemma(f *checkpoint.File, task Task) *Network {
 	m, s := new(decoder), new(gemmaSettings)
 	s.gemmaBase(f, Spec{HiddenSize: 3072, IntermediateSize: 24576, Layers: 28, Heads: 16, VocabSize: 256000}, 8192, 16)
+	oneWay(f)
 	if s.Activation == kernels.GELU {
 		s.Activation = kernels.GELUTanh // what the first configurations meant by "gelu"
 	}
@@ -77,16 +86,17 @@ func newGemma2(f *checkpoint.File, task Task) *Network {
 	m, s := new(decoder), new(gemma2Settings)
 	s.PostNorms = true
 	s.gemmaBase(f, Spec{HiddenSize: 2304, IntermediateSize: 9216, Layers: 26, Heads: 8, VocabSize: 256000}, 8192, 4)
+	oneWay(f)
 	s.queryScale(f, 46)
 	f.Read(s)
-	s.Activation = s.HiddenActivation
+	s.activate(f)
 	n := m.network(f, &s.decoderSettings, s, task)
 	m.wordScale, n.Decoder.TiesWords = s.wordScale(), true
 	for i := range m.Layers {
 		m.Layers[i].SoftCap, m.Layers[i].Scale = s.ScoreCap, s.scale()
 	}
 	everything := f.LayerTypes(s.Layers, func(layer int) bool { return layer%2 == 1 })
-	m.slide(n, everything, s.SlidingWindow)
+	m.slide(n, everything, s.SlidingWindow, s.SlidingWindow)
 	n.Decoder.LogitCap = s.LogitCap
 	export := n.Export
 	n.Export = func(e *checkpoint.Export) error {
@@ -102,6 +112,7 @@ func newGemma2(f *checkpoint.File, task Task) *Network {
 type gemma3Settings struct {
 	slidingSettings
 	LogitCap      float32 `hf:"final_logit_softcapping" gguf:".final_logit_softcapping" default:"0" min:"0" max:"1e6"`
+	Bidirectional bool    `hf:"use_bidirectional_attention" gguf:"-" default:"false"`
 	WindowPattern int     // layers; one of them sees everything
 }
 
@@ -115,17 +126,22 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 		s.IsCausal = false
 	}
 	s.WindowPattern = f.Pattern(checkpoint.Key{HF: "sliding_window_pattern _sliding_window_pattern", GGUF: ".attention.sliding_window_pattern"}, 6)
-	s.Activation = s.HiddenActivation
+	s.activate(f)
+	// Half of the window is on each side, if that is how tokens come to see both ways.
+	distance := s.SlidingWindow
+	switch {
+	case s.Bidirectional && !s.IsCausal:
+		distance = distance/2 + 1
+	case s.Bidirectional || f.IsGGUF() && !s.IsCausal:
+		distance /= 2
+	}
+	s.IsCausal = s.IsCausal && !s.Bidirectional
 	global := f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 1e6, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions})
 	local := f.RoPE("sliding_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "rope_local_base_freq", GGUF: ".rope.freq_base_swa"}, Theta: 10000, Dim: s.HeadDim, Positions: s.MaxPositions})
 	everything := f.LayerTypes(s.Layers, func(layer int) bool { return (layer+1)%s.WindowPattern == 0 })
 	n := m.networkOf(&s.decoderSettings, s, global, local, task)
 	m.wordScale, n.Decoder.TiesWords = s.wordScale(), true
-	window := s.SlidingWindow
-	if s.bothWays() {
-		window = window/2 + 1 // half of it on each side, and the token itself
-	}
-	m.slide(n, everything, window)
+	m.slide(n, everything, s.SlidingWindow, distance)
 	for i := range m.Layers {
 		m.Layers[i].Scale = s.scale()
 		if !everything[i] {
@@ -133,12 +149,15 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 		}
 	}
 	n.Decoder.LogitCap = s.LogitCap
-	if task == Embed && s.bothWays() {
+	if task == Embed && !s.IsCausal {
 		n.GGUF = gemmaEmbedding
 	}
 	n.Export = func(e *checkpoint.Export) error {
 		e.RoPE(global, local)
-		e.Set(".attention.causal", !s.bothWays())
+		e.Set(".attention.causal", s.IsCausal)
+		if !s.IsCausal {
+			e.Set(".attention.sliding_window", uint32(2*distance))
+		}
 		e.LayerTypes(everything, s.WindowPattern, everyNth)
 		return s.exportScale(e, 62, "attn_q_norm.weight")
 	}
@@ -156,6 +175,14 @@ func (s *slidingSettings) queryScale(f *checkpoint.File, largest int) {
 	s.QueryScalar = 256
 	if f.IsGGUF() {
 		s.QueryScalar = s.ggufScalar(largest)
+	}
+}
+
+// activate takes the activation that Gemma 2 and 3 have under a name of their own in
+// config.json.
+func (s *slidingSettings) activate(f *checkpoint.File) {
+	if !f.IsGGUF() {
+		s.Activation = s.HiddenActivation
 	}
 }
 

@@ -40,7 +40,8 @@ func (s *decoderSettings) interleave() {
 func newLlama(f *checkpoint.File, task Task) *Network {
 	m, s := new(decoder), new(llamaSettings)
 	s.read(f, decoderDefaults{spec: Spec{HiddenSize: 4096, IntermediateSize: 11008, Layers: 32, Heads: 32, VocabSize: 32000}, positions: 2048, activation: kernels.SiLU})
-	bidirectional := f.ModelType == "llama_bidirec" || f.Architecture == "LlamaBidirectionalForSequenceClassification"
+	// In GGUF files a classifier that sees both ways is NVIDIA's.
+	bidirectional := f.IsGGUF() && !s.IsCausal || f.ModelType == "llama_bidirec" || f.Architecture == "LlamaBidirectionalForSequenceClassification"
 	if bidirectional {
 		f.Read(s)
 		s.IsCausal = false
@@ -50,7 +51,7 @@ func newLlama(f *checkpoint.File, task Task) *Network {
 	}
 	s.interleave()
 	n := m.network(f, &s.decoderSettings, s, task)
-	if task == Classify && s.bothWays() {
+	if task == Classify && bidirectional {
 		n.Pooling, n.Temperature = compute.PoolMean, s.Temperature
 	}
 	return n
@@ -72,7 +73,7 @@ func newMistral(f *checkpoint.File, task Task) *Network {
 	s.interleave()
 	n := m.network(f, &s.decoderSettings, s, task)
 	if s.SlidingWindow > 0 {
-		m.slide(n, make([]bool, s.Layers), s.SlidingWindow)
+		m.slide(n, make([]bool, s.Layers), s.SlidingWindow, s.SlidingWindow)
 	}
 	if n.Window > 0 {
 		n.Export = windowless

@@ -149,7 +149,7 @@ func newModernBERT(f *checkpoint.File, task Task) *Network {
 	}
 	dim := s.HiddenSize / s.Heads
 	global := f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "global_rope_theta", GGUF: ".rope.freq_base"}, Theta: 160000, Scaled: true, Dim: dim, Positions: s.MaxPositions})
-	local := f.RoPE("sliding_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "local_rope_theta", GGUF: ".rope.freq_base_swa"}, Theta: 10000, Dim: dim, Positions: s.MaxPositions})
+	local := f.RoPE("sliding_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "local_rope_theta", GGUF: ".rope.freq_base_swa"}, Theta: 10000, ScaledHF: true, Dim: dim, Positions: s.MaxPositions})
 	everything := f.LayerTypes(s.Layers, func(layer int) bool { return layer%s.GlobalEvery == 0 })
 	if f.IsGGUF() && s.LocalAttention == 0 {
 		everything = slices.Repeat([]bool{true}, s.Layers)
@@ -162,8 +162,8 @@ func newModernBERT(f *checkpoint.File, task Task) *Network {
 		l.Attention = compute.NewAttention(s.Heads, dim, compute.AttentionMask{})
 		l.Coarse = true
 		if !everything[i] {
-			l.rope, l.Mask.Window = local, s.LocalAttention/2
-			window = s.LocalAttention / 2
+			l.rope, l.Mask = local, compute.Within(s.LocalAttention/2)
+			window = max(1, s.LocalAttention/2)
 		}
 	}
 	m.stack = compute.Stack(m.Layers)

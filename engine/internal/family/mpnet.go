@@ -38,7 +38,7 @@ const (
 )
 
 func newMPNet(f *checkpoint.File, task Task) *Network {
-	m, s := new(mpnet), &mpnetSettings{xlmrSettings: xlmrSettings{bertSettings: bertSettings{Spec: bertSpec(30527)}}}
+	m, s := new(mpnet), &mpnetSettings{xlmrSettings: xlmrSettings{bertSettings: bertSettings{Spec: bertSpec(30527), encoder: true}}}
 	n := m.configure(f, &s.bertSettings)
 	f.Read(s)
 	s.EmbeddingSize, s.TypeVocabSize, s.PadTokenID = s.HiddenSize, 0, mpnetPad

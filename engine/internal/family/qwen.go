@@ -54,7 +54,7 @@ func newQwen(f *checkpoint.File, task Task, headNorms bool) *Network {
 	n := m.network(f, &s.decoderSettings, s, task)
 	everything := f.LayerTypes(s.Layers, func(layer int) bool { return !s.UseSlidingWindow || layer < s.MaxWindowLayers })
 	if s.UseSlidingWindow {
-		m.slide(n, everything, s.SlidingWindow)
+		m.slide(n, everything, s.SlidingWindow, s.SlidingWindow)
 	}
 	if n.Window > 0 {
 		n.Export = windowless

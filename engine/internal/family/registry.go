@@ -196,6 +196,14 @@ func (fam *Family) task(f *checkpoint.File) (*Family, Task, error) {
 		}
 	}
 	if len(f.Sentence.Modules) > 0 {
+		switch f.Sentence.Task() {
+		case "sequence-classification":
+			task = Classify
+		case "text-generation":
+			if fam.generates() {
+				task = Generate
+			}
+		}
 		return fam, task, nil
 	}
 	for _, name := range []string{"classifier.weight", "classifier.out_proj.weight", "score.weight"} {

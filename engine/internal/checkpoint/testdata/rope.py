@@ -51,15 +51,23 @@ cases = [
     ("modernbert", "sliding_attention", {"global_rope_theta": 8e4, "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 1234.0}, "full_attention": {"rope_type": "default"}}}),
     ("modernbert", "full_attention", {"global_rope_theta": 8e4, "rope_parameters": {"sliding_attention": {"rope_type": "default", "rope_theta": 1234.0}, "full_attention": {"rope_type": "default"}}}),
     ("modernbert", "sliding_attention", {"rope_scaling": {"rope_type": "linear", "factor": 2.0}}),
+    ("modernbert", "full_attention", {"rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512, "truncate": False}}),
+    ("modernbert", "sliding_attention", {"local_rope_theta": 5e4, "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 512, "rope_theta": 9e4}}),
+    ("gemma3_text", "full_attention", {"head_dim": 32, "rope_scaling": {"rope_type": "yarn", "factor": 4.0}, "rope_parameters": {"full_attention": {"type": "linear", "factor": 8.0}, "sliding_attention": {"rope_type": "default"}, "truncate": False}}),
+    # What the class does not read.
+    ("llama", "", {"rope_theta": 5e5, "rope_parameters": {"full_attention": {"rope_type": "linear", "factor": 8.0, "rope_theta": 3e5}}}, ["rope_parameters.full_attention"]),
+    ("gemma3_text", "full_attention", {"head_dim": 32, "rope_scaling": {"type": "linear", "factor": 8.0}}, ["rope_scaling.type"]),
+    ("gemma3_text", "full_attention", {"head_dim": 32, "rope_parameters": {"rope_type": "linear", "factor": 8.0, "rope_theta": 3e5}}, ["rope_parameters.factor", "rope_parameters.rope_theta", "rope_parameters.rope_type"]),
+    ("llama", "", {"rope_scaling": {"rope_type": "yarn", "factor": 8.0}, "rope_parameters": {"truncate": False}}),
     ("phi3", "", {"partial_rotary_factor": 0.5}),
     ("phi3", "", {"rope_parameters": {"rope_type": "longrope", "short_factor": [1.0 + i / 8 for i in range(16)], "long_factor": [2.0] * 16, "rope_theta": 1e4}, "original_max_position_embeddings": 4096}),
 ]
 out = []
-for model_type, kind, settings in cases:
+for model_type, kind, settings, *unread in cases:
     make, rotary = classes[model_type]
     written = json.loads(json.dumps(dict(base, model_type=model_type, **settings)))
     r = rotary(make(**json.loads(json.dumps(dict(base, pad_token_id=0, **settings)))))
     name = kind + "_inv_freq" if kind else "inv_freq"
     factor = getattr(r, kind + "_attention_scaling") if kind else r.attention_scaling
-    out.append({"kind": kind, "config": written, "frequencies": getattr(r, name).tolist(), "factor": factor})
+    out.append({"kind": kind, "config": written, "frequencies": getattr(r, name).tolist(), "factor": factor} | ({"unread": unread[0]} if unread else {}))
 print("[\n" + ",\n".join(json.dumps(c) for c in out) + "\n]")
