@@ -20,7 +20,7 @@ from pathlib import Path
 
 PACKAGE = "github.com/winnow-rerank/winnow/kernels"
 KERNELS = [
-    "tileNEONF32", "tileNEONF16", "tileNEONBF16",
+    "tileNEONF32", "tileNEONF16", "tileNEONBF16", "widenF16NEON", "widenBF16NEON",
     "tileI8MM", "tileDotProd", "tileNEON",
     "blocks32DotProd", "super16DotProd", "super32OffsetsDotProd", "blocks32NEON",
 ]
@@ -74,7 +74,7 @@ def main():
             cells = []
             for cpu in cpus:
                 cycles, _ = simulate("llvm-mca" + options.llvm, cpu, instructions)
-                _, least = simulate("llvm-mca" + options.llvm, cpu, some)
+                least = simulate("llvm-mca" + options.llvm, cpu, some)[1] if some else 0
                 cells.append(f"{cycles:.1f}, {100 * least / cycles:.0f} %")
             print(f"| `{kernel}` | {len(body)} | {len(some)} | " + " | ".join(cells) + " |")
 

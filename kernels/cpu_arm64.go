@@ -20,7 +20,7 @@ var archInstructionSets = []instructionSet{
 		has:  func() bool { return true }, // part of the architecture
 		use: func(f *cpuFeatures) {
 			f.neon = true
-			f.floats = floatShape{rows: 6, cols: 16, block: 384, direct: 2, rung: floatNEON}
+			f.floats = floatShape{rows: 6, cols: 16, block: 384, direct: 1, rung: floatNEON}
 			f.ints = intShape{rung: intNEON, cols: 8, group: 4, depth: 16}
 			f.blocks = f.ints
 		},

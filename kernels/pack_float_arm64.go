@@ -53,7 +53,7 @@ func roundBF16(dst []uint16, src []float32) int {
 // widenF16 is dst[i] = quant.Half(src[i]) for the first numbers of src. It
 // returns how many are done.
 func widenF16(dst []float32, src []uint16) int {
-	n := len(src) &^ 7
+	n := len(src) &^ 31
 	if !features.neon || n == 0 {
 		return 0
 	}
@@ -63,7 +63,7 @@ func widenF16(dst []float32, src []uint16) int {
 
 // widenBF16 is widenF16 for quant.BFloat16.
 func widenBF16(dst []float32, src []uint16) int {
-	n := len(src) &^ 7
+	n := len(src) &^ 31
 	if !features.neon || n == 0 {
 		return 0
 	}
@@ -98,13 +98,13 @@ func roundF16NEON(dst *uint16, src *float32, n int)
 //go:noescape
 func roundBF16NEON(dst *uint16, src *float32, n int)
 
-// widenF16NEON is dst[i] = quant.Half(src[i]) for i < n, a multiple of 8 above
+// widenF16NEON is dst[i] = quant.Half(src[i]) for i < n, a multiple of 32 above
 // zero.
 //
 //go:noescape
 func widenF16NEON(dst *float32, src *uint16, n int)
 
-// widenBF16NEON is dst[i] = quant.BFloat16(src[i]) for i < n, a multiple of 8 above
+// widenBF16NEON is dst[i] = quant.BFloat16(src[i]) for i < n, a multiple of 32 above
 // zero.
 //
 //go:noescape
