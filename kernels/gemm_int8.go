@@ -610,18 +610,25 @@ type intTile struct {
 	next              uintptr // address of weights that are wanted soon, or of anything
 }
 
-// below is the tile of rows rows that begins n rows below t.
-func (t intTile) below(n, rows int) intTile {
-	t.rows = rows
-	t.a = unsafe.Add(t.a, uintptr(n)*t.aRow)
-	t.zeros = unsafe.Add(t.zeros, 4*n)
-	t.next += uintptr(n*t.depth) / 3 // 12 rows ask for 4 bytes an input
-	t.scales = unsafe.Add(t.scales, 4*n)
-	t.y = unsafe.Add(t.y, uintptr(n)*t.yRow)
-	if t.add != nil {
-		t.add = unsafe.Add(t.add, uintptr(n)*t.addRow)
+// multiply computes t, whatever its height.
+func (s intShape) multiply(t *intTile) {
+	piece := *t
+	for left := t.rows; ; {
+		piece.rows = s.height(left)
+		s.tile(&piece)
+		if left -= piece.rows; left == 0 {
+			return // pointers must not leave what they point to
+		}
+		n := uintptr(piece.rows)
+		piece.a = unsafe.Add(piece.a, n*piece.aRow)
+		piece.zeros = unsafe.Add(piece.zeros, 4*n)
+		piece.scales = unsafe.Add(piece.scales, 4*n)
+		piece.y = unsafe.Add(piece.y, n*piece.yRow)
+		if piece.add != nil {
+			piece.add = unsafe.Add(piece.add, n*piece.addRow)
+		}
+		piece.next += n * uintptr(piece.depth) / 3 // 12 rows ask for 4 bytes an input
 	}
-	return t
 }
 
 // pieceOf is the height of the first of the pieces into which rows rows are cut

@@ -2,30 +2,30 @@
 
 package kernels
 
-// multiply computes t, whatever its height.
-func (s intShape) multiply(t *intTile) {
-	height := 6
+// height is of how many of rows rows a micro-kernel computes a tile.
+func (s intShape) height(rows int) int {
 	switch s.rung {
-	case intPortable:
-		multiplyIntPortable(t, s.cols)
-		return
+	case intAVX2, intAVXVNNI:
+		return pieceOf(rows, 6)
+	case intAVX512VNNI:
+		return pieceOf(rows, 12)
+	}
+	return rows
+}
+
+// tile computes t, which has as many rows as height says.
+func (s intShape) tile(t *intTile) {
+	switch s.rung {
 	case intAMX:
 		tileAMX(t)
-		return
 	case intAVX512VNNI:
-		height = 12
-	}
-	for i := 0; i < t.rows; {
-		piece := t.below(i, pieceOf(t.rows-i, height))
-		switch s.rung {
-		case intAVXVNNI:
-			tileAVXVNNI(&piece)
-		case intAVX2:
-			tileAVX2(&piece)
-		default:
-			tileAVX512VNNI(&piece)
-		}
-		i += piece.rows
+		tileAVX512VNNI(t)
+	case intAVXVNNI:
+		tileAVXVNNI(t)
+	case intAVX2:
+		tileAVX2(t)
+	default:
+		multiplyIntPortable(t, s.cols)
 	}
 }
 

@@ -2,26 +2,30 @@
 
 package kernels
 
-// multiply computes t, whatever its height.
-func (s intShape) multiply(t *intTile) {
-	for i := 0; i < t.rows; {
-		left := t.rows - i
-		var piece intTile
-		switch s.rung {
-		case intI8MM:
-			piece = t.below(i, min(left, 8)) // rows come in pairs
-			tileI8MM(&piece)
-		case intDotProd:
-			piece = t.below(i, pieceOf(left, 8))
-			tileDotProd(&piece)
-		case intNEON:
-			piece = t.below(i, pieceOf(left, 4))
-			tileNEON(&piece)
-		default:
-			multiplyIntPortable(t, s.cols)
-			return
-		}
-		i += piece.rows
+// height is of how many of rows rows a micro-kernel computes a tile.
+func (s intShape) height(rows int) int {
+	switch s.rung {
+	case intI8MM:
+		return min(rows, 8) // rows come in pairs
+	case intDotProd:
+		return pieceOf(rows, 8)
+	case intNEON:
+		return pieceOf(rows, 4)
+	}
+	return rows
+}
+
+// tile computes t, which has as many rows as height says.
+func (s intShape) tile(t *intTile) {
+	switch s.rung {
+	case intI8MM:
+		tileI8MM(t)
+	case intDotProd:
+		tileDotProd(t)
+	case intNEON:
+		tileNEON(t)
+	default:
+		multiplyIntPortable(t, s.cols)
 	}
 }
 

@@ -2,4 +2,6 @@
 
 package kernels
 
-func (s intShape) multiply(t *intTile) { multiplyIntPortable(t, s.cols) }
+func (s intShape) height(rows int) int { return rows }
+
+func (s intShape) tile(t *intTile) { multiplyIntPortable(t, s.cols) }
