@@ -116,6 +116,12 @@ func WithTemplate(template string) Option {
 	return func(o *openOptions) error { o.engine.Template = template; return nil }
 }
 
+// WithChatTemplate sets the template of conversations, in Jinja, in the place of the one
+// that the model's files bring. Only models that generate text read it.
+func WithChatTemplate(source string) Option {
+	return func(o *openOptions) error { o.engine.ChatTemplate = source; return nil }
+}
+
 // WithInstruction replaces the instruction in the prompt of a causal model.
 func WithInstruction(text string) Option {
 	return func(o *openOptions) error { o.engine.Instruction = text; return nil }

@@ -14,19 +14,14 @@ import (
 	"github.com/winnow-rerank/winnow/internal/jinja"
 )
 
-// A chatTemplate is the template of conversations that a model's files bring.
+// A chatTemplate is a template of conversations with what the model's files say for it.
 type chatTemplate struct {
 	*jinja.Template
-	path   string            // of the file that has it
+	path   string            // of the file that has it, or would
 	tokens map[string]string // special tokens, by the names that templates have for them
 }
 
-// chatTemplate reads the model's template; of a model without one it is empty.
-func (m *Model) chatTemplate() (*chatTemplate, error) {
-	source, err := m.file.ChatTemplate()
-	if err != nil {
-		return nil, err
-	}
+func (m *Model) chatTemplate(source string) (_ *chatTemplate, err error) {
 	t := &chatTemplate{path: m.file.SettingsPath(), tokens: m.file.SpecialTokens(m.tokenizer)}
 	if t.Template, err = jinja.Parse(source); err != nil {
 		return nil, &fault.UnsupportedError{Path: t.path, What: err.Error() + ", which", Hint: "give the prompt as --template"}
@@ -67,7 +62,11 @@ type chat struct {
 
 // newChat checks that the template carries both roles.
 func (m *Model) newChat(s *scorer, format checkpoint.MessageFormat, reason string, o Options) (*chat, error) {
-	template, err := m.chatTemplate()
+	source, err := m.file.ChatTemplate()
+	if err != nil {
+		return nil, err
+	}
+	template, err := m.chatTemplate(source)
 	if err != nil {
 		return nil, err
 	}

@@ -41,8 +41,8 @@ type languageModel struct {
 	err  error
 }
 
-func (m *Model) newLanguageModel(own *languageHead) *languageModel {
-	l := &languageModel{Model: m, table: own.table(m), ends: m.endTokens(), prefixes: m.prefixCache(), chat: m.newConversation()}
+func (m *Model) newLanguageModel(own *languageHead, o Options) *languageModel {
+	l := &languageModel{Model: m, table: own.table(m), ends: m.endTokens(), prefixes: m.prefixCache(), chat: m.newConversation(o.ChatTemplate)}
 	l.tied = l.table == m.network.Decoder.Words
 	return l
 }

@@ -26,16 +26,18 @@ type conversation struct {
 	err      error // why there are none
 }
 
-// newConversation reads the model's chat template. A model whose template cannot be used
+// newConversation takes a chat template, or reads the model's own for "". A model whose template cannot be used
 // loads all the same: it is only conversations that need it.
-func (m *Model) newConversation() *conversation {
-	c := &conversation{format: checkpoint.FlatMessages}
-	c.source, c.err = m.file.ChatTemplate()
+func (m *Model) newConversation(source string) *conversation {
+	c := &conversation{source: source, format: checkpoint.FlatMessages}
+	if source == "" {
+		c.source, c.err = m.file.ChatTemplate()
+	}
 	if c.err == nil && c.source == "" {
 		c.err = fmt.Errorf("%s: %w", m.path, ErrNoChatTemplate)
 	}
 	if c.err == nil {
-		c.template, c.err = m.chatTemplate()
+		c.template, c.err = m.chatTemplate(c.source)
 	}
 	if c.err != nil {
 		return c

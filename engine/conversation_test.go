@@ -25,7 +25,8 @@ func withTemplate(t *testing.T, folder, template string) string {
 }
 
 // TestConversations compares prompts and their tokens with those of transformers
-// (testdata/make_conversations.py), from the folder and from the file that it is converted to.
+// (testdata/make_conversations.py), from the folder, from the file that it is converted to, and
+// with the template as an option.
 func TestConversations(t *testing.T) {
 	var cases map[string]struct {
 		Folder, Template string
@@ -46,8 +47,12 @@ func TestConversations(t *testing.T) {
 			if _, err := Convert(dir, file, quant.F32, nil); err != nil {
 				t.Fatal(err)
 			}
-			for _, path := range []string{dir, file} {
-				m := open(t, path, Options{Precision: F32})
+			for _, path := range []string{dir, file, filepath.Join("..", "testdata", c.Folder)} {
+				o := Options{Precision: F32}
+				if path != dir && path != file {
+					o.ChatTemplate = c.Template
+				}
+				m := open(t, path, o)
 				if got := strings.TrimSuffix(m.Info().ChatTemplate, "\n"); got != c.Template {
 					t.Errorf("%s: template %q", filepath.Base(path), got)
 				}

@@ -61,6 +61,9 @@ type Options struct {
 	Template    string // the prompt: a name or text, or "none" for the bare pair; "": as the model's files say
 	Instruction string // in place of the prompt's own
 	PlainText   bool   // what spells a special token in queries and documents stays text
+	// ChatTemplate is the Jinja source of the template of conversations; "": the one that the
+	// model's files bring.
+	ChatTemplate string
 
 	roundAll bool // narrow matrices too are rounded: for tests
 	unjudged bool // any label may be the relevant one: for conversions

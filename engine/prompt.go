@@ -58,7 +58,7 @@ func (m *Model) planPrompted(p *taskPlan, s *scorer) *taskPlan {
 			return err
 		}
 		if m.file.IsGGUF() && (head.Output != nil || m.classifiesByWords(s.labels)) {
-			m.completer = m.newLanguageModel(head)
+			m.completer = m.newLanguageModel(head, o)
 		}
 		if err := s.judge(o); err != nil {
 			return err
@@ -84,7 +84,7 @@ func (m *Model) planLanguageModel() *taskPlan {
 		d := m.network.Decoder
 		table := head.table(m)
 		if !d.OneStep {
-			m.completer = m.newLanguageModel(head)
+			m.completer = m.newLanguageModel(head, o)
 		}
 		w, err := m.wording(o)
 		if err != nil {

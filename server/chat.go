@@ -46,6 +46,9 @@ var chatCompletions = &completionDialect{
 		return chatChunk(a, []any{a.delta(nil, map[string]any{"role": "assistant", "content": nil}, nil)})
 	},
 	partial: func(a *completion, _, _ int, text string, t winnow.CompletionToken) any {
+		if text == "" && a.options.Probs == 0 {
+			return nil // part of a character, or of what may become a stop text
+		}
 		return chatChunk(a, []any{a.delta(told(t), map[string]any{"content": text}, nil)})
 	},
 	final: func(a *completion, i int, c *winnow.Completion) any {

@@ -31,8 +31,8 @@ type completionDialect struct {
 	probs func(f fields) (int, error)
 	// envelope is what choices come in; nil: in nothing, as with llama.cpp.
 	envelope func(a *completion, choices []any) map[string]any
-	// begin is the first event of a stream, if it is not nil. partial is an event of a stream, the n-th of prompt i; final is its last event, or
-	// the reply to the prompt.
+	// begin is the first event of a stream, if it is not nil. partial is an event for token n
+	// of prompt i, or nil for none; final is its last event, or the reply to the prompt.
 	begin   func(a *completion) any
 	partial func(a *completion, i, n int, text string, t winnow.CompletionToken) any
 	final   func(a *completion, i int, c *winnow.Completion) any
@@ -153,6 +153,9 @@ func (a *completion) complete(i int, o winnow.CompleteOptions) (*winnow.Completi
 		return begin(turnTokens * tokenCost)
 	}
 	c, err := a.model.CompleteTokens(a.ctx, prompt, o)
+	if err == nil {
+		a.server.metrics.completion(c)
+	}
 	if errors.Is(err, winnow.ErrPromptTooLong) {
 		return nil, contextSize(len(prompt), a.info.MaxLength, "the prompt has %d tokens and leaves no room in the window of %d", len(prompt), a.info.MaxLength)
 	}
@@ -471,7 +474,10 @@ func (a *completion) streamed(w http.ResponseWriter) error {
 		o, n := a.options, 0
 		o.Emit = func(text string, t winnow.CompletionToken) error {
 			n++
-			return event(a.dialect.partial(a, i, n, text, t))
+			if v := a.dialect.partial(a, i, n, text, t); v != nil {
+				return event(v)
+			}
+			return nil
 		}
 		c, err := a.complete(i, o)
 		if err != nil {
@@ -533,6 +539,15 @@ func probabilitiesOf(t winnow.CompletionToken) stepProbabilities {
 // steps are the probabilities of a completion's tokens. Those of a step are made when it
 // is written.
 type steps []winnow.CompletionToken
+
+// MarshalJSON is for events, which have one step each.
+func (s steps) MarshalJSON() ([]byte, error) {
+	list := make([]stepProbabilities, len(s))
+	for i, t := range s {
+		list[i] = probabilitiesOf(t)
+	}
+	return json.Marshal(list)
+}
 
 // writeParts sends v as writeJSON does, but the elements of maps, lists and steps by
 // themselves: with all probabilities at once a reply may be too large to be held.
@@ -609,8 +624,9 @@ func timingsOf(c *winnow.Completion) completionTimings {
 	if t.PromptN > 0 && t.PromptMS > 0 {
 		t.PromptPerTokenMS, t.PromptPerSecond = t.PromptMS/float64(t.PromptN), 1000*float64(t.PromptN)/t.PromptMS
 	}
-	if t.PredictedN > 0 && t.PredictedMS > 0 {
-		t.PredictedPerToken, t.PredictedPerSecond = t.PredictedMS/float64(t.PredictedN), 1000*float64(t.PredictedN)/t.PredictedMS
+	// The first token comes of the prompt's last one, and takes no time of its own.
+	if steps := float64(t.PredictedN - 1); steps > 0 && t.PredictedMS > 0 {
+		t.PredictedPerToken, t.PredictedPerSecond = t.PredictedMS/steps, 1000*steps/t.PredictedMS
 	}
 	return t
 }

@@ -245,6 +245,21 @@ func TestCompletionOpenAI(t *testing.T) {
 	}
 }
 
+// TestCompletionMetrics: what is counted of completions is what their replies say.
+func TestCompletionMetrics(t *testing.T) {
+	s := start(t, Options{Metrics: true}, specOf("c", new(fakeCompleter)))
+	for range 2 { // of 3 tokens each, one of them known
+		complete(t, s, map[string]any{"prompt": "a", "n_predict": 2})
+	}
+	page := send(s, "GET", "/metrics", "").Body.String()
+	for _, line := range []string{"llamacpp:prompt_tokens_total 4", "llamacpp:prompt_tokens_cached_total 2", "llamacpp:prompt_seconds_total 0.004",
+		"llamacpp:tokens_predicted_total 4", "llamacpp:tokens_predicted_seconds_total 0.008", "llamacpp:n_decode_total 4"} {
+		if !strings.Contains(page, line+"\n") {
+			t.Errorf("no line %q", line)
+		}
+	}
+}
+
 func TestCompletionErrors(t *testing.T) {
 	s := decoderServer(t, "qwen2-mxbai2")
 	for _, c := range []struct {

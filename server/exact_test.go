@@ -94,8 +94,8 @@ func (m *fakeCompleter) CompleteTokens(_ context.Context, prompt []int, o winnow
 // letter.
 func TestExactReplies(t *testing.T) {
 	const (
-		timings  = `"timings":{"cache_n":1,"prompt_n":2,"prompt_ms":2,"prompt_per_token_ms":1,"prompt_per_second":1000,"predicted_n":2,"predicted_ms":4,"predicted_per_token_ms":2,"predicted_per_second":500}`
-		oneToken = `"timings":{"cache_n":1,"prompt_n":2,"prompt_ms":2,"prompt_per_token_ms":1,"prompt_per_second":1000,"predicted_n":1,"predicted_ms":4,"predicted_per_token_ms":4,"predicted_per_second":250}`
+		timings  = `"timings":{"cache_n":1,"prompt_n":2,"prompt_ms":2,"prompt_per_token_ms":1,"prompt_per_second":1000,"predicted_n":2,"predicted_ms":4,"predicted_per_token_ms":4,"predicted_per_second":250}`
+		oneToken = `"timings":{"cache_n":1,"prompt_n":2,"prompt_ms":2,"prompt_per_token_ms":1,"prompt_per_second":1000,"predicted_n":1,"predicted_ms":4,"predicted_per_token_ms":0,"predicted_per_second":0}`
 		settings = `"generation_settings":{"ignore_eos":false,"max_tokens":2,"min_p":0.05,"n_predict":2,"n_probs":%d,"samplers":["top_k","top_p","min_p","temperature"],"seed":7,"stop":[],"stream":%t,"temperature":0,"top_k":40,"top_p":0.95}`
 		one      = `{"id":20,"token":" one","bytes":[32,111,110,101],"logprob":-0.5`
 		two      = `{"id":21,"token":" two","bytes":[32,116,119,111],"logprob":-0.5`
@@ -177,6 +177,13 @@ func TestExactReplies(t *testing.T) {
 				chatTimings + `,"usage":{"prompt_tokens":4,"completion_tokens":2,"total_tokens":6,"prompt_tokens_details":{"cached_tokens":1}}}`},
 		{"chat in parts", "POST", "/chat/completions", `{"model":"c","messages":[{"role":"user","content":"a"}],"max_completion_tokens":1,"stream":true}`, 200,
 			chunk(`{"content":null,"role":"assistant"}`, "null") + "\n\n" + chunk(`{"content":" one"}`, "null") + "\n\n" + chunk(`{}`, `"length"`) + "\n\n" + `data: [DONE]`},
+		{"chat in parts, with probabilities", "POST", "/chat/completions", `{"model":"c","messages":[{"role":"user","content":"a"}],"max_tokens":1,"stream":true,"logprobs":true}`, 200,
+			chunk(`{"content":null,"role":"assistant"}`, "null") + "\n\n" +
+				strings.Replace(chunk(`{"content":" one"}`, "null"), `"logprobs":null`, `"logprobs":{"content":[`+one+`,"top_logprobs":[`+one+`}]}]}`, 1) + "\n\n" +
+				chunk(`{}`, `"length"`) + "\n\n" + `data: [DONE]`},
+		{"OpenAI completion in parts, with probabilities", "POST", "/v1/completions", `{"model":"c","prompt":"a","max_tokens":1,"stream":true,"logprobs":1}`, 200,
+			`data: {"choices":[{"finish_reason":null,"index":0,"logprobs":{"content":[` + one + `,"top_logprobs":[` + one + `}]}]},"text":" one"}],"created":0,"id":"cmpl-test","model":"c","object":"text_completion","system_fingerprint":"build-dev"}` + "\n\n" +
+				`data: {"choices":[{"finish_reason":"length","index":0,"logprobs":null,"text":""}],"created":0,"id":"cmpl-test","model":"c","object":"text_completion","system_fingerprint":"build-dev"}` + "\n\n" + `data: [DONE]`},
 		{"apply-template", "POST", "/apply-template", `{"model":"c","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},{"role":"assistant","content":" c"}]}`, 200, `{"prompt":"user a\nb c"}`},
 		{"chat: no messages", "POST", "/v1/chat/completions", `{"model":"c"}`, 400, bad(`"messages" is missing: expected an array of messages`)},
 		{"chat: a message a number", "POST", "/v1/chat/completions", `{"model":"c","messages":[7]}`, 400, bad(`messages[0] is 7: expected an object`)},

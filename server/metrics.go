@@ -9,6 +9,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
+
+	"github.com/winnow-rerank/winnow"
 )
 
 // metrics are what /metrics shows. Every server has its own.
@@ -32,7 +34,8 @@ type metrics struct {
 	computed     *prometheus.CounterVec
 
 	// The names under which llama.cpp's server shows the same.
-	llamaTokens, llamaSeconds, llamaBatches prometheus.Counter
+	llamaTokens, llamaSeconds, llamaBatches            prometheus.Counter
+	llamaCached, llamaPredicted, llamaPredictedSeconds prometheus.Counter
 }
 
 func newMetrics(s *Server) *metrics {
@@ -70,6 +73,9 @@ func newMetrics(s *Server) *metrics {
 	m.llamaTokens = counter("llamacpp:prompt_tokens_total", "Number of prompt tokens processed.")
 	m.llamaSeconds = counter("llamacpp:prompt_seconds_total", "Prompt process time.")
 	m.llamaBatches = counter("llamacpp:n_decode_total", "Total number of batches.")
+	m.llamaCached = counter("llamacpp:prompt_tokens_cached_total", "Number of prompt tokens found in the KV cache.")
+	m.llamaPredicted = counter("llamacpp:tokens_predicted_total", "Number of generation tokens processed.")
+	m.llamaPredictedSeconds = counter("llamacpp:tokens_predicted_seconds_total", "Predict process time.")
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "winnow_build_info", Help: "Always 1; the labels tell what runs.",
 		ConstLabels: prometheus.Labels{"version": s.options.Version, "commit": s.options.Commit, "go": runtime.Version(), "kernels": s.options.Kernels}})
 	build.Set(1)
@@ -106,6 +112,16 @@ func (m *metrics) batch(model string, most int) func(pairs, tokens int, took tim
 		m.llamaSeconds.Add(took.Seconds())
 		m.llamaBatches.Inc()
 	}
+}
+
+// completion counts one that has been made.
+func (m *metrics) completion(c *winnow.Completion) {
+	m.llamaTokens.Add(float64(c.PromptTokens - c.CachedTokens))
+	m.llamaCached.Add(float64(c.CachedTokens))
+	m.llamaSeconds.Add(c.PromptTime.Seconds())
+	m.llamaPredicted.Add(float64(len(c.Tokens)))
+	m.llamaPredictedSeconds.Add(c.Time.Seconds())
+	m.llamaBatches.Add(float64(max(1, len(c.Tokens)))) // the prompt, and each token but the last
 }
 
 // A stateCollector shows what the models, queues and the cache are like now.

@@ -127,6 +127,7 @@ def openai():
     for name, call in (
         ("embeddings", lambda: client.embeddings.create(model="default", input="text")),
         ("completions", lambda: client.completions.create(model="default", prompt="text", max_tokens=1)),
+        ("chat", lambda: client.chat.completions.create(model="default", messages=[{"role": "user", "content": "text"}])),
     ):
         try:
             call()

@@ -27,4 +27,4 @@ fi
 
 cd "$tree/tools/server/tests"
 LLAMA_SERVER_BIN_PATH=$binary PYTHONPATH="$OLDPWD" "$OLDPWD/$pytest" -p llamacpp_plugin -q -rs --color=no \
-  unit/test_rerank.py unit/test_basic.py unit/test_security.py unit/test_tokenize.py
+  unit/test_{rerank,basic,security,tokenize,embedding,metrics,ignore_eos,completion,chat_completion,ctx_shift}.py

@@ -50,12 +50,28 @@ for (const { name, ...options } of views) {
   await page.screenshot({ path: join(shots, name + "-two.png"), fullPage: true });
 
   // Files.
-  for (const [file, text] of [["a.txt", "one\n\ntwo\n"], ["a.jsonl", '{"text":"one"}\n"two"\n'], ["a.csv", 'id,text\n1,one\n2,"two"\n']]) {
+  check(`${name}: two models, two rankings`, (await page.$$eval("#results .column", (l) => l.length)) === 2, "");
+  for (const [file, text] of [["a.txt", "one\n\ntwo\n"], ["a.jsonl", '{"text":"one"}\n"two"\n'], ["a.csv", 'id,text\n1,one\n2,"two"\n'], ["b.csv", 'id;body\n1;one\n2;"two"\n'], ["c.csv", "body\none\ntwo\n"]]) {
     writeFileSync(join(shots, file), text);
     await page.setInputFiles("#file", join(shots, file));
     await page.waitForFunction((f) => document.querySelector("#status").textContent.includes(f), file);
     check(`${name}: ${file}`, (await page.inputValue("#documents")) === "one\ntwo", await page.inputValue("#documents"));
   }
+
+  check(`${name}: results of other documents are gone`, (await page.$$eval("#results li", (l) => l.length)) === 0, "");
+  writeFileSync(join(shots, "a.pdf"), "%PDF-1.7\n");
+  await page.setInputFiles("#file", join(shots, "a.pdf"));
+  await page.waitForFunction(() => document.querySelector("#status").textContent.includes("a.pdf"));
+  check(`${name}: a PDF is refused`, (await page.inputValue("#documents")) === "one\ntwo", await page.inputValue("#documents"));
+
+  // Why.
+  await page.fill("#documents", "Bread is baked. Deep learning is machine learning. It rains.\nNothing.");
+  await page.check("#why");
+  await page.click("#rank");
+  await page.waitForSelector("#results mark");
+  const marks = await page.$$eval("#results mark", (l) => l.map((m) => m.textContent));
+  check(`${name}: the best sentences`, marks[0] === "Deep learning is machine learning." && marks[1] === "Nothing.", marks);
+  await page.uncheck("#why");
 
   // The calls, by arrow keys.
   await page.focus("#tab-curl");

@@ -197,8 +197,8 @@ const idleFlags = `
 --cache-reuse V LLAMA_ARG_CACHE_REUSE
 --sse-ping-interval V LLAMA_ARG_SSE_PING_INTERVAL
 --jinja | --no-jinja LLAMA_ARG_JINJA
---chat-template V LLAMA_ARG_CHAT_TEMPLATE
---chat-template-file V LLAMA_ARG_CHAT_TEMPLATE_FILE
+--chat-template =chat-template V LLAMA_ARG_CHAT_TEMPLATE
+--chat-template-file =chat-template-file V LLAMA_ARG_CHAT_TEMPLATE_FILE
 --chat-template-kwargs V LLAMA_ARG_CHAT_TEMPLATE_KWARGS
 --reasoning-format V LLAMA_ARG_THINK
 -rea --reasoning V LLAMA_ARG_REASONING

@@ -93,7 +93,7 @@ func TestServerFlags(t *testing.T) {
 		{"--path v", "LLAMA_ARG_STATIC_PATH=v", "--path=v"},
 		{"--mlock", "LLAMA_ARG_MLOCK=1", "idle --mlock"},
 		{"--no-mmap", "LLAMA_ARG_MMAP=0", "idle --mmap"},
-		{"--chat-template v", "LLAMA_ARG_CHAT_TEMPLATE=v", "idle --chat-template"},
+		{"--chat-template v", "LLAMA_ARG_CHAT_TEMPLATE=v", "--chat-template=v"},
 		{"-ngl v|--gpu-layers v|--n-gpu-layers v", "LLAMA_ARG_N_GPU_LAYERS=v", "idle --gpu-layers"},
 		{"-fa|--flash-attn|-fa on|--flash-attn auto", "LLAMA_ARG_FLASH_ATTN=1", "idle --flash-attn"},
 		{"-nkvo|--no-kv-offload", "LLAMA_ARG_KV_OFFLOAD=0", "idle --kv-offload"},

@@ -57,6 +57,9 @@ type serveCommand struct {
 	Embedding   bool   `help:"Embed, with models that can."`
 	Pooling     string `placeholder:"KIND" help:"Of models that embed: mean, cls or last in place of their own; none has /embeddings give a vector of every token, rank changes nothing."`
 
+	ChatTemplate     string `placeholder:"JINJA" help:"Template of conversations in the place of the model's own. llama.cpp's names of templates change nothing."`
+	ChatTemplateFile string `placeholder:"FILE" help:"File that has it."`
+
 	APIKey      []string `name:"api-key" sep:"none" placeholder:"KEY" help:"Keys that clients must show one of, with commas between (also LLAMA_API_KEY)."`
 	APIKeyFile  string   `name:"api-key-file" placeholder:"FILE" help:"File of such keys, one a line."`
 	SSLKeyFile  string   `name:"ssl-key-file" placeholder:"FILE" help:"Private key for TLS, PEM."`
@@ -250,7 +253,7 @@ func (c *serveCommand) logger(stderr io.Writer) (log *slog.Logger, done func(), 
 }
 
 func (c *serveCommand) options(env *environment, log *slog.Logger) (server.Options, error) {
-	specs, err := c.specs(env)
+	specs, err := c.specs(env, log)
 	if err != nil {
 		return server.Options{}, err
 	}
@@ -294,6 +297,22 @@ func (c *serveCommand) options(env *environment, log *slog.Logger) (server.Optio
 		}
 	}
 	return o, nil
+}
+
+// chatTemplate is the template of conversations that the flags give, or "".
+func (c *serveCommand) chatTemplate(log *slog.Logger) (string, error) {
+	if c.ChatTemplateFile != "" {
+		data, err := os.ReadFile(c.ChatTemplateFile)
+		if err != nil {
+			return "", fmt.Errorf("--chat-template-file: %w", err)
+		}
+		return string(data), nil
+	}
+	if t := c.ChatTemplate; t != "" && !strings.Contains(t, "{{") && !strings.Contains(t, "{%") {
+		log.Warn("flag has no effect: names of templates are not known, and the model's own is used", "flag", "--chat-template")
+		return "", nil
+	}
+	return c.ChatTemplate, nil
 }
 
 // bareHost is an element of --host without blanks and brackets.
@@ -366,7 +385,7 @@ func (c *serveCommand) tls() (*tls.Config, error) {
 }
 
 // specs are the models to serve.
-func (c *serveCommand) specs(env *environment) ([]server.ModelSpec, error) {
+func (c *serveCommand) specs(env *environment, log *slog.Logger) ([]server.ModelSpec, error) {
 	type named struct{ name, path string }
 	var list []named
 	for _, m := range c.Model {
@@ -415,7 +434,11 @@ func (c *serveCommand) specs(env *environment) ([]server.ModelSpec, error) {
 	if err != nil {
 		return nil, err
 	}
-	options = append(options, winnow.WithPause(server.Pause()))
+	template, err := c.chatTemplate(log)
+	if err != nil {
+		return nil, err
+	}
+	options = append(options, winnow.WithPause(server.Pause()), winnow.WithChatTemplate(template))
 	if c.Pooling != "none" && c.Pooling != "rank" {
 		options = append(options, winnow.WithPooling(c.Pooling))
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"os"
@@ -216,5 +217,39 @@ func TestSamplingFlags(t *testing.T) {
 		if status, _, stderr := runWith(t, "", append([]string{"serve", "--port", "0", "-m", toyModel}, args...)...); status != statusUsage {
 			t.Errorf("%q: status %d: %s", args, status, stderr)
 		}
+	}
+}
+
+// TestChatTemplateFlags: a template of the command line is what conversations are rendered
+// with.
+func TestChatTemplateFlags(t *testing.T) {
+	const source = `{% for m in messages %}[{{ m.role }}] {{ m.content }}{% endfor %}`
+	file := filepath.Join(t.TempDir(), "chat.jinja")
+	if err := os.WriteFile(file, []byte(source), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		flags  []string
+		status int
+		want   string
+	}{
+		{[]string{"--chat-template", source}, 200, `{"prompt":"[user] a"}`},
+		{[]string{"--chat-template-file", file}, 200, `{"prompt":"[user] a"}`},
+		{[]string{"--chat-template", "chatml"}, 501, "no chat template"},
+	} {
+		address, _, _ := startServe(t, func(string) string { return "" }, append([]string{"-m", "../../testdata/qwen2-mxbai2"}, c.flags...)...)
+		waitHealth(t, http.DefaultClient, "http://"+address)
+		r, err := http.Post("http://"+address+"/apply-template", "application/json", strings.NewReader(`{"messages":[{"role":"user","content":"a"}]}`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(r.Body)
+		_ = r.Body.Close()
+		if err != nil || r.StatusCode != c.status || !strings.Contains(string(body), c.want) {
+			t.Errorf("%q: status %d: %s, %v", c.flags, r.StatusCode, body, err)
+		}
+	}
+	if status, _, stderr := runWith(t, "", "serve", "--port", "0", "-m", toyModel, "--chat-template-file", "absent.jinja"); status != 1 || !strings.Contains(stderr, "absent.jinja") {
+		t.Errorf("status %d: %s", status, stderr)
 	}
 }

@@ -6,7 +6,9 @@ const svg = "http://www.w3.org/2000/svg";
 
 const lines = () => $("documents").value.split("\n").map((l) => l.trim()).filter(Boolean);
 
-const body = (model) => ({ model, query: $("query").value, documents: lines(), return_documents: true });
+const body = (model) => ({
+  model, query: $("query").value, documents: lines(), return_documents: true, ...($("why").checked && { highlights: 1 }),
+});
 
 async function call(path, init = {}) {
   const headers = { "Content-Type": "application/json" };
@@ -23,7 +25,14 @@ async function loadModels() {
     for (const id of ["model", "other"]) {
       const chosen = $(id).value;
       for (const old of [...$(id).options]) if (old.value) old.remove();
-      for (const m of data) $(id).append(new Option(m.id, m.id));
+      for (const m of data) {
+        const option = new Option(m.id, m.id);
+        if (m.status?.value === "failed") {
+          option.disabled = true;
+          option.text += ": " + m.status.error;
+        }
+        $(id).append(option);
+      }
       if (chosen) $(id).value = chosen;
     }
     showCall();
@@ -63,13 +72,29 @@ function element(tag, className, ...children) {
   return e;
 }
 
+// The text with its highlights marked; their places are in characters, of which JavaScript's
+// strings may have two for one.
+function marked(text, highlights) {
+  const characters = [...text];
+  const parts = [];
+  let at = 0;
+  for (const { start, end, score } of highlights.toSorted((a, b) => a.start - b.start)) {
+    const mark = element("mark", "", characters.slice(start, end).join(""));
+    mark.title = `by itself ${score.toFixed(5)}`;
+    parts.push(characters.slice(at, start).join(""), mark);
+    at = end;
+  }
+  return [...parts, characters.slice(at).join("")];
+}
+
 function column({ model, reply, ms }) {
   const list = element("ol", "ranking");
   reply.results.forEach((r, i) => {
     const score = element("span", "number", r.relevance_score.toFixed(5));
     list.append(element("li", "",
       element("div", "score", element("span", "place", `${i + 1}.`), bar(r.relevance_score), score),
-      element("p", "text", r.document?.text ?? "")));
+      element("p", "text", ...marked(r.document?.text ?? "", r.highlights ?? [])),
+      element("p", "hint", `line ${r.index + 1}`)));
   });
   const tokens = reply.usage.total_tokens;
   return element("div", "column",
@@ -90,11 +115,17 @@ async function submit(event) {
   try {
     // One after the other, so that each time is that model's own.
     const columns = [];
-    for (const m of models) columns.push(column(await rank(m)));
+    let failed = "";
+    for (const m of models) {
+      try {
+        columns.push(column(await rank(m)));
+      } catch (err) { // the other model's answer is not to be lost
+        failed = err.message;
+        columns.push(element("div", "column", element("h2", "", m), element("p", "error", err.message)));
+      }
+    }
     $("results").replaceChildren(...columns);
-    say("Done.");
-  } catch (err) {
-    say(err.message, true);
+    say(failed || "Done.", Boolean(failed));
   } finally {
     $("rank").disabled = false;
   }
@@ -102,7 +133,15 @@ async function submit(event) {
 
 // Files.
 
+// What stands most often between the cells of the first line.
+function delimiterOf(text) {
+  const first = text.split("\n", 1)[0].replace(/"[^"]*"/g, "");
+  const count = (c) => first.split(c).length;
+  return [",", ";", "\t"].reduce((best, c) => (count(c) > count(best) ? c : best));
+}
+
 function csvRows(text) {
+  const delimiter = delimiterOf(text);
   const rows = [[]];
   let cell = "", quoted = false;
   for (let i = 0; i < text.length; i++) {
@@ -111,7 +150,7 @@ function csvRows(text) {
       if (c !== '"') cell += c;
       else if (text[i + 1] === '"') { cell += c; i++; } else quoted = false;
     } else if (c === '"') quoted = true;
-    else if (c === ",") { rows.at(-1).push(cell); cell = ""; }
+    else if (c === delimiter) { rows.at(-1).push(cell); cell = ""; }
     else if (c === "\n") { rows.at(-1).push(cell); cell = ""; rows.push([]); }
     else if (c !== "\r") cell += c;
   }
@@ -126,21 +165,51 @@ function documentsOf(name, text) {
       return typeof v === "string" ? v : String(v.text ?? "");
     });
   }
-  if (name.endsWith(".csv")) {
-    const rows = csvRows(text);
-    const at = rows[0].findIndex((c) => c.trim().toLowerCase() === "text");
-    return (at < 0 ? rows : rows.slice(1)).map((r) => r[Math.max(at, 0)] ?? "");
-  }
   return text.split("\n");
+}
+
+// A file with columns: the first line names them.
+let table = null;
+
+function showColumns(rows) {
+  table = rows;
+  const names = rows ? rows[0].map((c) => c.trim()) : [];
+  $("column").replaceChildren(...names.map((c, i) => new Option(c || `column ${i + 1}`, String(i))));
+  $("column-choice").hidden = names.length < 2;
+  if (!rows) return;
+  const length = (i) => rows.slice(1).reduce((sum, r) => sum + (r[i] ?? "").length, 0);
+  const named = names.findIndex((c) => c.toLowerCase() === "text");
+  $("column").value = String(named >= 0 ? named : names.reduce((best, _, i) => (length(i) > length(best) ? i : best), 0));
+}
+
+const columnOf = () => table.slice(1).map((r) => r[Number($("column").value)] ?? "");
+
+function fill(documents) {
+  $("documents").value = documents.map((d) => d.replace(/\s+/g, " ").trim()).filter(Boolean).join("\n");
+  $("results").replaceChildren(); // of other documents
+  showCall();
+}
+
+// The text of a file; what is no text is refused.
+async function textOf(file) {
+  let text;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
+  } catch {
+    throw new Error("this is no text in UTF-8");
+  }
+  if (text.includes("\0") || text.startsWith("%PDF-")) throw new Error("this is no text; save it as .txt, .jsonl or .csv");
+  return text;
 }
 
 async function take(file) {
   if (!file) return;
   try {
-    const documents = documentsOf(file.name.toLowerCase(), await file.text());
-    $("documents").value = documents.map((d) => d.replace(/\s+/g, " ").trim()).filter(Boolean).join("\n");
+    const name = file.name.toLowerCase();
+    const text = await textOf(file);
+    showColumns(/\.[ct]sv$/.test(name) ? csvRows(text) : null);
+    fill(table ? columnOf() : documentsOf(name, text));
     say(`${lines().length} documents from ${file.name}`);
-    showCall();
   } catch (err) {
     say(`${file.name}: ${err.message}`, true);
   }
@@ -153,7 +222,8 @@ const quote = (s) => JSON.stringify(s);
 const calls = {
   curl(request, base) {
     const json = JSON.stringify(request, null, 1).replaceAll("'", "'\\''");
-    return `curl -s ${base}/v1/rerank -H 'Content-Type: application/json' -d '${json}'`;
+    const key = $("key").value ? ` -H 'Authorization: Bearer ${$("key").value.replaceAll("'", "'\\''")}'` : "";
+    return `curl -s ${base}/v1/rerank -H 'Content-Type: application/json'${key} -d '${json}'`;
   },
   go(request) {
     const documents = request.documents.map((d) => `\t${quote(d)},\n`).join("");
@@ -163,7 +233,7 @@ const calls = {
   },
   fourd(request, base) {
     const q = (s) => `"${s.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
-    return `var $reranker:=cs.AIKit.Reranker.new({baseURL: ${q(base + "/v1")}})\n` +
+    return `var $reranker:=cs.AIKit.Reranker.new({baseURL: ${q(base + "/v1")}${$("key").value && `; apiKey: ${q($("key").value)}`}})\n` +
       `var $query:=cs.AIKit.RerankerQuery.new({query: ${q(request.query)}; documents: [\\\n` +
       request.documents.map(q).join("; \\\n") + `\\\n]})\n` +
       `var $parameters:=cs.AIKit.RerankerParameters.new({model: ${q(request.model || "default")}})\n` +
@@ -173,7 +243,7 @@ const calls = {
   python(request, base) {
     const documents = request.documents.map((d) => `        ${quote(d)},\n`).join("");
     return `import json, urllib.request\n\nrequest = urllib.request.Request(\n    ${quote(base + "/v1/rerank")},\n` +
-      `    headers={"Content-Type": "application/json"},\n    data=json.dumps({\n        "model": ${quote(request.model)},\n` +
+      `    headers={"Content-Type": "application/json"${$("key").value && `, "Authorization": ${quote("Bearer " + $("key").value)}`}},\n    data=json.dumps({\n        "model": ${quote(request.model)},\n` +
       `        "query": ${quote(request.query)},\n        "documents": [\n${documents.replaceAll("        \"", "            \"")}        ],\n    }).encode(),\n)\n` +
       `for r in json.load(urllib.request.urlopen(request))["results"]:\n    print(r["index"], r["relevance_score"])`;
   },
@@ -201,6 +271,7 @@ function chooseTab(tab) {
 $("form").addEventListener("submit", submit);
 $("form").addEventListener("input", showCall);
 $("key").addEventListener("change", loadModels);
+$("column").addEventListener("change", () => fill(columnOf()));
 $("file").addEventListener("change", () => take($("file").files[0]));
 $("file-label").addEventListener("keydown", (e) => {
   if (e.key === "Enter" || e.key === " ") { e.preventDefault(); $("file").click(); }
