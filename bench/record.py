@@ -128,7 +128,10 @@ def main():
     wrong = list(differences(old, record, ""))
     for line in wrong[:50]:
         print(line)
-    print(f"{len(record)} models in a precision, {count(record)} values compared, {len(wrong)} differ")
+    for precision in PRECISIONS:
+        of = {k: v for k, v in record.items() if k.endswith(" " + precision)}
+        print(f"{precision}: {len(of)} models, {count(of)} values, {sum(1 for _ in differences({k: old.get(k) for k in of}, of, ''))} lists differ")
+    print(f"{len(record)} models in a precision, {count(record)} values compared, {len(wrong)} lists differ")
     sys.exit(bool(wrong))
 
 

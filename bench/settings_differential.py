@@ -124,6 +124,7 @@ def distilbert(r, t):
     c |= {"activation": r.choice(["gelu", "relu", "gelu", activation(r, "gelu")]), "max_position_embeddings": r.choice([64, 128, 300]), "sinusoidal_pos_embds": chance(r, 0.3), "pad_token_id": t.pad}
     leave_out(r, c, "activation", "sinusoidal_pos_embds", "hidden_dim", "n_layers", "pad_token_id")
     maybe(r, c, 0.3, tie_weights_=True, seq_classif_dropout=0.2)
+    maybe(r, c, 0.1, is_decoder=True)
     return c
 
 
@@ -615,6 +616,10 @@ def folder(d, r, family):
     told = "my_own_setting" if chance(r, 0.05) else None
     if told:
         c[told] = 3
+    if chance(r, 0.05):
+        c["initializer_factor"] = r.choice([math.nan, math.inf])  # which Python writes
+    if family == "xlm-roberta" and chance(r, 0.1):
+        c["model_type"] = "roberta"
     items = list(c.items())
     r.shuffle(items)
     write_json(d / "config.json", dict(items))

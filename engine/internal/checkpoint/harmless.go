@@ -48,6 +48,7 @@ var harmlessFor = map[string][]string{
 	"albert":      {"net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"},
 	"distilbert":  {"tie_weights_", "sinusoidal_pos_embds", "output_past"},
 	"electra":     {"summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj"},
+	"bert":        {"embedding_length_input"}, // of an ELECTRA that is one
 	"gemma":       {"hidden_activation"},
 	"gemma2":      {"hidden_act"},
 	"gemma3_text": {"hidden_act", "attn_logit_softcapping"},
