@@ -2,59 +2,60 @@ package kernels
 
 import "unsafe"
 
-// Attention is softmax(scores)·V for one head of one sequence. The score of
-// query i and key j is Scale·(qᵢ·kⱼ), changed as the fields say, in this order:
+// Attention is scaled dot-product attention, softmax(scores)·V, for one head of one
+// sequence. The logit of query i and key j is Scale·(qᵢ·kⱼ), to which the fields apply
+// in this order:
 //
-//	SoftCap   SoftCap·tanh(score/SoftCap)
-//	Slope     − Slope·|i−j|
-//	Bias      + Bias[j−i+BiasOffset]
-//	Window, Causal  keys that are not seen get no weight
+//	SoftCap         SoftCap·tanh(score/SoftCap)
+//	Slope           − Slope·|i−j|
+//	Bias            + Bias[j−i+BiasOffset]
+//	Window, Causal  the attention mask: keys outside of it get no weight
 //
-// Keys and values are counted from 0: first those of the prefix, then k and v;
-// query row r stands at position Offset+r among them.
+// Positions are counted over all keys, those of the prefix first; query row r is at
+// position Offset+r.
 //
-// The work goes in tiles of a few queries by up to 512 keys with a running
-// maximum and sum: no more memory is taken for long sequences than for short
-// ones, except that keys and values of 512 positions are packed. A query's result
-// depends on nothing but itself and the keys it sees: the same bits come out
-// whichever other rows q has, and whether keys lie in the prefix or in k.
+// Like FlashAttention, it works through tiles of a few queries by up to 512 keys with
+// a running maximum and sum, so that memory does not grow with the length of the
+// sequence. A query's result depends on the query and the keys that it sees, and on
+// nothing else: the same bits come out whichever other rows q has, and whether keys
+// are in the prefix or in k.
 //
-// Where nothing depends on positions (no Causal, Window, Slope or Bias), q may
-// have several rows of one position: the query heads that share the keys of a group,
-// when one token is generated.
+// Where nothing depends on positions (no Causal, Window, Slope or Bias), several rows
+// of q may have the same position: with grouped-query attention, the query heads that
+// share a KV head when one token is generated.
 type Attention struct {
 	HeadDim int     // columns of q and k
 	Scale   float32 // usually 1/√HeadDim
 
-	// KPrefix and VPrefix are keys and values before those of k and v: a prefix
-	// that sequences share. They may have no rows.
+	// KPrefix and VPrefix come before the keys and values of k and v: a KV cache, or
+	// a prefix that sequences share. They may have no rows.
 	KPrefix, VPrefix Matrix
 
 	Causal bool // query i sees keys j ≤ i
 	Offset int  // position of query row 0
 	Window int  // if above 0, only keys with |i−j| ≤ Window are seen, or, if Causal, with i−j < Window
 
-	Slope   float32 // ALiBi
+	Slope   float32 // of ALiBi (Press et al. 2021)
 	SoftCap float32 // 0: none
 
-	// Bias holds a number for each distance from a query to a key, as MPNet and T5
-	// have learnt them: element BiasOffset is that of a key at the query's own
-	// position, those after it are of keys to its right. It reaches every distance
-	// between a row of q and a key, whether the one sees the other or not: its first
-	// index is at most that of the last query and key 0, BiasOffset −
-	// (Offset+q.Rows−1), and its last at least that of the first query and the last
-	// key. nil adds nothing.
+	// Bias is a relative position bias, such as MPNet and T5 learn: one number for
+	// each distance j−i. Bias[BiasOffset] belongs to the key at the query's own
+	// position, what follows to keys on its right. Every distance between a row of q
+	// and a key must have its number, masked or not: the indices run from at most
+	// BiasOffset−(Offset+q.Rows−1), the last query and key 0, to at least
+	// BiasOffset+(n−1−Offset), the first query and the last of n keys, prefix
+	// included. nil adds nothing.
 	Bias       []float32
 	BiasOffset int
 
-	// Coarse lets the machine multiply bfloat16 numbers where that is faster, which
-	// may depend on the number of keys. Errors are those of q, k, v and the weights
-	// rounded to 8 significant bits.
+	// Coarse allows bfloat16 products where they are faster, which may depend on the
+	// number of keys. The errors are those of rounding q, k, v and the attention
+	// weights to 8 significant bits.
 	Coarse bool
 }
 
-// AttentionScratch is scratch memory of one worker. The zero value is ready; it
-// grows to what the largest call needs and is then kept.
+// AttentionScratch is one worker's scratch memory. The zero value is ready for use; it
+// grows to what the largest call needs and keeps that.
 type AttentionScratch struct {
 	keys    []float32 // panels of transposed keys
 	values  []float32 // panels of values
@@ -79,9 +80,9 @@ const (
 	crowdedStride = 2048
 )
 
-// Run writes softmax(scores)·V to out: as many rows as q, as many columns as v.
-// q and k have HeadDim columns; k and v have as many rows. out must not overlap
-// the others.
+// Run writes softmax(scores)·V to out, which has as many rows as q and as many
+// columns as v, and must not overlap any of the others. q and k have HeadDim columns,
+// k and v equally many rows.
 func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
 	if q.Rows == 0 {
 		return

@@ -48,9 +48,9 @@ var rung = chooseRung(os.Getenv("WINNOW_KERNELS"))
 var features = detect(rung)
 
 // Rung names the highest instruction set that the kernels use on this machine.
-// The environment variable WINNOW_KERNELS, read once at start, lowers it: one
-// machine can so run the whole ladder (portable, avx2, avxvnni, avx512,
-// avx512vnni, amx; on arm64 portable, neon, dotprod, i8mm).
+// The environment variable WINNOW_KERNELS, read once at start, lowers it, so that one
+// machine can run the whole ladder: portable, avx2, avxvnni, avx512, avx512vnni, amx;
+// on arm64 portable, neon, dotprod, i8mm.
 func Rung() string { return instructionSets[rung].name }
 
 // Rungs lists the instruction sets that this machine has, the plainest first.

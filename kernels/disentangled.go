@@ -7,11 +7,11 @@ import "unsafe"
 //
 //	Scale·(qᵢ·kⱼ + qᵢ·Keys[b] + kⱼ·Queries[b])    b = Buckets[i−j + len(Buckets)/2]
 //
-// Keys and Queries hold a vector for each bucket of distances i−j. Either may have
-// no rows; its term is then left out.
+// Keys and Queries hold a vector for each bucket of distances i−j (He et al. 2021).
+// Either may have no rows; its term is then left out.
 //
-// Like Attention it works in tiles, and a query's result depends on nothing but
-// itself and the keys. It is read-only: any number of workers may Run it.
+// Like Attention it works in tiles, and a query's result depends on the query and the
+// keys alone. It is read-only: any number of workers may Run it.
 type Disentangled struct {
 	Scale         float32 // above 0
 	Keys, Queries Matrix  // buckets × columns of q and k
@@ -30,8 +30,8 @@ type Disentangled struct {
 // some products for each tile that nobody looks at (dots), and that distances of
 // one bucket are multiplied each for itself.
 
-// DisentangledScratch is scratch memory of one worker. The zero value is ready; it
-// grows to what the largest call needs and is then kept.
+// DisentangledScratch is one worker's scratch memory. The zero value is ready for use;
+// it grows to what the largest call needs and keeps that.
 type DisentangledScratch struct {
 	keys, values []float32 // of a block, in panels
 	scores       []float32 // of a group of queries
@@ -52,13 +52,13 @@ type DisentangledScratch struct {
 // disentangledGroup is how many queries' scores are kept at a time.
 const disentangledGroup = 192
 
-// Run writes softmax(scores)·V to out: as many rows as q, as many columns as v. Row
-// i of q stands at position i, as row i of k does. k and v have as many rows, at
-// least as many as q. Buckets reaches the largest distance. out must not overlap the
-// others.
+// Run writes softmax(scores)·V to out, which has as many rows as q and as many columns
+// as v, and must not overlap any of the others. Row i of q is at position i, like row i
+// of k. k and v have equally many rows, and at least as many as q. Buckets reaches the
+// largest distance.
 //
-// It is fastest when sequences follow each other for one Disentangled, the longest
-// first.
+// The distances are packed once for the longest sequence so far: run all sequences of
+// one Disentangled one after the other, the longest first.
 func (a *Disentangled) Run(out, q, k, v Matrix, s *DisentangledScratch) {
 	if q.Rows == 0 {
 		return

@@ -29,10 +29,10 @@ func (m Matrix) Columns(from, to int) Matrix {
 	return Matrix{Data: m.Data[from : (m.Rows-1)*m.Stride+to], Rows: m.Rows, Cols: to - from, Stride: m.Stride}
 }
 
-// An Activation is applied to each number that a linear layer gives.
+// An Activation is applied to each output of a linear layer.
 type Activation uint8
 
-// The activations that transformers' configurations name.
+// The activations that the configurations of Hugging Face's transformers name.
 const (
 	Identity Activation = iota
 	GELU                // exact: x·Φ(x), by erf
@@ -45,8 +45,8 @@ const (
 	ReLUSquared // max(x, 0)²
 )
 
-// An Epilogue is what happens to x·Wᵀ before it is written, while the tile is
-// still in the cache: y = act(x·Wᵀ + bias) + residual.
+// An Epilogue is applied to x·Wᵀ before it is written, while the tile is still in the
+// cache: y = act(x·Wᵀ + bias) + residual.
 type Epilogue struct {
 	Bias     []float32 // one per output, or nil
 	Act      Activation
@@ -82,9 +82,9 @@ type Weights interface {
 	Multiply(y Matrix, in *Input, from, to int, e *Epilogue)
 }
 
-// An Input holds activations in the form that Weights multiply: packed in tiles,
-// quantised where the kernel works on integers. It is scratch memory of its
-// owner; the zero value is ready for Reserve.
+// An Input holds activations in the form that Weights multiply: packed in tiles, and
+// quantised where the kernel works on integers. It is its owner's scratch memory; the
+// zero value is ready for Reserve.
 type Input struct {
 	rows   int
 	floats []float32

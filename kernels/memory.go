@@ -6,9 +6,9 @@ import "unsafe"
 // lines.
 const cacheLine = 64
 
-// aligned makes n zeros that begin at a cache line. Where many are made, the system
-// is asked to have them in huge pages, which are read faster: of the addresses of
-// ordinary ones, the machine knows too few at a time.
+// aligned allocates n zeros, aligned to a cache line. For large allocations it asks
+// the system for huge pages, which are read faster: the TLB covers too little memory
+// in ordinary ones.
 func aligned[T int8 | uint16 | float32](n int) []T {
 	if n == 0 {
 		return nil
@@ -20,6 +20,6 @@ func aligned[T int8 | uint16 | float32](n int) []T {
 	return s[o : o+n : o+n]
 }
 
-// Floats makes n zeros, for matrices: they begin at a cache line, and in huge pages
-// where the system has these.
+// Floats allocates n zeros for a matrix, aligned to a cache line and, where the system
+// has them, in huge pages.
 func Floats(n int) []float32 { return aligned[float32](n) }

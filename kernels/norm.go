@@ -2,15 +2,15 @@ package kernels
 
 import "math"
 
-// LayerNorm writes to dst the rows of x, each with its mean taken away and
-// divided by its standard deviation, times gain, plus bias:
+// LayerNorm normalises each row of x to mean 0 and variance 1, multiplies by gain and
+// adds bias (Ba et al. 2016):
 //
 //	dst = (x − mean)/√(variance + eps) · gain + bias
 //
 // gain and bias are as long as a row, or nil. dst may be x.
 //
-// Mean and variance are taken one after the other, so that a large mean costs no
-// accuracy: the error of an output is below 1e-6 times the largest
+// The variance is computed from x − mean in a second pass, so that a large mean costs
+// no accuracy: an output's error is below 1e-6 times the largest
 // |gain|·|x−mean|/√(variance+eps) of its row, as far as x−mean is exact.
 func LayerNorm(dst, x Matrix, gain, bias []float32, eps float32) {
 	for i := range x.Rows {
@@ -18,8 +18,8 @@ func LayerNorm(dst, x Matrix, gain, bias []float32, eps float32) {
 	}
 }
 
-// RMSNorm writes to dst the rows of x, each divided by the root of its mean
-// square, times gain:
+// RMSNorm divides each row of x by its root mean square and multiplies by gain (Zhang
+// and Sennrich 2019):
 //
 //	dst = x/√(mean(x²) + eps) · gain
 //
@@ -30,9 +30,9 @@ func RMSNorm(dst, x Matrix, gain []float32, eps float32) {
 	}
 }
 
-// RMSNormHeads is RMSNorm of each headDim columns of a row alone, all with the
-// same gain of headDim numbers: the norm of queries and keys. The columns of x
-// are a multiple of headDim.
+// RMSNormHeads is RMSNorm of each head, headDim columns of a row, by itself, with the
+// same gain for all: the QK norm of Qwen3 and Gemma 3. The columns of x are a multiple
+// of headDim.
 func RMSNormHeads(dst, x Matrix, headDim int, gain []float32, eps float32) {
 	for i := range x.Rows {
 		to, from := dst.Row(i), x.Row(i)

@@ -2,10 +2,11 @@ package kernels
 
 import "math"
 
-// RopeTable is what Rotate reads: the cosines and sines of position·frequency, one
-// row a position from 0 to maxPos-1, a column for each frequency. The plain ones are
-// θ^(−2i/headDim) for i < headDim/2. Sines and cosines are computed in float64, times
-// factor (YaRN's attention factor; otherwise 1), and rounded once.
+// RopeTable makes the tables that Rotate reads: cosines and sines of
+// position·frequency, a row for each position from 0 to maxPos-1 and a column for each
+// frequency. Without scaling, the frequencies are θ^(−2i/headDim) for i < headDim/2.
+// Everything is computed in float64, multiplied by factor (YaRN's attention factor;
+// otherwise 1) and rounded once.
 func RopeTable(frequencies []float64, maxPos int, factor float64) (cos, sin Matrix) {
 	half := len(frequencies)
 	cos = Matrix{Data: make([]float32, maxPos*half), Rows: maxPos, Cols: half, Stride: half}
@@ -20,14 +21,13 @@ func RopeTable(frequencies []float64, maxPos int, factor float64) (cos, sin Matr
 	return cos, sin
 }
 
-// Rotate turns the heads of each row of x, headDim columns each, by the angles of
-// the row's position (Su et al. 2021). cos and sin are RopeTable's; if they have
-// fewer than headDim/2 columns, only the first 2·cos.Cols numbers of a head are
-// turned. Pairs are number i and number i+cos.Cols (as in GPT-NeoX and Hugging
-// Face), or, if interleaved, neighbours 2i and 2i+1 (as in the paper and in GGUF
-// files of Llama).
+// Rotate applies rotary position embeddings (Su et al. 2021) to the heads of each row
+// of x, headDim columns each. cos and sin are RopeTable's; where they have fewer than
+// headDim/2 columns, only the first 2·cos.Cols numbers of a head are rotated. The pairs
+// are i and i+cos.Cols, as in GPT-NeoX and Hugging Face, or, if interleaved, 2i and
+// 2i+1, as in the paper and in GGUF files of Llama.
 //
-// There are as many positions as rows, each below cos.Rows.
+// There is one position for each row, below cos.Rows.
 func Rotate(x Matrix, positions []int32, cos, sin Matrix, headDim int, interleaved bool) {
 	half := cos.Cols
 	if half == 0 {

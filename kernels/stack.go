@@ -15,9 +15,10 @@ type stack struct {
 	name  string
 }
 
-// Stack is the weights of several matrices of as many inputs, output upon output:
-// a layer whose parts have types of blocks of their own. It is nil if a part is
-// not in blocks, or if one other than the last does not end with a whole panel.
+// Stack concatenates the outputs of several matrices with the same inputs: a fused
+// layer, such as QKV, whose parts are quantised with different block types. It is nil
+// if a part is not quantised in blocks, or if any but the last does not end with a
+// whole panel.
 func Stack(parts ...Weights) Weights {
 	s := new(stack)
 	var names []string

@@ -18,17 +18,16 @@ import "math"
 //
 // A NaN gives NaN.
 
-// Gate is dst = act(gate)·up, number by number: the gated product of SwiGLU
-// (SiLU) and GeGLU (GELU). dst may be gate or up itself.
+// Gate is dst = act(gate)·up, element by element: SwiGLU with SiLU, GeGLU with GELU.
+// dst may be gate or up itself.
 func Gate(dst, gate, up Matrix, act Activation) {
 	for i := range dst.Rows {
 		vector(dst.Row(i), gate.Row(i), up.Row(i), act)
 	}
 }
 
-// GLU is dst = act(u)·g, where the first half of each row of x is u and the
-// second half g. dst has half as many columns as x and may be the first half of x
-// itself.
+// GLU is dst = act(u)·g, where u is the first half of each row of x and g the second.
+// dst has half as many columns as x and may be its first half.
 func GLU(dst, x Matrix, act Activation) {
 	half := x.Cols / 2
 	Gate(dst, x.Columns(0, half), x.Columns(half, 2*half), act)
@@ -41,7 +40,7 @@ func Add(dst, x, y Matrix) {
 	}
 }
 
-// Scale multiplies each number of x by factor.
+// Scale multiplies every element of x by factor.
 func Scale(x Matrix, factor float32) {
 	for i := range x.Rows {
 		scaleRow(x.Row(i), factor)
