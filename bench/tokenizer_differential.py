@@ -544,11 +544,6 @@ def main():
                     count["versions differ, equal to tokenizer.json as it stands"] += 1
                 else:
                     bad.append(i)
-                if "error" not in got["results"][i] and not any(got["results"][i]["decoded"] == x.get("decoded") for x in results if x.get("ids") == (got["results"][i]["ids"] or [])) and any(match):
-                    count["decoded otherwise"] += 1
-                    if o.keep and count["decoded otherwise"] < 5:
-                        print("decoded", n, cls, json.dumps([got["results"][i]] + results, ensure_ascii=False)[:600])
-                        shutil.copytree(d, pathlib.Path(o.keep) / f"job{n}", dirs_exist_ok=True)
             differences += len(bad)
             if o.write and not bad:
                 written.append(record(base, bases[base], files, list_, loaded))

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// A tokenizerClass is a tokenizer class of the Hugging Face library. Where a model
-// has no tokenizer.json, its class makes the tokenizer from the vocabulary and
+// A tokenizerClass is a tokenizer class of the Hugging Face library. Where a
+// model has no tokenizer.json, its class makes the tokenizer from the vocabulary and
 // from its arguments in tokenizer_config.json. Where it has one, the class takes
 // it as it stands, but for arguments that contradict it, and for what it lacks.
 type tokenizerClass struct {
@@ -51,8 +51,8 @@ type tokenDefault struct {
 // asIs is the class of tokenizers that are in tokenizer.json as a whole.
 var asIs = &tokenizerClass{name: "TokenizersBackend", file: "tokenizer.model"}
 
-// classes by their names; those with a name of their own that are another class
-// in all but name are in classAliases.
+// tokenizerClasses are the classes by their names, some of which are others in all
+// but name.
 var tokenizerClasses = map[string]*tokenizerClass{}
 
 func init() {
