@@ -5,7 +5,7 @@
 #   release/build.sh [FOLDER]          (dist/ without)
 #
 # VERSION names the version (otherwise git does), TARGETS the platforms. The same
-# tree, version and Go give the same bytes. It needs Go, zip and git.
+# tree, version and Go give the same bytes. It needs Go, git, zip and envsubst.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -54,26 +54,14 @@ func (c *bulkCommand) Run(env *environment) error {
 	report, err := bulk.Run(env.ctx, c.Output, env.stdout, bulk.Job[[]winnow.Encoding]{
 		Next: source.next,
 		Encode: func(ctx context.Context, pairs []bulk.Pair) ([]winnow.Encoding, error) {
-			texts := make([]pair, len(pairs))
-			for i, p := range pairs {
-				texts[i] = pair{p.Query, p.Document}
-			}
-			encoded, err := encodePairs(ctx, model, texts)
+			encoded, err := bulk.Encode(ctx, model, pairs)
 			if err != nil {
 				return nil, fmt.Errorf("%s, lines %d to %d: %w", source.name(), pairs[0].Line, pairs[len(pairs)-1].Line, err)
 			}
 			return encoded, nil
 		},
 		Score: func(ctx context.Context, pairs []winnow.Encoding) ([]float64, error) {
-			results, err := scoreEncoded(ctx, model, pairs, c.RawScores)
-			if err != nil {
-				return nil, err
-			}
-			scores := make([]float64, len(results))
-			for i, r := range results {
-				scores[i] = r.score
-			}
-			return scores, nil
+			return bulk.Score(ctx, model, pairs, c.RawScores)
 		},
 		Begin: func(there int64) {
 			if there > 0 {

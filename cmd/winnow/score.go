@@ -13,33 +13,7 @@ type scored struct {
 	cut          bool // something of it was left out
 }
 
-// A pair is a query with a document.
-type pair struct{ query, document string }
-
-// encodePairs turns pairs into tokens. Neighbours with the same query share its
-// tokens, except in listwise models, where those that are encoded together see
-// each other: a pair's score is its own here, whatever lies beside it.
-func encodePairs(ctx context.Context, m *winnow.Model, pairs []pair) ([]winnow.Encoding, error) {
-	listwise := m.Info().Listwise
-	encoded := make([]winnow.Encoding, 0, len(pairs))
-	var documents []string
-	for i := 0; i < len(pairs); {
-		documents = documents[:0]
-		query := pairs[i].query
-		for i < len(pairs) && pairs[i].query == query && (!listwise || len(documents) == 0) {
-			documents = append(documents, pairs[i].document)
-			i++
-		}
-		p, err := m.Encode(ctx, query, documents, winnow.EncodeOptions{})
-		if err != nil {
-			return nil, err
-		}
-		encoded = append(encoded, p...)
-	}
-	return encoded, nil
-}
-
-// scoreEncoded scores what encodePairs made.
+// scoreEncoded scores pairs that are encoded.
 func scoreEncoded(ctx context.Context, m *winnow.Model, pairs []winnow.Encoding, raw bool) ([]scored, error) {
 	results, err := m.ScoreEncoded(ctx, pairs)
 	if err != nil {

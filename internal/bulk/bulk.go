@@ -257,8 +257,8 @@ func (job *Job[Encoded]) score(ctx context.Context, o *output, report *Report) e
 				return err
 			}
 			for i, p := range w.pairs {
-				line = strconv.AppendFloat(appendHead(line[:0], p.ID), scores[i], 'g', -1, 64)
-				if err := o.write(append(line, "}\n"...)); err != nil {
+				line = append(AppendLine(line[:0], p.ID, scores[i]), '\n')
+				if err := o.write(line); err != nil {
 					return fmt.Errorf("%s: %w", o.name, err)
 				}
 			}
