@@ -134,6 +134,25 @@ func WithLabel(label string) Option {
 	return func(o *openOptions) error { o.engine.Label = label; return nil }
 }
 
+// WithLayer has a reranker with a head behind each of many layers
+// (bge-reranker-v2-minicpm-layerwise, bge-reranker-v2.5-gemma2-lightweight) stop behind
+// a layer: fewer layers take less time and memory. 0 is the last one.
+func WithLayer(layer int) Option {
+	return func(o *openOptions) error {
+		o.engine.Layer = layer
+		return within("WithLayer", layer, 0)
+	}
+}
+
+// WithCompression has bge-reranker-v2.5-gemma2-lightweight make one token of each ratio
+// neighbouring ones of a document before each of the layers, which are ascending.
+func WithCompression(ratio int, layers ...int) Option {
+	return func(o *openOptions) error {
+		o.engine.CompressRatio, o.engine.CompressLayers = ratio, layers
+		return within("WithCompression", ratio, 0)
+	}
+}
+
 // WithPooling replaces the pooling of a model that embeds: "mean", "cls" or "last".
 func WithPooling(kind string) Option {
 	return func(o *openOptions) error {

@@ -57,6 +57,13 @@ type Options struct {
 	// authors do.
 	Score string
 
+	// Of rerankers with a head behind each of many layers: the layer to stop behind, 0 for
+	// the last one, and the layers before which so many neighbouring tokens of a document
+	// become one.
+	Layer          int
+	CompressRatio  int
+	CompressLayers []int
+
 	// Of causal models:
 	Template    string // the prompt: a name or text, or "none" for the bare pair; "": as the model's files say
 	Instruction string // in place of the prompt's own
@@ -211,6 +218,7 @@ func (m *Model) pack() error {
 // the embedding table go together.
 func (m *Model) limit(o Options) error {
 	f, t := m.file, m.tokenizer
+	t.Trim(m.network.Spec.VocabSize)
 	if size, rows := t.Size(), m.network.Spec.VocabSize; size > rows {
 		return &fault.FormatError{Path: f.SettingsPath(), Field: "vocabulary", Offset: -1,
 			Found: fmt.Sprintf("token ids up to %d", size-1), Want: fmt.Sprintf("at most %d, the last row of the embedding table", rows-1)}
@@ -265,7 +273,8 @@ type Output struct {
 // length that the model takes. It returns early when ctx is done.
 func (m *Model) Encode(ctx context.Context, query string, documents []string, o EncodeOptions) (Encoded, error) {
 	o.Plain, o.Side = o.Plain || m.plain, m.side(o.Side)
-	return m.ranker.encode(ctx, query, documents, o, m.length(o.MaxLength))
+	e, err := m.ranker.encode(ctx, query, documents, o, m.length(o.MaxLength))
+	return e, cmp.Or(err, m.tokenizer.Err())
 }
 
 // length is the tokens of a sequence, at most as many as are asked for.
@@ -292,7 +301,8 @@ func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, erro
 // It returns early when ctx is done.
 func (m *Model) EncodeTexts(ctx context.Context, texts []string, o TextOptions) (Encoded, error) {
 	o.Plain, o.Side = o.Plain || m.plain, m.side(o.Side)
-	return m.embedder.encodeTexts(ctx, texts, o, m.length(o.MaxLength))
+	e, err := m.embedder.encodeTexts(ctx, texts, o, m.length(o.MaxLength))
+	return e, cmp.Or(err, m.tokenizer.Err())
 }
 
 // Embed makes a vector of each sequence that EncodeTexts has made, in their order.

@@ -151,7 +151,7 @@ func (m *Model) newPrompted(s *scorer, p *prompt) *prompted {
 		m.slack = 2 * m.maxLength
 	}
 	r := &prompted{scorer: s, prompt: p}
-	if d := m.network.Decoder; d.Causal {
+	if d := m.network.Decoder; d.Causal && !d.Parts {
 		r.prefixes = m.prefixCache()
 	}
 	return r
@@ -250,8 +250,8 @@ func (p *prompted) encode(ctx context.Context, query string, documents []string,
 			text, dropped := p.bound(documents[d], o.MaxDocument, o)
 			v.document = text
 			p.prompt.writeTo(&v)
-			ids, full := e.encode(&v)
-			encoded.Sequences[d], encoded.Full[d] = Sequence{IDs: ids}, full+dropped
+			s, full := e.encode(&v)
+			encoded.Sequences[d], encoded.Full[d] = s, full+dropped
 		}
 		return nil
 	})
@@ -260,7 +260,7 @@ func (p *prompted) encode(ctx context.Context, query string, documents []string,
 	}
 	if p.prefixes != nil && len(documents) > 0 {
 		head, _ := e.encode(&e.written)
-		shareBeginning(head, encoded.Sequences)
+		shareBeginning(head.IDs, encoded.Sequences)
 	}
 	return encoded, nil
 }
@@ -323,8 +323,8 @@ func (m *Model) bound(text string, most int, o EncodeOptions) (kept string, drop
 	return m.tokenizer.Decode(o.truncate(ids, most), false), len(ids) - most
 }
 
-// encode gives the tokens of one prompt, cut, and how many they are uncut.
-func (e *promptEncoder) encode(v *fields) (ids []int32, full int) {
+// encode makes the sequence of one prompt, cut; full is how many tokens it has uncut.
+func (e *promptEncoder) encode(v *fields) (_ Sequence, full int) {
 	list := make([][]int32, len(e.known))
 	full, total := e.full, 0
 	for i := range list {
@@ -352,11 +352,23 @@ func (e *promptEncoder) encode(v *fields) (ids []int32, full int) {
 		}
 		total += len(list[i]) - was
 	}
-	ids = make([]int32, 0, total)
-	for _, part := range list {
-		ids = append(ids, part...)
+	var out Sequence
+	out.IDs = make([]int32, 0, total)
+	before := int32(0)
+	for i, part := range list {
+		out.IDs = append(out.IDs, part...)
+		if !e.network.Decoder.Parts {
+			continue
+		}
+		of := before
+		if e.prompt.pieces[i].has(fieldDocument) {
+			of, before = 1, 2
+		}
+		for range part {
+			out.Types = append(out.Types, of)
+		}
 	}
-	return ids, full
+	return out, full
 }
 
 // shorten cuts the document inside a piece, so that the piece has at most so many

@@ -60,17 +60,18 @@ func (p *piece) constant() bool {
 
 // The prompts that winnow knows by name.
 var builtinPrompts = map[string]func() *prompt{
-	"qwen3-reranker":     qwen3Prompt,
-	"qwen3-vl-reranker":  qwen3VLPrompt,
-	"mxbai-rerank-v2":    mxbaiPrompt,
-	"bge-reranker-gemma": flagPrompt,
-	"zerank":             zerankPrompt,
-	"ctxl-rerank-v2":     ctxlPrompt,
-	"nemotron-rerank":    nemotronPrompt,
-	"monot5":             func() *prompt { return t5Prompt("monot5", english, "▁true", "▁false") },
-	"monot5-yes-no":      func() *prompt { return t5Prompt("monot5-yes-no", english, "▁yes", "▁no") },
-	"monot5-true":        func() *prompt { return t5Prompt("monot5-true", english, "▁true", "▁") },
-	"ptt5":               func() *prompt { return t5Prompt("ptt5", english, "▁sim", "▁não") },
+	"qwen3-reranker":           qwen3Prompt,
+	"qwen3-vl-reranker":        qwen3VLPrompt,
+	"mxbai-rerank-v2":          mxbaiPrompt,
+	"bge-reranker-gemma":       flagPrompt,
+	"bge-reranker-lightweight": lightweightPrompt,
+	"zerank":                   zerankPrompt,
+	"ctxl-rerank-v2":           ctxlPrompt,
+	"nemotron-rerank":          nemotronPrompt,
+	"monot5":                   func() *prompt { return t5Prompt("monot5", english, "▁true", "▁false") },
+	"monot5-yes-no":            func() *prompt { return t5Prompt("monot5-yes-no", english, "▁yes", "▁no") },
+	"monot5-true":              func() *prompt { return t5Prompt("monot5-true", english, "▁true", "▁") },
+	"ptt5":                     func() *prompt { return t5Prompt("ptt5", english, "▁sim", "▁não") },
 	"monoptt5": func() *prompt {
 		return t5Prompt("monoptt5", "Pergunta: {query} Documento: {document} Relevante:", "▁Sim", "▁Não")
 	},
@@ -140,6 +141,14 @@ func flagPrompt() *prompt {
 			{fixed: true, text: "\n"},
 			{fixed: true, text: "{instruction}"},
 		}}
+}
+
+// lightweightPrompt is that of bge-reranker-v2.5-gemma2-lightweight, which
+// FlagEmbedding cuts alike.
+func lightweightPrompt() *prompt {
+	p := flagPrompt()
+	p.name, p.instruction = "bge-reranker-lightweight", "Predict whether passage B contains an answer to query A."
+	return p
 }
 
 // zerankPrompt is that of zerank-1 and zerank-2 (ZeroEntropy 2025): the query

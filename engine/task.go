@@ -76,7 +76,7 @@ func (m *Model) plan(task family.Task, o Options) (*taskPlan, error) {
 	m.ranker = unable{fmt.Errorf("%s: %w", m.path, ErrCannotRerank)}
 	m.embedder = unable{fmt.Errorf("%s: %w", m.path, ErrCannotEmbed)}
 	m.completer = unable{ErrCannotComplete}
-	if err := f.Err(); err != nil {
+	if err := cmp.Or(f.Err(), m.chooseLayer(o)); err != nil {
 		return nil, err
 	}
 	switch {
@@ -100,6 +100,19 @@ func (m *Model) plan(task family.Task, o Options) (*taskPlan, error) {
 		return m.planLanguageModel(), nil
 	}
 	return m.planClassifier(), nil
+}
+
+// chooseLayer has a layerwise reranker stop and compress where it is asked to.
+func (m *Model) chooseLayer(o Options) error {
+	switch l := m.network.Layerwise; {
+	case m.file.Err() != nil:
+		return m.file.Err()
+	case l != nil:
+		return l.Choose(m.file, o.Layer, o.CompressRatio, o.CompressLayers)
+	case o.Layer != 0 || o.CompressRatio > 1:
+		return fmt.Errorf("%s: a layer to stop behind, or compression, was asked for, but the model has one head, behind all of its layers", m.file.SettingsPath())
+	}
+	return nil
 }
 
 // planClassifier is for the head of a family's classification checkpoints.
@@ -135,6 +148,9 @@ type labelSettings struct {
 // labels are the classifier's. llama.cpp's converter leaves those of Qwen 3's two
 // answers out where they have no names: the first is the relevant one.
 func (m *Model) labels() []string {
+	if m.network.OneLogit {
+		return checkpoint.DefaultLabels(1)
+	}
 	labels := m.file.Labels()
 	if m.file.IsGGUF() && !m.file.HasLabels() && likeQwen3(m.file.Architecture) && len(labels) == 2 {
 		return []string{"yes", "no"}

@@ -139,6 +139,9 @@ func (m *Model) knownPrompt() *prompt {
 			return builtinPrompts[known.prompt]().because("the model's name is known")
 		}
 	}
+	if named, ok := builtinPrompts[m.network.Prompt]; ok {
+		return named().because("the model's class is known")
+	}
 	if m.network.Classifier != nil && m.network.Pooling == compute.PoolMean {
 		return nemotronPrompt().because("the model's class is known")
 	}

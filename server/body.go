@@ -257,12 +257,32 @@ func (f fields) text(name string) (string, error) {
 		return s, nil
 	}
 	if o, ok := jsonObject(f[name]); ok {
+		if sight := o.sight(); sight != "" {
+			return "", invalid("%q has %q: texts are ranked, not images or sounds", name, sight)
+		}
 		if s, ok := jsonString(o["text"]); ok {
 			return s, nil
 		}
 		return "", invalid("%q is an object without a string \"text\"", name)
 	}
 	return "", f.wrong(name, want)
+}
+
+// sights are the members that hold what is no text, in the dialects that have such.
+var sights = []string{"image", "images", "image_url", "video", "video_url", "audio", "audio_url", "input_audio"}
+
+// sight is the first member of an object that is no text, or that has such a part; "":
+// there is none. Nothing of it may be left out without a word.
+func (f fields) sight() string {
+	for _, name := range sights {
+		if f.has(name) {
+			return name
+		}
+		if bytes.Contains(f["content"], []byte(`"type":"`+name+`"`)) || bytes.Contains(f["content"], []byte(`"type": "`+name+`"`)) {
+			return name
+		}
+	}
+	return ""
 }
 
 // jsonObject is an object of at most maxFields members.
@@ -442,6 +462,9 @@ func (f fields) documents(name string, limit int) ([]document, error) {
 // rankedText is the named members of an object, a line each, or its text.
 func rankedText(o fields, names []string) (string, error) {
 	if len(names) == 0 {
+		if sight := o.sight(); sight != "" {
+			return "", fmt.Errorf("has %q: texts are ranked, not images or sounds", sight)
+		}
 		s, ok := jsonString(o["text"])
 		if !ok {
 			return "", fmt.Errorf("is an object without a string \"text\"")

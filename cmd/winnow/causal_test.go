@@ -44,3 +44,38 @@ func TestCausalFlags(t *testing.T) {
 		}
 	}
 }
+
+// TestRankerFlags: flags for a layerwise reranker change its score, and a model that
+// embeds ranks if it is told how.
+func TestRankerFlags(t *testing.T) {
+	layerwise, embedder := filepath.Join("..", "..", "testdata", "layerwise", "gemma2"), filepath.Join("..", "..", "testdata", "embed-bge")
+	rank := func(model string, flags ...string) (status int, stdout, stderr string) {
+		return runWith(t, "", append(append([]string{"rank", "-m", model, "--tsv"}, flags...), "What is deep learning?", "Deep learning is a subset of machine learning.")...)
+	}
+	seen := make(map[string][]string)
+	for _, flags := range [][]string{nil, {"--layer", "3"}, {"--compress", "2@2"}, {"--compress", "2@2,4"}, {"--layer", "4", "--compress", "4@1"}} {
+		status, got, stderr := rank(layerwise, flags...)
+		if status != 0 || seen[got] != nil {
+			t.Errorf("%q: status %d, %s, the score of %q", flags, status, stderr, seen[got])
+		}
+		seen[got] = append(flags, "")
+	}
+	if status, stdout, stderr := rank(embedder, "--score", "cosine"); status != 0 || stdout == "" {
+		t.Errorf("cosine: status %d, %s", status, stderr)
+	}
+	for _, c := range []struct {
+		model, want string
+		flags       []string
+		status      int
+	}{
+		{layerwise, "no head", []string{"--layer", "1"}, 1},
+		{layerwise, "such as 2@24,40", []string{"--compress", "2"}, 2},
+		{layerwise, "such as 2@24,40", []string{"--compress", "0@2"}, 2},
+		{embedder, "--score cosine", nil, 1},
+		{embedder, "cosine", []string{"--score", "yes"}, 1},
+	} {
+		if status, _, stderr := rank(c.model, c.flags...); status != c.status || !strings.Contains(stderr, c.want) {
+			t.Errorf("%q: status %d, %q, want %d and %q", c.flags, status, stderr, c.status, c.want)
+		}
+	}
+}

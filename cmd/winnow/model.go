@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -36,11 +37,18 @@ type causalFlags struct {
 	Score       string `placeholder:"SCORE" help:"Score of a causal model: yes-no, yes or token:ID; the authors' without. cosine: rank with a model that embeds."`
 	Template    string `placeholder:"FILE" help:"Prompt of a causal model: a file with {query} and {document} in it, or a known name; the authors' without."`
 	Instruction string `placeholder:"TEXT" help:"Instruction in the prompt of a causal model."`
+	Layer       int    `placeholder:"N" help:"Layer behind which a layerwise reranker stops (0: the last one)."`
+	Compress    string `placeholder:"RATIO@LAYER,…" help:"Make one token of each RATIO of a document before these layers of a lightweight reranker: 2@24."`
 	PlainText   bool   `help:"Keep what spells a special token in queries and documents plain text: for documents of strangers."`
 }
 
 func (f *causalFlags) options() ([]winnow.Option, error) {
-	options := []winnow.Option{winnow.WithScore(f.Score), winnow.WithInstruction(f.Instruction), winnow.WithLabel(f.Label)}
+	ratio, layers, err := parseCompression(f.Compress)
+	if err != nil {
+		return nil, err
+	}
+	options := []winnow.Option{winnow.WithScore(f.Score), winnow.WithInstruction(f.Instruction), winnow.WithLabel(f.Label),
+		winnow.WithLayer(f.Layer), winnow.WithCompression(ratio, layers...)}
 	if f.PlainText {
 		options = append(options, winnow.WithPlainText())
 	}
@@ -55,6 +63,25 @@ func (f *causalFlags) options() ([]winnow.Option, error) {
 		return append(options, winnow.WithTemplate(f.Template)), nil // a name
 	}
 	return nil, fmt.Errorf("--template: %w", err)
+}
+
+// parseCompression reads "2@24,40": a ratio and layers.
+func parseCompression(text string) (ratio int, layers []int, err error) {
+	if text == "" {
+		return 0, nil, nil
+	}
+	first, rest, _ := strings.Cut(text, "@")
+	if ratio, err = strconv.Atoi(first); err != nil || ratio < 1 {
+		return 0, nil, usagef("--compress %s: expected a ratio and layers, such as 2@24,40", text)
+	}
+	for number := range strings.SplitSeq(rest, ",") {
+		n, err := strconv.Atoi(number)
+		if err != nil || n < 1 {
+			return 0, nil, usagef("--compress %s: expected a ratio and layers, such as 2@24,40", text)
+		}
+		layers = append(layers, n)
+	}
+	return ratio, layers, nil
 }
 
 func (f *modelFlags) options() ([]winnow.Option, error) {

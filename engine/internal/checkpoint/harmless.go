@@ -45,20 +45,21 @@ const harmlessPart = "dropout"
 // harmlessFor are settings that the classes of a model_type, a class by itself or
 // llama.cpp's code for an architecture do not read, although their files have them.
 var harmlessFor = map[string][]string{
-	"albert":      {"net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"},
-	"distilbert":  {"tie_weights_", "sinusoidal_pos_embds", "output_past"},
-	"electra":     {"summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj"},
-	"bert":        {"embedding_length_input"}, // of an ELECTRA that is one
-	"gemma":       {"hidden_activation"},
-	"gemma2":      {"hidden_act"},
-	"gemma3_text": {"hidden_act", "attn_logit_softcapping"},
-	"model2vec":   {"tokenizer_name", "apply_pca", "apply_zipf", "sif_coefficient", "hidden_dim", "seq_length", "pooling", "embedding_dtype", "vocabulary_quantization"},
-	"modernbert":  {"layer_norm_eps", "position_embedding_type"},
-	"nomic_bert":  {"pad_vocab_size_multiple", "max_trained_positions", "summary_type", "summary_use_proj", "summary_proj_to_labels", "causal"},
-	"qwen3_vl":    {"vision_config", "image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"},
-	"t5":          {"is_gated_act", "dense_act_fn", "n_positions"},
-	"mt5":         {"is_gated_act", "dense_act_fn"},
-	"umt5":        {"is_gated_act", "dense_act_fn"},
+	"albert":          {"net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"},
+	"distilbert":      {"tie_weights_", "sinusoidal_pos_embds", "output_past"},
+	"electra":         {"summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj"},
+	"bert":            {"embedding_length_input"}, // of an ELECTRA that is one
+	"gemma":           {"hidden_activation"},
+	"gemma2":          {"hidden_act"},
+	"gemma3_text":     {"hidden_act", "attn_logit_softcapping"},
+	"model2vec":       {"tokenizer_name", "apply_pca", "apply_zipf", "sif_coefficient", "hidden_dim", "seq_length", "pooling", "embedding_dtype", "vocabulary_quantization"},
+	"modernbert":      {"layer_norm_eps", "position_embedding_type"},
+	"nomic_bert":      {"pad_vocab_size_multiple", "max_trained_positions", "summary_type", "summary_use_proj", "summary_proj_to_labels", "causal"},
+	"qwen3_vl":        {"vision_config", "image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"},
+	"t5":              {"is_gated_act", "dense_act_fn", "n_positions"},
+	"mt5":             {"is_gated_act", "dense_act_fn"},
+	"umt5":            {"is_gated_act", "dense_act_fn"},
+	"cost_wise_gemma": {"hidden_act", "sliding_window_size"},
 
 	"JinaBertForSequenceClassification": {"hidden_act"},
 	"JinaBertModel":                     {"hidden_act"},

@@ -1,5 +1,7 @@
 package compute
 
+import "github.com/winnow-rerank/winnow/kernels"
+
 // A Layer is one block of a transformer, in three steps. x has a row a token.
 //
 // Project and Finish compute every row by itself. They may be called on a block of
@@ -80,6 +82,38 @@ func (c *Context) selectTo(y, x Matrix, rows Rows) Matrix {
 		copy(y.Row(i), x.Row(int(n)))
 	}
 	return y
+}
+
+// AverageTokens puts the mean of the states x of so many neighbours, or fewer at the end,
+// in the place of each run of tokens of a type. The batch becomes one of what is left: x
+// has a row for each of all its tokens, and nothing lies before its sequences.
+func (c *Context) AverageTokens(x Matrix, tokenType int32, neighbours int) Matrix {
+	b, n := &c.Batch, 0
+	for s := range b.Sequences() {
+		first, last := b.Range(s)
+		b.Offsets[s] = int32(n)
+		begin := n
+		for i := first; i < last; n++ {
+			group := i + 1
+			for b.Types[i] == tokenType && group < min(i+neighbours, last) && b.Types[group] == tokenType {
+				group++
+			}
+			mean := x.Slice(n, n+1)
+			copy(mean.Row(0), x.Row(i))
+			for j := i + 1; j < group; j++ {
+				kernels.Add(mean, mean, x.Slice(j, j+1))
+			}
+			if group > i+1 {
+				kernels.Scale(mean, 1/float32(group-i))
+			}
+			b.IDs[n], b.Types[n], b.Positions[n] = b.IDs[i], b.Types[i], int32(n-begin)
+			i = group
+		}
+		b.Visible[s] = int32(n - begin)
+	}
+	b.Offsets[b.Sequences()] = int32(n)
+	b.IDs, b.Types, b.Positions = b.IDs[:n], b.Types[:n], b.Positions[:n]
+	return x.Slice(0, n)
 }
 
 // Layers takes x through the layers, in place, and gives the rows that are wanted. Of

@@ -58,6 +58,12 @@ func (c *Context) AddRMS(x, y Matrix, norm *Norm) {
 	kernels.Add(x, x, y)
 }
 
+// AddScaled is x += scale·y; y is overwritten.
+func (c *Context) AddScaled(x, y Matrix, scale float32) {
+	c.Scale(y, scale)
+	kernels.Add(x, x, y)
+}
+
 // headRows is what queries and keys go through before attention, by rows: norms of
 // heads, then rotation, either of which may be missing.
 type headRows struct {

@@ -32,6 +32,11 @@ type decoder struct {
 
 	wordScale float32
 	stack     []compute.Layer
+
+	// Before each of some layers, ascending, so many neighbouring tokens of a document
+	// become one; see Layerwise.
+	compressed  []int
+	compression int
 }
 
 type decoderLayer struct {
@@ -52,12 +57,19 @@ type decoderLayer struct {
 
 	rope       *compute.RoPE
 	activation kernels.Activation
+	scale      float32 // of what a block adds; 0: 1
 }
 
 func (m *decoder) Hidden(c *compute.Context, want compute.Want) compute.Matrix {
 	x := c.Embed(&m.Words, c.Batch.IDs)
 	c.Scale(x, m.wordScale)
-	x = c.Layers(x, m.stack, want)
+	done := 0
+	for _, layer := range m.compressed {
+		x = c.Layers(x, m.stack[done:layer], compute.EveryToken)
+		x = c.AverageTokens(x, documentType, m.compression)
+		done = layer
+	}
+	x = c.Layers(x, m.stack[done:], want)
 	c.RMSInPlace(x, &m.Norm)
 	return x
 }
@@ -72,6 +84,11 @@ func (l *decoderLayer) Project(c *compute.Context, x compute.Matrix, to compute.
 }
 
 func (l *decoderLayer) Finish(c *compute.Context, x, a compute.Matrix) {
+	if l.scale != 0 {
+		c.AddScaled(x, c.Linear(&l.O, a, kernels.Identity), l.scale)
+		c.AddScaled(x, c.Gated(c.RMS(x, &l.MidNorm), &l.GateUp, l.activation, &l.Down), l.scale)
+		return
+	}
 	if l.PostO != nil {
 		c.AddRMS(x, c.Linear(&l.O, a, kernels.Identity), l.PostO)
 	} else {

@@ -79,6 +79,15 @@ type Network struct {
 	OneType    bool // token types are 0 whatever the tokenizer says
 	Decoder    Decoder
 
+	// Prompt is the name of the prompt that rerankers of the class read; "": they have
+	// several, or none.
+	Prompt string
+	// OneLogit says that the classifier has one, whatever labels the settings name.
+	OneLogit bool
+	// Layerwise is what a reranker with a head behind each of many layers leaves to
+	// choose; nil: nothing.
+	Layerwise *Layerwise
+
 	// Bag says that a text is its tokens, without special ones and perhaps without any:
 	// the trunk gives the mean of their vectors.
 	Bag bool
@@ -134,6 +143,10 @@ type Decoder struct {
 	// multiplied by.
 	OneStep    bool
 	LogitScale float32
+
+	// Parts says that token types tell the parts of a prompt apart: what stands before
+	// the document (0), the document (1), and what follows (2).
+	Parts bool
 }
 
 var families []*Family

@@ -1,0 +1,178 @@
+package family
+
+import (
+	"fmt"
+	"math"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+func init() {
+	register(&Family{
+		Name: "MiniCPM, layerwise", ModelTypes: []string{"minicpm"},
+		Classes: map[string]Task{"LayerWiseMiniCPMForCausalLM": Classify},
+		New:     newMiniCPM,
+	})
+	register(&Family{
+		Name: "Gemma 2, layerwise", ModelTypes: []string{"cost_wise_gemma"},
+		Classes: map[string]Task{"CostWiseGemmaForCausalLM": Classify},
+		New:     newCostWise,
+	})
+}
+
+// Layerwise is what the rerankers of FlagEmbedding that have a head behind each of many
+// layers leave to choose: the layer behind which they stop, and, of some, the layers
+// before which neighbouring tokens of the document become one, whose state is their mean.
+type Layerwise struct {
+	First, Step, Last int // layers with a head
+
+	network    *Network
+	trunk      *decoder
+	head       func(layer int) string // its tensor, without ".weight"
+	compresses bool
+}
+
+// documentType is the token type of a document's tokens where they are compressed.
+const documentType = 1
+
+// Choose sets the layer to stop behind, 0 for the last one, and that before each of some
+// layers so many neighbours become one, 0 or 1 for none. It is called before the model is
+// loaded.
+func (l *Layerwise) Choose(f *checkpoint.File, layer, ratio int, before []int) error {
+	if layer == 0 {
+		layer = l.Last
+	}
+	if layer < l.First || layer > l.Last || (layer-l.First)%l.Step != 0 {
+		return fmt.Errorf("%s: layer %d has no head: expected %d to %d in steps of %d", f.SettingsPath(), layer, l.First, l.Last, l.Step)
+	}
+	if ratio > 1 && !l.compresses {
+		return f.Refuse("compression of tokens", "the model was not trained for it")
+	}
+	m, n := l.trunk, l.network
+	m.Layers, m.stack = m.Layers[:layer], m.stack[:layer]
+	n.Spec.Layers, n.Decoder.Layers = layer, layer
+	f.Alias(l.head(layer), "score")
+	n.Load.Ignore = func(name string) bool {
+		rest, ok := strings.CutPrefix(name, "model.layers.")
+		var i int
+		if _, err := fmt.Sscanf(rest, "%d.", &i); ok && err == nil {
+			return i >= layer
+		}
+		return false
+	}
+	if ratio <= 1 {
+		return nil
+	}
+	last := 0
+	for _, at := range before {
+		if at <= last {
+			return fmt.Errorf("%s: tokens become fewer before the layers %v: expected numbers from 1, ascending", f.SettingsPath(), before)
+		}
+		if last = at; at < layer {
+			m.compressed = append(m.compressed, at)
+		}
+	}
+	m.compression = ratio
+	if len(m.compressed) > 0 {
+		n.TokenTypes, n.Decoder.Parts = 3, true // query, document, and what follows
+	}
+	return nil
+}
+
+// layerwise makes the network of such a reranker.
+func (m *decoder) layerwise(n *Network, first, step, last int, head func(layer int) string, prompt string) {
+	n.OneLogit, n.Prompt = true, prompt
+	n.Layerwise = &Layerwise{First: first, Step: step, Last: last, network: n, trunk: m, head: head}
+}
+
+// MiniCPM (Hu et al. 2024), as bge-reranker-v2-minicpm-layerwise has it
+// (LayerWiseMiniCPMForCausalLM of FlagEmbedding): Llama with words multiplied by a
+// number, and what each block adds by another, and a head behind the norm of each layer
+// from one on.
+type miniCPMSettings struct {
+	decoderSettings
+	ScaleWords float32 `hf:"scale_emb" default:"1" min:"1e-6" max:"1e6"`
+	ScaleDepth float64 `hf:"scale_depth" default:"1" min:"1e-6" max:"1e6"`
+	StartLayer int     `hf:"start_layer" default:"8" max:"layers"`
+	HeadMulti  bool    `hf:"head_multi" default:"true"`
+	HeadType   string  `hf:"head_type" default:"simple"`
+}
+
+func newMiniCPM(f *checkpoint.File, task Task) *Network {
+	m, s := new(decoder), new(miniCPMSettings)
+	s.read(f, decoderDefaults{spec: Spec{HiddenSize: 4096, IntermediateSize: 11008, Layers: 32, Heads: 32, VocabSize: 32000}, positions: 2048, activation: kernels.SiLU})
+	f.Read(s)
+	f.Account(checkpoint.Key{HF: "dim_model_base"}) // of heads of words
+	if s.HeadType != "simple" {
+		f.Unsupported(fmt.Sprintf("head_type %q", checkpoint.Abridge(s.HeadType)), "winnow knows simple, a score behind each layer")
+	}
+	checkLayers(f, "start_layer", s.StartLayer, s.Layers)
+	n := m.network(f, &s.decoderSettings, s, task)
+	m.wordScale = s.ScaleWords
+	for i := range m.Layers {
+		m.Layers[i].scale = float32(s.ScaleDepth / math.Sqrt(float64(s.Layers)))
+	}
+	m.layerwise(n, s.StartLayer, 1, s.Layers, func(layer int) string {
+		if !s.HeadMulti {
+			return "lm_head.linear_head"
+		}
+		return fmt.Sprintf("lm_head.%d.linear_head", layer-s.StartLayer)
+	}, "bge-reranker-gemma")
+	return n
+}
+
+// costWiseSettings are those of bge-reranker-v2.5-gemma2-lightweight
+// (CostWiseGemmaForCausalLM of FlagEmbedding): Gemma 2 with a head behind each of many
+// layers, whose logit is capped as those of words are.
+type costWiseSettings struct {
+	StartLayer int  `hf:"start_layer" default:"28" max:"layers"`
+	LayerStep  int  `hf:"layer_sep" default:"28" max:"layers"`
+	LayerWise  bool `hf:"layer_wise" default:"false"`
+}
+
+func newCostWise(f *checkpoint.File, task Task) *Network {
+	s := new(costWiseSettings)
+	f.Read(s)
+	if !s.LayerWise {
+		f.Unsupported("layer_wise false", "winnow knows rerankers with a head behind each layer")
+	}
+	n := newGemma2(f, task)
+	checkLayers(f, "start_layer", s.StartLayer, n.Spec.Layers)
+	m := n.Trunk.(*decoder)
+	// The authors' code takes the heads by their place among the layers that are asked
+	// for: of one layer, whichever it is, the first.
+	head := func(int) string { return "lm_head.0.linear_head" }
+	last := s.StartLayer + (n.Spec.Layers-s.StartLayer)/max(1, s.LayerStep)*s.LayerStep
+	m.layerwise(n, s.StartLayer, s.LayerStep, last, head, "bge-reranker-lightweight")
+	n.Layerwise.compresses = true
+	n.Classifier = &cappedClassifier{cap: n.Decoder.LogitCap}
+	return n
+}
+
+// checkLayers checks that a layer is there.
+func checkLayers(f *checkpoint.File, key string, layer, layers int) {
+	if layer > layers {
+		f.Fail(checkpoint.Key{HF: key}, fmt.Sprint(layer), fmt.Sprintf("at most %d, the layers", layers))
+	}
+}
+
+// cappedClassifier is a head whose logits are cap·tanh(x/cap).
+type cappedClassifier struct {
+	scoreClassifier
+	cap float32
+}
+
+func (h *cappedClassifier) Logits(c *compute.Context, x compute.Matrix) compute.Matrix {
+	y := h.scoreClassifier.Logits(c, x)
+	for i := range y.Rows {
+		for j, v := range y.Row(i) {
+			if h.cap > 0 {
+				y.Row(i)[j] = h.cap * float32(math.Tanh(float64(v/h.cap)))
+			}
+		}
+	}
+	return y
+}
