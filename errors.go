@@ -33,6 +33,9 @@ var (
 	ErrCannotEmbed = engine.ErrCannotEmbed
 	// ErrCannotRerank: the model makes vectors of texts, but no scores.
 	ErrCannotRerank = engine.ErrCannotRerank
+	// ErrNoRoom: the length that was asked for, or the instruction, leaves no room for a
+	// text.
+	ErrNoRoom = engine.ErrNoRoom
 	// ErrPromptTooLong: a prompt fills the model's context.
 	ErrPromptTooLong = engine.ErrPromptTooLong
 )

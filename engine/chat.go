@@ -211,7 +211,7 @@ func (e *chatEncoder) findSuffix() error {
 	}
 	e.suffix = a[len(a)-n:]
 	if len(e.suffix) >= e.limit {
-		return fmt.Errorf("at most %d tokens: no room for a query and a document beside the prompt's last %d", e.limit, len(e.suffix))
+		return noRoom("at most %d tokens: no room for a query and a document beside the prompt's last %d", e.limit, len(e.suffix))
 	}
 	return nil
 }

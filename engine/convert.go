@@ -11,6 +11,7 @@ import (
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/family"
+	"github.com/winnow-rerank/winnow/internal/mapfile"
 	"github.com/winnow-rerank/winnow/quant"
 )
 
@@ -33,14 +34,30 @@ func Convert(in, out string, t quant.Type, progress func(done, of int)) (Convers
 	if err != nil {
 		return Conversion{}, err
 	}
-	if f.IsGGUF() {
-		defer f.Close()
-		e, err := checkpoint.Retype(f, t)
-		if err != nil {
-			return Conversion{}, err
+	var result Conversion
+	err = mapfile.Read(f.Path, func() (err error) {
+		if f.IsGGUF() {
+			result, err = retype(f, out, t, progress)
+		} else {
+			result, err = convertFolder(f, in, out, t, progress)
 		}
-		return e.WriteFile(out, progress)
+		return err
+	})
+	return result, err
+}
+
+// retype writes a GGUF file with its matrices in another type.
+func retype(f *checkpoint.File, out string, t quant.Type, progress func(done, of int)) (Conversion, error) {
+	defer f.Close()
+	e, err := checkpoint.Retype(f, t)
+	if err != nil {
+		return Conversion{}, err
 	}
+	return e.WriteFile(out, progress)
+}
+
+// convertFolder writes a folder's model as a GGUF file and compares the two.
+func convertFolder(f *checkpoint.File, in, out string, t quant.Type, progress func(done, of int)) (Conversion, error) {
 	m, fam, err := build(f, in, Options{Precision: F32, unjudged: true}, t == quant.F32)
 	if err != nil {
 		return Conversion{}, err

@@ -154,7 +154,7 @@ func (e *embedding) encodeTexts(ctx context.Context, texts []string, o TextOptio
 // room is the error that a limit leaves none for a text.
 func (e *embedding) room(limit int) error {
 	if added := e.tokenizer.Added(false); limit < added && !e.network.Bag {
-		return fmt.Errorf("at most %d tokens: no room for a text beside %d special tokens", limit, added)
+		return noRoom("at most %d tokens: no room for a text beside %d special tokens", limit, added)
 	}
 	return nil
 }

@@ -2,6 +2,8 @@ package engine
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"sync/atomic"
 
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
@@ -63,6 +65,19 @@ type TextOptions struct {
 	Plain     bool   // the spelling of a special token stays text
 	Side      Side   // of what is too long, where it is truncated
 }
+
+// ErrNoRoom is the error of a call whose length leaves no room for texts, because of it
+// or of what else it asks for.
+var ErrNoRoom = errors.New("no room for the texts")
+
+// A roomError is an ErrNoRoom that says why.
+type roomError struct{ text string }
+
+func noRoom(format string, args ...any) error { return &roomError{fmt.Sprintf(format, args...)} }
+
+func (e *roomError) Error() string { return e.text }
+
+func (e *roomError) Is(target error) bool { return target == ErrNoRoom }
 
 func newEncoded(n, limit int) Encoded {
 	return Encoded{Sequences: make([]Sequence, n), Full: make([]int, n), Limit: limit}

@@ -116,7 +116,7 @@ func (l *late) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, b
 func (l *late) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	// The first and the last token, the mark and one of the text.
 	if limit < l.tokenizer.Added(false)+2 {
-		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a text beside the special tokens", limit)
+		return Encoded{}, noRoom("at most %d tokens: no room for a text beside the special tokens", limit)
 	}
 	s := l.settings
 	q := &encodedQuery{}

@@ -95,7 +95,7 @@ func (l *listwise) encode(ctx context.Context, query string, texts []string, o E
 	var instructionTokens, queryTokens int
 	var cut int
 	if e.instruction, instructionTokens, cut = e.clean(e.instruction, limit/4, 0); cut > 0 {
-		return Encoded{}, fmt.Errorf("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+cut, limit/4, limit)
+		return Encoded{}, noRoom("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+cut, limit/4, limit)
 	}
 	e.query, queryTokens, _ = e.clean(query, min(listQuery, limit/4), o.MaxQuery)
 	full := limit - 2*queryTokens - instructionTokens
@@ -149,7 +149,7 @@ func (e *listEncoder) block(from, to int) error {
 		}
 		ids := e.options.tokens(e.tokenizer, nil, e.documents[from])
 		if over >= len(ids) {
-			return fmt.Errorf("at most %d tokens: no room for a document beside the query and the prompt's %d", e.maxLength, len(p.ids)-len(ids))
+			return noRoom("at most %d tokens: no room for a document beside the query and the prompt's %d", e.maxLength, len(p.ids)-len(ids))
 		}
 		e.documents[from] = e.tokenizer.Decode(e.options.truncate(ids, len(ids)-over), false)
 		e.dropped[from] += over

@@ -11,6 +11,7 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/engine/internal/family"
 	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/internal/mapfile"
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
@@ -127,8 +128,11 @@ func OpenBytes(name string, data []byte, o Options) (*Model, error) {
 const defaultChunk = 192
 
 // load makes a model of f, which it closes if it cannot.
-func load(f *checkpoint.File, path string, o Options) (*Model, error) {
-	m, _, err := build(f, path, o, true)
+func load(f *checkpoint.File, path string, o Options) (m *Model, err error) {
+	err = mapfile.Read(f.Path, func() error {
+		m, _, err = build(f, path, o, true)
+		return err
+	})
 	return m, err
 }
 
@@ -136,8 +140,9 @@ func load(f *checkpoint.File, path string, o Options) (*Model, error) {
 // made ready to compute.
 func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, _ *family.Family, err error) {
 	m := &Model{path: path, file: f, plain: o.PlainText, chunk: cmp.Or(o.BatchTokens, defaultChunk)}
+	built := false
 	defer func() {
-		if err != nil {
+		if !built {
 			m.Close()
 		}
 	}()
@@ -151,7 +156,11 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 	// The vocabulary is read while the weights are packed.
 	words := make(chan func() (*tokenizer.Tokenizer, error), 1)
 	go func() {
-		t, err := f.Tokenizer()
+		var t *tokenizer.Tokenizer
+		err := mapfile.Read(f.Path, func() (err error) {
+			t, err = f.Tokenizer()
+			return err
+		})
 		words <- func() (*tokenizer.Tokenizer, error) { return t, err }
 	}()
 	defer func() {
@@ -196,6 +205,7 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 	}
 	m.describe(fam)
 	m.info.Precision, m.info.PrecisionReason = precision, reason
+	built = true
 	return m, fam, nil
 }
 

@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"fmt"
 
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
@@ -33,7 +32,7 @@ func (p *pair) describe(info *Info) {
 func (p *pair) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	t := p.tokenizer
 	if added := t.Added(true); limit <= added {
-		return Encoded{}, fmt.Errorf("at most %d tokens: no room for a query and a document beside %d special tokens", limit, added)
+		return Encoded{}, noRoom("at most %d tokens: no room for a query and a document beside %d special tokens", limit, added)
 	}
 	whole := o.tokens(t, nil, p.prompts.texts[p.prompts.standard]+query)
 	head := o.truncate(whole, o.MaxQuery)

@@ -306,7 +306,7 @@ func (e *promptEncoder) begin() error {
 		e.allowed += min(p.slack(tail), e.slack)
 	}
 	if e.fixed >= e.allowed {
-		return fmt.Errorf("at most %d tokens: no room for a query and a document beside the prompt's %d", e.limit, e.fixed)
+		return noRoom("at most %d tokens: no room for a query and a document beside the prompt's %d", e.limit, e.fixed)
 	}
 	return nil
 }

@@ -496,3 +496,22 @@ func TestAbortReachesTheServer(t *testing.T) {
 		t.Error("a reply that was broken off looks whole")
 	}
 }
+
+// TestNoRoom: a length that a request asks for, or an instruction, that leaves no room for
+// its texts is the client's mistake.
+func TestNoRoom(t *testing.T) {
+	open := func(name string) ModelSpec {
+		return ModelSpec{Name: name, Load: func(context.Context) (Model, error) { return winnow.Open("../testdata/" + name) }}
+	}
+	s := start(t, Options{}, open("bert-minilm"), open("jina-v3"), open("embed-bge"), open("qwen3-reranker"))
+	for _, c := range []struct{ path, body string }{
+		{"/v1/rerank", `{"model":"jina-v3","query":"q","documents":["a"],"instruction":"` + strings.Repeat("go on ", 8000) + `"}`},
+		{"/v1/rerank", `{"model":"bert-minilm","query":"q","documents":["a"],"truncate_prompt_tokens":2}`},
+		{"/v1/rerank", `{"model":"qwen3-reranker","query":"q","documents":["a"],"truncate_prompt_tokens":20}`},
+		{"/v1/embeddings", `{"model":"embed-bge","input":["a"],"truncate_prompt_tokens":1}`},
+	} {
+		if w := send(s, "POST", c.path, c.body); w.Code != 400 || !strings.Contains(w.Body.String(), "at most") {
+			t.Errorf("%.60s: status %d: %s", c.body, w.Code, w.Body)
+		}
+	}
+}

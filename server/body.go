@@ -57,6 +57,9 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	}
 	tooLarge := &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeInvalid,
 		Message: fmt.Sprintf("the request body has more than %d bytes (--max-body)", limit)}
+	if r.ContentLength > limit {
+		return nil, tooLarge // and none of it is waited for
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var large *http.MaxBytesError
 	switch {

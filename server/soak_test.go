@@ -7,11 +7,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -132,10 +134,12 @@ func residentSet(t *testing.T) int {
 }
 
 // TestSoak holds the server at its capacity with 64 connections: requests of
-// mixed sizes for two models, 2 % of them broken and 2 % given up. It lasts as
-// long as WINNOW_SOAK says, with the built-in model, and two seconds with a toy
-// without. No error is given but the intended ones, scores are those of an idle
-// model to the bit, memory does not grow and no goroutine is left.
+// mixed sizes for two models, 2 % of them broken, 2 % given up, and 6 % of what
+// hostile clients do, partly to two more models. It lasts as long as WINNOW_SOAK
+// says, with the built-in model, and two seconds with a toy without. No error is
+// given but the intended ones, scores are those of an idle model to the bit,
+// memory does not grow and no goroutine is left. A canary asks beside them all the
+// time; the log has how long it waits.
 func TestSoak(t *testing.T) {
 	length, names, patience := 2*time.Second, []string{"bert-minilm", "bert-2label"}, 5*time.Millisecond
 	if s := os.Getenv("WINNOW_SOAK"); s != "" {
@@ -157,14 +161,17 @@ func TestSoak(t *testing.T) {
 		asked = append(asked, m)
 		specs = append(specs, ModelSpec{Name: name, Load: func(context.Context) (Model, error) { return m.model, nil }})
 	}
-	s, err := New(Options{Models: specs, MaxBody: soakMaxBody, MaxDocuments: soakMaxDocuments})
+	for _, name := range []string{"qwen3-reranker", "jina-v3"} {
+		specs = append(specs, ModelSpec{Name: name, Load: func(context.Context) (Model, error) { return winnow.Open("../testdata/" + name) }})
+	}
+	s, err := New(Options{Models: specs, MaxBody: soakMaxBody, MaxDocuments: soakMaxDocuments, BodyTimeout: time.Second, WriteTimeout: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
 	url, stop, done := serve(t, s)
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: 64}}
 	end := time.Now().Add(length)
-	var good, gone, scores, refused atomic.Int64
+	var good, gone, scores, refused, abused atomic.Int64
 	send := func(ctx context.Context, method, path, kind string, body []byte) (status int, reply []byte, err error) {
 		q, err := http.NewRequestWithContext(ctx, method, url+path, bytes.NewReader(body))
 		if err != nil {
@@ -223,6 +230,16 @@ func TestSoak(t *testing.T) {
 		scores.Add(int64(n))
 		return nil
 	}
+	hostile := func() error {
+		a := soakAbuse[int(abused.Add(1)-1)%len(soakAbuse)]
+		status, err := a.do(strings.TrimPrefix(url, "http://"))
+		if err != nil || !slices.Contains(a.statuses, status) && status != 429 {
+			return fmt.Errorf("%s: status %d, want one of %v; %v", a.name, status, a.statuses, err)
+		}
+		return nil
+	}
+	watch := canary{func() error { return ask(rand.New(rand.NewPCG(5, 6)), 1, false) }}
+	idle := watch.times(t, 50, func() bool { return true })
 	var all sync.WaitGroup
 	for c := range 64 {
 		// Each connection keeps to a size. If all took what comes, after some
@@ -238,10 +255,13 @@ func TestSoak(t *testing.T) {
 			r := rand.New(rand.NewPCG(3, uint64(c)))
 			for time.Now().Before(end) {
 				var err error
-				if kind := r.IntN(100); kind < 2 {
+				switch kind := r.IntN(100); {
+				case kind < 2:
 					err = bad()
-				} else {
-					err = ask(r, most, kind < 4)
+				case kind < 8:
+					err = hostile()
+				default:
+					err = ask(r, most, kind < 10)
 				}
 				if err != nil {
 					t.Error(err)
@@ -250,6 +270,8 @@ func TestSoak(t *testing.T) {
 			}
 		})
 	}
+	busy := make(chan []time.Duration, 1)
+	go func() { busy <- watch.times(t, math.MaxInt, func() bool { return time.Now().Before(end) }) }()
 	// The first and the third quarter are sampled too, so that the second and the
 	// last differ in nothing else than when they are.
 	var quarters [4]soakMemory
@@ -257,7 +279,9 @@ func TestSoak(t *testing.T) {
 		quarters[i] = sampleMemory(t, end.Add(-length*time.Duration(3-i)/4), length/100)
 	}
 	all.Wait()
-	t.Logf("%d requests with %d scores answered, %d refused, %d given up", good.Load(), scores.Load(), refused.Load(), gone.Load())
+	t.Logf("%d requests with %d scores answered, %d refused, %d given up, %d hostile", good.Load(), scores.Load(), refused.Load(), gone.Load(), abused.Load())
+	waits := <-busy
+	t.Logf("the canary waited %v (median) and %v (99 %%) with the server idle, %v and %v with it at capacity", percentile(idle, 50), percentile(idle, 99), percentile(waits, 50), percentile(waits, 99))
 	for i, m := range quarters {
 		t.Logf("quarter %d: heap %.2f MiB, resident %.2f MiB (means of %d samples)", i+1, m.heap/(1<<20), m.resident/(1<<20), m.samples)
 	}
@@ -280,6 +304,32 @@ func TestSoak(t *testing.T) {
 	}
 	http.DefaultClient.CloseIdleConnections()
 	eventually(t, "goroutines back", func() bool { return runtime.NumGoroutine() <= before })
+}
+
+// A canary is a client that asks little, again and again.
+type canary struct{ ask func() error }
+
+// times is how long each of at most so many requests took, in order of length.
+func (c *canary) times(t *testing.T, most int, on func() bool) (list []time.Duration) {
+	for i := 0; i < most && on(); i++ {
+		start := time.Now()
+		if err := c.ask(); err != nil {
+			t.Errorf("the canary: %v", err)
+			break
+		}
+		list = append(list, time.Since(start))
+		time.Sleep(20 * time.Millisecond)
+	}
+	slices.Sort(list)
+	return list
+}
+
+// percentile is one of an ordered list.
+func percentile(list []time.Duration, percent int) time.Duration {
+	if len(list) == 0 {
+		return 0
+	}
+	return list[min(len(list)-1, len(list)*percent/100)].Round(10 * time.Microsecond)
 }
 
 // BenchmarkRerank is what HTTP and the scheduler cost, of a model that takes no

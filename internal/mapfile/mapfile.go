@@ -12,8 +12,9 @@ import (
 // that nothing may read Data once Close has been called.
 //
 // A file that another program cuts short while it is mapped can no longer be
-// read past its new end: the operating system then ends the process. Replace
-// model files by renaming a new one over them, not by writing into them.
+// read past its new end: the operating system then ends the process, unless the
+// goroutine that reads is prepared for it (see Read). Replace model files by
+// renaming a new one over them, not by writing into them.
 type File struct {
 	path  string
 	data  []byte

@@ -12,6 +12,7 @@ import (
 
 	"github.com/winnow-rerank/winnow/gguf"
 	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/internal/mapfile"
 	"github.com/winnow-rerank/winnow/internal/modeldir"
 	"github.com/winnow-rerank/winnow/quant"
 	"github.com/winnow-rerank/winnow/safetensors"
@@ -73,14 +74,19 @@ func Open(path string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if info.IsDir() {
-		return openFolder(path)
-	}
-	g, err := gguf.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	return fromGGUF(g), nil
+	var f *File
+	err = mapfile.Read(path, func() error {
+		if info.IsDir() {
+			f, err = openFolder(path)
+			return err
+		}
+		g, err := gguf.Open(path)
+		if err == nil {
+			f = fromGGUF(g)
+		}
+		return err
+	})
+	return f, err
 }
 
 // OpenBytes opens a GGUF file that is in memory; name is for errors.

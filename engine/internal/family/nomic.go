@@ -74,7 +74,9 @@ func newNomicBERT(f *checkpoint.File, task Task) *Network {
 		theta = 10000 // which llama.cpp takes
 	}
 	n := m.build(f, &s.Spec, s, rotarySettings{types: s.TypeVocabSize, positions: positions, eps: s.Eps, activation: s.HiddenAct,
-		rope: checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "rope_theta rotary_emb_base", GGUF: ".rope.freq_base"}, Theta: theta, Scaled: true, Partial: true}}, task)
+		rope: checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "rope_theta rotary_emb_base", GGUF: ".rope.freq_base"}, Theta: theta, Scaled: true,
+			// The authors' name for it; transformers' class does not do what its own name says.
+			Partial: f.IsGGUF() || f.Has(checkpoint.Key{HF: "rotary_emb_fraction"})}}, task)
 	n.Load.Prefixes = []string{"nomic_bert.", "bert."}
 	return n
 }
