@@ -149,7 +149,6 @@ func TestGGUF(t *testing.T) {
 	for _, own := range []struct{ file, name string }{
 		{"bert-minilm-with-pooler-F16.gguf", "bert-minilm"},
 		{"xlmr-mmarco-F16.gguf", "xlmr-mmarco"},
-		{"modernbert-gte-F16.gguf", "modernbert-gte"},
 	} {
 		t.Run(own.file, func(t *testing.T) {
 			file, name := own.file, own.name

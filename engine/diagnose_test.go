@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/winnow-rerank/winnow/quant"
+
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
@@ -40,11 +42,7 @@ func TestOpenDiagnoses(t *testing.T) {
 		}
 	}
 	dir := t.TempDir()
-	data, err := os.ReadFile(filepath.Join("..", "testdata", "modernbert-gte-F16.gguf"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.WriteFile(filepath.Join(dir, "only.gguf"), data, 0o600); err != nil {
+	if _, err := Convert(filepath.Join("..", "testdata", "modernbert-gte"), filepath.Join(dir, "only.gguf"), quant.F16, nil); err != nil {
 		t.Fatal(err)
 	}
 	m, err := Open(dir, Options{})
