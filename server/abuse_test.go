@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -513,5 +514,22 @@ func TestNoRoom(t *testing.T) {
 		if w := send(s, "POST", c.path, c.body); w.Code != 400 || !strings.Contains(w.Body.String(), "at most") {
 			t.Errorf("%.60s: status %d: %s", c.body, w.Code, w.Body)
 		}
+	}
+}
+
+// TestCacheOfReloaded: a model that was loaded again is another, whose scores are not those
+// of the one before.
+func TestCacheOfReloaded(t *testing.T) {
+	loads := 0
+	s := start(t, Options{CacheSize: 10}, ModelSpec{Name: "m", Load: func(context.Context) (Model, error) {
+		loads++
+		return winnow.Open("../testdata/" + []string{"bert-minilm", "roberta-nli"}[loads-1])
+	}})
+	first, again := send(s, "POST", "/v1/rerank", ask1).Body.String(), send(s, "POST", "/v1/rerank", ask1).Body.String()
+	s.Reload(t.Context())
+	other := send(s, "POST", "/v1/rerank", ask1).Body.String()
+	score := regexp.MustCompile(`"relevance_score":[0-9.e-]+`)
+	if a, b, c := score.FindString(first), score.FindString(again), score.FindString(other); a == "" || a != b || a == c {
+		t.Errorf("scores %s, %s from the cache, %s of another model", a, b, c)
 	}
 }

@@ -40,10 +40,12 @@ func newScoreCache(limit int) *scoreCache {
 // keyer makes the keys of a query's pairs.
 type keyer struct{ prefix [sha256.Size]byte }
 
-func newKeyer(model, query string, q *rankRequest) keyer {
+// newKeyer is for an instance of a model, by its serial number: what is loaded anew may
+// be another model under the same name.
+func newKeyer(serial uint64, query string, q *rankRequest) keyer {
 	o := &q.options
 	h := sha256.New()
-	for _, s := range []string{model, query, o.Instruction} {
+	for _, s := range []string{query, o.Instruction} {
 		_ = binary.Write(h, binary.LittleEndian, int64(len(s)))
 		h.Write([]byte(s))
 	}
@@ -55,7 +57,7 @@ func newKeyer(model, query string, q *rankRequest) keyer {
 	if q.chunk {
 		chunks = q.chunks
 	}
-	_ = binary.Write(h, binary.LittleEndian, []int64{int64(o.MaxTokens), int64(o.MaxQueryTokens), int64(o.MaxDocumentTokens), int64(chunks), flags})
+	_ = binary.Write(h, binary.LittleEndian, []int64{int64(serial), int64(o.MaxTokens), int64(o.MaxQueryTokens), int64(o.MaxDocumentTokens), int64(chunks), flags})
 	var k keyer
 	h.Sum(k.prefix[:0])
 	return k

@@ -81,7 +81,7 @@ func (c *call) rank(q *rankRequest) (*ranked, error) {
 	for _, ask := range q.questions {
 		var keys keyer
 		if cache != nil {
-			keys = newKeyer(c.name, ask.query, q)
+			keys = newKeyer(c.serial, ask.query, q)
 		}
 		for _, d := range ask.documents {
 			n := len(out.results)

@@ -73,6 +73,7 @@ type slot struct {
 type instance struct {
 	model     Model
 	scheduler *scheduler
+	serial    uint64 // no other instance's
 	users     int
 	retired   bool // no longer the slot's: it is closed when nobody uses it
 }
@@ -160,7 +161,7 @@ func (r *registry) open(ctx context.Context, s *slot) (v view, release func(), e
 			i.users++
 			r.clock++
 			s.used = r.clock
-			return view{s.spec.Name, i.model, s.info, i.scheduler}, sync.OnceFunc(func() { r.release(i) }), nil
+			return view{s.spec.Name, i.model, s.info, i.scheduler, i.serial}, sync.OnceFunc(func() { r.release(i) }), nil
 		}
 		if s.state == failed && time.Since(s.failedAt) < retryAfter {
 			return view{}, nil, unavailable(retryAfter, "model %q could not be loaded: %v", s.spec.Name, s.err)
@@ -191,6 +192,7 @@ type view struct {
 	model     Model
 	info      winnow.Info
 	scheduler *scheduler
+	serial    uint64
 }
 
 func (r *registry) release(i *instance) {
@@ -281,7 +283,8 @@ func (r *registry) load(s *slot) {
 
 // put makes m the slot's model.
 func (r *registry) put(s *slot, m Model) {
-	i := &instance{model: m}
+	r.clock++
+	i := &instance{model: m, serial: r.clock}
 	i.scheduler = r.prepare(s.spec.Name, m, func(err error) { r.broke(s, i, err) })
 	s.state, s.instance, s.info, s.known, s.err, s.loadedAt = loaded, i, m.Info(), true, nil, time.Now()
 }
@@ -305,12 +308,16 @@ func (r *registry) broke(s *slot, i *instance, err error) {
 }
 
 // reload loads the models that are loaded once more, and lets requests have the new ones
-// as each is there. One that cannot be loaded stays as it was.
+// as each is there. One that cannot be loaded stays as it was. One that has failed is
+// loaded when it is next asked for.
 func (r *registry) reload(ctx context.Context) {
 	for _, s := range r.slots {
 		r.mu.Lock()
 		before := s.instance
 		is := s.state == loaded && !r.closed
+		if s.state == failed {
+			s.failedAt = time.Time{}
+		}
 		r.mu.Unlock()
 		if !is {
 			continue

@@ -2,8 +2,9 @@ package tokenizer
 
 import (
 	"bytes"
-	"os"
 	"path/filepath"
+
+	"github.com/winnow-rerank/winnow/internal/mapfile"
 )
 
 // fromMerges reads vocab.json and the merges.txt beside it, as byte-level
@@ -19,7 +20,7 @@ func (c *configuration) fromMerges(path string, data []byte) (*Tokenizer, error)
 		return nil, err
 	}
 	b.path = filepath.Join(filepath.Dir(path), "merges.txt")
-	lines, err := os.ReadFile(b.path)
+	lines, err := mapfile.ReadAll(b.path, maxVocabulary)
 	if err != nil {
 		return nil, err
 	}

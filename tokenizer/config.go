@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/internal/mapfile"
 )
 
 // configuration is what a model's files say about its tokenizer beside
@@ -43,11 +43,18 @@ const (
 	modelFile   = "config.json"
 )
 
+// Bounds of files: far above those of any published model, and below what their contents
+// would fill the memory with.
+const (
+	maxConfig     = 16 << 20
+	maxVocabulary = 512 << 20
+)
+
 // readConfig reads the configuration of a model's directory.
 func readConfig(dir string) (*configuration, error) {
 	files := map[string]string{}
 	for _, name := range []string{configFile, specialFile, addedFile, modelFile} {
-		data, err := os.ReadFile(filepath.Join(dir, name))
+		data, err := mapfile.ReadAll(filepath.Join(dir, name), maxConfig)
 		if errors.Is(err, fs.ErrNotExist) {
 			continue
 		}

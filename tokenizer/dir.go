@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
-	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/internal/mapfile"
 )
 
 // FromDir makes the tokenizer of a model's directory in Hugging Face's layout.
@@ -33,7 +33,7 @@ func FromDir(dir string) (*Tokenizer, error) {
 		return nil, err
 	}
 	path := filepath.Join(dir, "tokenizer.json")
-	data, err := os.ReadFile(path)
+	data, err := mapfile.ReadAll(path, maxVocabulary)
 	switch {
 	case err == nil:
 		return c.fromWhole(path, data)
@@ -109,7 +109,7 @@ func (c *configuration) fromVocabulary(dir string) (*Tokenizer, error) {
 			continue
 		}
 		path := filepath.Join(dir, file.name)
-		data, err := os.ReadFile(path)
+		data, err := mapfile.ReadAll(path, maxVocabulary)
 		if errors.Is(err, fs.ErrNotExist) {
 			lacks = append(lacks, file.name)
 			continue

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -254,7 +255,13 @@ func TestKill(t *testing.T) {
 		}
 		args = append(args, "--model", model)
 	}
-	for _, after := range []time.Duration{0, 10 * time.Millisecond, 50 * time.Millisecond} {
+	moments := []time.Duration{0, 10 * time.Millisecond, 50 * time.Millisecond}
+	if os.Getenv("WINNOW_SOAK") != "" {
+		for range 50 {
+			moments = append(moments, rand.N(2*time.Second))
+		}
+	}
+	for _, after := range moments {
 		p := startProcess(t, home, "llama-server", port, args...)
 		time.Sleep(after)
 		p.kill(t)

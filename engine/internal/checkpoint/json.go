@@ -9,11 +9,11 @@ import (
 	"io/fs"
 	"maps"
 	"math"
-	"os"
 	"slices"
 	"strings"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/internal/mapfile"
 )
 
 // An Object is a JSON object, which remembers what of it has been read. A nil
@@ -72,16 +72,7 @@ func ReadObject(path string) (*Object, error) {
 }
 
 // readSmall is a file of at most maxJSON bytes.
-func readSmall(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxJSON {
-		return nil, &fault.FormatError{Path: path, Offset: -1, Found: fmt.Sprintf("%d bytes", info.Size()), Want: fmt.Sprintf("at most %d", maxJSON)}
-	}
-	return os.ReadFile(path)
-}
+func readSmall(path string) ([]byte, error) { return mapfile.ReadAll(path, maxJSON) }
 
 // literals are the numbers that Python writes although JSON has none of them.
 var literals = []struct {
