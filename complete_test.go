@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -48,7 +49,7 @@ func TestComplete(t *testing.T) {
 	if _, err := m.CompleteTokens(ctx, make([]int, 512), winnow.CompleteOptions{MaxTokens: 1}); !errors.Is(err, winnow.ErrPromptTooLong) {
 		t.Errorf("a prompt of the whole window: %v", err)
 	}
-	for _, id := range []int{-1, 1 << 30, 1 << 40} {
+	for _, id := range []int{-1, 1 << 30, math.MaxInt / 4} {
 		if _, err := m.CompleteTokens(ctx, []int{id}, winnow.CompleteOptions{MaxTokens: 1}); err == nil {
 			t.Errorf("token %d: no error", id)
 		}

@@ -501,7 +501,7 @@ func TestTokenize(t *testing.T) {
 	for i, token := range without {
 		ids[i] = token.ID
 	}
-	if text, err := m.Detokenize(append(ids, -1, 1<<40)); err != nil || text != "deep learning" {
+	if text, err := m.Detokenize(append(ids, -1, math.MaxInt/4)); err != nil || text != "deep learning" {
 		t.Errorf("detokenized to %q (%v)", text, err)
 	}
 }

@@ -44,12 +44,16 @@ func TestSettings(t *testing.T) {
 	}
 }
 
-// TestGemmaBothWays: what transformers' own ways to attention compute differently is
-// refused by name.
-func TestGemmaBothWays(t *testing.T) {
-	for _, name := range []string{"gemma-reranker", "gemma2-lm"} {
-		c := modelCase{Model: copyModel(t, name, map[string][2]string{"config.json": {`"model_type"`, `"use_bidirectional_attention": true, "model_type"`}}), Refused: "use_bidirectional_attention"}
-		c.check(t)
+// TestSettingsRefused: what transformers' own ways differ in, or do otherwise than the name
+// says, is refused by that name.
+func TestSettingsRefused(t *testing.T) {
+	for _, c := range []struct{ name, setting string }{
+		{"gemma-reranker", `"use_bidirectional_attention": true`},
+		{"gemma2-lm", `"use_bidirectional_attention": true`},
+		{"zoo/nomic-embed-published/model", `"partial_rotary_factor": 0.5`},
+	} {
+		m := modelCase{Model: copyModel(t, c.name, map[string][2]string{"config.json": {`"model_type"`, c.setting + `, "model_type"`}}), Refused: strings.Split(c.setting, `"`)[1]}
+		m.check(t)
 	}
 }
 

@@ -502,7 +502,7 @@ func TestWriteErrors(t *testing.T) {
 		{"type", nil, bad(func(s *Source) { s.Type = quant.F8_E4M3 }), "the type F8_E4M3 is not supported"},
 		{"no shape", nil, bad(func(s *Source) { s.Shape = nil }), "found 0 dimensions"},
 		{"dimension 0", nil, bad(func(s *Source) { s.Shape = []int{2, 0} }), "found shape [2 0]"},
-		{"too large", nil, bad(func(s *Source) { s.Shape = []int{1 << 40, 1 << 40} }), "a tensor that fits in memory"},
+		{"too large", nil, bad(func(s *Source) { s.Shape = []int{math.MaxInt / 2, math.MaxInt / 2} }), "a tensor that fits in memory"},
 		{"row", nil, bad(func(s *Source) { s.Type, s.Shape = quant.Q8_0, []int{32, 2} }), "found rows of 2 numbers of type Q8_0, expected a multiple of 32"},
 		{"data short", nil, bad(func(s *Source) { s.Shape = []int{3} }), "its source gave 8 bytes, expected 12"},
 		{"data long", nil, bad(func(s *Source) { s.Shape = []int{1} }), "4 bytes more than the tensor has"},
@@ -576,7 +576,7 @@ func vocabulary(t testing.TB) string {
 	scores := make([]float32, len(tokens))
 	types := make([]int32, len(tokens))
 	for i := range tokens {
-		tokens[i] = fmt.Sprintf("▁%x", i*2654435761)
+		tokens[i] = fmt.Sprintf("▁%x", uint32(i)*2654435761)
 		scores[i] = -float32(i)
 	}
 	return save(t, "model.gguf", written(t, []KV{

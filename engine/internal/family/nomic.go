@@ -76,7 +76,7 @@ func newNomicBERT(f *checkpoint.File, task Task) *Network {
 	n := m.build(f, &s.Spec, s, rotarySettings{types: s.TypeVocabSize, positions: positions, eps: s.Eps, activation: s.HiddenAct,
 		rope: checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "rope_theta rotary_emb_base", GGUF: ".rope.freq_base"}, Theta: theta, Scaled: true,
 			// The authors' name for it; transformers' class does not do what its own name says.
-			Partial: f.IsGGUF() || f.Has(checkpoint.Key{HF: "rotary_emb_fraction"})}}, task)
+			Partial: f.IsGGUF() || f.Has(checkpoint.Key{HF: "rotary_emb_fraction"}) && !f.Has(checkpoint.Key{HF: "partial_rotary_factor"})}}, task)
 	n.Load.Prefixes = []string{"nomic_bert.", "bert."}
 	return n
 }
