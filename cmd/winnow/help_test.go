@@ -65,7 +65,7 @@ func TestCompletion(t *testing.T) {
 		for line, want := range map[string]string{
 			"winnow ra":                   "rank",
 			"winnow rank --prec":          "--precision",
-			"winnow rank --precision int": "int8",
+			"winnow rank --precision int": "int8 int8a16",
 			"winnow eval --hel":           "--help",
 			"winnow help be":              "bench",
 			"winnow completion f":         "fish",
@@ -84,7 +84,7 @@ func TestCompletion(t *testing.T) {
 		file := script(t, "fish")
 		for line, want := range map[string]string{
 			"winnow ra":                   "rank",
-			"winnow rank --precision int": "int8",
+			"winnow rank --precision int": "int8 int8a16",
 			"winnow help be":              "bench",
 			"winnow bulk --sh":            "--shard",
 		} {
