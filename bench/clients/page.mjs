@@ -51,7 +51,7 @@ for (const { name, ...options } of views) {
 
   // Files.
   check(`${name}: two models, two rankings`, (await page.$$eval("#results .column", (l) => l.length)) === 2, "");
-  for (const [file, text] of [["a.txt", "one\n\ntwo\n"], ["a.jsonl", '{"text":"one"}\n"two"\n'], ["a.csv", 'id,text\n1,one\n2,"two"\n'], ["b.csv", 'id;body\n1;one\n2;"two"\n'], ["c.csv", "body\none\ntwo\n"]]) {
+  for (const [file, text] of [["a.txt", "one\n\ntwo\n"], ["a.jsonl", '{"text":"one"}\n"two"\n'], ["a.json", '[{"content":"one"}, "two"]'], ["a.csv", 'id,text\n1,one\n2,"two"\n'], ["b.csv", 'id;body\n1;one\n2;"two"\n'], ["c.csv", "body\none\ntwo\n"]]) {
     writeFileSync(join(shots, file), text);
     await page.setInputFiles("#file", join(shots, file));
     await page.waitForFunction((f) => document.querySelector("#status").textContent.includes(f), file);

@@ -63,13 +63,13 @@ func TestCompletion(t *testing.T) {
 		bash := shell(t, "bash")
 		file := script(t, "bash")
 		for line, want := range map[string]string{
-			"winnow ra":                   "rank",
-			"winnow rank --prec":          "--precision",
-			"winnow rank --precision int": "int8 int8a16",
-			"winnow eval --hel":           "--help",
-			"winnow help be":              "bench",
-			"winnow completion f":         "fish",
-			"winnow bulk --sh":            "--shard",
+			"winnow ra":                  "rank",
+			"winnow rank --prec":         "--precision",
+			"winnow rank --precision f3": "f32",
+			"winnow eval --hel":          "--help",
+			"winnow help be":             "bench",
+			"winnow completion f":        "fish",
+			"winnow bulk --sh":           "--shard",
 		} {
 			words := strings.Fields(line)
 			command := "source " + file + "; COMP_WORDS=(" + line + "); COMP_CWORD=$((${#COMP_WORDS[@]}-1)); _winnow; echo \"${COMPREPLY[*]}\""
@@ -83,10 +83,10 @@ func TestCompletion(t *testing.T) {
 		fish := shell(t, "fish")
 		file := script(t, "fish")
 		for line, want := range map[string]string{
-			"winnow ra":                   "rank",
-			"winnow rank --precision int": "int8 int8a16",
-			"winnow help be":              "bench",
-			"winnow bulk --sh":            "--shard",
+			"winnow ra":                  "rank",
+			"winnow rank --precision f3": "f32",
+			"winnow help be":             "bench",
+			"winnow bulk --sh":           "--shard",
 		} {
 			got := output(t, fish, "-N", "-c", "source "+file+"; complete -C '"+line+"'")
 			if word, _, _ := strings.Cut(got, "\t"); word != want {

@@ -158,12 +158,22 @@ function csvRows(text) {
   return rows.filter((r) => r.some(Boolean));
 }
 
+// The names by which files call a document: those of winnow rank (internal/records).
+const textNames = ["text", "document", "content", "contents", "passage", "body"];
+
+function textOf(value) {
+  if (typeof value === "string") return value;
+  const name = textNames.find((n) => typeof value?.[n] === "string");
+  if (!name) throw new Error(`${JSON.stringify(value).slice(0, 60)}: expected a string, or an object with a string "text"`);
+  return value[name];
+}
+
 function documentsOf(name, text) {
-  if (name.endsWith(".jsonl")) {
-    return text.split("\n").filter((l) => l.trim()).map((l) => {
-      const v = JSON.parse(l);
-      return typeof v === "string" ? v : String(v.text ?? "");
-    });
+  if (/\.(jsonl|ndjson)$/.test(name)) return text.split("\n").filter((l) => l.trim()).map((l) => textOf(JSON.parse(l)));
+  if (name.endsWith(".json")) {
+    const list = JSON.parse(text);
+    if (!Array.isArray(list)) throw new Error("expected a list");
+    return list.map(textOf);
   }
   return text.split("\n");
 }
@@ -178,7 +188,8 @@ function showColumns(rows) {
   $("column-choice").hidden = names.length < 2;
   if (!rows) return;
   const length = (i) => rows.slice(1).reduce((sum, r) => sum + (r[i] ?? "").length, 0);
-  const named = names.findIndex((c) => c.toLowerCase() === "text");
+  const lower = names.map((c) => c.toLowerCase());
+  const named = lower.indexOf(textNames.find((n) => lower.includes(n)));
   $("column").value = String(named >= 0 ? named : names.reduce((best, _, i) => (length(i) > length(best) ? i : best), 0));
 }
 
