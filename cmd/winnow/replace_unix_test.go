@@ -35,7 +35,7 @@ func TestModelReplaced(t *testing.T) {
 		}
 	}
 	replace("bert-minilm-with-pooler-F16.gguf")
-	other, err := filepath.Abs(filepath.Join("..", "..", "testdata", "modernbert-gte-F16.gguf"))
+	other, err := filepath.Abs(filepath.Join("..", "..", "testdata", "bert-2label"))
 	if err != nil {
 		t.Fatal(err)
 	}
