@@ -384,18 +384,3 @@ func (e *promptEncoder) shorten(s *piece, v *fields, ids []int32, most int) []in
 	}
 	return ids[:min(len(ids), max(most, 0))]
 }
-
-// shareBeginning finds the tokens that all prompts begin with. head is the prompt of
-// an empty document.
-func shareBeginning(head []int32, sequences []Sequence) {
-	n := len(head)
-	for _, s := range sequences {
-		n = min(n, compute.CommonPrefix(head, s.IDs), len(s.IDs)-1)
-	}
-	if n < compute.MinPrefix {
-		return
-	}
-	for i := range sequences {
-		sequences[i].shared = n
-	}
-}
