@@ -33,9 +33,12 @@ func Field(t testing.TB) string {
 // Gemma is the file of Gemma 3 270M in Q4_K_M, which testdata/gemma.sh fetches:
 // WINNOW_GEMMA names it, or it is in the user's cache. Where it is in neither the
 // test is skipped, since the file is large and its licence is not ours; where the
-// variable names a file that is missing, the test fails.
+// variable names a file that is missing, the test fails. Short runs skip it.
 func Gemma(t testing.TB) string {
 	t.Helper()
+	if testing.Short() {
+		t.Skip("a real language model takes long")
+	}
 	const name = "gemma-3-270m-q4_k_m.gguf"
 	if named := os.Getenv("WINNOW_GEMMA"); named != "" {
 		if _, err := os.Stat(named); err != nil {
