@@ -27,6 +27,12 @@ type cached struct {
 	result    winnow.Result
 	chunk     chunk
 	truncated bool
+	read      *extent // of a document that was cut; nil if nobody has asked
+}
+
+// answers says whether that is all that a request wants to know.
+func (v *cached) answers(q *rankRequest) bool {
+	return !q.fresh && (v.read != nil || !q.details || !v.truncated || v.chunk.Of > 0)
 }
 
 // newScoreCache is a cache of limit scores, nil if that is 0.
@@ -94,6 +100,9 @@ func (c *scoreCache) put(v cached) {
 	defer c.mu.Unlock()
 	if e, ok := c.by[v.key]; ok {
 		c.recent.MoveToFront(e)
+		if v.read != nil { // that is all that may be new
+			*e.Value.(*cached) = v
+		}
 		return
 	}
 	if c.recent.Len() >= c.limit {

@@ -25,7 +25,7 @@ type rankDialect struct {
 	strings   bool     // which are strings only
 	top       []string // names of the field that bounds the results
 	give      []string // names of the field that asks for the documents back
-	marks     bool     // replies have a place for highlights
+	marks     bool     // replies have a place for highlights and details
 
 	// read replaces the reading of query and documents, if it is not nil.
 	read func(f fields, q *rankRequest, most int) error
@@ -116,6 +116,12 @@ func (d *rankDialect) request(f fields, most int) (q *rankRequest, err error) {
 	if q.most > 0 && !d.marks {
 		return nil, invalid("\"highlights\" is %d: replies in this dialect have no place for them; use /v1/rerank", q.most)
 	}
+	if q.details, err = f.boolean("details", false); err != nil {
+		return nil, err
+	}
+	if q.details && !d.marks {
+		return nil, invalid("\"details\" is true: replies in this dialect have no place for them; use /v1/rerank")
+	}
 	if d.more != nil {
 		err = d.more(f, q)
 	}
@@ -162,6 +168,11 @@ func (q *rankRequest) common(f fields) (err error) {
 	if q.raw, err = f.boolean("raw_scores", false); err != nil {
 		return err
 	}
+	cache, err := f.boolean("use_cache", true)
+	if err != nil {
+		return err
+	}
+	q.fresh = !cache
 	for _, name := range []string{"use_activation", "activation"} {
 		on, err := f.boolean(name, true)
 		if err != nil {
@@ -256,6 +267,10 @@ type rerankResult struct {
 	Document any     `json:"document,omitempty"`
 	Chunk    *chunk  `json:"chunk,omitempty"`
 
+	// What "details" asks for.
+	Logit *float64 `json:"logit,omitempty"`
+	Read  *extent  `json:"read,omitempty"` // of a document that was cut
+
 	Highlights []highlight `json:"highlights,omitempty"`
 }
 
@@ -272,6 +287,12 @@ func (a *ranked) relevance(give func(d document) any) []rerankResult {
 		list[i] = rerankResult{Index: r.Index, Score: r.Score, Highlights: a.highlights[r.Index]}
 		if c, ok := a.chunks[r.Index]; ok {
 			list[i].Chunk = &c
+		}
+		if a.details {
+			list[i].Logit = &r.Logit
+		}
+		if read, ok := a.read[r.Index]; ok {
+			list[i].Read = &read
 		}
 		if a.give {
 			list[i].Document = give(a.documents[r.Index])

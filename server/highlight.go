@@ -56,7 +56,7 @@ func (c *call) highlight(a *ranked) error {
 		}
 		lists = append(lists, list)
 	}
-	scored, err := c.rank(&rankRequest{questions: []question{{q.query, texts}}, options: a.options, raw: a.raw})
+	scored, err := c.rank(&rankRequest{questions: []question{{q.query, texts}}, options: a.options, raw: a.raw, fresh: a.fresh})
 	if err != nil {
 		return err
 	}

@@ -11,7 +11,7 @@ var jina = &rankDialect{
 	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
 		return jinaReply{ID: "rerank-" + a.id, Model: a.called(), Object: "list", Usage: usageOf(a.tokens),
-			Results: a.relevance(document.asObject), Meta: metaOf(a.activation(), a.name, a.truncated, len(a.chunks))}
+			Results: a.relevance(document.asObject), Meta: metaOf(a.activation(), a.name, a.truncated, len(a.chunks), a.info.Listwise)}
 	},
 }
 
@@ -28,11 +28,12 @@ type rerankMeta struct {
 	Activation  string      `json:"activation"`
 	Model       string      `json:"model"`
 	Truncated   int         `json:"truncated"`
-	Chunked     int         `json:"chunked,omitempty"` // documents that were scored by windows
+	Chunked     int         `json:"chunked,omitempty"`  // documents that were scored by windows
+	Listwise    bool        `json:"listwise,omitempty"` // a score depends on the documents beside it
 	APIVersion  apiVersion  `json:"api_version"`
 	BilledUnits billedUnits `json:"billed_units"`
 }
 
-func metaOf(activation, model string, truncated, chunked int) rerankMeta {
-	return rerankMeta{Activation: activation, Model: model, Truncated: truncated, Chunked: chunked, APIVersion: apiVersion{"1"}, BilledUnits: billedUnits{1}}
+func metaOf(activation, model string, truncated, chunked int, listwise bool) rerankMeta {
+	return rerankMeta{Activation: activation, Model: model, Truncated: truncated, Chunked: chunked, Listwise: listwise, APIVersion: apiVersion{"1"}, BilledUnits: billedUnits{1}}
 }

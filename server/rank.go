@@ -24,6 +24,8 @@ type rankRequest struct {
 	chunk     bool // documents that are too long are scored by windows
 	chunks    int  // at most so many of each; 0: all
 	most      int  // highlights of each result
+	details   bool // the results' logits, and what was read of documents that were cut
+	fresh     bool // no score is taken from the cache
 }
 
 // A question is a query with the documents that are to be scored against it.
@@ -40,6 +42,7 @@ type ranked struct {
 	results   []winnow.Result // in the documents' order, all questions counted through
 	tokens    int             // of all pairs
 	chunks    map[int]chunk   // of documents that were scored by windows
+	read      map[int]extent  // of documents that were cut, if details are asked for
 	truncated int             // documents that were cut
 
 	highlights map[int][]highlight // of the documents that are sent back, if they are asked for
@@ -89,7 +92,7 @@ func (c *call) rank(q *rankRequest) (*ranked, error) {
 			p := pending{number: n, query: ask.query, document: d}
 			if cache != nil {
 				p.key = keys.key(d)
-				if hit, ok := cache.get(p.key); ok {
+				if hit, ok := cache.get(p.key); ok && hit.answers(q) {
 					out.set(n, hit)
 					s.metrics.cacheHits.Inc()
 					continue
@@ -143,6 +146,12 @@ func (a *ranked) set(n int, s cached) {
 		}
 		a.chunks[n] = s.chunk
 	}
+	if s.read != nil && a.details {
+		if a.read == nil {
+			a.read = make(map[int]extent)
+		}
+		a.read[n] = *s.read
+	}
 }
 
 // A remainder is the pairs of a request that are to be computed.
@@ -153,11 +162,12 @@ type pending struct {
 	query, document string
 	key             cacheKey
 	chunks          []chunk // if it is scored by windows
+	read            *extent // if it was cut, and details are asked for
 }
 
 // best is the result of the best of a document's windows, with the tokens of all.
 func (p *pending) best(results []winnow.Result, pairs []winnow.Encoding) cached {
-	s := cached{key: p.key}
+	s := cached{key: p.key, read: p.read}
 	best, tokens := 0, 0
 	for i, r := range results {
 		tokens += r.Tokens
@@ -209,6 +219,11 @@ func (r remainder) encode(c *call, q *rankRequest) ([]winnow.Encoding, error) {
 				list := []winnow.Encoding{p}
 				if q.chunk && p.Truncated() {
 					if list, r[from+i].chunks, err = c.chunks(ctx, query, documents[i], p, o, q.chunks); err != nil {
+						return tokens, err
+					}
+				}
+				if q.details && p.Truncated() && r[from+i].chunks == nil && !c.info.Listwise {
+					if r[from+i].read, err = c.readPart(ctx, query, documents[i], p, o); err != nil {
 						return tokens, err
 					}
 				}
@@ -278,7 +293,7 @@ func WriteRanking(w io.Writer, r Ranking) error {
 		r.Activation = "none"
 	}
 	reply := jinaReply{ID: "rerank-" + requestID(nil), Model: r.Model, Object: "list", Usage: usage{r.Tokens, r.Tokens}, Results: []rerankResult{},
-		Meta: metaOf(r.Activation, r.Model, r.Truncated, 0)}
+		Meta: metaOf(r.Activation, r.Model, r.Truncated, 0, false)}
 	for _, result := range r.Results {
 		document := textReply{Text: result.Document}
 		if r.IDs != nil {
