@@ -47,6 +47,13 @@ serve embedder -m ../../testdata/embed-bge
 export WINNOW_EMBEDDER=$url
 serve log
 base=$url
+minilm=../../models/ms-marco-MiniLM-L12-v2-Q8_0.gguf
+head -c 1000000 "$minilm" >"$work/broken.gguf"
+serve models -m minilm="$minilm" -m small=../../testdata/bert-minilm -m list=../../testdata/jina-v3 -m embeds=../../testdata/embed-bge \
+  -m broken="$work/broken.gguf"
+several=$url
+serve keyed -m small=../../testdata/bert-minilm --api-key sesame
+export WINNOW_KEYED=$url
 echo "== winnow at $base, and one that embeds at $WINNOW_EMBEDDER"
 
 status=0
@@ -59,7 +66,7 @@ node clients.mjs "$base" || status=1
 chromium=${CHROMIUM:-$(command -v chromium || command -v chromium-browser || command -v google-chrome || true)}
 if [ -n "$chromium" ]; then
   echo "== the page"
-  CHROMIUM=$chromium node page.mjs "$base" "${SCREENSHOTS:-$here/screenshots}" || status=1
+  CHROMIUM=$chromium node page.mjs "$several" "${SCREENSHOTS:-$here/screenshots}" || status=1
 else
   echo "== no Chromium: the page is not tested"
   [ -z "${WINNOW_REQUIRE_DATA:-}" ] || status=1

@@ -1,39 +1,95 @@
-"use strict";
-// The page speaks to the server that it came from and to nothing else.
+// The page: what its elements do. It speaks to the server that it came from and to nothing
+// else.
+
+import { calls } from "./calls.js";
+import { element, page, rowsOf, show, toCSV } from "./cards.js";
+import { count } from "./compare.js";
+import * as files from "./files.js";
+import * as memory from "./memory.js";
+import * as server from "./ranking.js";
 
 const $ = (id) => document.getElementById(id);
-const svg = "http://www.w3.org/2000/svg";
 
-const lines = () => $("documents").value.split("\n").map((l) => l.trim()).filter(Boolean);
-
-const body = (model) => ({
-  model, query: $("query").value, documents: lines(), return_documents: true, ...($("why").checked && { highlights: 1 }),
-});
-
-async function call(path, init = {}) {
-  const headers = { "Content-Type": "application/json" };
-  if ($("key").value) headers.Authorization = "Bearer " + $("key").value;
-  const response = await fetch(path, { ...init, headers });
-  const reply = await response.json();
-  if (!response.ok) throw new Error(reply.error?.message ?? `status ${response.status}`);
-  return reply;
+function say(text, error = false) {
+  $("status").textContent = text;
+  $("status").classList.toggle("error", error);
 }
+
+// Documents: those of the box, or of a file as long as the box is as the file filled it.
+
+let file = null; // {name, table, documents}
+
+const documents = () => file?.documents ?? files.documentsOfLines($("documents").value);
+
+function fill(list) {
+  $("documents").value = list.map((d) => d.text).join("\n");
+  clear();
+  showCall();
+}
+
+// clear takes away results, which are of other documents.
+function clear() {
+  running?.abort();
+  last = null;
+  $("results").replaceChildren(element("p", { className: "hint" }, "The ranking will be here."));
+  $("csv").disabled = $("json").disabled = true;
+}
+
+function showColumns() {
+  const table = file?.table;
+  $("file-place").classList.toggle("table", Boolean(table));
+  if (!table) return;
+  const options = table.columns.map((c, i) => [c, String(i)]);
+  $("column").replaceChildren(...options.map(([c, i]) => new Option(c, i)));
+  $("id-column").replaceChildren(new Option("none", "-1"), ...options.map(([c, i]) => new Option(c, i)));
+  const { text, id } = files.usual(table);
+  $("column").value = String(text);
+  $("id-column").value = String(id);
+  $("header-choice").classList.toggle("idle", table.header === null);
+  $("header").checked = table.header === true;
+}
+
+function fillFromTable() {
+  file.documents = files.documentsOf(file.table, Number($("column").value), Number($("id-column").value));
+  fill(file.documents);
+}
+
+async function take(chosen) {
+  if (!chosen) return;
+  try {
+    const content = files.read(chosen.name, files.textOf(new Uint8Array(await chosen.arrayBuffer())));
+    if (Array.isArray(content)) {
+      file = { name: chosen.name, table: null, documents: content };
+      showColumns();
+      fill(content);
+    } else {
+      file = { name: chosen.name, table: content };
+      showColumns();
+      fillFromTable();
+    }
+    say(`${count(documents().length, "document")} from ${chosen.name}`);
+  } catch (err) {
+    say(`${chosen.name}: ${err.message}`, true);
+  }
+  $("file").value = ""; // so that the same file can be chosen again
+}
+
+// Models.
+
+let offered = []; // by the server
 
 async function loadModels() {
   try {
-    const { data } = await call("v1/models");
+    offered = await server.models($("key").value);
     for (const id of ["model", "other"]) {
       const chosen = $(id).value;
       for (const old of [...$(id).options]) if (old.value) old.remove();
-      for (const m of data) {
-        const option = new Option(m.id, m.id);
-        if (m.status?.value === "failed") {
-          option.disabled = true;
-          option.text += ": " + m.status.error;
-        }
+      for (const m of offered) {
+        const option = new Option(m.problem ? `${m.id}: ${m.problem}` : m.id, m.id);
+        option.disabled = Boolean(m.problem);
         $(id).append(option);
       }
-      if (chosen) $(id).value = chosen;
+      choose(id, chosen);
     }
     showCall();
   } catch (err) {
@@ -41,231 +97,201 @@ async function loadModels() {
   }
 }
 
-function say(text, error = false) {
-  $("status").textContent = text;
-  $("status").classList.toggle("error", error);
+// choose selects a model if it can rank, else the first that can, or none to compare with.
+function choose(id, model) {
+  const can = offered.filter((m) => !m.problem).map((m) => m.id);
+  $(id).value = can.includes(model) ? model : id === "model" ? (can[0] ?? "") : "";
 }
 
-// One column: the ranking by one model.
-async function rank(model) {
-  const start = performance.now();
-  const reply = await call("v1/rerank", { method: "POST", body: JSON.stringify(body(model)) });
-  return { model, reply, ms: performance.now() - start };
-}
+// Runs.
 
-function bar(score) {
-  const s = document.createElementNS(svg, "svg");
-  s.setAttribute("viewBox", "0 0 100 1");
-  s.setAttribute("preserveAspectRatio", "none");
-  s.setAttribute("aria-hidden", "true");
-  const r = document.createElementNS(svg, "rect");
-  r.setAttribute("width", String(100 * Math.min(1, Math.max(0, score))));
-  r.setAttribute("height", "1");
-  s.append(r);
-  return s;
-}
+let last = null; // the run that is shown
+let running = null; // the AbortController of one that is under way
 
-function element(tag, className, ...children) {
-  const e = document.createElement(tag);
-  if (className) e.className = className;
-  e.append(...children);
-  return e;
-}
+const draw = () => last && show($("results"), last, { bars: $("bars").value, more });
 
-// The text with its highlights marked; their places are in characters, of which JavaScript's
-// strings may have two for one.
-function marked(text, highlights) {
-  const characters = [...text];
-  const parts = [];
-  let at = 0;
-  for (const { start, end, score } of highlights.toSorted((a, b) => a.start - b.start)) {
-    const mark = element("mark", "", characters.slice(start, end).join(""));
-    mark.title = `by itself ${score.toFixed(5)}`;
-    parts.push(characters.slice(at, start).join(""), mark);
-    at = end;
-  }
-  return [...parts, characters.slice(at).join("")];
-}
-
-function column({ model, reply, ms }) {
-  const list = element("ol", "ranking");
-  reply.results.forEach((r, i) => {
-    const score = element("span", "number", r.relevance_score.toFixed(5));
-    list.append(element("li", "",
-      element("div", "score", element("span", "place", `${i + 1}.`), bar(r.relevance_score), score),
-      element("p", "text", ...marked(r.document?.text ?? "", r.highlights ?? [])),
-      element("p", "hint", `line ${r.index + 1}`)));
-  });
-  const tokens = reply.usage.total_tokens;
-  return element("div", "column",
-    element("h2", "", model || reply.model),
-    element("p", "note", `${reply.results.length} documents, ${tokens} tokens, ${ms.toFixed(1)} ms`),
-    list);
+async function more(column) {
+  column.shown += page;
+  draw();
+  if (last.why) await mark(last, column);
 }
 
 async function submit(event) {
   event.preventDefault();
-  if (lines().length === 0) {
+  const list = documents();
+  if (list.length === 0) {
     say("There is no document to rank.", true);
     return;
   }
+  running?.abort();
+  const control = (running = new AbortController());
   const models = [$("model").value, $("other").value].filter((m, i) => i === 0 || m);
-  $("rank").disabled = true;
-  say("Ranking …");
+  const run = { query: $("query").value, documents: list, why: $("why").checked, key: $("key").value, signal: control.signal, columns: [] };
+  last = run;
+  busy(true);
+  remember(run.query, models, list);
   try {
-    // One after the other, so that each time is that model's own.
-    const columns = [];
-    let failed = "";
-    for (const m of models) {
-      try {
-        columns.push(column(await rank(m)));
-      } catch (err) { // the other model's answer is not to be lost
-        failed = err.message;
-        columns.push(element("div", "column", element("h2", "", m), element("p", "error", err.message)));
+    for (const model of models) { // one after the other: each time is the model's own
+      await rankBy(run, model);
+      if (control.signal.aborted) return;
+    }
+    const failed = run.columns.filter((c) => c.error);
+    // On a phone the ranking is out of sight.
+    if ($("ranking").getBoundingClientRect().top > innerHeight - 100) $("ranking").scrollIntoView();
+    say(failed.length > 0 ? failed.map((c) => `${c.model}: ${c.error}`).join(" ") : "Done.", failed.length > 0);
+    await loadStates();
+  } finally {
+    if (running === control) {
+      running = null;
+      busy(false);
+    }
+  }
+}
+
+function busy(is) {
+  $("cancel").disabled = !is;
+  $("progress").classList.toggle("running", is);
+  $("progress").value = 0;
+  $("csv").disabled = $("json").disabled = is || !last?.columns.some((c) => c.results.length > 0);
+}
+
+// rankBy adds the column of one model to a run, and shows it as it grows.
+async function rankBy(run, model) {
+  const column = { model: model || "default", results: [], scored: 0, tokens: 0, ms: 0, error: "", note: "", marks: new Map(), shown: page, open: new Set(), keep: 0 };
+  run.columns.push(column);
+  const total = run.documents.length;
+  let drawn = -Infinity;
+  say(`Ranking by ${column.model} …`);
+  const loaded = offered.find((m) => m.id === model)?.loaded ?? true;
+  try {
+    for await (const part of server.rank({ ...run, model, loaded })) {
+      column.results = [...column.results, ...part.results].sort((a, b) => b.logit - a.logit || a.index - b.index);
+      column.scored += part.results.length;
+      column.tokens += part.tokens;
+      column.ms += part.ms;
+      $("progress").value = column.scored / total;
+      say(`Ranking by ${column.model}: ${column.scored.toLocaleString("en")} of ${count(total, "document")}`);
+      if (column.scored < total && performance.now() - drawn > 400) {
+        draw();
+        drawn = performance.now();
       }
     }
-    $("results").replaceChildren(...columns);
-    say(failed || "Done.", Boolean(failed));
-  } finally {
-    $("rank").disabled = false;
+  } catch (err) {
+    if (!run.signal.aborted) column.error = err.message; // the other model's answer is not to be lost
+  }
+  if (last !== run) return; // there are other documents now
+  draw();
+  if (run.why && column.results.length > 0 && !run.signal.aborted) await mark(run, column);
+}
+
+// mark asks for the best sentences of the cards that are shown.
+async function mark(run, column) {
+  const wanted = column.results.slice(0, column.shown).map((r) => r.index).filter((i) => !column.marks.has(i));
+  if (wanted.length === 0) return;
+  try {
+    const list = await server.highlights({ ...run, model: column.model, documents: wanted.map((i) => run.documents[i]) });
+    wanted.forEach((i, n) => column.marks.set(i, list[n]));
+    column.note = "";
+  } catch (err) {
+    if (run.signal.aborted) return;
+    column.note = `No sentences are marked: ${err.message}`;
+  }
+  if (last === run) draw();
+}
+
+// loadStates reads the models anew, if one of them was to be loaded.
+async function loadStates() {
+  if (offered.some((m) => !m.loaded)) await loadModels();
+}
+
+function cancel() {
+  if (!running) return;
+  running.abort();
+  const column = last.columns.at(-1);
+  say(`Cancelled: ${column.model} has ranked ${column.scored.toLocaleString("en")} of ${count(last.documents.length, "document")}.`);
+}
+
+// What is kept.
+
+function remember(query, [model, other = ""], list) {
+  memory.keep({ when: Date.now(), query, model, other, count: list.length, file: file?.name ?? "", documents: list });
+  history.replaceState(null, "", memory.toLink({ query, model, other, documents: list }).hash);
+  showRuns();
+}
+
+function showRuns() {
+  const runs = memory.runs();
+  $("forget").disabled = runs.length === 0;
+  $("runs").replaceChildren(...runs.map((r) => {
+    const again = element("button", { type: "button", className: "link" }, r.query);
+    again.addEventListener("click", () => restore(r));
+    const models = [r.model, r.other].filter(Boolean).join(" and ");
+    return element("li", {}, again, element("span", { className: "hint" },
+      `${count(r.count, "document")}${r.file && ` of ${r.file}`}, ${models}, ${new Date(r.when).toLocaleString()}`));
+  }));
+}
+
+function restore(run) {
+  $("query").value = run.query;
+  choose("model", run.model);
+  choose("other", run.other);
+  if (run.documents) {
+    file = { name: run.file, table: null, documents: run.documents };
+    showColumns();
+    fill(run.documents);
+    say(`${count(run.count, "document")} as they were`);
+  } else {
+    clear();
+    showCall();
+    say(`The documents were too many to keep: open ${run.file || "them"} again.`);
   }
 }
 
-// Files.
-
-// What stands most often between the cells of the first line.
-function delimiterOf(text) {
-  const first = text.split("\n", 1)[0].replace(/"[^"]*"/g, "");
-  const count = (c) => first.split(c).length;
-  return [",", ";", "\t"].reduce((best, c) => (count(c) > count(best) ? c : best));
-}
-
-function csvRows(text) {
-  const delimiter = delimiterOf(text);
-  const rows = [[]];
-  let cell = "", quoted = false;
-  for (let i = 0; i < text.length; i++) {
-    const c = text[i];
-    if (quoted) {
-      if (c !== '"') cell += c;
-      else if (text[i + 1] === '"') { cell += c; i++; } else quoted = false;
-    } else if (c === '"') quoted = true;
-    else if (c === delimiter) { rows.at(-1).push(cell); cell = ""; }
-    else if (c === "\n") { rows.at(-1).push(cell); cell = ""; rows.push([]); }
-    else if (c !== "\r") cell += c;
-  }
-  rows.at(-1).push(cell);
-  return rows.filter((r) => r.some(Boolean));
-}
-
-// The names by which files call a document: those of winnow rank (internal/records).
-const textNames = ["text", "document", "content", "contents", "passage", "body"];
-
-function textOf(value) {
-  if (typeof value === "string") return value;
-  const name = textNames.find((n) => typeof value?.[n] === "string");
-  if (!name) throw new Error(`${JSON.stringify(value).slice(0, 60)}: expected a string, or an object with a string "text"`);
-  return value[name];
-}
-
-function documentsOf(name, text) {
-  if (/\.(jsonl|ndjson)$/.test(name)) return text.split("\n").filter((l) => l.trim()).map((l) => textOf(JSON.parse(l)));
-  if (name.endsWith(".json")) {
-    const list = JSON.parse(text);
-    if (!Array.isArray(list)) throw new Error("expected a list");
-    return list.map(textOf);
-  }
-  return text.split("\n");
-}
-
-// A file with columns: the first line names them.
-let table = null;
-
-function showColumns(rows) {
-  table = rows;
-  const names = rows ? rows[0].map((c) => c.trim()) : [];
-  $("column").replaceChildren(...names.map((c, i) => new Option(c || `column ${i + 1}`, String(i))));
-  $("column-choice").hidden = names.length < 2;
-  if (!rows) return;
-  const length = (i) => rows.slice(1).reduce((sum, r) => sum + (r[i] ?? "").length, 0);
-  const lower = names.map((c) => c.toLowerCase());
-  const named = lower.indexOf(textNames.find((n) => lower.includes(n)));
-  $("column").value = String(named >= 0 ? named : names.reduce((best, _, i) => (length(i) > length(best) ? i : best), 0));
-}
-
-const columnOf = () => table.slice(1).map((r) => r[Number($("column").value)] ?? "");
-
-function fill(documents) {
-  $("documents").value = documents.map((d) => d.replace(/\s+/g, " ").trim()).filter(Boolean).join("\n");
-  $("results").replaceChildren(); // of other documents
+function followLink() {
+  const run = memory.fromLink(location.hash);
+  if (!run) return;
+  $("query").value = run.query;
+  choose("model", run.model);
+  choose("other", run.other);
+  file = null;
+  showColumns();
+  $("documents").value = run.text;
+  clear();
   showCall();
 }
 
-// The text of a file; what is no text is refused.
-async function textOf(file) {
-  let text;
+async function copy(text, done) {
   try {
-    text = new TextDecoder("utf-8", { fatal: true }).decode(await file.arrayBuffer());
-  } catch {
-    throw new Error("this is no text in UTF-8");
+    await navigator.clipboard.writeText(text);
+    say(done);
+  } catch (err) {
+    say("The browser does not allow copying: " + err.message, true);
   }
-  if (text.includes("\0") || text.startsWith("%PDF-")) throw new Error("this is no text; save it as .txt, .jsonl or .csv");
-  return text;
 }
 
-async function take(file) {
-  if (!file) return;
-  try {
-    const name = file.name.toLowerCase();
-    const text = await textOf(file);
-    showColumns(/\.[ct]sv$/.test(name) ? csvRows(text) : null);
-    fill(table ? columnOf() : documentsOf(name, text));
-    say(`${lines().length} documents from ${file.name}`);
-  } catch (err) {
-    say(`${file.name}: ${err.message}`, true);
-  }
+function copyLink() {
+  const { hash, whole } = memory.toLink({ query: $("query").value, model: $("model").value, other: $("other").value, documents: documents() });
+  copy(location.href.replace(/#.*/, "") + hash, whole ? "Copied." : "Copied, without the documents, which are too many for a link.");
+}
+
+function save(name, type, text) {
+  const link = element("a", { href: URL.createObjectURL(new Blob([text], { type })), download: name });
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
 // The same by program.
 
-const quote = (s) => JSON.stringify(s);
-
-const calls = {
-  curl(request, base) {
-    const json = JSON.stringify(request, null, 1).replaceAll("'", "'\\''");
-    const key = $("key").value ? ` -H 'Authorization: Bearer ${$("key").value.replaceAll("'", "'\\''")}'` : "";
-    return `curl -s ${base}/v1/rerank -H 'Content-Type: application/json'${key} -d '${json}'`;
-  },
-  go(request) {
-    const documents = request.documents.map((d) => `\t${quote(d)},\n`).join("");
-    return `m, err := winnow.Open("path/to/model")\nif err != nil {\n\tlog.Fatal(err)\n}\ndefer m.Close()\n` +
-      `ranked, err := m.Rerank(ctx, ${quote(request.query)}, []string{\n${documents}})\nif err != nil {\n\tlog.Fatal(err)\n}\n` +
-      `for _, r := range ranked {\n\tfmt.Println(r.Index, r.Score)\n}`;
-  },
-  fourd(request, base) {
-    const q = (s) => `"${s.replaceAll("\\", "\\\\").replaceAll('"', '\\"')}"`;
-    return `var $reranker:=cs.AIKit.Reranker.new({baseURL: ${q(base + "/v1")}${$("key").value && `; apiKey: ${q($("key").value)}`}})\n` +
-      `var $query:=cs.AIKit.RerankerQuery.new({query: ${q(request.query)}; documents: [\\\n` +
-      request.documents.map(q).join("; \\\n") + `\\\n]})\n` +
-      `var $parameters:=cs.AIKit.RerankerParameters.new({model: ${q(request.model || "default")}})\n` +
-      `var $result:=$reranker.create($query; $parameters)\n` +
-      `For each ($item; $result.results)\n\t// $item.index, $item.relevance_score\nEnd for each`;
-  },
-  python(request, base) {
-    const documents = request.documents.map((d) => `        ${quote(d)},\n`).join("");
-    return `import json, urllib.request\n\nrequest = urllib.request.Request(\n    ${quote(base + "/v1/rerank")},\n` +
-      `    headers={"Content-Type": "application/json"${$("key").value && `, "Authorization": ${quote("Bearer " + $("key").value)}`}},\n    data=json.dumps({\n        "model": ${quote(request.model)},\n` +
-      `        "query": ${quote(request.query)},\n        "documents": [\n${documents.replaceAll("        \"", "            \"")}        ],\n    }).encode(),\n)\n` +
-      `for r in json.load(urllib.request.urlopen(request))["results"]:\n    print(r["index"], r["relevance_score"])`;
-  },
-};
-
+const mostInCall = 20;
 let language = "curl";
 
 function showCall() {
-  const { return_documents, ...request } = body($("model").value || "default");
+  if (!$("program").open) return;
+  const list = documents().map((d) => d.text);
+  const request = { model: $("model").value || "default", query: $("query").value, documents: list.slice(0, mostInCall), ...($("why").checked && { highlights: 1 }) };
   const base = location.origin + location.pathname.replace(/\/[^/]*$/, "");
-  $("code").textContent = calls[language](request, base);
+  $("code").textContent = calls[language](request, base, $("key").value);
+  $("code-note").textContent = list.length > mostInCall ? `The code has the first ${mostInCall} of ${count(list.length, "document")}.` : "";
 }
 
 function chooseTab(tab) {
@@ -281,22 +307,41 @@ function chooseTab(tab) {
 
 $("form").addEventListener("submit", submit);
 $("form").addEventListener("input", showCall);
+$("cancel").addEventListener("click", cancel);
+$("bars").addEventListener("change", draw);
 $("key").addEventListener("change", loadModels);
-$("column").addEventListener("change", () => fill(columnOf()));
+$("program").addEventListener("toggle", showCall);
+$("forget").addEventListener("click", () => { memory.forget(); showRuns(); });
+$("csv").addEventListener("click", () => save("winnow.csv", "text/csv", toCSV(rowsOf(last))));
+$("json").addEventListener("click", () => save("winnow.json", "application/json", JSON.stringify({ query: last.query, results: rowsOf(last) }, null, 1)));
+$("link").addEventListener("click", copyLink);
+$("copy").addEventListener("click", () => copy($("code").textContent, "Copied."));
+
+$("open").addEventListener("click", () => $("file").click());
 $("file").addEventListener("change", () => take($("file").files[0]));
-$("file-label").addEventListener("keydown", (e) => {
-  if (e.key === "Enter" || e.key === " ") { e.preventDefault(); $("file").click(); }
+$("column").addEventListener("change", fillFromTable);
+$("id-column").addEventListener("change", fillFromTable);
+$("header").addEventListener("change", () => {
+  file.table = files.csvTable(file.table.all, $("header").checked);
+  showColumns();
+  fillFromTable();
+});
+$("documents").addEventListener("input", () => {
+  file = null; // what was edited is no longer the file's
+  showColumns();
+});
+$("documents").addEventListener("keydown", (e) => {
+  if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) $("form").requestSubmit();
 });
 for (const kind of ["dragover", "dragleave", "drop"]) {
   $("documents").addEventListener(kind, (e) => {
+    if (!e.dataTransfer.types.includes("Files")) return;
     e.preventDefault();
     $("documents").classList.toggle("over", kind === "dragover");
     if (kind === "drop") take(e.dataTransfer.files[0]);
   });
 }
-$("documents").addEventListener("keydown", (e) => {
-  if (e.key === "Enter" && (e.ctrlKey || e.metaKey)) $("form").requestSubmit();
-});
+
 $("tabs").addEventListener("click", (e) => { if (e.target.dataset.language) chooseTab(e.target); });
 $("tabs").addEventListener("keydown", (e) => {
   const step = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
@@ -306,13 +351,8 @@ $("tabs").addEventListener("keydown", (e) => {
   chooseTab(next);
   next.focus();
 });
-$("copy").addEventListener("click", async () => {
-  try {
-    await navigator.clipboard.writeText($("code").textContent);
-    say("Copied.");
-  } catch (err) {
-    say("The browser does not allow copying: " + err.message, true);
-  }
-});
+window.addEventListener("hashchange", followLink);
 
-loadModels();
+showRuns();
+await loadModels();
+followLink();

@@ -1,0 +1,44 @@
+// How rankings are compared, and numbers written.
+
+// kendall is Kendall's tau of two orders of the same things: 1 if they are the same, -1 if
+// one is the other backwards. It counts the pairs that stand the other way round, as a
+// merge sort meets them.
+export function kendall(first, second) {
+  const n = first.length;
+  if (n < 2) return 1;
+  const place = new Map(first.map((x, i) => [x, i]));
+  let swapped = 0;
+  const sort = (list) => {
+    if (list.length < 2) return list;
+    const middle = list.length >> 1;
+    const left = sort(list.slice(0, middle)), right = sort(list.slice(middle));
+    const merged = [];
+    let l = 0, r = 0;
+    while (l < left.length && r < right.length) {
+      if (left[l] < right[r]) merged.push(left[l++]);
+      else {
+        swapped += left.length - l;
+        merged.push(right[r++]);
+      }
+    }
+    return [...merged, ...left.slice(l), ...right.slice(r)];
+  };
+  sort(second.map((x) => place.get(x)));
+  return 1 - (4 * swapped) / (n * (n - 1));
+}
+
+// number is a score as people read it: 2e-5 and 1e-5 are not the same.
+export function number(x) {
+  if (x !== 0 && Math.abs(x) < 0.001) return x.toExponential(2);
+  return x.toFixed(4);
+}
+
+export const count = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
+
+// share is how long a bar is, from 0 to 1. Logits go from the list's lowest, which is still
+// to be seen, to its highest.
+export function share(result, range, by) {
+  if (by === "probability") return Math.min(1, Math.max(0, result.score));
+  if (range.high === range.low) return 1;
+  return 0.03 + (0.97 * (result.logit - range.low)) / (range.high - range.low);
+}

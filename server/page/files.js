@@ -1,0 +1,168 @@
+// Files of documents: text, JSON, CSV. Nothing here knows of the page.
+
+// The names by which files call a document and its id: those of winnow rank
+// (internal/records).
+const textNames = ["text", "document", "content", "contents", "passage", "body"];
+const idNames = ["id", "_id", "doc_id", "docid", "document_id", "corpus-id", "pid"];
+
+// textOf is the text of a file's bytes; what is no text is refused.
+export function textOf(bytes) {
+  const begins = (s) => [...s].every((c, i) => bytes[i] === c.charCodeAt(0));
+  if (begins("%PDF-")) throw new Error("this is a PDF, and no text: copy the text out of it");
+  if (begins("PK\x03\x04")) throw new Error("this is a workbook or an archive, and no text: save it as CSV");
+  if (begins("\xff\xfe")) return new TextDecoder("utf-16le").decode(bytes);
+  if (begins("\xfe\xff")) return new TextDecoder("utf-16be").decode(bytes);
+  let text;
+  try {
+    text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
+  } catch {
+    throw new Error("this is no text in UTF-8: save it as .txt, .jsonl or “CSV UTF-8”");
+  }
+  if (text.includes("\0")) throw new Error("this is no text");
+  return text;
+}
+
+// A table is what a file with named columns holds: {kind, columns, rows, header}. A row has
+// its position in the file and its cells. header says whether a first line named the
+// columns; it is null where that is no question.
+
+// read makes of a file's text a table, or a list of documents if it has no columns.
+export function read(name, text) {
+  if (/\.tsv$/i.test(name)) return csvTable(csvRows(text, "\t"));
+  if (/\.csv$/i.test(name)) return csvTable(csvRows(text, delimiterOf(text)));
+  if (/\.(jsonl|ndjson)$/i.test(name)) return jsonTable(jsonLines(text), "line");
+  if (/\.json$/i.test(name)) return jsonTable(jsonList(text), "item");
+  return documentsOfLines(text);
+}
+
+// documentsOfLines are the lines that are not empty, each with its number.
+export function documentsOfLines(text) {
+  return numbered(text.split("\n").map((text) => ({ text })), "line");
+}
+
+const numbered = (list, kind) =>
+  list.map(({ text, id }, i) => ({ text: text.replace(/\s+/g, " ").trim(), id, kind, position: i + 1 })).filter((d) => d.text);
+
+// documentsOf are a table's documents: column numbers of the text and the id, -1 for none.
+export function documentsOf(table, text, id) {
+  const documents = [];
+  for (const { position, cells } of table.rows) {
+    const flat = (cells[text] ?? "").replace(/\s+/g, " ").trim();
+    if (flat) documents.push({ text: flat, id: cells[id] || undefined, kind: table.kind, position });
+  }
+  return documents;
+}
+
+// usual are the columns that are likely meant: one with a usual name, else the text with the
+// longest cells, and no id.
+export function usual(table) {
+  const lower = table.columns.map((c) => c.trim().toLowerCase());
+  const named = (names) => lower.indexOf(names.find((n) => lower.includes(n)));
+  const length = (i) => table.rows.reduce((sum, { cells }) => sum + (cells[i] ?? "").length, 0);
+  let text = table.header === false ? -1 : named(textNames);
+  if (text < 0) text = lower.reduce((best, _, i) => (length(i) > length(best) ? i : best), 0);
+  return { text, id: table.header === false ? -1 : named(idNames) };
+}
+
+// CSV.
+
+// delimiterOf is that by which most of the first rows have as many cells as the first one.
+export function delimiterOf(text) {
+  const fit = (delimiter) => {
+    const rows = csvRows(text, delimiter, 50);
+    return rows[0]?.length > 1 ? rows.filter((r) => r.length === rows[0].length).length / rows.length : 0;
+  };
+  return [",", ";", "\t", "|"].map((c) => [c, fit(c)]).reduce((best, x) => (x[1] > best[1] ? x : best))[0];
+}
+
+// csvRows are the rows of a text, as RFC 4180 has them, without empty ones; at most so many.
+export function csvRows(text, delimiter, most = Infinity) {
+  const rows = [];
+  let row = [], cell = "", quoted = false;
+  const endRow = () => {
+    row.push(cell);
+    if (row.some(Boolean)) rows.push(row);
+    row = [];
+    cell = "";
+  };
+  for (let i = 0; i < text.length && rows.length < most; i++) {
+    const c = text[i];
+    if (quoted) {
+      if (c !== '"') cell += c;
+      else if (text[i + 1] === '"') { cell += c; i++; } else quoted = false;
+    } else if (c === '"' && cell === "") quoted = true;
+    else if (c === delimiter) { row.push(cell); cell = ""; }
+    else if (c === "\n") endRow();
+    else if (c !== "\r") cell += c;
+  }
+  if (rows.length < most) endRow();
+  return rows;
+}
+
+const isNumber = (s) => s.trim() !== "" && !Number.isNaN(Number(s));
+
+// hasHeader guesses whether the first row names the columns: by a usual name in it, or
+// because it is unlike what stands below it.
+function hasHeader(rows) {
+  const [first, ...rest] = rows;
+  if (first.some((c) => [...textNames, ...idNames].includes(c.trim().toLowerCase()))) return true;
+  if (rest.length === 0 || first.some((c) => !c.trim() || c.length > 60 || isNumber(c))) return false;
+  return first.some((name, i) => {
+    const cells = rest.map((r) => r[i] ?? "");
+    return cells.every(isNumber) || cells.reduce((sum, c) => sum + c.length, 0) > 2 * name.length * cells.length;
+  });
+}
+
+// csvTable is a table of rows; header says whether the first names the columns, if it is
+// known.
+export function csvTable(rows, header = rows.length > 0 && hasHeader(rows)) {
+  if (rows.length === 0) throw new Error("it is empty");
+  const width = Math.max(...rows.slice(0, 1000).map((r) => r.length));
+  const columns = Array.from({ length: width }, (_, i) => (header && rows[0][i]?.trim()) || `column ${i + 1}`);
+  const below = header ? rows.slice(1) : rows;
+  return { kind: "row", columns, header, all: rows, rows: below.map((cells, i) => ({ position: i + 1, cells })) };
+}
+
+// JSON.
+
+function jsonLines(text) {
+  const list = [];
+  text.split("\n").forEach((line, i) => {
+    if (!line.trim()) return;
+    try {
+      list.push([i + 1, JSON.parse(line)]);
+    } catch (err) {
+      throw new Error(`line ${i + 1} is not JSON: ${err.message}`);
+    }
+  });
+  return list;
+}
+
+// jsonList is a list, or the first one in an object.
+function jsonList(text) {
+  const value = JSON.parse(text);
+  const list = Array.isArray(value) ? value : Object.values(value ?? {}).find(Array.isArray);
+  if (!list) throw new Error("expected a list of strings or of objects");
+  return list.map((v, i) => [i + 1, v]);
+}
+
+// jsonTable has a column for every member that objects have with a plain value. A string is
+// a document's text.
+function jsonTable(list, kind) {
+  const columns = new Map();
+  const rows = list.map(([position, value]) => {
+    const members = typeof value === "string" ? { text: value } : value;
+    if (typeof members !== "object" || members === null) {
+      throw new Error(`${kind} ${position} is ${JSON.stringify(value)}: expected a string or an object`);
+    }
+    const cells = [];
+    for (const [name, v] of Object.entries(members)) {
+      if (!["string", "number", "boolean"].includes(typeof v)) continue;
+      if (!columns.has(name)) columns.set(name, columns.size);
+      cells[columns.get(name)] = String(v);
+    }
+    return { position, cells };
+  });
+  if (columns.size === 0) throw new Error("there is no text in it");
+  return { kind, columns: [...columns.keys()], rows, header: null };
+}
