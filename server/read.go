@@ -14,10 +14,18 @@ type extent struct {
 	End   int `json:"end"`
 }
 
+// longQuery is from how many bytes on, for each token that a model takes, a query counts as
+// one that fills it.
+const longQuery = 8
+
 // readPart is the part of a document that was read, of a pair that was truncated: alone it
 // becomes the same tokens, so that the rest makes no difference. Tokenizers do not say
-// where in the text a token stands, and it is searched for.
+// where in the text a token stands, and it is searched for. It is nil beside a query that
+// fills the model, which would be tokenised some ten times for every document.
 func (c *call) readPart(ctx context.Context, query, document string, whole winnow.Encoding, o winnow.EncodeOptions) (*extent, error) {
+	if len(query) > longQuery*c.info.MaxLength {
+		return nil, nil
+	}
 	same := func(text string) (bool, error) {
 		list, err := c.model.Encode(ctx, query, []string{text}, o)
 		return err == nil && slices.Equal(list[0].IDs, whole.IDs) && slices.Equal(list[0].Types, whole.Types), err

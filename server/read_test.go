@@ -41,6 +41,11 @@ func TestDetails(t *testing.T) {
 	if got := strings.ReplaceAll(w.Body.String(), `\"`, `"`); w.Code != 400 || !strings.Contains(got, `"details" is true: replies in this dialect have no place for them; use /v1/rerank`) {
 		t.Errorf("status %d: %s", w.Code, got)
 	}
+	// Beside a query that fills the model no part is named.
+	w = send(decoderServer(t, "bert-minilm"), "POST", "/v1/rerank", `{"query":"`+strings.Repeat("a ", 400)+`","documents":["`+strings.Repeat("b ", 400)+`"],"details":true}`)
+	if got := w.Body.String(); w.Code != 200 || strings.Contains(got, `"read"`) || !strings.Contains(got, `"truncated":1,`) {
+		t.Errorf("status %d: %s", w.Code, got)
+	}
 	// A listwise model reads a list as a whole: of its documents no part is named.
 	w = send(decoderServer(t, "jina-v3"), "POST", "/v1/rerank", `{"query":"q","documents":["a","`+strings.Repeat("b ", 5000)+`"],"details":true,"truncate_prompt_tokens":400}`)
 	if got := w.Body.String(); w.Code != 200 || strings.Contains(got, `"read"`) || strings.Count(got, `"logit":`) != 2 || !strings.Contains(got, `"truncated":1,"listwise":true,`) {
