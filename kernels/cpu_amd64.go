@@ -24,7 +24,7 @@ var archInstructionSets = []instructionSet{
 		use: func(f *cpuFeatures) {
 			f.avx2 = true
 			f.floats = floatShape{rows: 6, cols: 16, block: 384, direct: 8, rung: floatAVX2}
-			f.ints = intShape{rung: intAVX2, cols: 16, group: 2, depth: 16, wide: true}
+			f.ints = intShape{rung: intAVX2, cols: 16, group: 2, depth: 16, wide: true, canWiden: true}
 			f.blocks = f.ints
 		},
 	},

@@ -21,8 +21,9 @@ type intShape struct {
 	// activations are. What that adds to sums is taken off again.
 	unsigned bool
 	// wide activations take 16 bits, for instructions that have no exact product
-	// of bytes.
-	wide bool
+	// of bytes. Weights take as many while they are multiplied: micro-kernels bring
+	// them to 16 bits, or are given them so (widened), if they can take that (canWiden).
+	wide, canWiden, widened bool
 	// pairs of rows of activations are interleaved by 8 inputs.
 	pairs bool
 	// tiles of 16 rows of activations by 64 inputs lie together.
@@ -660,13 +661,68 @@ func intBlockHeight(stride int) int {
 // A slab is where sums wait that cannot be written to y yet.
 type slab [intBlockRows * maxIntCols]float32
 
+// A widePanel is where a panel's weights are in 16 bits while many rows are
+// multiplied by them, in the order that they are packed in.
+type widePanel [widePanelInputs * maxWideCols]int16
+
+// Panels of up to widePanelInputs inputs are widened for blocks of at least
+// widePanelRows rows; for fewer, that would take longer than it saves.
+const (
+	widePanelInputs = 4096
+	maxWideCols     = 16
+	widePanelRows   = 18
+)
+
+// widePanels are those that nobody uses now.
+var widePanels = make(chan *widePanel, 64)
+
+func takeWidePanel() *widePanel {
+	select {
+	case p := <-widePanels:
+		return p
+	default:
+		return new(widePanel)
+	}
+}
+
+func returnWidePanel(p *widePanel) {
+	select {
+	case widePanels <- p:
+	default:
+	}
+}
+
 func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 	if in.rows == 0 || from >= to {
 		return
 	}
+	var wide []int16
+	if w.shape.canWiden && in.rows >= widePanelRows {
+		panel := takeWidePanel()
+		defer returnWidePanel(panel)
+		wide = panel[:]
+	}
+	// The last panel is one that kernels cannot write to y, if any is.
+	if o := (output{e: e, width: min(w.shape.cols, to-(to-1)/w.shape.cols*w.shape.cols), cols: w.shape.cols}); o.direct() {
+		w.multiply(y, in, from, to, e, nil, wide)
+	} else {
+		w.multiplyBySlab(y, in, from, to, e, wide)
+	}
+}
+
+// multiplyBySlab is Multiply with room for sums, which takes time to clear.
+//
+//go:noinline
+func (w *int8Weights) multiplyBySlab(y Matrix, in *Input, from, to int, e *Epilogue, wide []int16) {
+	var sums slab
+	w.multiply(y, in, from, to, e, &sums, wide)
+}
+
+// multiply is Multiply; sums may be nil if kernels can write all sums to y, and wide,
+// the room for weights of 16 bits, if the kernel takes them as they are packed.
+func (w *int8Weights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, sums *slab, wide []int16) {
 	s := w.shapeFor(in.rows)
 	cols, stride := s.cols, w.stride(s)
-	var sums slab
 	var lastBias [maxIntCols]float32
 
 	height := intBlockHeight(stride)
@@ -678,8 +734,8 @@ func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 				rows: r1 - r0, aRow: uintptr(stride),
 				colScales: unsafe.Pointer(&w.scales[j]), bias: o.bias(&lastBias),
 			}
-			t.y, t.yRow, t.add, t.addRow = o.target(&sums)
-			if t.add == nil && len(w.parts) > 1 && o.addFirst(&sums) {
+			t.y, t.yRow, t.add, t.addRow = o.target(sums)
+			if t.add == nil && len(w.parts) > 1 && o.addFirst(sums) {
 				t.add, t.addRow = t.y, t.yRow
 			}
 			for i := range w.parts {
@@ -705,11 +761,17 @@ func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 					t.wide, t.bWide = p.wide, unsafe.Pointer(&p.q[j*p.wide])
 					t.wideStart = unsafe.Pointer(&p.start[j])
 				}
+				n := p.depth * cols
+				s.widened = n <= len(wide) && r1-r0 >= widePanelRows
+				if s.widened {
+					widenBytes(wide[:n], w.q[j*w.depth+p.from*cols:][:n])
+					t.b = unsafe.Pointer(&wide[0])
+				}
 				s.multiply(&t)
 				// The next part is added to it.
 				t.bias, t.add, t.addRow = unsafe.Pointer(&zeros), t.y, t.yRow
 			}
-			o.finish(&sums)
+			o.finish(sums)
 		}
 	}
 }

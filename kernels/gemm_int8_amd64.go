@@ -23,6 +23,10 @@ func (s intShape) tile(t *intTile) {
 	case intAVXVNNI:
 		tileAVXVNNI(t)
 	case intAVX2:
+		if s.widened {
+			tileAVX2Widened(t)
+			return
+		}
 		tileAVX2(t)
 	default:
 		multiplyIntPortable(t, s.cols)
@@ -46,6 +50,23 @@ func tileAVXVNNI(t *intTile)
 //
 //go:noescape
 func tileAVX2(t *intTile)
+
+// tileAVX2Widened is tileAVX2 where b is of 16-bit integers, too.
+//
+//go:noescape
+func tileAVX2Widened(t *intTile)
+
+// widenBytes is dst = src, whose lengths are one multiple of 32.
+func widenBytes(dst []int16, src []int8) {
+	if n := len(src); n > 0 {
+		widenBytesAVX2(&dst[:n][0], &src[0], n)
+	}
+}
+
+// widenBytesAVX2 widens n bytes, n a multiple of 32 above zero.
+//
+//go:noescape
+func widenBytesAVX2(dst *int16, src *int8, n int)
 
 // tileAMX takes any number of rows and 32 columns; a is in tiles. It reads, but
 // does not use, rows of a up to the next multiple of 16.

@@ -541,6 +541,25 @@ add1:
 	ADDQ $16, A3          \
 	SUBQ $8, DEPTH
 
+// FOUR_WIDENED is FOUR_AVX2 where b takes 16 bits as well.
+#define FOUR_WIDENED(ROWS) \
+	VMOVDQU (B), Y12      \
+	VMOVDQU 32(B), Y13    \
+	ROWS(0)               \
+	VMOVDQU 64(B), Y12    \
+	VMOVDQU 96(B), Y13    \
+	ROWS(4)               \
+	VMOVDQU 128(B), Y12   \
+	VMOVDQU 160(B), Y13   \
+	ROWS(8)               \
+	VMOVDQU 192(B), Y12   \
+	VMOVDQU 224(B), Y13   \
+	ROWS(12)              \
+	ADDQ $256, B          \
+	ADDQ $16, A0          \
+	ADDQ $16, A3          \
+	SUBQ $8, DEPTH
+
 // HEIGHT_Y is the sums of one height.
 #define HEIGHT_Y(enter, loop, done, out, outAdd, BEGINS, FOUR, ROWS, SHIFTS) \
 enter:          \
@@ -681,3 +700,45 @@ TEXT ·tileAVX2(SB), NOSPLIT, $0-8
 	HEIGHT_Y(height1, loop1, done1, out1, add1, BEGINS_Y1, FOUR_AVX2, ROWS_AVX21, SHIFTS_Y1)
 
 	OUT_Y(WIDE_VALUE_Y)
+
+// func tileAVX2Widened(t *intTile)
+TEXT ·tileAVX2Widened(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), TILE
+	MOVQ intTile_rows(TILE), R15
+	LOAD_TILE(plain, enter)
+	CMPQ R15, $1
+	JEQ  height1
+	CMPQ R15, $2
+	JEQ  height2
+	CMPQ R15, $3
+	JEQ  height3
+	CMPQ R15, $4
+	JEQ  height4
+	CMPQ R15, $5
+	JEQ  height5
+	HEIGHT_Y(height6, loop6, done6, out6, add6, BEGINS_Y6, FOUR_WIDENED, ROWS_AVX26, SHIFTS_Y6)
+	HEIGHT_Y(height5, loop5, done5, out5, add5, BEGINS_Y5, FOUR_WIDENED, ROWS_AVX25, SHIFTS_Y5)
+	HEIGHT_Y(height4, loop4, done4, out4, add4, BEGINS_Y4, FOUR_WIDENED, ROWS_AVX24, SHIFTS_Y4)
+	HEIGHT_Y(height3, loop3, done3, out3, add3, BEGINS_Y3, FOUR_WIDENED, ROWS_AVX23, SHIFTS_Y3)
+	HEIGHT_Y(height2, loop2, done2, out2, add2, BEGINS_Y2, FOUR_WIDENED, ROWS_AVX22, SHIFTS_Y2)
+	HEIGHT_Y(height1, loop1, done1, out1, add1, BEGINS_Y1, FOUR_WIDENED, ROWS_AVX21, SHIFTS_Y1)
+
+	OUT_Y(WIDE_VALUE_Y)
+
+// func widenBytesAVX2(dst *int16, src *int8, n int)
+TEXT ·widenBytesAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), DI
+	MOVQ src+8(FP), SI
+	MOVQ n+16(FP), CX
+
+loop:
+	VPMOVSXBW (SI), Y0
+	VPMOVSXBW 16(SI), Y1
+	VMOVDQU   Y0, (DI)
+	VMOVDQU   Y1, 32(DI)
+	ADDQ      $32, SI
+	ADDQ      $64, DI
+	SUBQ      $32, CX
+	JNZ       loop
+	VZEROUPPER
+	RET

@@ -46,3 +46,6 @@ func tileI8MM(t *intTile)
 //
 //go:noescape
 func tileNEON(t *intTile)
+
+// widenBytes is for shapes that can take widened weights; there are none here.
+func widenBytes([]int16, []int8) {}

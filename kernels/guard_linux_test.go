@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -315,6 +316,48 @@ func TestGuardedProducts(t *testing.T) {
 						calls++
 						g.reset()
 					}
+				}
+			}
+		})
+		t.Logf("%d products", calls)
+	})
+}
+
+// TestGuardedWidened does so with panels that are brought to 16 bits, of just the
+// size that they need.
+func TestGuardedWidened(t *testing.T) {
+	everyRung(t, func(t *testing.T) {
+		shape := features.ints
+		if !shape.canWiden {
+			t.Skip("no such panels")
+		}
+		calls := 0
+		runGuarded(t, func(t *testing.T, g *guards) {
+			for k := 1; k <= 200; k += 1 + k/8 {
+				for rows := widePanelRows; rows < widePanelRows+6; rows++ {
+					n := 1 + (3*k+rows)%40
+					r := rand.New(rand.NewPCG(uint64(rows), uint64(k)))
+					w := packWide(randomMatrix(r, n, k, 0), nil).(*int8Weights)
+					x, y := randomMatrix(r, rows, k, 1), randomMatrix(r, rows, n, 2)
+					want := copyMatrix(y)
+					e := Epilogue{Bias: randomMatrix(r, 1, n, 0).Data}
+					var in Input
+					var sums slab
+					w.Reserve(&in, rows)
+					w.Prepare(&in, x, 0, rows)
+					w.multiply(want, &in, 0, n, &e, &sums, nil)
+
+					y, e.Bias = g.matrix(y), guarded(g, e.Bias)
+					g.fields(w)
+					g.fields(&in)
+					wide := guarded(g, make([]int16, w.depth*shape.cols))
+					w.multiply(y, &in, 0, n, &e, &sums, wide)
+					identical(t, y, want)
+					if !slices.ContainsFunc(wide, func(q int16) bool { return q != 0 }) {
+						t.Fatalf("%d inputs: the panel was not widened", k)
+					}
+					calls++
+					g.reset()
 				}
 			}
 		})
