@@ -11,6 +11,14 @@ engine (above 1: the first engine is that many times faster), its range, and the
 of the fastest rounds, which other work on the machine disturbs least. WINNOW_KERNELS is
 what winnow:PRECISION/KERNELS sets: the instructions that winnow may use.
 
+On a machine that does other work as well, --cpu counts, in place of the time that goes
+by, what the processors spend on an engine's process, in it and for it in the system,
+divided by the threads. That says nothing of threads that wait for each other: ONNX
+Runtime's are told not to spin while they do, and --threads 1 has none. Caches and
+memory are still shared with the others: the ratio of the fastest rounds is the one to
+take, of many rounds. Processes that an engine starts do not count, so that servers
+cannot be timed so.
+
 The two servers are given words in place of tokens, and are timed from request to reply.
 
 WORK is COUNTxTOKENS, or "mixed" (100 documents of 10 to 190 words, 1.3 tokens a
@@ -27,6 +35,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 
 HERE = pathlib.Path(__file__).resolve().parent
 
@@ -61,7 +70,7 @@ class Engine:
         gguf = model / what
         command = {
             "winnow": lambda: [args.winnow, "-m", other or model, "-precision", precision, "-work", work_file, "-threads", threads],
-            "ort": lambda: [sys.executable, HERE / "peers/ort_worker.py", model / what, work_file, threads],
+            "ort": lambda: [sys.executable, HERE / "peers/ort_worker.py", model / what, work_file, threads, *["still"] * args.cpu],
             "ct2": lambda: [sys.executable, HERE / "peers/ct2_worker.py", str(model) + "-ct2", work_file, threads],
             "torch": lambda: [sys.executable, HERE / "peers/torch_worker.py", model, work_file, threads, what],
             "winnow-http": lambda: [sys.executable, HERE / "peers/http_worker.py", work_file, args.winnow_server, "serve", "-m", gguf, "-t", threads,
@@ -76,11 +85,18 @@ class Engine:
         first = self.process.stdout.readline().strip()
         if first != "ready":
             sys.exit(f"{spec} did not start: {first!r}")
+        self.cpu_threads = args.threads if args.cpu else 0
 
     def run(self):
+        before = self.spent()
         self.process.stdin.write("go\n")
         self.process.stdin.flush()
-        return float(self.process.stdout.readline())
+        seconds = float(self.process.stdout.readline())
+        return (self.spent() - before) / self.cpu_threads if self.cpu_threads else seconds
+
+    def spent(self):
+        """Seconds of all threads of the process, by Linux's clock for them."""
+        return time.clock_gettime(~self.process.pid << 3 | 2) if self.cpu_threads else 0
 
 
 def main():
@@ -90,6 +106,7 @@ def main():
     p.add_argument("--work", default="32x128")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--rounds", type=int, default=9)
+    p.add_argument("--cpu", action="store_true", help="count the processors' time (Linux)")
     p.add_argument("--winnow", default=str(HERE / "worker/worker"), help="the built bench/worker")
     p.add_argument("--hugot", default=str(HERE / "peers/hugot/hugot"), help="the built bench/peers/hugot")
     p.add_argument("--winnow-server", default="winnow", help="winnow, for winnow-http")
@@ -99,6 +116,8 @@ def main():
     p.add_argument("engines", nargs="+", help="winnow:PRECISION[/KERNELS][@MODEL] ort:FILE ct2: torch:f32|bf16|int8 hugot:FILE "
                    "winnow-http:GGUF llama-server:GGUF (a file's path, from the model's folder)")
     args = p.parse_args()
+    if args.cpu and any(e.startswith(("winnow-http:", "llama-server:")) for e in args.engines):
+        sys.exit("--cpu cannot time servers")
 
     config = pathlib.Path(args.models) / args.model / "config.json"
     work = workload(args.work, json.loads(config.read_text()).get("type_vocab_size", 1) if config.exists() else 1)
@@ -114,12 +133,12 @@ def main():
             for e in engines[turn:] + engines[:turn]:
                 e.seconds.append(e.run())
     first = engines[0]
-    print(f"{args.model} {args.work}: {len(work)} sequences, {tokens} tokens, {args.threads} threads, {args.rounds} rounds")
+    print(f"{args.model} {args.work}: {len(work)} sequences, {tokens} tokens, {args.threads} threads, {args.rounds} rounds{', processor time' * args.cpu}")
     rows = []
     for e in engines:
         ratios = sorted(b / a for a, b in zip(first.seconds, e.seconds))
         median = statistics.median(e.seconds)
-        row = {"model": args.model, "work": args.work, "threads": args.threads, "engine": e.spec, "median_ms": median * 1e3,
+        row = {"model": args.model, "work": args.work, "threads": args.threads, "cpu": args.cpu, "engine": e.spec, "median_ms": median * 1e3,
                "tokens_per_s": tokens / median, "sequences_per_s": len(work) / median,
                "best_ms": min(e.seconds) * 1e3, "ratio_best": min(e.seconds) / min(first.seconds),
                "ratio": statistics.median(ratios), "ratio_min": ratios[0], "ratio_max": ratios[-1]}

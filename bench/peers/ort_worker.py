@@ -1,7 +1,8 @@
 """ONNX Runtime as a worker of compare.py: one line in, the workload once, seconds out.
 
-    python ort_worker.py MODEL.onnx WORK.json THREADS
+    python ort_worker.py MODEL.onnx WORK.json THREADS [still]
 
+still: threads that wait do not spin, for compare.py --cpu.
 Sequences are sorted by length and padded in batches of 32, as its users do.
 """
 import json
@@ -28,6 +29,8 @@ def main():
     path, work, threads = sys.argv[1], json.load(open(sys.argv[2])), int(sys.argv[3])
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
+    if sys.argv[4:] == ["still"]:
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     takes = {i.name for i in session.get_inputs()}
     feeds = [{k: v for k, v in feed.items() if k in takes} for feed in batches(work)]
