@@ -557,6 +557,8 @@ add1:
 	VMOVDQU 192(B), Y12   \
 	VMOVDQU 224(B), Y13   \
 	ROWS(12)              \
+	PREFETCHT1 (NEXT)     \
+	ADDQ $32, NEXT        \
 	ADDQ $256, B          \
 	ADDQ $16, A0          \
 	ADDQ $16, A3          \
