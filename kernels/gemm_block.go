@@ -296,6 +296,7 @@ func (w *blockWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) 
 	height := intBlockHeight(stride)
 	for r0 := 0; r0 < in.rows; r0 += height {
 		r1 := min(r0+height, in.rows)
+		waiting := from
 		for j := from; j < to; j += cols {
 			o := output{y: y, e: e, r0: r0, r1: r1, j: j, width: min(cols, w.n-j), cols: cols}
 			t := blockTile{
@@ -324,7 +325,7 @@ func (w *blockWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) 
 				}
 				t.c, t.cRow = unsafe.Pointer(&sums), uintptr(4*cols)
 			}
-			o.finish(&sums)
+			waiting = o.finishSome(&sums, waiting, to)
 		}
 	}
 }

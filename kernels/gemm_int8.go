@@ -729,6 +729,7 @@ func (w *int8Weights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, s
 	height := intBlockHeight(stride)
 	for r0 := 0; r0 < in.rows; r0 += height {
 		r1 := min(r0+height, in.rows)
+		waiting := from
 		for j := from; j < to; j += cols {
 			o := output{y: y, e: e, r0: r0, r1: r1, j: j, width: min(cols, w.n-j), cols: cols}
 			t := intTile{
@@ -772,7 +773,7 @@ func (w *int8Weights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, s
 				// The next part is added to it.
 				t.bias, t.add, t.addRow = unsafe.Pointer(&zeros), t.y, t.yRow
 			}
-			o.finish(sums)
+			waiting = o.finishSome(sums, waiting, to)
 		}
 	}
 }
@@ -834,6 +835,33 @@ func (o *output) addFirst(sums *slab) bool {
 	}
 	o.added = true
 	return true
+}
+
+// finishSome is finish, but activations of what stands in y, from column waiting on,
+// may wait for the panels that follow, up to column to: a call for a few numbers takes
+// longer than they do. It returns the first column that waits.
+func (o *output) finishSome(sums *slab, waiting, to int) int {
+	end := o.j + o.width
+	if o.direct() {
+		if end < to && end-waiting < activateCols {
+			return waiting
+		}
+		o.activate(waiting, end)
+		return end
+	}
+	o.activate(waiting, o.j)
+	o.finish(sums)
+	return end
+}
+
+// activate applies the activation to columns from to to-1 of y.
+func (o *output) activate(from, to int) {
+	if o.e.Act == Identity || from >= to {
+		return
+	}
+	for i := o.r0; i < o.r1; i++ {
+		applyActivation(o.y.Row(i)[from:to], o.e.Act)
+	}
 }
 
 // finish does what the micro-kernel left to do.
