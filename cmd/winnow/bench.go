@@ -124,8 +124,10 @@ func (c *benchCommand) Run(env *environment) error {
   allocations     %.0f a request, tokenizing included
   peak memory     %s
   matrix products %.0f G operations/s: %.0f %% of the %.0f that this machine's cores were measured to do
+| %s, %d threads | %s, %s, %d documents, %d tokens | %.0f tokens/s |
 `, r.Model, r.Precision, r.Kernels, r.Threads, r.Documents, r.Tokens, r.DocumentsPS, r.TokensPS, r.Requests, r.P50, r.P99, r.ShortP50, r.ShortP99,
-		r.Allocations, bytesOf(r.PeakMemory), r.GigaOps, 100*r.Share, r.Peak)
+		r.Allocations, bytesOf(r.PeakMemory), r.GigaOps, 100*r.Share, r.Peak,
+		r.Kernels, r.Threads, r.Model, r.Precision, r.Documents, r.Tokens, r.TokensPS)
 	return err
 }
 

@@ -2,9 +2,11 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"math"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
@@ -84,6 +86,12 @@ func TestBench(t *testing.T) {
 	}
 	if r.P99 < r.P50 {
 		t.Errorf("p99 %v is below p50 %v", r.P99, r.P50)
+	}
+	// It ends with a row for README's table.
+	_, said, _ = runWith(t, "", "bench", "-m", filepath.Join("..", "..", "testdata", "bert-minilm"), "--time", "1ms", "--documents", "3", "--words", "12", "--threads", "1")
+	row := fmt.Sprintf(`(?m)\A.*\n(?s:.*)^\| %s, 1 threads \| bert-minilm, f32, 3 documents, %d tokens \| \d+ tokens/s \|\n\z`, r.Kernels, r.Tokens)
+	if !regexp.MustCompile(row).MatchString(said) {
+		t.Errorf("printed %q, expected its last line like %s", said, row)
 	}
 	if status, _, _ := runWith(t, "", "bench", "--documents", "0"); status != 2 {
 		t.Errorf("no documents: status %d", status)
