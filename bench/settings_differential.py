@@ -47,13 +47,17 @@ HERE = pathlib.Path(__file__).resolve().parent
 TESTDATA = HERE.parent / "testdata"
 TOLERANCE = 2e-4
 
-QUERIES = ["What is deep learning?", "capitale de la France — naïve café", "how do I reset the router", "深度学习是什么", ""]
+QUERIES = ["What is deep learning?", "capitale de la France — naïve café", "how do I reset the router", "深度学习是什么", "", "what does [SEP] or </s> mean?", "a question of many words " * 40]
 DOCUMENTS = [
     "Deep learning is a subset of machine learning based on artificial neural networks.",
     "word",
     "🚀 l'été à Paris, 深度学习是机器学习的一个分支",
     "To reset the router, hold the reset button for ten seconds; then open the page and sign in. " * 5,
     "a vector keeps its elements side by side in memory " * 30,
+    "",
+    " \t\n ",
+    "Ends </s> in [SEP] the <eos> middle <|im_end|> of [MASK] a <mask> mark",
+    "COVID-19\u00a0vaccines\u200b, naïve Façade; x²+y³=½ ＡＢＣ",
 ]
 
 
@@ -520,17 +524,22 @@ def modules(d, r, kind, c, model, limit, messages):
         chain.append(("sentence_transformers.cross_encoder.modules.logit_score.LogitScore", "1_LogitScore"))
         write_json(d / "1_LogitScore/config.json", score)
     if kind in ("embedder", "chain"):
-        mode = r.choice(["cls", "mean", "max", "lasttoken", "mean"])
+        mode = r.choice(["cls", "mean", "max", "lasttoken", "mean", "weightedmean", "mean_sqrt_len_tokens"])
         if old or chance(r, 0.4):
             pooling = {"word_embedding_dimension": width, "pooling_mode_cls_token": mode == "cls", "pooling_mode_mean_tokens": mode == "mean", "pooling_mode_max_tokens": mode == "max", "pooling_mode_lasttoken": mode == "lasttoken",
-                       "pooling_mode_mean_sqrt_len_tokens": False}
+                       "pooling_mode_mean_sqrt_len_tokens": mode == "mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens": mode == "weightedmean"}
             if chance(r, 0.1):
-                pooling["pooling_mode_mean_sqrt_len_tokens"] = True  # two at once
-                width *= 2
+                width *= 1 if pooling["pooling_mode_max_tokens"] else 2
+                pooling["pooling_mode_max_tokens"] = True  # two at once
             leave_out(r, pooling, "pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_lasttoken")
             maybe(r, pooling, 0.5, include_prompt=True)
         else:
-            pooling = {"embedding_dimension": width, "pooling_mode": mode, "include_prompt": True}
+            pooling = {"embedding_dimension": width, "pooling_mode": r.choice([mode, mode, [mode]]), "include_prompt": True}
+            if chance(r, 0.1):
+                pooling["pooling_mode"] = r.sample(["cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken"], 2)
+                width *= 2
+        if chance(r, 0.1):
+            pooling["include_prompt"] = False
         chain.append((OLD + "Pooling" if old else "sentence_transformers.sentence_transformer.modules.pooling.Pooling", "1_Pooling"))
         write_json(d / "1_Pooling/config.json", pooling)
         n = 2
@@ -574,6 +583,62 @@ def modules(d, r, kind, c, model, limit, messages):
         encoder["max_seq_length"] = r.choice([40, limit])
     if encoder:
         write_json(d / "sentence_bert_config.json", encoder)
+
+
+def odd_sentence(d, r, kind, limit):
+    """Settings of sentence-transformers' own files that few have: what the library does with each is what counts."""
+    own, encoder = ({} if not (d / n).exists() else json.loads((d / n).read_text("utf-8")) for n in ("config_sentence_transformers.json", "sentence_bert_config.json"))
+    steps = sorted(d.glob("[0-9]_*/config.json"))
+    choice = r.choice(["truncate", "default", "nulls", "text", "common", "arguments", "output", "names", "names", "folder", "similarity", "versions", "lower", "untrusted"])
+    if choice == "truncate":
+        own["truncate_dim"] = r.choice([None, 1, 5, 8, 1000])
+    elif choice == "default":
+        own["default_prompt_name"] = r.choice(["query", "document"])
+        own["prompts"] = r.choice([{}, {"query": "ask: "}, {"document": "doc: "}])
+    elif choice == "nulls":
+        own |= {"prompts": {"query": None, "document": "x: "}, "default_prompt_name": r.choice([None, "query", "document"])}
+    elif choice == "text":
+        encoder["processing_kwargs"] = {"text": r.choice([{"max_length": 12}, {"add_special_tokens": False}, {"truncation": "only_second"}, {"padding": "longest"}, {"truncation": True, "max_length": limit - 3}])}
+    elif choice == "common":
+        encoder["processing_kwargs"] = {r.choice(["common", "unknown"]): r.choice([{"padding": True}, {"return_token_type_ids": False}, {}])}
+    elif choice == "arguments":
+        name, value = r.choice([("tokenizer_args", {"model_max_length": 21}), ("processor_kwargs", {"truncation_side": "left", "model_max_length": 25}), ("config_args", {"hidden_act": "relu"}), ("config_kwargs", {"output_hidden_states": True}),
+                                ("model_args", {"attn_implementation": "eager"}), ("model_kwargs", {}), ("tokenizer_args", {"padding_side": "left"})])
+        encoder[name] = value
+    elif choice == "output" and kind in ("embedder", "chain"):
+        encoder["modality_config"] = {"text": {"method": "forward", "method_output_name": r.choice(["pooler_output", ["hidden_states", 1], ["hidden_states", 0], ["last_hidden_state"]])}}
+        encoder["module_output_name"] = "token_embeddings"
+    elif choice == "names" and steps:
+        for path in r.sample(steps, 1):
+            c = json.loads(path.read_text("utf-8"))
+            c |= r.choice([{"module_input_name": "token_embeddings", "module_output_name": "token_embeddings"}, {"module_output_name": "elsewhere"}, {"module_input_name": "sentence_embedding"}])
+            write_json(path, c)
+    elif choice == "folder" and kind == "embedder":  # where versions before 2020 kept the transformer
+        (d / "0_Transformer").mkdir()
+        for path in list(d.iterdir()):
+            if path.is_file() and path.name not in ("modules.json", "config_sentence_transformers.json"):
+                path.rename(d / "0_Transformer" / path.name)
+        chain = json.loads((d / "modules.json").read_text("utf-8"))
+        chain[0]["path"] = "0_Transformer"
+        write_json(d / "modules.json", chain)
+        return choice
+    elif choice == "similarity":
+        own["similarity_fn_name"] = r.choice(["cosine", "dot", "euclidean", "manhattan"])
+    elif choice == "versions":
+        own["__version__"] = {"sentence_transformers": "2.0.0", "transformers": "4.6.1", "pytorch": "1.8.1"}
+    elif choice == "lower":
+        encoder["do_lower_case"] = True
+    elif choice == "untrusted":
+        for path in steps:
+            c = json.loads(path.read_text("utf-8"))
+            if "activation_function" in c:
+                c["activation_function"] = r.choice(["mine.Activation", "torch.nn.Tanh", "torch.nn.modules.activation.Softplus", "torch.nn.modules.activation.LeakyReLU", "torch.nn.modules.activation.Hardtanh", "torch.nn.modules.activation.ELU"])
+                write_json(path, c)
+    if own:
+        write_json(d / "config_sentence_transformers.json", own)
+    if encoder:
+        write_json(d / "sentence_bert_config.json", encoder)
+    return choice + " " + json.dumps({"own": own, "encoder": encoder})
 
 
 TEMPLATES = [
@@ -633,11 +698,13 @@ def folder(d, r, family):
     text = (d / "config.json").read_text("utf-8")
     weights(d, r, model, family)
     (d / "config.json").write_text(text, "utf-8")
-    messages = r.choice(["flat", "structured"])
+    messages, odd = r.choice(["flat", "structured"]), ""
     tokenizer_files(d, r, t, kind, limit, messages)
     if kind not in ("lm", "classifier"):
         modules(d, r, kind, c, model, limit, messages)
-    return kind, c, limit, told
+        if chance(r, 0.5):
+            odd = odd_sentence(d, r, kind, limit)
+    return kind, c, limit, told, odd
 
 
 # ---- references --------------------------------------------------------------
@@ -808,7 +875,7 @@ def main():
         d.mkdir()
         count["folders"] += 1
         try:
-            kind, c, limit, told = folder(d, r, family)
+            kind, c, limit, told, odd = folder(d, r, family)
             job = job_of(d, r, kind, c, told)
             want = reference(d, kind, job, limit, {"dtype": torch.float64})
         except Exception as error:
@@ -851,6 +918,8 @@ def main():
                 print(f"job {n} {family} {kind} {prefix}{verdict} {error} {a.get('unread', '')}")
                 if not error:
                     print("  winnow, library:", [(round(g, 5), round(w, 5)) for g, w in want(a)[:4]], "label", a.get("relevant"))
+                if odd:
+                    print("  " + odd)
                 print("  " + json.dumps({k: v for k, v in c.items()})[:1500], flush=True)
                 if o.keep:
                     shutil.copytree(d, pathlib.Path(o.keep) / f"job{n}", dirs_exist_ok=True)

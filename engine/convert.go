@@ -117,7 +117,7 @@ func (u unable) export(*checkpoint.Export) error { return nil }
 
 func (p *pair) export(e *checkpoint.Export) error {
 	p.exportLabels(e)
-	e.Texts(p.prompts.texts, p.prompts.standard, false)
+	e.Texts(p.prompts.texts, p.prompts.standard)
 	if p.bare != "" {
 		e.Set(keyPrompt.GGUF, barePair)
 		e.ChatTemplate()
@@ -132,7 +132,7 @@ func (c *chat) export(e *checkpoint.Export) error {
 	if err != nil {
 		return err
 	}
-	e.Texts(prompts.texts, prompts.standard, false)
+	e.Texts(prompts.texts, prompts.standard)
 	return nil
 }
 
@@ -158,7 +158,7 @@ func (h *answerHead) export(e *checkpoint.Export, labels []string) { e.LogitScor
 
 func (e *embedding) export(x *checkpoint.Export) error {
 	x.Chain(e.chain, nil)
-	x.Texts(e.prompts.texts, e.prompts.standard, e.lower)
+	x.Texts(e.prompts.texts, e.prompts.standard)
 	return nil
 }
 

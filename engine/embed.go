@@ -21,7 +21,6 @@ type embedding struct {
 	*Model
 	chain   *checkpoint.Chain
 	prompts prompts
-	lower   bool // texts are put in lower case
 	bag     *bag // of static embeddings; else nil
 }
 
@@ -57,7 +56,7 @@ func (m *Model) planChain(o Options) (*taskPlan, error) {
 		if err != nil {
 			return err
 		}
-		e := &embedding{Model: m, chain: chain, prompts: prompts, lower: m.file.LowerCase()}
+		e := &embedding{Model: m, chain: chain, prompts: prompts}
 		if m.network.Bag {
 			e.bag = m.newBag()
 		}
@@ -127,7 +126,7 @@ func (e *UnknownPromptError) Error() string {
 func (e *embedding) describe(info *Info) {
 	info.Tasks = append(info.Tasks, "embed")
 	info.Head = e.chain.String()
-	info.Dimensions, info.Pooling, info.Unit = e.chain.Width, e.chain.Pooling.String(), e.chain.Unit
+	info.Dimensions, info.Pooling, info.Unit = e.chain.Kept, e.chain.Pooling.String(), e.chain.Unit
 	info.Prompts, info.DefaultPrompt = e.prompts.texts, e.prompts.standard
 }
 
@@ -169,9 +168,6 @@ type textEncoder struct {
 // tokens; full is how many they would be uncut.
 func (s *textEncoder) encode(e *embedding, text string, o EncodeOptions, most, limit int) (_ Sequence, full int) {
 	t := e.tokenizer
-	if e.lower {
-		text = strings.ToLower(text)
-	}
 	s.tokens = o.tokens(t, s.tokens[:0], text)
 	if e.bag != nil {
 		return e.bag.encode(s, e, text, o, most, limit), len(s.tokens)
@@ -212,7 +208,7 @@ func (e *embedding) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
 	if !e.network.Bag {
 		x = c.Pool(x, e.chain.Pooling)
 	}
-	return e.chain.Logits(c, x), true
+	return e.chain.Vectors(c, x), true
 }
 
 func (e *embedding) states(ctx context.Context, sequences []Sequence) ([][]float32, error) {

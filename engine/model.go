@@ -90,6 +90,7 @@ type Model struct {
 
 	maxLength int  // tokens of a sequence
 	positions int  // that the network has for them
+	sized     bool // the files say how long one may be, whatever the tokenizer's say
 	slack     int  // that a prompt may have beyond it
 	chunk     int  // that a worker takes through the layers at a time
 	plain     bool // texts are plain whatever the call says
@@ -234,10 +235,11 @@ func (m *Model) limit(o Options) error {
 			Found: fmt.Sprintf("token ids up to %d", size-1), Want: fmt.Sprintf("at most %d, the last row of the embedding table", rows-1)}
 	}
 	m.maxLength = m.network.MaxLength
-	for _, limit := range []int{t.MaxLength(), o.MaxLength} {
-		if limit > 0 {
-			m.maxLength = min(m.maxLength, limit)
-		}
+	if limit := t.MaxLength(); limit > 0 && !m.sized {
+		m.maxLength = min(m.maxLength, limit)
+	}
+	if o.MaxLength > 0 {
+		m.maxLength = min(m.maxLength, o.MaxLength)
 	}
 	if err := f.Err(); err != nil {
 		return err

@@ -91,7 +91,7 @@ func (m *Model) plan(task family.Task, o Options) (*taskPlan, error) {
 	}
 	m.positions = m.network.MaxLength
 	if n > 0 {
-		m.network.MaxLength = min(m.network.MaxLength, n)
+		m.network.MaxLength, m.sized = min(m.network.MaxLength, n), true
 	}
 	switch {
 	case f.HasChain() || task == family.Embed:

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
@@ -299,6 +301,24 @@ func TestDirErrors(t *testing.T) {
 		_, err := FromDir(dir)
 		if !errors.Is(err, c.kind) || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s %.30q: %v, expected an error about %s", c.name, c.content, err, c.want)
+		}
+	}
+}
+
+// TestLowerCaseOfBERT: putting any character in lower case first makes no difference to
+// BERT's normalizer that does so itself, whether it strips accents or not.
+func TestLowerCaseOfBERT(t *testing.T) {
+	lower := lowercase{loadUnidata()}
+	for _, strip := range []bool{false, true} {
+		bert := newBertNormalizer(true, true, strip, true)
+		for r := rune(0); r <= unicode.MaxRune; r++ {
+			text := utf8.AppendRune(nil, r)
+			first, _ := lower.normalize(nil, text, true)
+			got, _ := bert.normalize(nil, first, true)
+			want, _ := bert.normalize(nil, text, true)
+			if string(got) != string(want) {
+				t.Fatalf("%U: %q, want %q", r, got, want)
+			}
 		}
 	}
 }

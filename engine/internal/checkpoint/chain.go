@@ -27,6 +27,7 @@ type Chain struct {
 	Pooling compute.Pooling
 	Unit    bool // its vectors are to be of length 1
 	Width   int  // of its vectors
+	Kept    int  // numbers of each that are kept, Width if all are
 
 	words []string // the steps in words
 }
@@ -107,14 +108,14 @@ func (f *File) Chain(hidden int, pooling string) (*Chain, error) {
 		err = f.err
 	case f.Architecture == colBERT:
 		err = c.readColBERT(f)
+	case len(s.Modules) > 0 && s.Module("Pooling") == nil && !s.static() && !s.Late():
+		err = f.Refuse("a chain of modules without Pooling", "")
 	case len(s.Modules) > 0:
-		err = c.read(s.Modules[1:], hidden)
+		at := tokenStates
 		if s.static() {
-			c.Pooling = compute.PoolMean
+			c.Pooling, at = compute.PoolMean, sentenceVector
 		}
-		if err == nil && c.Pooling == compute.PoolNone && !s.Late() {
-			err = f.Refuse("a chain of modules without Pooling", "")
-		}
+		err = c.read(s.Modules[1:], at, s.prompted())
 	default:
 		c.Pooling = compute.PoolMean
 	}
@@ -136,23 +137,23 @@ func (f *File) Chain(hidden int, pooling string) (*Chain, error) {
 		if !ok {
 			return nil, fmt.Errorf("pooling %q: expected mean, cls, last or max", pooling)
 		}
+		if n := c.Pooling.Kinds(); n > 1 {
+			return nil, fmt.Errorf("pooling %q: the model's own joins %d vectors (%s)", pooling, n, c.Pooling)
+		}
 		c.Pooling = p
 	}
-	return c, nil
-}
-
-// poolings are sentence-transformers' names.
-var poolings = map[string]compute.Pooling{
-	"cls": compute.PoolFirst, "mean": compute.PoolMean, "lasttoken": compute.PoolLast, "max": compute.PoolMax,
+	return c, c.keep(f)
 }
 
 // moduleActivations are PyTorch's classes by the last part of their names.
 var moduleActivations = map[string]kernels.Activation{
 	"Identity": kernels.Identity, "Tanh": kernels.Tanh, "GELU": kernels.GELU, "ReLU": kernels.ReLU, "SiLU": kernels.SiLU,
+	"Sigmoid": kernels.Sigmoid,
 }
 
-// read makes the chain of the modules behind the encoder.
-func (c *Chain) read(modules []Module, hidden int) error {
+// read makes the chain of the modules behind the encoder, which leaves what they read under
+// the name at. prompted says whether texts may have a prompt before them.
+func (c *Chain) read(modules []Module, at string, prompted bool) error {
 	for i := range modules {
 		m := &modules[i]
 		s := Step{inputs: c.Width, outputs: c.Width, folder: m.Folder, path: m.path}
@@ -160,13 +161,14 @@ func (c *Chain) read(modules []Module, hidden int) error {
 		case "Dropout", "MultiVectorMask":
 			continue
 		case "Pooling":
-			if c.Pooling != compute.PoolNone || len(c.Steps) > 0 {
+			if at != tokenStates || len(c.Steps) > 0 {
 				return m.refuse("a Pooling module behind "+strings.Join(c.words, " → "), "winnow knows it behind the encoder only")
 			}
 			var err error
-			if c.Pooling, err = m.pooling(hidden); err != nil {
+			if c.Pooling, err = m.pooling(c.Width, prompted); err != nil {
 				return err
 			}
+			c.Width, at = c.Width*c.Pooling.Kinds(), sentenceVector
 			continue
 		case "Normalize":
 			s.normalize = true
@@ -181,6 +183,10 @@ func (c *Chain) read(modules []Module, hidden int) error {
 			}
 		default:
 			return m.refuse(fmt.Sprintf("the module %q of sentence-transformers", Abridge(m.Class)), "winnow knows Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout")
+		}
+		var err error
+		if at, err = m.passes(at); err != nil {
+			return err
 		}
 		c.add(s)
 	}
@@ -233,53 +239,11 @@ func (m *Module) dense(s *Step) error {
 		name, _ := m.Config.String("activation_function")
 		act, known := moduleActivations[name[strings.LastIndexByte(name, '.')+1:]]
 		if !known || !strings.HasPrefix(name, "torch.nn.") {
-			return m.refuse("activation_function "+m.Config.Kind("activation_function"), "winnow knows PyTorch's Identity, Tanh, GELU, ReLU and SiLU")
+			return m.refuse("activation_function "+m.Config.Kind("activation_function"), "winnow knows PyTorch's Identity, Tanh, GELU, ReLU, SiLU and Sigmoid")
 		}
 		s.Activation = act
 	}
 	return nil
-}
-
-// pooling reads the configuration of a Pooling module, in its old form or its new
-// one.
-func (m *Module) pooling(hidden int) (compute.Pooling, error) {
-	for _, name := range []string{"word_embedding_dimension", "embedding_dimension"} {
-		if n, ok := m.Config.Int(name); m.Config.Has(name) && (!ok || n != int64(hidden)) {
-			return 0, m.wrong(name, m.Config.Kind(name), strconv.Itoa(hidden))
-		}
-	}
-	if include, ok := m.Config.Bool("include_prompt"); ok && !include {
-		return 0, m.refuse("pooling without the prompt (include_prompt false)", "")
-	}
-	var modes []string
-	if m.Config.Has("pooling_mode") {
-		one, isOne := m.Config.String("pooling_mode")
-		list, isList := m.Config.Strings("pooling_mode")
-		switch {
-		case isOne:
-			modes = []string{one}
-		case isList:
-			modes = list
-		default:
-			return 0, m.wrong("pooling_mode", m.Config.Kind("pooling_mode"), "a name")
-		}
-	} else {
-		for _, mode := range []struct{ key, name string }{{"cls_token", "cls"}, {"max_tokens", "max"}, {"mean_tokens", "mean"},
-			{"mean_sqrt_len_tokens", "mean_sqrt_len_tokens"}, {"weightedmean_tokens", "weightedmean"}, {"lasttoken", "lasttoken"}} {
-			if on, _ := m.Config.Bool("pooling_mode_" + mode.key); on {
-				modes = append(modes, mode.name)
-			}
-		}
-		if modes == nil {
-			modes = []string{"mean"}
-		}
-	}
-	if len(modes) == 1 {
-		if p, ok := poolings[modes[0]]; ok {
-			return p, nil
-		}
-	}
-	return 0, m.refuse("pooling by "+Abridge(strings.Join(modes, " and ")), "winnow knows cls, mean, lasttoken and max")
 }
 
 // String is the chain in words.
@@ -289,6 +253,11 @@ func (c *Chain) String() string {
 		words = append(words, "length 1")
 	}
 	return strings.Join(words, " → ")
+}
+
+// Vectors is Logits, of which the numbers that are to be kept are kept.
+func (c *Chain) Vectors(m *compute.Context, x compute.Matrix) compute.Matrix {
+	return c.Logits(m, x).Columns(0, c.Kept)
 }
 
 // Logits takes vectors, a row each, through the steps. What it makes of them are

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/internal/fault"
@@ -28,6 +29,7 @@ var (
 	keyPromptNames = Key{GGUF: ".prompts.names"}
 	keyPromptTexts = Key{GGUF: ".prompts.texts"} // as many
 	keyPromptUsual = Key{GGUF: ".prompts.default"}
+	keyKept        = Key{GGUF: ".dimensions"} // of each vector, where it is not all
 	keyLower       = Key{GGUF: ".lowercase"}
 	keySequence    = Key{GGUF: ".sequence_length"}
 )
@@ -48,6 +50,8 @@ func (f *File) PoolingType() (n int, ok bool) {
 // dense_2_normalize.
 func (c *Chain) readGGUF(f *File) {
 	c.Unit = f.Bool(keyUnit, true)
+	pooling := f.ggufPooling()
+	c.Width *= pooling.Kinds()
 	for n := firstStep; n < maxModules; n++ {
 		name := fmt.Sprintf("dense_%d", n)
 		s := Step{inputs: c.Width, outputs: c.Width, path: f.settingsPath}
@@ -67,7 +71,7 @@ func (c *Chain) readGGUF(f *File) {
 		}
 		c.add(s)
 	}
-	c.Pooling = f.ggufPooling()
+	c.Pooling = pooling
 }
 
 // ggufPooling is how a GGUF file pools, which is the mean where it does not say.
@@ -81,13 +85,42 @@ func (f *File) ggufPooling() compute.Pooling {
 	case kind == PoolingTypeRank && f.Has(keyHeadPooling):
 		kind = f.Int(keyHeadPooling, PoolingTypeNone+1, PoolingTypeRank-1, 0)
 	}
-	if f.String(keyPooling, "") == "max" {
-		return compute.PoolMax
+	if f.Has(keyPooling) {
+		return f.namedPooling(f.String(keyPooling, ""))
 	}
 	if p, ok := ggufPoolings[kind]; ok {
 		return p
 	}
 	return compute.PoolMean
+}
+
+// namedPooling reads the names of the kinds that a pooling joins.
+func (f *File) namedPooling(text string) compute.Pooling {
+	names := strings.Split(text, " ")
+	kinds := make([]compute.Pooling, len(names))
+	known := true
+	for i, name := range names {
+		kinds[i] = poolings[name]
+		known = known && kinds[i] != compute.PoolNone
+	}
+	p, ok := compute.JoinPoolings(kinds)
+	if !ok || !known {
+		f.Fail(keyPooling, f.Describe(keyPooling), "names of poolings, such as max")
+	}
+	return p
+}
+
+// poolingNames are the names of the kinds that a pooling joins.
+func poolingNames(p compute.Pooling) string {
+	names := make([]string, p.Kinds())
+	for i := range names {
+		for name, kind := range poolings {
+			if kind == p.Kind(i) {
+				names[i] = name
+			}
+		}
+	}
+	return strings.Join(names, " ")
 }
 
 // ChainScores says whether the vectors of a chain are logits: those of a
@@ -138,13 +171,9 @@ func (f *File) SequenceLimit() (int, error) {
 		n := f.Int(keySequence, 1, MaxPositions, 0)
 		return n, f.err
 	}
-	e := f.Sentence.Encoder
-	if !e.Has(maxSequence) {
-		return 0, nil
-	}
-	n, ok := e.Int(maxSequence)
-	if !ok || n < 1 {
-		return 0, &fault.FormatError{Path: f.settingsPath, Field: maxSequence, Offset: -1, Found: e.Kind(maxSequence), Want: "a whole number above 0"}
+	n, name, o, ok := f.Sentence.sequenceLimit()
+	if !ok {
+		return 0, &fault.FormatError{Path: o.path, Field: name, Offset: -1, Found: o.Kind(name), Want: "a whole number above 0"}
 	}
 	return int(min(n, MaxPositions)), nil
 }
@@ -172,9 +201,12 @@ func (e *Export) Chain(c *Chain, labels []string) {
 	if !c.Unit {
 		e.Set(keyUnit.GGUF, false)
 	}
+	if c.Kept != c.Width {
+		e.Set(keyKept.GGUF, uint32(c.Kept))
+	}
 	kind := poolingType(c.Pooling)
-	if c.Pooling == compute.PoolMax {
-		e.Set(keyPooling.GGUF, "max")
+	if kind == PoolingTypeNone && c.Pooling != compute.PoolNone {
+		e.Set(keyPooling.GGUF, poolingNames(c.Pooling))
 		if labels != nil {
 			kind = poolingType(compute.PoolMean) // for there has to be a number
 		}
@@ -198,8 +230,8 @@ func poolingType(p compute.Pooling) uint32 {
 	return PoolingTypeNone
 }
 
-// Texts writes how texts are read that vectors are made of.
-func (e *Export) Texts(prompts map[string]string, usual string, lower bool) {
+// Texts writes what is put before texts.
+func (e *Export) Texts(prompts map[string]string, usual string) {
 	if len(prompts) > 0 {
 		names := slices.Sorted(maps.Keys(prompts))
 		texts := make([]string, len(names))
@@ -211,8 +243,5 @@ func (e *Export) Texts(prompts map[string]string, usual string, lower bool) {
 	}
 	if usual != "" {
 		e.Set(keyPromptUsual.GGUF, usual)
-	}
-	if lower {
-		e.Set(keyLower.GGUF, true)
 	}
 }

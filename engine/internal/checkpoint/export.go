@@ -307,6 +307,9 @@ func (e *Export) SequenceLimit(n int) { e.Set(keySequence.GGUF, uint32(n)) }
 // its table of words. Keys that are set already stay as they are. Where metadata
 // cannot express it, tokenizer.json is written whole.
 func (e *Export) Tokenizer(t *tokenizer.Tokenizer, types, vocab int) {
+	if e.file.LowerCase() {
+		e.Set(keyLower.GGUF, true)
+	}
 	fields, exact, err := t.GGUF(types, vocab)
 	if err != nil {
 		e.fail(fmt.Errorf("%s: %w", e.file.Path, err))

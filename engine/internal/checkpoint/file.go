@@ -102,8 +102,20 @@ func fromGGUF(g *gguf.File) *File {
 	f := &File{Path: g.Path(), Format: GGUF, Architecture: g.Architecture(), Metadata: g, source: g, settingsPath: g.Path()}
 	f.values = &metadata{File: g, read: make(map[string]bool)}
 	f.Name, _ = g.String("general.name")
-	f.tokenizer = sync.OnceValues(func() (*tokenizer.Tokenizer, error) { return tokenizer.FromGGUF(g.Path(), g) })
+	f.readTokenizer(func() (*tokenizer.Tokenizer, error) { return tokenizer.FromGGUF(g.Path(), g) })
 	return f
+}
+
+// readTokenizer sets how the tokenizer is read.
+func (f *File) readTokenizer(read func() (*tokenizer.Tokenizer, error)) {
+	lower := f.LowerCase()
+	f.tokenizer = sync.OnceValues(func() (*tokenizer.Tokenizer, error) {
+		t, err := read()
+		if err == nil && lower {
+			t.LowerCase()
+		}
+		return t, err
+	})
 }
 
 // seeing are the model types of models of text and images, whose config.json has the
@@ -137,6 +149,10 @@ func openFolder(dir string) (*File, error) {
 	if kind, _ := config.String("model_type"); seeing[kind] {
 		config = config.lift("text_config", "architectures", "model_type", "tie_word_embeddings")
 	}
+	if err := sentence.arguments(); err != nil {
+		return nil, err
+	}
+	sentence.override(config)
 	f := &File{Path: dir, Format: Safetensors, Name: name, Config: config, Sentence: sentence, values: config, settingsPath: path}
 	f.ModelType = f.String(Key{HF: "model_type"}, "")
 	if f.Architecture = f.class(); f.Architecture == "" && sentence.static() {
@@ -145,7 +161,7 @@ func openFolder(dir string) (*File, error) {
 	if f.err != nil {
 		return nil, f.err
 	}
-	f.tokenizer = sync.OnceValues(func() (*tokenizer.Tokenizer, error) { return tokenizer.FromDir(dir) })
+	f.readTokenizer(func() (*tokenizer.Tokenizer, error) { return tokenizer.FromDir(dir) })
 	weights, err := safetensors.Open(dir)
 	if err != nil {
 		return nil, f.withoutWeights(dir, err)

@@ -305,6 +305,9 @@ var activations = map[string]kernels.Activation{
 	"silu":              kernels.SiLU,
 	"swish":             kernels.SiLU,
 	"tanh":              kernels.Tanh,
+	"sigmoid":           kernels.Sigmoid,
+	"quick_gelu":        kernels.QuickGELU,
+	"relu2":             kernels.ReLUSquared,
 	"linear":            kernels.Identity,
 }
 

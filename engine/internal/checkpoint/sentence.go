@@ -175,10 +175,24 @@ func (m *SentenceModel) Prompts() (prompts map[string]string, usual string, err 
 		prompts[name] = text
 	}
 	usual, ok := m.Settings.String("default_prompt_name")
+	if kind := m.Kind(); kind != "CrossEncoder" && (usual == "query" || usual == "document") && prompts[usual] == "" {
+		return prompts, "", nil // names that embedding models have, with or without a text
+	}
 	if _, known := prompts[usual]; m.Settings.Has("default_prompt_name") && (!ok || !known) {
 		return nil, "", m.wrong("default_prompt_name", m.Settings.Kind("default_prompt_name"), `a name of "prompts"`)
 	}
 	return prompts, usual, nil
+}
+
+// prompted says whether texts may have a prompt before them.
+func (m *SentenceModel) prompted() bool {
+	prompts, _, err := m.Prompts()
+	for _, text := range prompts {
+		if text != "" {
+			return true
+		}
+	}
+	return err != nil
 }
 
 func (m *SentenceModel) wrong(field, found, want string) error {

@@ -84,6 +84,11 @@ func readChain(t *testing.T, dir string) (*File, *Chain, error) {
 	return f, c, err
 }
 
+// encoderSays is a sentence_bert_config.json.
+func encoderSays(members string) map[string][2]string {
+	return map[string][2]string{"sentence_bert_config.json": {"", "{" + members + "}"}}
+}
+
 func TestSentenceModelsRefuse(t *testing.T) {
 	format, unsupported := fault.ErrFormat, fault.ErrUnsupported
 	type changes = map[string][2]string
@@ -98,11 +103,23 @@ func TestSentenceModelsRefuse(t *testing.T) {
 		{"path outside", "ettin", changes{"modules.json": {`"2_Dense"`, `"../2_Dense"`}}, format, []string{"2.path", `"../2_Dense"`}},
 		{"no transformer", "ettin", changes{"modules.json": {"modules.transformer.Transformer", "modules.bow.BoW"}}, unsupported, []string{"BoW", "Transformer"}},
 		{"unknown module", "ettin", changes{"modules.json": {"dense.Dense", "cnn.CNN"}}, unsupported, []string{`"CNN"`, "Dense"}},
-		{"pooling kind", "ettin", changes{"1_Pooling/config.json": {`"cls"`, `"weightedmean"`}}, unsupported, []string{"weightedmean", "lasttoken"}},
-		{"two poolings", "ettin", changes{"1_Pooling/config.json": {`"cls"`, `["cls", "mean"]`}}, unsupported, []string{"cls and mean"}},
+		{"pooling kind", "ettin", changes{"1_Pooling/config.json": {`"cls"`, `"attention"`}}, unsupported, []string{"by attention", "lasttoken"}},
+		{"two poolings", "ettin", changes{"1_Pooling/config.json": {`"cls"`, `["cls", "attention"]`}}, unsupported, []string{"cls and attention"}},
 		{"pooling width", "ettin", changes{"1_Pooling/config.json": {"32", "33"}}, format, []string{"embedding_dimension", "33", "32"}},
 		{"pooling of another kind", "ettin", changes{"1_Pooling/config.json": {`"cls"`, `7`}}, format, []string{"pooling_mode", "7"}},
-		{"pooling without prompt", "ettin", changes{"1_Pooling/config.json": {"true", "false"}}, unsupported, []string{"include_prompt"}},
+		{"pooling without prompt", "embed-dense", changes{"1_Pooling/config.json": {"true", "false"}}, unsupported, []string{"include_prompt"}},
+		{"what the first of two reads", "ettin", changes{"2_Dense/config.json": {`"sentence_embedding"`, `"token_embeddings"`}}, format, []string{"2_Dense", "module_input_name", `"token_embeddings"`, `"sentence_embedding"`}},
+		{"what nobody reads", "embed-dense", changes{"2_Dense/config.json": {`"module_output_name": "sentence_embedding"`, `"module_output_name": "elsewhere"`}}, format, []string{"module_output_name", `"elsewhere"`}},
+		{"length of vectors", "embed-dense", changes{"config_sentence_transformers.json": {"{", `{"truncate_dim": 0,`}}, format, []string{"truncate_dim", "0"}},
+		{"state of another layer", "embed-bge", encoderSays(`"modality_config": {"text": {"method": "forward", "method_output_name": ["hidden_states", 1]}}`), unsupported, []string{"sentence_bert_config.json", "modality_config.text.method_output_name", "hidden_states"}},
+		{"method", "embed-bge", encoderSays(`"modality_config": {"text": {"method": "get_text_features", "method_output_name": null}}`), unsupported, []string{"modality_config.text.method", "get_text_features"}},
+		{"output", "embed-bge", encoderSays(`"modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}, "module_output_name": "features"`), unsupported, []string{"module_output_name", "features"}},
+		{"call without special tokens", "embed-bge", encoderSays(`"processing_kwargs": {"text": {"add_special_tokens": false}}`), unsupported, []string{"processing_kwargs.text.add_special_tokens", "false"}},
+		{"call that cuts otherwise", "embed-bge", encoderSays(`"processing_kwargs": {"common": {"truncation": "only_second"}}`), unsupported, []string{"processing_kwargs.common.truncation", "only_second"}},
+		{"template without its end", "embed-bge", encoderSays(`"processing_kwargs": {"chat_template": {"restore_suffix": false}}`), unsupported, []string{"processing_kwargs.chat_template.restore_suffix"}},
+		{"tokenizer's argument", "embed-bge", encoderSays(`"tokenizer_args": {"truncation_side": "left"}`), unsupported, []string{"tokenizer_args.truncation_side", "left"}},
+		{"model's argument", "embed-bge", encoderSays(`"model_kwargs": {"gguf_file": "x.gguf"}`), unsupported, []string{"model_kwargs.gguf_file", "x.gguf"}},
+		{"tokenizer's length", "embed-bge", encoderSays(`"tokenizer_args": {"model_max_length": 0}`), format, []string{"sentence_bert_config.json", "model_max_length", "0"}},
 		{"no pooling", "ettin", changes{"modules.json": {"pooling.Pooling", "dropout.Dropout"}}, unsupported, []string{"without Pooling"}},
 		{"dense width", "chain-bert", changes{"2_Dense/config.json": {`"in_features": 32`, `"in_features": 31`}}, format, []string{"2_Dense", "in_features", "31", "32"}},
 		{"dense outputs", "chain-bert", changes{"2_Dense/config.json": {`"out_features": 24`, `"out_features": -1`}}, format, []string{"out_features", "-1"}},
@@ -174,7 +191,10 @@ func TestSentenceModels(t *testing.T) {
 		var late *LateSettings
 		g := throughGGUF(t, f, func(e *Export) {
 			e.Chain(chain, labels)
-			e.Texts(prompts, usual, f.LowerCase())
+			e.Texts(prompts, usual)
+			if f.LowerCase() {
+				e.Set(keyLower.GGUF, true)
+			}
 			e.Tensors(chain)
 			if chain.Pooling == compute.PoolNone {
 				late, err = f.Late(words, 64, 2000)

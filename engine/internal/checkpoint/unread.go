@@ -25,6 +25,7 @@ func (f *File) Unread() []string {
 			}
 		}
 	}
+	names = append(names, f.Sentence.unread()...)
 	slices.Sort(names)
 	return names
 }

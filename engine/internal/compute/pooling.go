@@ -1,9 +1,16 @@
 package compute
 
-import "github.com/winnow-rerank/winnow/kernels"
+import (
+	"math"
+	"strings"
 
-// A Pooling makes one vector of the states of a sequence's tokens.
-type Pooling uint8
+	"github.com/winnow-rerank/winnow/kernels"
+)
+
+// A Pooling makes one vector of the states of a sequence's tokens: by one of the kinds,
+// or by several, whose vectors are put one behind the other. Of several each has four
+// bits, the first the lowest.
+type Pooling uint32
 
 // The kinds of pooling.
 const (
@@ -12,12 +19,46 @@ const (
 	PoolMean
 	PoolLast
 	PoolMax
+	PoolWeighted // the mean of the states, each as often as its place says, from 1 on
+	PoolRoot     // the sum of the states, divided by the root of their number
+)
+
+const (
+	poolingBits = 4
+	maxPoolings = 8 // that a Pooling has room for
 )
 
 var poolingNames = [...]string{PoolNone: "every token", PoolFirst: "first token", PoolMean: "mean of all tokens",
-	PoolLast: "last token", PoolMax: "maxima of all tokens"}
+	PoolLast: "last token", PoolMax: "maxima of all tokens", PoolWeighted: "mean of all tokens, weighted by place",
+	PoolRoot: "sum of all tokens / √their number"}
 
-func (how Pooling) String() string { return poolingNames[how] }
+// JoinPoolings is the pooling by several kinds; ok is false for more than there is room for.
+func JoinPoolings(kinds []Pooling) (how Pooling, ok bool) {
+	for i, kind := range kinds {
+		how |= kind << (poolingBits * i)
+	}
+	return how, len(kinds) <= maxPoolings
+}
+
+// Kinds is how many kinds of vectors the pooling joins, and Kind is each of them.
+func (how Pooling) Kinds() int {
+	n := 1
+	for how >>= poolingBits; how != 0; how >>= poolingBits {
+		n++
+	}
+	return n
+}
+
+// Kind is the kind with the number i, from 0 on.
+func (how Pooling) Kind(i int) Pooling { return how >> (poolingBits * i) & (1<<poolingBits - 1) }
+
+func (how Pooling) String() string {
+	names := make([]string, how.Kinds())
+	for i := range names {
+		names[i] = poolingNames[how.Kind(i)]
+	}
+	return strings.Join(names, " and ")
+}
 
 // Want is the rows of the last layer that the pooling reads.
 func (how Pooling) Want() Want {
@@ -43,24 +84,49 @@ func (c *Context) Pool(x Matrix, how Pooling) Matrix {
 		}
 		return c.Select(x, want)
 	}
-	y := c.New(b.Sequences(), x.Cols)
+	y := c.New(b.Sequences(), x.Cols*how.Kinds())
 	for s := range y.Rows {
-		sum := y.Slice(s, s+1)
 		first, last := b.Range(s)
-		copy(sum.Row(0), x.Row(first))
-		if how == PoolMax {
-			for i := first + 1; i < last; i++ {
-				most := sum.Row(0)
-				for j, v := range x.Row(i) {
-					most[j] = max(most[j], v) // a NaN stays
-				}
-			}
-			continue
+		for k := range how.Kinds() {
+			poolRow(y.Columns(k*x.Cols, (k+1)*x.Cols).Slice(s, s+1), x.Slice(first, last), how.Kind(k))
 		}
-		for i := first + 1; i < last; i++ {
-			kernels.Add(sum, sum, x.Slice(i, i+1))
-		}
-		kernels.Scale(sum, 1/float32(last-first))
 	}
 	return y
+}
+
+// poolRow makes the row y of the states x of a sequence.
+func poolRow(y, x Matrix, kind Pooling) {
+	switch row := y.Row(0); kind {
+	case PoolFirst, PoolLast:
+		i := 0
+		if kind == PoolLast {
+			i = x.Rows - 1
+		}
+		copy(row, x.Row(i))
+	case PoolMax:
+		copy(row, x.Row(0))
+		for i := 1; i < x.Rows; i++ {
+			for j, v := range x.Row(i) {
+				row[j] = max(row[j], v) // a NaN stays
+			}
+		}
+	case PoolWeighted:
+		clear(row)
+		for i := range x.Rows {
+			for j, v := range x.Row(i) {
+				row[j] += float32(float32(i+1) * v)
+			}
+		}
+		kernels.Scale(y, 1/float32(x.Rows*(x.Rows+1)/2))
+	default:
+		copy(row, x.Row(0))
+		for i := 1; i < x.Rows; i++ {
+			kernels.Add(y, y, x.Slice(i, i+1))
+		}
+		if kind == PoolRoot {
+			kernels.Scale(y, float32(1/math.Sqrt(float64(x.Rows))))
+		} else {
+			kernels.Scale(y, 1/float32(x.Rows))
+		}
+	}
 }

@@ -1,0 +1,183 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"path/filepath"
+	"slices"
+	"testing"
+
+	"github.com/winnow-rerank/winnow/quant"
+)
+
+const oddText = "What is [SEP] deep learning, and where do we begin with it?"
+
+// vectorAndStates are the vector of a text and the states of its tokens.
+func vectorAndStates(t *testing.T, path, text string) (vector []float32, states []float32, m *Model) {
+	t.Helper()
+	m = open(t, path, Options{Precision: F32})
+	ctx := context.Background()
+	e, err := m.EncodeTexts(ctx, []string{text}, TextOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	vectors, err := m.Embed(ctx, e.Sequences)
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := m.TokenStates(ctx, e.Sequences)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return vectors[0], rows[0], m
+}
+
+func nearly(t *testing.T, what string, got []float32, want []float64) {
+	t.Helper()
+	if len(got) != len(want) {
+		t.Fatalf("%s: %d numbers, want %d", what, len(got), len(want))
+	}
+	for i := range got {
+		if math.Abs(float64(got[i])-want[i]) > 1e-6*(1+math.Abs(want[i])) {
+			t.Fatalf("%s: number %d is %g, want %g", what, i, got[i], want[i])
+		}
+	}
+}
+
+// TestPoolings pools the states of tokens by each kind of sentence-transformers, and by
+// several whose vectors are joined, from the folder and through a GGUF file.
+func TestPoolings(t *testing.T) {
+	_, states, _ := vectorAndStates(t, filepath.Join("..", "testdata", "embed-bge"), oddText)
+	const width = 32
+	n := len(states) / width
+	weigh := func(weight func(i int) float64) []float64 {
+		y := make([]float64, width)
+		for i, x := range states {
+			y[i%width] += float64(x) * weight(i/width)
+		}
+		return y
+	}
+	most := slices.Repeat([]float64{math.Inf(-1)}, width)
+	for i, x := range states {
+		most[i%width] = max(most[i%width], float64(x))
+	}
+	at := func(k int) []float64 {
+		return weigh(func(i int) float64 {
+			if i == k {
+				return 1
+			}
+			return 0
+		})
+	}
+	kinds := map[string][]float64{
+		"cls": at(0), "lasttoken": at(n - 1), "max": most,
+		"mean":                 weigh(func(int) float64 { return 1 / float64(n) }),
+		"mean_sqrt_len_tokens": weigh(func(int) float64 { return 1 / math.Sqrt(float64(n)) }),
+		"weightedmean":         weigh(func(i int) float64 { return float64(i+1) / float64(n*(n+1)/2) }),
+	}
+	check := func(config string, want []float64) {
+		dir := copyModel(t, "embed-bge", map[string][2]string{"1_Pooling/config.json": {"", config}})
+		out := filepath.Join(t.TempDir(), "converted.gguf")
+		if _, err := Convert(dir, out, quant.F32, nil); err != nil {
+			t.Fatalf("%s: %v", config, err)
+		}
+		for _, path := range []string{dir, out} {
+			got, _, m := vectorAndStates(t, path, oddText)
+			nearly(t, filepath.Ext(path)+config, got, want)
+			if info := m.Info(); info.Dimensions != len(want) || info.Unread != nil {
+				t.Errorf("%s: %d numbers, unread %v; want %d", config, info.Dimensions, info.Unread, len(want))
+			}
+		}
+	}
+	for name, want := range kinds {
+		check(fmt.Sprintf(`{"embedding_dimension": 32, "pooling_mode": %q}`, name), want)
+	}
+	check(`{"word_embedding_dimension": 32, "pooling_mode_cls_token": true, "pooling_mode_mean_tokens": true, "pooling_mode_weightedmean_tokens": true}`,
+		slices.Concat(kinds["cls"], kinds["mean"], kinds["weightedmean"]))
+	check(`{"embedding_dimension": 32, "pooling_mode": ["mean", "cls"], "include_prompt": false}`, slices.Concat(kinds["mean"], kinds["cls"]))
+}
+
+// TestTruncateDim: of a vector of length 1 the first numbers are kept as they are.
+func TestTruncateDim(t *testing.T) {
+	whole, _, _ := vectorAndStates(t, filepath.Join("..", "testdata", "embed-bge"), oddText)
+	Normalize(whole)
+	var want []float64
+	for _, x := range whole[:5] {
+		want = append(want, float64(x))
+	}
+	dir := copyModel(t, "embed-bge", map[string][2]string{"config_sentence_transformers.json": {"", `{"truncate_dim": 5}`}})
+	out := filepath.Join(t.TempDir(), "converted.gguf")
+	if _, err := Convert(dir, out, quant.F32, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{dir, out} {
+		got, _, m := vectorAndStates(t, path, oddText)
+		nearly(t, path, got, want)
+		if info := m.Info(); info.Dimensions != 5 || info.Unit {
+			t.Errorf("%s: %d numbers, of length 1: %v", path, info.Dimensions, info.Unit)
+		}
+	}
+}
+
+// TestLowerCase: sentence-transformers' do_lower_case is a step of the tokenizer in front
+// of the others, of whatever task the model is; added tokens are found as they are spelled.
+func TestLowerCase(t *testing.T) {
+	lower := map[string][2]string{"sentence_bert_config.json": {"", `{"do_lower_case": true}`}}
+	dir := copyModel(t, "xlmr-mmarco", lower)
+	out := filepath.Join(t.TempDir(), "converted.gguf")
+	if _, err := Convert(dir, out, quant.F32, nil); err != nil {
+		t.Fatal(err)
+	}
+	plain := open(t, filepath.Join("..", "testdata", "xlmr-mmarco"), Options{})
+	want := plain.Tokenize("what is </s> deep learning? ός", true).IDs
+	const text = "What Is </s> DEEP learning? ΌΣ"
+	if slices.Equal(plain.Tokenize(text, true).IDs, want) {
+		t.Fatal("the case makes no difference")
+	}
+	// The tokenizer's lower case does not know that a sigma ends a word.
+	want = plain.Tokenize("what is </s> deep learning? όσ", true).IDs
+	for _, path := range []string{dir, out} {
+		if got := open(t, path, Options{}).Tokenize(text, true).IDs; !slices.Equal(got, want) {
+			t.Errorf("%s: tokens %v, want %v", path, got, want)
+		}
+	}
+}
+
+// TestLengthBySentenceTransformers: what its files say of the length of texts goes before
+// what the tokenizer's say.
+func TestLengthBySentenceTransformers(t *testing.T) {
+	for encoder, want := range map[string]int{
+		`{}`:                     20,
+		`{"max_seq_length": 40}`: 40,
+		`{"max_seq_length": 40, "tokenizer_args": {"model_max_length": 30}}`:                                                        30,
+		`{"processor_kwargs": {"model_max_length": 30, "padding_side": "left"}, "processing_kwargs": {"text": {"max_length": 12}}}`: 12,
+	} {
+		dir := copyModel(t, "embed-bge", map[string][2]string{"sentence_bert_config.json": {"", encoder}, "tokenizer_config.json": {`"model_max_length": 64`, `"model_max_length": 20`}})
+		if got := open(t, dir, Options{}).maxLength; got != want {
+			t.Errorf("%s: %d tokens, want %d", encoder, got, want)
+		}
+	}
+}
+
+// TestConfigArguments: the arguments that sentence-transformers has for a configuration go
+// before config.json.
+func TestConfigArguments(t *testing.T) {
+	want, _, _ := vectorAndStates(t, copyModel(t, "embed-bge", map[string][2]string{"config.json": {`"hidden_act": "gelu"`, `"hidden_act": "relu"`}}), oddText)
+	got, _, _ := vectorAndStates(t, copyModel(t, "embed-bge", map[string][2]string{"sentence_bert_config.json": {"", `{"config_args": {"hidden_act": "relu", "trust_remote_code": true}}`}}), oddText)
+	usual, _, _ := vectorAndStates(t, filepath.Join("..", "testdata", "embed-bge"), oddText)
+	if !slices.Equal(got, want) || slices.Equal(got, usual) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// TestSentenceSettingsUnread: settings of sentence-transformers' files that nobody knows are
+// told with the name of their file.
+func TestSentenceSettingsUnread(t *testing.T) {
+	dir := copyModel(t, "embed-dense", map[string][2]string{"2_Dense/config.json": {"{", `{"gain": 2,`}, "config_sentence_transformers.json": {"{", `{"odd": true,`},
+		"sentence_bert_config.json": {"", `{"max_seq_length": 40, "model_args": {"torch_dtype": "float16"}, "scale": 3}`}})
+	want := []string{"2_Dense/config.json: gain", "config_sentence_transformers.json: odd", "sentence_bert_config.json: scale"}
+	if got := open(t, dir, Options{}).Info().Unread; !slices.Equal(got, want) {
+		t.Errorf("unread %v, want %v", got, want)
+	}
+}
