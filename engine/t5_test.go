@@ -57,3 +57,43 @@ func TestT5Prompts(t *testing.T) {
 		t.Errorf("words that the vocabulary does not have: error %v", err)
 	}
 }
+
+// TestT5FeedForward: what follows from feed_forward_proj goes before it where it stands
+// beside it, as transformers has it.
+func TestT5FeedForward(t *testing.T) {
+	vector := func(changes ...string) []float32 {
+		dir := copyModel(t, "zoo/t5-embed/model", map[string][2]string{})
+		path := filepath.Join(dir, "config.json")
+		data, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text := string(data)
+		for i := 0; i < len(changes); i += 2 {
+			if !strings.Contains(text, changes[i]) {
+				t.Fatalf("no %s", changes[i])
+			}
+			text = strings.Replace(text, changes[i], changes[i+1], 1)
+		}
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		v, _, _ := vectorAndStates(t, dir, "What is deep learning?")
+		return v
+	}
+	const plain, act = `"feed_forward_proj": "relu"`, `"dense_act_fn": "relu"`
+	usual := vector()
+	silu := vector(plain, `"feed_forward_proj": "silu"`, act, `"dense_act_fn": null`)
+	if slices.Equal(silu, usual) {
+		t.Error("feed_forward_proj changes nothing")
+	}
+	for name, got := range map[string][]float32{
+		"the activation":     vector(act, `"dense_act_fn": "silu"`),
+		"both":               vector(plain, `"feed_forward_proj": "gated-gelu"`, act, `"dense_act_fn": "silu"`),
+		"a gate without one": vector(plain, `"feed_forward_proj": "gated-silu"`, act, `"dense_act_fn": null`),
+	} {
+		if !slices.Equal(got, silu) {
+			t.Errorf("%s: %v, want %v", name, got[:4], silu[:4])
+		}
+	}
+}

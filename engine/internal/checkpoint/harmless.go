@@ -56,9 +56,7 @@ var harmlessFor = map[string][]string{
 	"modernbert":      {"layer_norm_eps", "position_embedding_type"},
 	"nomic_bert":      {"pad_vocab_size_multiple", "max_trained_positions", "summary_type", "summary_use_proj", "summary_proj_to_labels", "causal"},
 	"qwen3_vl":        {"vision_config", "image_token_id", "video_token_id", "vision_start_token_id", "vision_end_token_id"},
-	"t5":              {"is_gated_act", "dense_act_fn", "n_positions"},
-	"mt5":             {"is_gated_act", "dense_act_fn"},
-	"umt5":            {"is_gated_act", "dense_act_fn"},
+	"t5":              {"n_positions"},
 	"cost_wise_gemma": {"hidden_act", "sliding_window_size"},
 
 	"JinaBertForSequenceClassification": {"hidden_act"},

@@ -311,6 +311,12 @@ var activations = map[string]kernels.Activation{
 	"linear":            kernels.Identity,
 }
 
+// ActivationNamed is the activation that transformers calls so.
+func ActivationNamed(name string) (act kernels.Activation, ok bool) {
+	act, ok = activations[name]
+	return act, ok
+}
+
 // ActivationName is what config.json calls an activation.
 func ActivationName(a kernels.Activation) string {
 	switch a { // the plain names, not the first in the alphabet

@@ -3,6 +3,7 @@ package family
 import (
 	"fmt"
 	"math"
+	"strings"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
@@ -210,14 +211,20 @@ type t5Settings struct {
 	Plain bool `dim:"plain"`
 }
 
-// t5FeedForwards are the names of feed-forward blocks, which say how the gate, or
-// what has none, is activated.
-var t5FeedForwards = map[string]struct {
-	gated bool
-	act   kernels.Activation
-}{
-	"relu": {false, kernels.ReLU}, "gelu": {false, kernels.GELU}, "gelu_new": {false, kernels.GELUTanh}, "silu": {false, kernels.SiLU},
-	"gated-relu": {true, kernels.ReLU}, "gated-gelu": {true, kernels.GELUTanh}, "gated-gelu_new": {true, kernels.GELUTanh}, "gated-silu": {true, kernels.SiLU},
+// feedForward is how the gate of a feed-forward block, or what has none, is activated, and
+// whether there is one: as feed_forward_proj says, unless the two that follow from it stand
+// beside it.
+func (s *t5Settings) feedForward(f *checkpoint.File) kernels.Activation {
+	name, gated := strings.CutPrefix(s.FeedForward, "gated-")
+	act, ok := checkpoint.ActivationNamed(name)
+	if gated && name == "gelu" {
+		act = kernels.GELUTanh
+	}
+	if !ok {
+		f.Unsupported(fmt.Sprintf("feed_forward_proj %q", checkpoint.Abridge(s.FeedForward)), "winnow knows the activations of transformers that hidden_act may name, gated- or not")
+	}
+	s.Gated = f.Bool(checkpoint.Key{HF: "is_gated_act"}, gated)
+	return f.Activation(checkpoint.Key{HF: "dense_act_fn"}, act)
 }
 
 func newT5(f *checkpoint.File, task Task, v t5Version) *Network {
@@ -229,10 +236,8 @@ func newT5(f *checkpoint.File, task Task, v t5Version) *Network {
 	if f.IsGGUF() {
 		s.readGGUF(f, &v)
 	}
-	ffn, ok := t5FeedForwards[s.FeedForward]
+	act := s.feedForward(f)
 	switch {
-	case !ok:
-		f.Unsupported(fmt.Sprintf("feed_forward_proj %q", checkpoint.Abridge(s.FeedForward)), "winnow knows relu, gelu, gelu_new and silu, gated or not")
 	case s.Heads*s.HeadDim > checkpoint.MaxWidth || s.ValueDim != s.HeadDim:
 		f.Fail(checkpoint.Key{HF: "d_kv", GGUF: ".attention.key_length"}, fmt.Sprint(s.HeadDim), fmt.Sprintf("at most %d with %d heads, and as many numbers of values", checkpoint.MaxWidth/s.Heads, s.Heads))
 		s.HeadDim = 1
@@ -241,7 +246,7 @@ func newT5(f *checkpoint.File, task Task, v t5Version) *Network {
 	case s.DecoderStart >= s.VocabSize:
 		f.Fail(checkpoint.Key{HF: "decoder_start_token_id", GGUF: ".decoder_start_token_id"}, fmt.Sprint(s.DecoderStart), fmt.Sprintf("less than %d, the size of the vocabulary", s.VocabSize))
 	}
-	s.Inner, s.Gated, s.Plain = s.Heads*s.HeadDim, ffn.gated, !ffn.gated
+	s.Inner, s.Plain = s.Heads*s.HeadDim, !s.Gated
 
 	n := &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: s.MaxPositions, TokenTypes: 1, OneType: true, Pooling: compute.PoolLast,
 		Load: checkpoint.LoadOptions{Prefixes: []string{"transformer."}, Eps: s.Eps, Ignore: t5Leftover}}
@@ -257,9 +262,9 @@ func newT5(f *checkpoint.File, task Task, v t5Version) *Network {
 		words.Words = &m.Words
 		n.Decoder = words
 	}
-	m.build(s, v.biased, ffn.act)
+	m.build(s, v.biased, act)
 	n.Prepare = func(*compute.Runner) (int64, error) { return 0, m.addBiases(f, s) }
-	n.Export = func(e *checkpoint.Export) error { return m.export(e, s, words, ffn.act) }
+	n.Export = func(e *checkpoint.Export) error { return m.export(e, s, words, act) }
 	return n
 }
 
@@ -359,7 +364,7 @@ func (m *t5) addBiases(f *checkpoint.File, s *t5Settings) error {
 // export writes what the tables of settings cannot say.
 func (m *t5) export(e *checkpoint.Export, s *t5Settings, words Decoder, act kernels.Activation) error {
 	if s.Gated && act != kernels.GELUTanh || !s.Gated && act != kernels.ReLU {
-		return e.Refuse(fmt.Sprintf("feed_forward_proj %q", s.FeedForward), "in GGUF files of T5 it is relu or gated-gelu")
+		return e.Refuse(fmt.Sprintf("feed_forward_proj %q with the activation %s", s.FeedForward, checkpoint.ActivationName(act)), "in GGUF files of T5 it is relu or gated-gelu")
 	}
 	e.Set(".attention.layer_norm_epsilon", s.Eps)
 	if s.DecoderLayers == 0 {
