@@ -3,6 +3,7 @@ package jinja
 import (
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -318,8 +319,18 @@ func filter(r *run, name string, v any, a *arguments) (any, error) {
 		if n, err := strconv.Atoi(strings.TrimSpace(text(v))); err == nil {
 			return n, nil
 		}
-		if f, ok := v.(float64); ok {
-			return int(f), nil
+		switch v := v.(type) {
+		case float64:
+			return int(v), nil
+		case bool:
+			if v {
+				return 1, nil
+			}
+			return 0, nil
+		case string:
+			if f, err := strconv.ParseFloat(strings.TrimSpace(v), 64); err == nil && math.Abs(f) < 1<<53 {
+				return int(f), nil
+			}
 		}
 		return a.at(0, "default", 0), nil
 	case "abs":
@@ -559,8 +570,10 @@ func is(name string, v any) bool {
 	switch v.(type) {
 	case string:
 		return name == "string" || name == "iterable" || name == "sequence"
+	case undefined:
+		return name == "iterable" || name == "sequence" // an empty one
 	case bool:
-		return name == "boolean"
+		return name == "boolean" || name == "number"
 	case int:
 		return name == "number" || name == "integer"
 	case float64:

@@ -117,3 +117,21 @@ func FuzzRender(f *testing.F) {
 		}
 	})
 }
+
+// TestKinds: what Python takes for a number or for something to go through, and what it
+// makes whole numbers of.
+func TestKinds(t *testing.T) {
+	for source, want := range map[string]string{
+		"{{ true | int }} {{ false | int(3) }} {{ '3.7' | int }} {{ ' 4 ' | int }} {{ 'x' | int(5) }} {{ none | int }}": "1 0 3 4 5 0",
+		"{{ true is number }} {{ true is integer }} {{ 1 is boolean }}":                                                 "True False False",
+		"{{ nothing is iterable }} {{ nothing is sequence }} {{ nothing is mapping }}":                                  "True True False",
+	} {
+		template, err := Parse(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := template.Render(map[string]any{}); err != nil || got != want {
+			t.Errorf("%s: %q, %v; want %q", source, got, err, want)
+		}
+	}
+}
