@@ -181,3 +181,41 @@ func TestSentenceSettingsUnread(t *testing.T) {
 		t.Errorf("unread %v, want %v", got, want)
 	}
 }
+
+// TestMultiVectorModules: which modules a MultiVectorEncoder of sentence-transformers has
+// decides whether vectors are of length 1, and whether what a query is filled up with and
+// punctuation count. The numbers are that library's (6.2, float64).
+func TestMultiVectorModules(t *testing.T) {
+	dropout := func(class, folder string) map[string][2]string {
+		return map[string][2]string{"modules.json": {class, "sentence_transformers.sentence_transformer.modules.dropout.Dropout"}, folder + "/config.json": {"", "{}"}}
+	}
+	for name, c := range map[string]struct {
+		changes map[string][2]string
+		want    [2]float64
+	}{
+		"as it is":          {nil, [2]float64{29.224749229095085, 24.919070339087853}},
+		"without Normalize": {dropout("sentence_transformers.base.modules.normalize.Normalize", "3_Normalize"), [2]float64{1059.280935996513, 1014.9874851671473}},
+		"without mask":      {dropout("sentence_transformers.multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask", "2_MultiVectorMask"), [2]float64{13.069477222117253, 11.250234449817295}},
+		"for no task": {map[string][2]string{"2_MultiVectorMask/config.json": {`"skiplist_tasks": [
+        "document"
+    ]`, `"skiplist_tasks": []`}}, [2]float64{29.252058760430472, 24.919070339087853}},
+	} {
+		dir := copyModel(t, "colbert-multivector", c.changes)
+		out := filepath.Join(t.TempDir(), "converted.gguf")
+		if _, err := Convert(dir, out, quant.F32, nil); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		k := modelCase{Query: "What is deep learning?", Documents: []string{"Deep learning, they say: a kind of machine learning.", "apples are red"}}
+		for _, path := range []string{dir, out} {
+			got, err := k.score(open(t, path, Options{Precision: F32}))
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			for i, want := range c.want {
+				if math.Abs(got[i]-want) > 2e-6*math.Abs(want) {
+					t.Errorf("%s, %s: document %d has %g, want %g", name, filepath.Ext(path), i, got[i], want)
+				}
+			}
+		}
+	}
+}

@@ -156,8 +156,10 @@ func (l *late) finish(c *compute.Context, r *call) {
 		return
 	}
 	x = l.chain.Logits(c, x)
-	for row := range x.Rows {
-		Normalize(x.Row(row))
+	if !l.settings.Raw {
+		for row := range x.Rows {
+			Normalize(x.Row(row))
+		}
 	}
 	for i, n := range c.Batch.Numbers {
 		s := &r.sequences[n]

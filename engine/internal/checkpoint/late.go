@@ -21,6 +21,7 @@ type LateSettings struct {
 	Attend          bool           // tokens see the filling
 	Mask            int32          // what they are filled with
 	Skip            map[int32]bool // tokens of documents whose vectors do not count
+	Raw             bool           // vectors keep the lengths that the modules give them
 }
 
 // A LateText is how a kind of text is encoded.
@@ -91,6 +92,7 @@ var (
 	keyLateExpand   = Key{GGUF: ".late_interaction.expand"}
 	keyLateAttend   = Key{GGUF: ".late_interaction.attend"}
 	keyLateSkip     = Key{GGUF: ".late_interaction.skip_tokens"}
+	keyLateRaw      = Key{GGUF: ".late_interaction.raw"}
 )
 
 func lateKeysOf(kind string) lateKeys {
@@ -130,7 +132,7 @@ func (l *LateSettings) readGGUF(f *File, maxLength, vocab int) error {
 		t.text.Prefix = f.String(t.keys.prefix, "")
 		t.text.Before = t.text.Prefix != ""
 	}
-	l.Expand, l.Attend = f.Bool(keyLateExpand, true), f.Bool(keyLateAttend, false)
+	l.Expand, l.Attend, l.Raw = f.Bool(keyLateExpand, true), f.Bool(keyLateAttend, false), f.Bool(keyLateRaw, false)
 	for _, id := range f.Ints(keyLateSkip) {
 		l.Skip[int32(id)] = true
 	}
@@ -194,12 +196,50 @@ func (l *LateSettings) multiVector(f, r *File, maxLength int) (skip []string, er
 			return nil, x.err
 		}
 	}
-	if m := s.Module("MultiVectorMask"); m != nil {
-		x := f.beside(m.Config)
-		skip, err = x.Strings(keySkipped, nil), x.err
+	last := slices.DeleteFunc(slices.Clone(s.Modules), func(m Module) bool { return m.Class == multiVectorMask || m.Class == "Dropout" })
+	l.Raw = last[len(last)-1].Class != "Normalize"
+	m := s.Module(multiVectorMask)
+	if m == nil {
+		l.Expand = l.Expand && l.Attend // what nothing sees does not count either
+		return nil, nil
 	}
-	return skip, err
+	return m.skipped(f)
 }
+
+// multiVectorMask is the class of the module that says which tokens count.
+const multiVectorMask = "MultiVectorMask"
+
+// skipped are the words that do not count in documents.
+func (m *Module) skipped(f *File) ([]string, error) {
+	if ids, ok := m.Config.Ints("keep_only_token_ids"); m.Config.Has("keep_only_token_ids") && (!ok || len(ids) > 0) {
+		return nil, m.refuse("keep_only_token_ids "+m.Config.Kind("keep_only_token_ids"), "")
+	}
+	tasks := []string{"document"}
+	if m.Config.Has(skipTasks) {
+		one, isOne := m.Config.String(skipTasks)
+		list, isList := m.Config.Strings(skipTasks)
+		switch {
+		case isOne:
+			tasks = []string{one}
+		case isList:
+			tasks = list
+		default:
+			return nil, m.wrong(skipTasks, m.Config.Kind(skipTasks), "names of tasks")
+		}
+	}
+	if slices.Contains(tasks, "query") {
+		return nil, m.refuse(skipTasks+" "+m.Config.Kind(skipTasks), "winnow leaves words out of documents only")
+	}
+	x := f.beside(m.Config)
+	words := x.Strings(keySkipped, nil)
+	if !slices.Contains(tasks, "document") {
+		words = nil
+	}
+	return words, x.err
+}
+
+// skipTasks is for which texts words are left out.
+const skipTasks = "skiplist_tasks"
 
 // marks looks the special tokens up.
 func (l *LateSettings) marks(f *File, t *tokenizer.Tokenizer, maxLength int, skip []string) error {
@@ -244,5 +284,8 @@ func (e *Export) Late(l *LateSettings) {
 	}
 	e.Set(keyLateExpand.GGUF, l.Expand)
 	e.Set(keyLateAttend.GGUF, l.Attend)
+	if l.Raw {
+		e.Set(keyLateRaw.GGUF, true)
+	}
 	e.Set(keyLateSkip.GGUF, slices.Sorted(maps.Keys(l.Skip)))
 }

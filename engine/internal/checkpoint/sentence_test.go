@@ -138,6 +138,8 @@ func TestSentenceModelsRefuse(t *testing.T) {
 		{"length of queries", "colbert-modernbert", changes{"config_sentence_transformers.json": {`"query_length": 24`, `"query_length": 2.5`}}, format, []string{"query_length", "2.5"}},
 		{"skipped words", "colbert-modernbert", changes{"config_sentence_transformers.json": {`["!"`, `[7`}}, format, []string{"skiplist_words"}},
 		{"expansion", "colbert-multivector", changes{"sentence_bert_config.json": {`"fixed"`, `"min"`}}, unsupported, []string{"query_expansion", "fixed"}},
+		{"words left out of queries", "colbert-multivector", changes{"2_MultiVectorMask/config.json": {`"document"`, `"query"`}}, unsupported, []string{"2_MultiVectorMask", "skiplist_tasks", "query"}},
+		{"tokens that alone count", "colbert-multivector", changes{"2_MultiVectorMask/config.json": {`"keep_only_token_ids": null`, `"keep_only_token_ids": [7]`}}, unsupported, []string{"keep_only_token_ids", "[7]"}},
 		{"adapter", "bert-minilm", changes{"adapter_config.json": {"", "{}"}}, unsupported, []string{"adapter_config.json", "merge"}},
 		{"pickle", "bert-minilm", changes{"model.safetensors": {"", "-"}, "pytorch_model.bin": {"", "x"}}, unsupported, []string{"pytorch_model.bin", "AutoModelForSequenceClassification", "save_pretrained"}},
 		{"pickled encoder", "embed-bge", changes{"model.safetensors": {"", "-"}, "pytorch_model.bin": {"", "x"}}, unsupported, []string{"import AutoModel as"}},
