@@ -235,7 +235,13 @@ func (m *Model) limit(o Options) error {
 			Found: fmt.Sprintf("token ids up to %d", size-1), Want: fmt.Sprintf("at most %d, the last row of the embedding table", rows-1)}
 	}
 	m.maxLength = m.network.MaxLength
-	if limit := t.MaxLength(); limit > 0 && !m.sized {
+	limit := t.MaxLength()
+	if m.network.Bag { // whose libraries read tokenizer.json alone
+		if limit = t.TruncationLength(); m.network.DropsUnknown {
+			limit = 0
+		}
+	}
+	if limit > 0 && !m.sized {
 		m.maxLength = min(m.maxLength, limit)
 	}
 	if o.MaxLength > 0 {

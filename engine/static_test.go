@@ -10,6 +10,7 @@ import (
 	"testing"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/quant"
 )
 
 // TestStaticRefuses: a table of vectors that does not fit its tokenizer, or rows that are
@@ -63,5 +64,38 @@ func TestStaticRanks(t *testing.T) {
 	}
 	if one := out[0].Logit; one < 1-1e-6 || one > 1+1e-6 || out[1].Logit != 0 || e.Sequences[1].Len() != 0 || !(out[2].Logit < 0.9) {
 		t.Errorf("scores %v", out)
+	}
+}
+
+// TestStaticLength: StaticEmbedding reads tokenizer.json alone, and has texts cut where that
+// says so, whatever stands beside it.
+func TestStaticLength(t *testing.T) {
+	const folder = "0_StaticEmbedding/"
+	for name, c := range map[string]struct {
+		tokenizer, config string
+		want              int
+	}{
+		"no limit":              {`"truncation": null`, "", 2001},
+		"tokenizer_config.json": {`"truncation": null`, `{"model_max_length": 20}`, 2001},
+		"tokenizer.json":        {`"truncation": {"direction": "Right", "max_length": 7, "strategy": "LongestFirst", "stride": 0}`, `{"model_max_length": 20}`, 7},
+	} {
+		changes := map[string][2]string{folder + "tokenizer.json": {`"truncation": null`, c.tokenizer}}
+		if c.config != "" {
+			changes[folder+"tokenizer_config.json"] = [2]string{"", c.config}
+		}
+		dir := copyModel(t, "zoo/static-sentence/model", changes)
+		out := filepath.Join(t.TempDir(), "converted.gguf")
+		if _, err := Convert(dir, out, quant.F32, nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{dir, out} {
+			e, err := open(t, path, Options{}).EncodeTexts(context.Background(), []string{strings.Repeat("a ", 2001)}, TextOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := len(e.Sequences[0].IDs); got != c.want {
+				t.Errorf("%s, %s: %d tokens, want %d", name, filepath.Ext(path), got, c.want)
+			}
+		}
 	}
 }

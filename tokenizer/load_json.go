@@ -88,8 +88,13 @@ func fromJSON(path string, data []byte, c *configuration) (*Tokenizer, error) {
 		return nil, l.err
 	}
 	t.added.add(t.model, added...)
-	if m, ok := cut.(map[string]any); ok && m["direction"] == "Left" {
-		t.side = Left
+	if m, ok := cut.(map[string]any); ok {
+		if m["direction"] == "Left" {
+			t.side = Left
+		}
+		if n, ok := m["max_length"].(float64); ok && n >= 1 && n <= 1<<24 {
+			t.cut = int(n)
+		}
 	}
 	if c != nil {
 		return c.complete(path, t, added, post != nil, hasCharsmap(normalizer))

@@ -22,6 +22,7 @@ type Tokenizer struct {
 	single     template
 	pair       template
 	maxLength  int              // 0: not known
+	cut        int              // max_length of tokenizer.json's truncation; 0: none
 	side       Side             // where texts are cut unless a call says otherwise
 	pad        int32            // -1: none
 	roles      map[string]int32 // "bos", "eos" …: what the configuration calls so
@@ -299,6 +300,10 @@ func (t *Tokenizer) Trim(rows int) {
 // MaxLength is the length that the tokenizer's configuration limits sequences
 // to, in tokens, 0 if it gives none.
 func (t *Tokenizer) MaxLength() int { return t.maxLength }
+
+// TruncationLength is the length to which tokenizer.json itself has texts cut, in tokens
+// without special ones, 0 if it does not: for those who read it alone.
+func (t *Tokenizer) TruncationLength() int { return t.cut }
 
 // IsSpecial says whether id is a special token.
 func (t *Tokenizer) IsSpecial(id int32) bool {
