@@ -670,6 +670,23 @@ def tokenizer_files(d, r, t, kind, limit, messages):
     write_json(d / "tokenizer_config.json", config)
 
 
+FOREIGN = {
+    "activation": "relu", "hidden_act": "relu", "hidden_activation": "relu", "activation_function": "relu", "hidden_dim": 24, "dim": 24, "n_layers": 1, "n_layer": 1, "n_heads": 2, "n_head": 2, "n_embd": 24, "n_inner": 24, "d_model": 24, "d_ff": 24,
+    "intermediate_size": 24, "layer_norm_epsilon": 0.3, "layer_norm_eps": 0.3, "norm_eps": 0.3, "norm_epsilon": 0.3, "rms_norm_eps": 0.3, "num_key_value_heads": 1, "head_dim": 6, "attention_head_size": 6, "embedding_size": 10, "n_positions": 20, "rope_theta": 123.0,
+    "rotary_emb_base": 123.0, "sliding_window": 3, "local_attention": 3, "is_causal": False, "causal": True, "is_decoder": True, "partial_rotary_factor": 0.5, "query_pre_attn_scalar": 5, "attn_logit_softcapping": 2.0, "final_logit_softcapping": 2.0,
+    "classifier_pooling": "mean", "pooling": "avg", "temperature": 3.0, "logits_scaling": 8.0, "embedding_multiplier": 12.0, "residual_multiplier": 0.2, "attention_multiplier": 0.1, "scale_emb": 12, "dim_model_base": 256, "scale_depth": 1.4, "scale_embedding": True,
+    "type_vocab_size": 1, "layer_types": None, "use_sliding_window": True, "global_attn_every_n_layers": 1, "sliding_window_pattern": 2, "position_embedding_type": "rope", "norm_rel_ebd": "none", "share_att_key": True, "position_buckets": 8, "relative_attention": True,
+    "num_hidden_groups": 1, "use_task_id": True, "pooler_hidden_act": "relu", "classifier_activation": "relu", "normalize": True, "max_length": 7, "num_experts": 4, "attn_scale": 0.5, "scale_attn_by_inverse_layer_idx": True, "use_bias": False,
+    "rope_scaling": {"type": "linear", "factor": 3.0}, "rope_parameters": {"rope_type": "linear", "factor": 3.0, "rope_theta": 500.0}, "original_max_position_embeddings": 16, "summary_type": "mean", "use_qk_norm": True, "tie_word_embeddings": False, "num_labels": 2,
+}
+
+
+def foreign(r, c):
+    """Settings of other families: those that the class has no place for are to change nothing."""
+    for name in r.sample(sorted(FOREIGN), r.choice([1, 2, 3, 12])):
+        c.setdefault(name, FOREIGN[name])
+
+
 def folder(d, r, family):
     source, settings, kinds = FAMILIES[family]
     t, kind = Borrowed(source), r.choice(kinds)
@@ -678,6 +695,8 @@ def folder(d, r, family):
         labels(r, c)
     architecture(r, c, kind, family)
     maybe(r, c, 0.15, torch_dtype="float32", transformers_version="4.40.0", _name_or_path="somewhere/else", tokenizer_class=None, license="mit")
+    if chance(r, 0.4):
+        foreign(r, c)
     told = "my_own_setting" if chance(r, 0.05) else None
     if told:
         c[told] = 3

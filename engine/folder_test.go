@@ -2,8 +2,10 @@ package engine
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"testing"
@@ -218,4 +220,57 @@ func TestMultiVectorModules(t *testing.T) {
 			}
 		}
 	}
+}
+
+// TestNamesOfOthers: a class reads the names that it has for its settings, whatever those of
+// others say, and where two of its own say the same thing the one that transformers lets go
+// first.
+func TestNamesOfOthers(t *testing.T) {
+	scores := func(model string, set ...string) []float64 {
+		dir := copyModel(t, model, map[string][2]string{})
+		for i := 0; i < len(set); i += 2 {
+			dir = changeJSON(t, dir, "config.json", set[i], set[i+1])
+		}
+		k := modelCase{Query: "What is deep learning?", Documents: []string{"Deep learning is a kind of machine learning of many layers, they say.", "apples"}}
+		got, err := k.score(open(t, dir, Options{Precision: F32}))
+		if err != nil {
+			t.Fatalf("%s %v: %v", model, set, err)
+		}
+		return got
+	}
+	for _, c := range []struct {
+		model          string
+		same, as, from []string // as well as same, another than from
+	}{
+		{"distilbert", []string{"hidden_act", `"relu"`, "layer_norm_eps", "0.3"}, nil, []string{"activation", `"relu"`}},
+		{"bert-minilm", []string{"is_decoder", "true", "is_causal", "false"}, nil, []string{"is_decoder", "true"}},
+		{"bert-minilm", []string{"activation", `"relu"`}, nil, []string{"hidden_act", `"relu"`}},
+		{"modernbert-gte", []string{"sliding_window", "1"}, []string{"local_attention", "2"}, nil},
+		{"modernbert-gte", []string{"hidden_act", `"relu"`}, nil, []string{"hidden_activation", `"relu"`}},
+	} {
+		got, want := scores(c.model, c.same...), scores(c.model, c.as...)
+		if !slices.Equal(got, want) {
+			t.Errorf("%s: %v gives %v, %v %v", c.model, c.same, got, c.as, want)
+		}
+		if other := scores(c.model, c.from...); slices.Equal(got, other) {
+			t.Errorf("%s: %v is as good as %v", c.model, c.same, c.from)
+		}
+	}
+}
+
+// changeJSON sets a member of a JSON file of a folder.
+func changeJSON(t *testing.T, dir, file, name, value string) string {
+	t.Helper()
+	path := filepath.Join(dir, file)
+	var members map[string]json.RawMessage
+	readJSON(t, path, &members)
+	members[name] = json.RawMessage(value)
+	data, err := json.Marshal(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, data, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return dir
 }

@@ -107,20 +107,24 @@ func harmlessArgument(part, name string, o *Object) bool {
 // outputs refuses what of the transformer is to be read but the states of its last layer,
 // or the logits of its head.
 func (m *SentenceModel) outputs() error {
-	text := m.Encoder.Object("modality_config").Object("text")
-	if text == nil {
+	modalities := m.Encoder.Object("modality_config")
+	if modalities == nil {
 		return nil
 	}
-	if how, ok := text.String("method"); ok && how != "forward" {
-		return m.refuseEncoder("modality_config.text.method", text, "method")
-	}
-	const output = "method_output_name"
-	names, ok := text.Strings(output)
-	if one, isOne := text.String(output); isOne {
-		names, ok = []string{one}, true
-	}
-	if want := "last_hidden_state"; text.Has(output) && (!ok || len(names) != 1 || names[0] != want && names[0] != "logits") {
-		return m.refuseEncoder("modality_config.text."+output, text, output)
+	for _, modality := range []string{"text", "message"} {
+		o, field := modalities.Object(modality), "modality_config."+modality+"."
+		if how, ok := o.String("method"); ok && how != "forward" {
+			return m.refuseEncoder(field+"method", o, "method")
+		}
+		const output = "method_output_name"
+		names, ok := o.Strings(output)
+		if one, isOne := o.String(output); isOne {
+			names, ok = []string{one}, true
+		}
+		if want := "last_hidden_state"; o.Has(output) && (!ok || len(names) != 1 || names[0] != want && names[0] != "logits") {
+			return m.refuseEncoder(field+output, o, output)
+		}
+		o.Has("format") // MessageFormat reads it where it counts
 	}
 	if name, ok := m.Encoder.String("module_output_name"); ok && !slices.Contains([]string{tokenStates, sentenceVector, scoreOutput, "causal_logits"}, name) {
 		return m.refuseEncoder("module_output_name", m.Encoder, "module_output_name")
@@ -199,7 +203,7 @@ func (m *SentenceModel) unread() []string {
 var (
 	// The book, scores of vectors, what an activation is left to, and tasks that texts are
 	// not given here.
-	harmlessOwn = wordSet(`__version__ model_type similarity_fn_name activation_fn keep_in_fp32_modules prompts default_prompt_name
+	harmlessOwn = wordSet(`__version__ model_type similarity_fn_name truncate_dim activation_fn keep_in_fp32_modules prompts default_prompt_name
 		query_length document_length query_prefix document_prefix attend_to_expansion_tokens do_query_expansion skiplist_words`)
 	harmlessEncoder = wordSet(`transformer_task modality_config module_output_name unpad_inputs query_length document_length query_expansion
 		max_seq_length do_lower_case `)

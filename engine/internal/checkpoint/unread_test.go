@@ -22,7 +22,7 @@ var familyReads = map[string]string{
 	"modernbert":    "hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings vocab_size norm_eps hidden_activation classifier_pooling classifier_activation local_attention global_attn_every_n_layers",
 	"new":           "hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings vocab_size type_vocab_size layer_norm_eps hidden_act position_embedding_type",
 	"nomic_bert":    "n_embd n_layer n_head n_inner n_positions vocab_size type_vocab_size layer_norm_epsilon activation_function hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings layer_norm_eps hidden_act head_dim",
-	"t5":            "d_model d_ff d_kv num_layers num_decoder_layers num_heads layer_norm_epsilon relative_attention_num_buckets feed_forward_proj vocab_size is_encoder_decoder relative_attention_max_distance scale_decoder_outputs tie_word_embeddings",
+	"t5":            "d_model d_ff d_kv num_layers num_decoder_layers num_heads layer_norm_epsilon relative_attention_num_buckets feed_forward_proj dense_act_fn is_gated_act vocab_size is_encoder_decoder relative_attention_max_distance scale_decoder_outputs tie_word_embeddings",
 	"albert":        "hidden_size num_hidden_layers num_attention_heads intermediate_size max_position_embeddings vocab_size type_vocab_size layer_norm_eps hidden_act embedding_size num_hidden_groups inner_group_num",
 	"llama":         "hidden_size num_hidden_layers num_attention_heads num_key_value_heads head_dim intermediate_size max_position_embeddings vocab_size rms_norm_eps hidden_act sliding_window max_window_layers use_sliding_window tie_word_embeddings is_causal use_bidirectional_attention",
 	"gemma2":        "hidden_activation query_pre_attn_scalar attn_logit_softcapping final_logit_softcapping _sliding_window_pattern sliding_window_pattern",
@@ -81,6 +81,9 @@ func TestUnreadCorpus(t *testing.T) {
 		for _, dir := range folders {
 			f := open(t, dir)
 			readAsFamily(f)
+			for i := range f.Sentence.Modules { // which Chain and LogitScore read
+				f.Sentence.Modules[i].Config.account()
+			}
 			if f.Err() != nil || f.Unread() != nil {
 				t.Errorf("%s: unread %v, %v", dir, f.Unread(), f.Err())
 			}

@@ -135,15 +135,19 @@ type bertSettings struct {
 	MaxPositions  int                `hf:"max_position_embeddings" gguf:".context_length" default:"512" dim:"positions" max:"positions"`
 	TypeVocabSize int                `hf:"type_vocab_size" gguf:"tokenizer.ggml.token_type_count" default:"2" min:"0" max:"vocab" dim:"types"`
 	Eps           float32            `hf:"layer_norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-12" min:"1e-30" max:"1"`
-	HiddenAct     kernels.Activation `hf:"hidden_act activation" gguf:".hidden_activation" default:"gelu"`
+	HiddenAct     kernels.Activation `hf:"hidden_act" gguf:".hidden_activation" default:"gelu"`
 	PositionKind  string             `hf:"position_embedding_type" gguf:"-" default:"absolute"`
 	// A decoder's layers see what lies before a token only.
 	IsDecoder bool `hf:"is_decoder" gguf:".attention.causal" default:"false"`
 	encoder   bool // the class does not read that
+	// DistilBERT's class calls the activation otherwise, and always has the same epsilon.
+	distilled bool
 
 	EmbeddingSize int  `dim:"embedding"`
 	Projected     bool `dim:"projected"`
 }
+
+const distilledEps = 1e-12
 
 // bertSpec are the sizes of the class's default configuration, which RoBERTa's
 // share but for the vocabulary.
@@ -155,7 +159,10 @@ func bertSpec(vocab int) Spec {
 func (m *bert) configure(f *checkpoint.File, s *bertSettings) *Network {
 	f.Read(&s.Spec)
 	f.Read(s)
-	s.IsDecoder = s.IsDecoder && !s.encoder
+	s.IsDecoder = s.IsDecoder && !s.encoder && (f.IsGGUF() || f.Bool(checkpoint.Key{HF: "is_causal"}, true))
+	if s.distilled && !f.IsGGUF() {
+		s.HiddenAct, s.Eps = f.Activation(checkpoint.Key{HF: "activation"}, kernels.GELU), distilledEps
+	}
 	if s.PositionKind != "absolute" {
 		f.Unsupported(fmt.Sprintf("position_embedding_type %q", s.PositionKind), "")
 	}

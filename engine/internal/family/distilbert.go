@@ -31,7 +31,7 @@ func (h *distilClassifier) Logits(c *compute.Context, x compute.Matrix) compute.
 func (h *distilClassifier) String() string { return "dense → relu → classifier" }
 
 func newDistilBERT(f *checkpoint.File, task Task) *Network {
-	m, s := new(bert), &bertSettings{Spec: bertSpec(30522), encoder: true}
+	m, s := new(bert), &bertSettings{Spec: bertSpec(30522), encoder: true, distilled: true}
 	s.Layers = 6
 	n := m.configure(f, s)
 	s.TypeVocabSize, n.TokenTypes, n.OneType = 0, 1, true

@@ -149,6 +149,9 @@ func newModernBERT(f *checkpoint.File, task Task) *Network {
 	}
 	dim := s.HiddenSize / s.Heads
 	global := f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "global_rope_theta", GGUF: ".rope.freq_base"}, Theta: 160000, Scaled: true, Dim: dim, Positions: s.MaxPositions})
+	if half := (checkpoint.Key{HF: "sliding_window"}); f.Has(half) { // half of it, which transformers lets go before it
+		s.LocalAttention = 2 * f.Int(half, 0, checkpoint.MaxPositions/2, 0)
+	}
 	local := f.RoPE("sliding_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "local_rope_theta", GGUF: ".rope.freq_base_swa"}, Theta: 10000, ScaledHF: true, Dim: dim, Positions: s.MaxPositions})
 	everything := f.LayerTypes(s.Layers, func(layer int) bool { return layer%s.GlobalEvery == 0 })
 	if f.IsGGUF() && s.LocalAttention == 0 {
