@@ -345,6 +345,19 @@ def gemma(kind):
     return settings
 
 
+def t5(kind):
+    def settings(r, t):
+        heads, width = r.choice([1, 2, 3, 4]), r.choice([8, 10, 12])
+        c = {"model_type": kind, "vocab_size": t.size + r.choice([0, 28]), "d_model": r.choice([16, 24, 40, 36]), "d_kv": width, "d_ff": r.choice([24, 50, 64]), "num_layers": r.choice([1, 2, 3]), "num_heads": heads, "num_decoder_layers": r.choice([1, 2]),
+             "relative_attention_num_buckets": r.choice([32, 16, 8]), "relative_attention_max_distance": r.choice([128, 128, 64, 20]), "layer_norm_epsilon": r.choice([1e-6, 1e-5, 0.01]), "tie_word_embeddings": chance(r, 0.5),
+             "feed_forward_proj": r.choice(["relu", "gated-gelu", "relu", "gated-gelu", "gated-silu", "gelu", "gelu_new", "gated-relu", "silu", "gated-gelu_new", "gated-tanh", "quick_gelu"]), "pad_token_id": 0, "eos_token_id": 1, "decoder_start_token_id": r.choice([0, 0, 3])}
+        leave_out(r, c, "num_decoder_layers", "relative_attention_max_distance", "layer_norm_epsilon", "tie_word_embeddings", "relative_attention_num_buckets", "feed_forward_proj")
+        maybe(r, c, 0.2, is_gated_act=chance(r, 0.5), dense_act_fn=r.choice(["relu", "gelu_new", "silu"]), n_positions=512, use_cache=True, classifier_dropout=0.0, initializer_factor=1.0, scale_decoder_outputs=chance(r, 0.5))
+        return c
+
+    return settings
+
+
 class Borrowed:
     """A tokenizer of testdata/."""
 
@@ -362,7 +375,8 @@ class Borrowed:
 
 
 # Name, tokenizer, settings, kinds of folders.
-ENCODER, DECODER = ["classifier", "classifier", "classifier", "cross-encoder", "chain", "embedder"], ["lm", "lm", "lm", "classifier", "cross-encoder", "logit score", "embedder", "chat"]
+T5 = ["one step", "one step", "classifier", "embedder"]
+ENCODER, DECODER = ["classifier", "classifier", "classifier", "cross-encoder", "chain", "embedder", "multi-vector"], ["lm", "lm", "lm", "classifier", "cross-encoder", "logit score", "embedder", "chat"]
 FAMILIES = {
     "bert": ("bert-minilm", bert, ENCODER),
     "xlm-roberta": ("xlmr-mmarco", roberta("xlm-roberta"), ENCODER),
@@ -386,6 +400,9 @@ FAMILIES = {
     "gte": ("xlmr-mmarco", rotated_bert("gte", 160000.0), ENCODER),
     "mpnet": ("xlmr-mmarco", mpnet, ENCODER),
     "nomic_bert": ("bert-minilm", rotated_bert("nomic_bert", 1000.0), ENCODER),
+    "t5": ("zoo/t5/model", t5("t5"), T5),
+    "mt5": ("zoo/t5/model", t5("mt5"), T5),
+    "umt5": ("zoo/t5/model", t5("umt5"), ["one step", "embedder"]),
 }
 
 
@@ -410,7 +427,7 @@ def labels(r, c):
 
 CLASSES = {
     "bert": "Bert", "xlm-roberta": "XLMRoberta", "roberta": "Roberta", "camembert": "Camembert", "distilbert": "DistilBert", "electra": "Electra", "deberta-v2": "DebertaV2", "modernbert": "ModernBert", "llama": "Llama", "mistral": "Mistral",
-    "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma": "Gemma", "gemma2": "Gemma2", "gemma3_text": "Gemma3Text", "albert": "Albert", "deberta": "Deberta", "ernie": "Ernie", "eurobert": "EuroBert", "gte": "Gte", "mpnet": "MPNet", "nomic_bert": "NomicBert",
+    "qwen2": "Qwen2", "qwen3": "Qwen3", "gemma": "Gemma", "gemma2": "Gemma2", "gemma3_text": "Gemma3Text", "albert": "Albert", "deberta": "Deberta", "ernie": "Ernie", "eurobert": "EuroBert", "gte": "Gte", "mpnet": "MPNet", "nomic_bert": "NomicBert", "t5": "T5", "mt5": "MT5", "umt5": "UMT5",
 }
 
 
@@ -418,6 +435,8 @@ def architecture(r, c, kind, family):
     name = CLASSES[family]
     base = "Gemma3TextModel" if family == "gemma3_text" else name + "Model"
     usual = {"lm": ("Gemma3" if family == "gemma3_text" else name) + "ForCausalLM", "classifier": name + "ForSequenceClassification"}.get(kind, base)
+    if kind == "one step":
+        usual = name + "ForConditionalGeneration"
     if kind == "cross-encoder":
         usual = name + "ForSequenceClassification"
     if kind in ("logit score", "chat"):
@@ -438,7 +457,7 @@ DECODERS = {name for name, (_, _, kinds) in FAMILIES.items() if kinds is DECODER
 AUTO = {
     "lm": transformers.AutoModelForCausalLM, "logit score": transformers.AutoModelForCausalLM, "chat": transformers.AutoModelForCausalLM,
     "classifier": transformers.AutoModelForSequenceClassification, "cross-encoder": transformers.AutoModelForSequenceClassification,
-    "chain": transformers.AutoModel, "embedder": transformers.AutoModel,
+    "chain": transformers.AutoModel, "embedder": transformers.AutoModel, "multi-vector": transformers.AutoModel, "one step": transformers.AutoModelForSeq2SeqLM,
 }
 
 
@@ -585,6 +604,39 @@ def modules(d, r, kind, c, model, limit, messages):
         write_json(d / "sentence_bert_config.json", encoder)
 
 
+def multi_vector(d, r, model):
+    """The files of sentence-transformers' MultiVectorEncoder."""
+    width = model.config.hidden_size
+    chain = [(TRANSFORMER, "")]
+    steps = r.choice([["Dense"], ["Dense", "Normalize"], ["Normalize"], ["Dense", "Dense", "Normalize"], ["Dense", "MultiVectorMask", "Normalize"], ["Dense", "MultiVectorMask"], ["MultiVectorMask"]])
+    for i, step in enumerate(steps, 1):
+        folder = d / f"{i}_{step}"
+        if step == "Dense":
+            out, bias = r.choice([8, 12]), chance(r, 0.3)
+            c = {"in_features": width, "out_features": out, "bias": bias, "activation_function": r.choice(["torch.nn.modules.linear.Identity"] * 3 + ["torch.nn.modules.activation.Tanh"]), "module_input_name": "token_embeddings"}
+            maybe(r, c, 0.3, module_output_name="token_embeddings", use_residual=chance(r, 0.5))
+            tensors = {"linear.weight": torch.randn(out, width) / math.sqrt(width)} | ({"linear.bias": 0.1 * torch.randn(out)} if bias else {})
+            if c.get("use_residual") and out != width:
+                tensors["residual.weight"] = torch.randn(out, width) / math.sqrt(width)
+            write_json(folder / "config.json", c)
+            save_file(tensors, folder / "model.safetensors")
+            width = out
+        elif step == "Normalize":
+            write_json(folder / "config.json", {"module_input_name": "token_embeddings"})
+        else:
+            c = {}
+            maybe(r, c, 0.6, skiplist_words=r.choice([["!", ",", "."], ["the"], list("!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~")]))
+            maybe(r, c, 0.3, skiplist_tasks=r.choice(["document", ["document"], ["query", "document"], []]))
+            write_json(folder / "config.json", c)
+        places = {"Dense": "base.modules.dense.Dense", "Normalize": "base.modules.normalize.Normalize", "MultiVectorMask": "multi_vector_encoder.modules.multi_vector_mask.MultiVectorMask"}
+        chain.append(("sentence_transformers." + places[step], folder.name))
+    encoder = {"transformer_task": "feature-extraction", "modality_config": {"text": {"method": "forward", "method_output_name": "last_hidden_state"}}, "module_output_name": "token_embeddings"}
+    maybe(r, encoder, 0.4, query_length=r.choice([8, 16, 32]), document_length=r.choice([20, 40, 60]), query_expansion={"strategy": r.choice(["fixed", "fixed", "min"]), "length": r.choice([8, 16]), "attend": chance(r, 0.5)})
+    write_json(d / "modules.json", [{"idx": i, "name": str(i), "path": path, "type": kind} for i, (kind, path) in enumerate(chain)])
+    write_json(d / "config_sentence_transformers.json", {"model_type": "MultiVectorEncoder", "prompts": r.choice([{}, {"query": "[Q] ", "document": "[D] "}, {"query": "search: ", "document": ""}]), "default_prompt_name": None, "similarity_fn_name": "maxsim"})
+    write_json(d / "sentence_bert_config.json", encoder)
+
+
 def odd_sentence(d, r, kind, limit):
     """Settings of sentence-transformers' own files that few have: what the library does with each is what counts."""
     own, encoder = ({} if not (d / n).exists() else json.loads((d / n).read_text("utf-8")) for n in ("config_sentence_transformers.json", "sentence_bert_config.json"))
@@ -655,11 +707,11 @@ def tokenizer_files(d, r, t, kind, limit, messages):
     config = json.loads((t.folder / "tokenizer_config.json").read_text("utf-8"))
     config["model_max_length"] = limit
     config.pop("chat_template", None)
-    config.setdefault("pad_token", "<unk>")  # without one the library takes no pairs
-    if t.folder.name in ("llama-lm", "deberta-xsmall", "jina-v1-turbo", "gemma-reranker"):
+    config.setdefault("pad_token", "<pad>" if t.folder.name == "model" else "<unk>")  # without one the library takes no pairs
+    if t.folder.name in ("model", "llama-lm", "deberta-xsmall", "jina-v1-turbo", "gemma-reranker"):
         # Of which releases of the library make different tokenizers; see tokenizer_differential.py.
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
-        types = [] if t.folder.name in ("llama-lm", "gemma-reranker") else ["token_type_ids"]
+        types = [] if t.folder.name in ("model", "llama-lm", "gemma-reranker") else ["token_type_ids"]
         config["model_input_names"] = ["input_ids", *types, "attention_mask"]
     if kind == "chat":
         template = r.choice(TEMPLATES) if messages == "flat" else TEMPLATES[-1]
@@ -719,7 +771,11 @@ def folder(d, r, family):
     (d / "config.json").write_text(text, "utf-8")
     messages, odd = r.choice(["flat", "structured"]), ""
     tokenizer_files(d, r, t, kind, limit, messages)
-    if kind not in ("lm", "classifier"):
+    if kind == "one step":
+        (d / "README.md").write_text("# castorini/monot5-base-msmarco")
+    elif kind == "multi-vector":
+        multi_vector(d, r, model)
+    elif kind not in ("lm", "classifier"):
         modules(d, r, kind, c, model, limit, messages)
         if chance(r, 0.5):
             odd = odd_sentence(d, r, kind, limit)
@@ -766,6 +822,28 @@ def encode(d, job, how):
     return m.encode(job["texts"], convert_to_tensor=True, batch_size=1, show_progress_bar=False).double().tolist()
 
 
+def interact(d, job, how):
+    from sentence_transformers import MultiVectorEncoder
+
+    m = MultiVectorEncoder(str(d), device="cpu", model_kwargs=how).to(how["dtype"])
+    m.eval()
+    query = torch.as_tensor(m.encode_query([job["query"]], show_progress_bar=False)[0]).double()
+    return [[(query @ torch.as_tensor(m.encode_document([x], show_progress_bar=False)[0]).double().T).max(1).values.sum().item()] for x in job["documents"]]
+
+
+def answer(d, job, how):
+    """The difference of true and false at the first step of a T5's decoder."""
+    from tokenizers import Tokenizer
+
+    m, t, rows = loaded(AUTO["one step"], d, how), Tokenizer.from_file(str(d / "tokenizer.json")), []
+    for document in job["documents"]:
+        ids = torch.tensor([t.encode(f"Query: {job['query']} Document: {document} Relevant:").ids])
+        with torch.no_grad():
+            z = m(input_ids=ids, decoder_input_ids=torch.tensor([[m.config.decoder_start_token_id]])).logits[0, -1].double()
+        rows.append([(z[t.token_to_id("▁true")] - z[t.token_to_id("▁false")]).item()])
+    return rows
+
+
 def continue_(d, job, how):
     model = loaded(AUTO["lm"], d, how)
     rows = []
@@ -806,6 +884,9 @@ def reference(d, kind, job, limit, how):
             return out
 
         return pairs
+    if kind in ("multi-vector", "one step"):
+        rows = (interact if kind == "multi-vector" else answer)(d, job, how)
+        return lambda a: [(got, row[0]) for got, row in zip(a["scores"], rows)]
     rows, config = classify(d, job, limit, how) if kind == "classifier" else predict(d, job, how)
     names = [str(config.id2label[i]) for i in range(len(rows[0]))] if len(rows[0]) > 1 else []
     return lambda a: [(got, score(row, a.get("relevant"), config, names)) for got, row in zip(a["scores"], rows)]
@@ -833,6 +914,10 @@ def job_of(d, r, kind, c, told):
     if kind == "embedder":
         return job | {"texts": documents + [query or "x"]}
     job |= {"query": query, "documents": documents}
+    if kind == "one step":  # of what is too long more than the end is cut
+        return job | {"query": QUERIES[0], "documents": [x for x in documents if len(x) < 150] or ["word"], "template": "monot5"}
+    if kind == "multi-vector":
+        return job
     if kind == "classifier":
         job["template"] = "none"
     names = [str(x) for x in (c.get("id2label") or {}).values()]

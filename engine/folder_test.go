@@ -274,3 +274,42 @@ func changeJSON(t *testing.T, dir, file, name, value string) string {
 	}
 	return dir
 }
+
+// TestNomicLayouts: the names of the authors' configuration count in their layout only, as
+// transformers' class does not know them.
+func TestNomicLayouts(t *testing.T) {
+	const model = "zoo/nomic-embed-published/model"
+	vector := func(native bool, set ...string) []float32 {
+		dir := copyModel(t, model, map[string][2]string{})
+		if native {
+			var members map[string]json.RawMessage
+			readJSON(t, filepath.Join(dir, "config.json"), &members)
+			for name, as := range map[string]string{"n_embd": "hidden_size", "n_inner": "intermediate_size", "n_layer": "num_hidden_layers", "n_head": "num_attention_heads", "n_positions": "max_position_embeddings"} {
+				changeJSON(t, dir, "config.json", as, string(members[name]))
+				changeJSON(t, dir, "config.json", name, "null")
+			}
+		}
+		for i := 0; i < len(set); i += 2 {
+			changeJSON(t, dir, "config.json", set[i], set[i+1])
+		}
+		v, _, _ := vectorAndStates(t, dir, oddText)
+		return v
+	}
+	usual := vector(false)
+	for _, c := range []struct {
+		native bool
+		set    []string
+		same   bool
+	}{
+		{true, nil, true},
+		{true, []string{"layer_norm_epsilon", "0.3", "rotary_emb_base", "10"}, true},
+		{true, []string{"layer_norm_eps", "0.3"}, false},
+		{true, []string{"rope_theta", "10"}, false},
+		{false, []string{"layer_norm_epsilon", "0.3"}, false},
+		{false, []string{"rotary_emb_base", "10"}, false},
+	} {
+		if got := vector(c.native, c.set...); slices.Equal(got, usual) != c.same {
+			t.Errorf("native %v, %v: the usual vector %v, want %v", c.native, c.set, !c.same, c.same)
+		}
+	}
+}

@@ -22,7 +22,7 @@ type nomicSettings struct {
 	Spec
 	MaxPositions  int                `hf:"max_position_embeddings n_positions" gguf:".context_length" default:"2048" max:"positions"`
 	TypeVocabSize int                `hf:"type_vocab_size" gguf:"tokenizer.ggml.token_type_count" default:"2" min:"0" max:"vocab" dim:"types"`
-	Eps           float32            `hf:"layer_norm_eps layer_norm_epsilon" gguf:".attention.layer_norm_epsilon" default:"1e-12" min:"1e-30" max:"1"`
+	Eps           float32            `hf:"layer_norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-12" min:"1e-30" max:"1"`
 	HiddenAct     kernels.Activation `hf:"hidden_act" gguf:".hidden_activation" default:"silu"`
 
 	QKVBias  bool `hf:"qkv_proj_bias" gguf:"-" default:"false" dim:"qkvbias"`
@@ -43,6 +43,13 @@ func newNomicBERT(f *checkpoint.File, task Task) *Network {
 	m, s := new(rotaryBERT), &nomicSettings{Spec: bertSpec(30528)}
 	f.Read(&s.Spec)
 	f.Read(s)
+	thetaNames := "rope_theta"
+	if f.Has(checkpoint.Key{HF: "n_embd"}) { // the authors' own layout, whose names transformers' class does not know
+		thetaNames += " rotary_emb_base"
+		if eps := (checkpoint.Key{HF: "layer_norm_epsilon"}); !f.Has(checkpoint.Key{HF: "layer_norm_eps"}) {
+			s.Eps = float32(f.Float(eps, 1e-30, 1, float64(s.Eps)))
+		}
+	}
 	if f.Int(checkpoint.Key{HF: "moe_every_n_layers", GGUF: ".moe_every_n_layers"}, 0, checkpoint.MaxLayers, 0) > 0 {
 		f.Unsupported("NomicBERT with experts (moe_every_n_layers)", "")
 	}
@@ -74,7 +81,7 @@ func newNomicBERT(f *checkpoint.File, task Task) *Network {
 		theta = 10000 // which llama.cpp takes
 	}
 	n := m.build(f, &s.Spec, s, rotarySettings{types: s.TypeVocabSize, positions: positions, eps: s.Eps, activation: s.HiddenAct,
-		rope: checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "rope_theta rotary_emb_base", GGUF: ".rope.freq_base"}, Theta: theta, Scaled: true,
+		rope: checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: thetaNames, GGUF: ".rope.freq_base"}, Theta: theta, Scaled: true,
 			// The authors' name for it; transformers' class does not do what its own name says.
 			Partial: f.IsGGUF() || f.Has(checkpoint.Key{HF: "rotary_emb_fraction"}) && !f.Has(checkpoint.Key{HF: "partial_rotary_factor"})}}, task)
 	n.Load.Prefixes = []string{"nomic_bert.", "bert."}
