@@ -273,7 +273,7 @@ func (s *t5Settings) readGGUF(f *checkpoint.File, v *t5Version) {
 	if s.FeedForward = "relu"; f.Rows("enc.blk.0.ffn_gate.weight") > 0 {
 		s.FeedForward = "gated-gelu"
 	}
-	v.biased = f.Rows("enc.blk.1.attn_rel_b.weight") > 0
+	v.biased = f.Rows("enc.blk.1.attn_rel_b.weight") > 0 || f.Rows("dec.blk.1.attn_rel_b.weight") > 0
 }
 
 // scale is how the logits are made, and whether their head is the table of words even
