@@ -185,6 +185,8 @@ func TestConvertClassifiers(t *testing.T) {
 		{"GemmaForSequenceClassification", "gemma", 1, nil, Options{}},
 		{"MistralForSequenceClassification", "mistral", 1, nil, Options{}},
 		{"LlamaForSequenceClassification", "llama", 1, nil, Options{}},
+		{"LlamaForSequenceClassification", "llama", 1, map[string]any{"is_causal": false}, Options{}},
+		{"MistralForSequenceClassification", "mistral", 1, map[string]any{"is_causal": false}, Options{}},
 		{"LlamaBidirectionalForSequenceClassification", "llama_bidirec", 1, map[string]any{"pooling": "avg", "temperature": 0.2}, Options{}},
 	} {
 		in := newRandomDecoder(c.class, c.modelType, c.labels, c.more).write(t)

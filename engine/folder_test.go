@@ -313,3 +313,27 @@ func TestNomicLayouts(t *testing.T) {
 		}
 	}
 }
+
+// TestConvertDecoderThatSeesBothWays: what the class makes of two settings that contradict
+// each other is what a GGUF file says.
+func TestConvertDecoderThatSeesBothWays(t *testing.T) {
+	k := modelCase{Query: "What is deep learning?", Documents: []string{"Deep learning is a kind of machine learning.", "apples"}}
+	for _, model := range []string{"xlmr-mmarco", "bert-minilm", "electra"} {
+		dir := copyModel(t, model, map[string][2]string{})
+		changeJSON(t, dir, "config.json", "is_decoder", "true")
+		changeJSON(t, dir, "config.json", "is_causal", "false")
+		out := filepath.Join(t.TempDir(), "converted.gguf")
+		if _, err := Convert(dir, out, quant.F32, nil); err != nil {
+			t.Fatalf("%s: %v", model, err)
+		}
+		want, err := k.score(open(t, filepath.Join("..", "testdata", model), Options{Precision: F32}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, path := range []string{dir, out} {
+			if got, err := k.score(open(t, path, Options{Precision: F32})); err != nil || !slices.Equal(got, want) {
+				t.Errorf("%s: %v, %v; want %v", path, got, err, want)
+			}
+		}
+	}
+}

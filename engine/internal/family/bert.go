@@ -155,14 +155,19 @@ func bertSpec(vocab int) Spec {
 	return Spec{HiddenSize: 768, IntermediateSize: 3072, Layers: 12, Heads: 12, VocabSize: vocab}
 }
 
-// configure reads the settings of the trunk.
-func (m *bert) configure(f *checkpoint.File, s *bertSettings) *Network {
-	f.Read(&s.Spec)
-	f.Read(s)
+// read reads settings, those of BERT's kin that begin with s or s itself.
+func (s *bertSettings) read(f *checkpoint.File, settings any) {
+	f.Read(settings)
 	s.IsDecoder = s.IsDecoder && !s.encoder && (f.IsGGUF() || f.Bool(checkpoint.Key{HF: "is_causal"}, true))
 	if s.distilled && !f.IsGGUF() {
 		s.HiddenAct, s.Eps = f.Activation(checkpoint.Key{HF: "activation"}, kernels.GELU), distilledEps
 	}
+}
+
+// configure reads the settings of the trunk.
+func (m *bert) configure(f *checkpoint.File, s *bertSettings) *Network {
+	f.Read(&s.Spec)
+	s.read(f, s)
 	if s.PositionKind != "absolute" {
 		f.Unsupported(fmt.Sprintf("position_embedding_type %q", s.PositionKind), "")
 	}

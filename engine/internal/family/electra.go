@@ -43,7 +43,7 @@ func newELECTRA(f *checkpoint.File, task Task) *Network {
 	if f.IsGGUF() {
 		s.EmbeddingSize = s.HiddenSize
 	}
-	f.Read(s)
+	s.read(f, s)
 	s.bertSettings.EmbeddingSize = s.EmbeddingSize
 	s.Projected = s.EmbeddingSize != s.HiddenSize
 	n.Settings = s

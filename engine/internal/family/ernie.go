@@ -43,7 +43,7 @@ type ernieSettings struct {
 func newERNIE(f *checkpoint.File, task Task) *Network {
 	m, s := new(ernie), &ernieSettings{bertSettings: bertSettings{Spec: bertSpec(30522)}}
 	n := m.configure(f, &s.bertSettings)
-	f.Read(s)
+	s.read(f, s)
 	s.EmbeddingSize = s.HiddenSize
 	n.Trunk, n.Settings = m, s
 	n.Load.Prefixes = []string{"ernie."}

@@ -40,8 +40,9 @@ func (s *decoderSettings) interleave() {
 func newLlama(f *checkpoint.File, task Task) *Network {
 	m, s := new(decoder), new(llamaSettings)
 	s.read(f, decoderDefaults{spec: Spec{HiddenSize: 4096, IntermediateSize: 11008, Layers: 32, Heads: 32, VocabSize: 32000}, positions: 2048, activation: kernels.SiLU})
-	// In GGUF files a classifier that sees both ways is NVIDIA's.
-	bidirectional := f.IsGGUF() && !s.IsCausal || f.ModelType == "llama_bidirec" || f.Architecture == "LlamaBidirectionalForSequenceClassification"
+	// In GGUF files a classifier that sees both ways is NVIDIA's, unless it says that it reads
+	// the last token.
+	bidirectional := f.IsGGUF() && !s.IsCausal && !s.readsLast(f) || f.ModelType == "llama_bidirec" || f.Architecture == "LlamaBidirectionalForSequenceClassification"
 	if bidirectional {
 		f.Read(s)
 		s.IsCausal = false
@@ -51,10 +52,36 @@ func newLlama(f *checkpoint.File, task Task) *Network {
 	}
 	s.interleave()
 	n := m.network(f, &s.decoderSettings, s, task)
-	if task == Classify && bidirectional {
+	switch {
+	case task == Classify && bidirectional:
 		n.Pooling, n.Temperature = compute.PoolMean, s.Temperature
+	case task == Classify:
+		s.exportLast(n)
 	}
 	return n
+}
+
+const lastToken = 3 // llama.cpp's number of that pooling
+
+// readsLast says whether a GGUF file's classifier reads the last token though tokens see
+// both ways.
+func (s *decoderSettings) readsLast(f *checkpoint.File) bool {
+	return f.Has(keyHeadPooling) && f.Int(keyHeadPooling, 1, lastToken, lastToken) == lastToken
+}
+
+// exportLast has a classifier's file say so.
+func (s *decoderSettings) exportLast(n *Network) {
+	if s.IsCausal {
+		return
+	}
+	export := n.Export
+	n.Export = func(e *checkpoint.Export) error {
+		e.Set(keyHeadPooling.GGUF, uint32(lastToken))
+		if export == nil {
+			return nil
+		}
+		return export(e)
+	}
 }
 
 // Mistral (Jiang et al. 2023): Llama, each layer of which sees a window if the
@@ -74,6 +101,9 @@ func newMistral(f *checkpoint.File, task Task) *Network {
 	n := m.network(f, &s.decoderSettings, s, task)
 	if s.SlidingWindow > 0 {
 		m.slide(n, make([]bool, s.Layers), s.SlidingWindow, s.SlidingWindow)
+	}
+	if task == Classify {
+		s.exportLast(n)
 	}
 	if n.Window > 0 {
 		n.Export = windowless

@@ -40,7 +40,7 @@ const (
 func newMPNet(f *checkpoint.File, task Task) *Network {
 	m, s := new(mpnet), &mpnetSettings{xlmrSettings: xlmrSettings{bertSettings: bertSettings{Spec: bertSpec(30527), encoder: true}}}
 	n := m.configure(f, &s.bertSettings)
-	f.Read(s)
+	s.read(f, s)
 	s.EmbeddingSize, s.TypeVocabSize, s.PadTokenID = s.HiddenSize, 0, mpnetPad
 	n.Trunk, n.Settings, n.TokenTypes, n.OneType = m, s, 1, true
 	n.Load.Prefixes = []string{"mpnet."}

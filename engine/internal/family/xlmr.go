@@ -42,7 +42,7 @@ func xlmrOf(vocab int) func(f *checkpoint.File, task Task) *Network {
 	return func(f *checkpoint.File, task Task) *Network {
 		m, s := new(bert), &xlmrSettings{bertSettings: bertSettings{Spec: bertSpec(vocab)}}
 		n := m.configure(f, &s.bertSettings)
-		f.Read(s)
+		s.read(f, s)
 		n.Settings, n.OneType = s, true
 		n.Load.Prefixes = []string{"roberta."}
 		n.MaxLength = m.place(f, s)
