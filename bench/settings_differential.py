@@ -641,7 +641,7 @@ def odd_sentence(d, r, kind, limit):
     """Settings of sentence-transformers' own files that few have: what the library does with each is what counts."""
     own, encoder = ({} if not (d / n).exists() else json.loads((d / n).read_text("utf-8")) for n in ("config_sentence_transformers.json", "sentence_bert_config.json"))
     steps = sorted(d.glob("[0-9]_*/config.json"))
-    choice = r.choice(["truncate", "default", "nulls", "text", "common", "arguments", "output", "names", "names", "folder", "similarity", "versions", "lower", "untrusted"])
+    choice = r.choice(["truncate", "default", "nulls", "text", "common", "arguments", "output", "names", "names", "folder", "similarity", "versions", "lower", "untrusted"] + ["variables"] * (6 if kind == "chat" else 0))
     if choice == "truncate":
         own["truncate_dim"] = r.choice([None, 1, 5, 8, 1000])
     elif choice == "default":
@@ -651,6 +651,8 @@ def odd_sentence(d, r, kind, limit):
         own |= {"prompts": {"query": None, "document": "x: "}, "default_prompt_name": r.choice([None, "query", "document"])}
     elif choice == "text":
         encoder["processing_kwargs"] = {"text": r.choice([{"max_length": 12}, {"add_special_tokens": False}, {"truncation": "only_second"}, {"padding": "longest"}, {"truncation": True, "max_length": limit - 3}])}
+    elif choice == "variables":
+        encoder["processing_kwargs"] = {"chat_template": r.choice([{"add_generation_prompt": True}, {"add_generation_prompt": False}, {"instruction": "Judge <it>."}, {"restore_suffix": True, "add_generation_prompt": True}, {"restore_suffix": False}, {"max_length": 20}, {"padding": True}])}
     elif choice == "common":
         encoder["processing_kwargs"] = {r.choice(["common", "unknown"]): r.choice([{"padding": True}, {"return_token_type_ids": False}, {}])}
     elif choice == "arguments":
@@ -696,7 +698,7 @@ def odd_sentence(d, r, kind, limit):
 TEMPLATES = [
     "{% for message in messages %}{% if message.role == 'query' %}Query: {{ message.content }}\n{% elif message.role == 'document' %}Document: {{ message.content }}\n{% else %}{{ message.content }}\n{% endif %}{% endfor %}Answer:",
     "{{ bos_token or '' }}{%- set q = messages | selectattr('role', 'eq', 'query') | map(attribute='content') | first -%}{%- set d = messages | selectattr('role', 'eq', 'document') | map(attribute='content') | first -%}<q>{{ q }}</q> <d>{{ d | trim }}</d>",
-    "{%- for m in messages %}{{ '<|' + m['role'] + '|>' }}{{ m['content'] if m['content'] is string else m['content'][0]['text'] }}{%- endfor %}{% if add_generation_prompt %} yes?{% endif %}",
+    "{%- for m in messages %}{{ '<|' + m['role'] + '|>' }}{{ m['content'] if m['content'] is string else m['content'][0]['text'] }}{%- endfor %}{% if instruction is defined %}{{ instruction }}{% endif %}{% if add_generation_prompt %} yes?{% endif %}",
 ]
 
 
