@@ -29,7 +29,11 @@ func (m *Model) Chat(ctx context.Context, messages []Message, variables map[stri
 		return nil, err
 	}
 	defer m.leave()
-	return m.complete(ctx, m.engine.ChatTokens(prompt), o)
+	ids, err := m.engine.ChatTokens(prompt)
+	if err != nil {
+		return nil, public(err)
+	}
+	return m.complete(ctx, ids, o)
 }
 
 // ChatPrompt writes messages with the chat template of the model's files. variables are given to the template beside the messages: values of JSON, or nil.

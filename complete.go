@@ -72,7 +72,11 @@ func (m *Model) Complete(ctx context.Context, prompt string, o CompleteOptions) 
 		return nil, err
 	}
 	defer m.leave()
-	return m.complete(ctx, m.engine.PromptTokens(prompt), o)
+	ids, err := m.engine.PromptTokens(prompt)
+	if err != nil {
+		return nil, public(err)
+	}
+	return m.complete(ctx, ids, o)
 }
 
 // CompleteTokens is Complete for a prompt as tokens, to which none are added.

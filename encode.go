@@ -205,7 +205,10 @@ func (m *Model) Tokenize(text string, special bool) ([]Token, error) {
 		return nil, err
 	}
 	defer m.leave()
-	s := m.engine.Tokenize(text, special)
+	s, err := m.engine.Tokenize(text, special)
+	if err != nil {
+		return nil, public(err)
+	}
 	return m.tokens(s.IDs, s.Types), nil
 }
 
@@ -236,5 +239,9 @@ func (m *Model) Detokenize(ids []int) (string, error) {
 		return "", err
 	}
 	defer m.leave()
-	return m.engine.Detokenize(ids), nil
+	text, err := m.engine.Detokenize(ids)
+	if err != nil {
+		return "", public(err)
+	}
+	return text, nil
 }

@@ -36,6 +36,9 @@ var (
 	// ErrNoRoom: the length that was asked for, or the instruction, leaves no room for a
 	// text.
 	ErrNoRoom = engine.ErrNoRoom
+	// ErrTooMuch: the tokenizer's files make more of a text than their own honest use
+	// would, in steps or in length. It is an error of that text alone.
+	ErrTooMuch = engine.ErrTooMuch
 	// ErrPromptTooLong: a prompt fills the model's context.
 	ErrPromptTooLong = engine.ErrPromptTooLong
 )

@@ -35,11 +35,13 @@ func (m *Model) newBag() *bag {
 
 // encode makes the sequence of a text, whose tokens s holds, of which most tokens count
 // (0: all), within limit tokens.
-func (b *bag) encode(s *textEncoder, e *embedding, text string, o EncodeOptions, most, limit int) Sequence {
+func (b *bag) encode(s *textEncoder, e *embedding, text string, o EncodeOptions, most, limit int) (_ Sequence, err error) {
 	kept := s.tokens
 	if room := limit * b.letters; b.letters > 0 && o.Side != LeftSide && len(text) > room {
 		if cut := firstRunes(text, room); len(cut) < len(text) {
-			kept = o.tokens(e.tokenizer, nil, cut)
+			if kept, err = o.tokens(e.tokenizer, nil, cut); err != nil {
+				return Sequence{}, err
+			}
 		}
 	}
 	kept = o.truncate(o.truncate(kept, most), limit)
@@ -49,7 +51,7 @@ func (b *bag) encode(s *textEncoder, e *embedding, text string, o EncodeOptions,
 			ids = append(ids, id)
 		}
 	}
-	return Sequence{IDs: ids}
+	return Sequence{IDs: ids}, nil
 }
 
 // firstRunes is the first n characters of a text.

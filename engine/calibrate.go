@@ -22,31 +22,41 @@ const calibrationTokens = 32
 // calibrate chooses how matrices with 8-bit weights are multiplied, and says what that
 // costs.
 func (m *Model) calibrate() (string, error) {
-	extra, err := m.runner.Calibrate(m.network.Spec.Layers, m.calibrationPass)
+	texts := make([]Sequence, len(calibrationTexts))
+	for i, t := range calibrationTexts {
+		var err error
+		if texts[i], err = m.calibrationText(t[0], t[1]); err != nil {
+			return "", fmt.Errorf("%s: %w", m.path, err)
+		}
+	}
+	extra, err := m.runner.Calibrate(m.network.Spec.Layers, func(c *compute.Context) {
+		for i, s := range texts {
+			c.Batch.Add(i, compute.Sequence{IDs: s.IDs, Types: s.Types}, compute.Prefix{})
+		}
+		m.network.Trunk.Hidden(c, m.network.Pooling.Want())
+	})
 	if err != nil {
 		return "", err
 	}
 	return fmt.Sprintf("activations of 8 bits, and of 16 or by parts where that lowers the error most, for %.1f %% more work", 100*extra), nil
 }
 
-// calibrationPass takes the texts through the trunk.
-func (m *Model) calibrationPass(c *compute.Context) {
-	for i, t := range calibrationTexts {
-		s := m.calibrationText(t[0], t[1])
-		c.Batch.Add(i, compute.Sequence{IDs: s.IDs, Types: s.Types}, compute.Prefix{})
-	}
-	m.network.Trunk.Hidden(c, m.network.Pooling.Want())
-}
-
 // calibrationText is a query and a document in the form in which the model takes
 // texts.
-func (m *Model) calibrationText(query, document string) Sequence {
-	a, b := m.tokenizer.PlainTokens(nil, query), m.tokenizer.PlainTokens(nil, document)
+func (m *Model) calibrationText(query, document string) (Sequence, error) {
+	a, err := m.tokenizer.PlainTokens(nil, query)
+	if err != nil {
+		return Sequence{}, err
+	}
+	b, err := m.tokenizer.PlainTokens(nil, document)
+	if err != nil {
+		return Sequence{}, err
+	}
 	most := min(calibrationTokens, m.maxLength)
 	var e tokenizer.Encoding
 	if m.tokenizer.Pair(&e, a, b, most, tokenizer.LongestFirst) == nil {
-		return m.sequence(&e)
+		return m.sequence(&e), nil
 	}
 	ids := append(a, b...)
-	return Sequence{IDs: ids[:min(len(ids), most)]}
+	return Sequence{IDs: ids[:min(len(ids), most)]}, nil
 }

@@ -163,14 +163,20 @@ func (c *chat) encode(ctx context.Context, query string, documents []string, o E
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
-	e.query, _ = c.bound(query, o.MaxQuery, o)
+	var err error
+	if e.query, _, err = c.bound(query, o.MaxQuery, o); err != nil {
+		return Encoded{}, err
+	}
 	if err := e.findSuffix(); err != nil {
 		return Encoded{}, err
 	}
 	encoded := newEncoded(len(documents), limit)
-	err := c.encodePieces(ctx, len(documents), func(from, to int) error {
+	err = c.encodePieces(ctx, len(documents), func(from, to int) error {
 		for d := from; d < to; d++ {
-			text, dropped := c.bound(documents[d], o.MaxDocument, o)
+			text, dropped, err := c.bound(documents[d], o.MaxDocument, o)
+			if err != nil {
+				return err
+			}
 			ids, err := e.tokens(e.query, text)
 			if err != nil {
 				return err
@@ -235,7 +241,7 @@ func (e *chatEncoder) tokens(query, document string) ([]int32, error) {
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", e.path, err)
 		}
-		return e.tokenizer.Tokens(nil, text), nil
+		return e.tokenizer.Tokens(nil, text)
 	}
 	text, err := e.render(guard(query), guard(document), guard(e.instruction))
 	if err != nil {
@@ -245,8 +251,8 @@ func (e *chatEncoder) tokens(query, document string) ([]int32, error) {
 	for _, s := range segmentsOf(e.tokenizer, text) {
 		if s.id >= 0 {
 			ids = append(ids, s.id)
-		} else {
-			ids = e.tokenizer.PlainTokens(ids, unguard(s.text))
+		} else if ids, err = e.tokenizer.PlainTokens(ids, unguard(s.text)); err != nil {
+			return nil, err
 		}
 	}
 	return ids, nil

@@ -128,7 +128,7 @@ func TestChatPlain(t *testing.T) {
 	if special(promptIDs(t, m, "q", attack, EncodeOptions{})) <= special(harmless) {
 		t.Error("special tokens in a document are not parsed")
 	}
-	if text := m.tokenizer.Decode(plain, false); strings.Count(text, strings.TrimSpace(attack)) != 2 {
+	if text := must(m.tokenizer.Decode(plain, false)); strings.Count(text, strings.TrimSpace(attack)) != 2 {
 		t.Errorf("the texts became %q", text)
 	}
 	if same := promptIDs(t, m, "q", "bread <b> [c]", EncodeOptions{Plain: true}); !slices.Equal(same, promptIDs(t, m, "q", "bread <b> [c]", EncodeOptions{})) {

@@ -81,6 +81,7 @@ func (m *Model) ChatPrompt(messages []Message, variables map[string]any) (string
 
 // ChatTokens are the tokens of what ChatPrompt wrote. Templates may write the token that
 // texts begin with, and then it is not put there once more.
-func (m *Model) ChatTokens(prompt string) []int32 {
-	return m.Tokenize(prompt, m.info.BOS == "" || !strings.HasPrefix(prompt, m.info.BOS)).IDs
+func (m *Model) ChatTokens(prompt string) ([]int32, error) {
+	s, err := m.Tokenize(prompt, m.info.BOS == "" || !strings.HasPrefix(prompt, m.info.BOS))
+	return s.IDs, err
 }

@@ -64,7 +64,7 @@ func TestConversations(t *testing.T) {
 					if got != want.Text {
 						t.Errorf("%s, conversation %d:\n got %q\nwant %q", filepath.Base(path), i, got, want.Text)
 					}
-					if ids := m.ChatTokens(got); !slices.Equal(ids, want.IDs) {
+					if ids := must(m.ChatTokens(got)); !slices.Equal(ids, want.IDs) {
 						t.Errorf("%s, conversation %d: tokens\n got %v\nwant %v", filepath.Base(path), i, ids, want.IDs)
 					}
 				}
@@ -98,7 +98,7 @@ func TestNoConversation(t *testing.T) {
 		if c.folder == "bert-minilm" {
 			continue
 		}
-		if _, err := m.Complete(t.Context(), m.PromptTokens("a"), CompleteOptions{MaxTokens: 1}); err != nil {
+		if _, err := m.Complete(t.Context(), must(m.PromptTokens("a")), CompleteOptions{MaxTokens: 1}); err != nil {
 			t.Error(err)
 		}
 	}

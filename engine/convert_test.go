@@ -391,7 +391,7 @@ func produce(t *testing.T, m *Model) yield {
 				}
 			}
 		case "complete":
-			ids := m.PromptTokens(query)
+			ids := must(m.PromptTokens(query))
 			p.ids = append(p.ids, ids...)
 			c, err := m.Complete(context.Background(), ids, CompleteOptions{MaxTokens: 3, Probs: 4})
 			if err != nil {

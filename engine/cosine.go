@@ -48,13 +48,19 @@ func (r *cosineRanker) encode(ctx context.Context, query string, documents []str
 		return Encoded{}, err
 	}
 	q := new(encodedQuery)
-	q.sequence, _ = new(textEncoder).encode(r.embedding, r.query+query, o, o.MaxQuery, limit)
+	var err error
+	if q.sequence, _, err = new(textEncoder).encode(r.embedding, r.query+query, o, o.MaxQuery, limit); err != nil {
+		return Encoded{}, err
+	}
 	q.sequence.group = q
 	encoded := newEncoded(len(documents), limit)
-	err := r.encodePieces(ctx, len(documents), func(from, to int) error {
+	err = r.encodePieces(ctx, len(documents), func(from, to int) error {
 		var s textEncoder
 		for n := from; n < to; n++ {
-			encoded.Sequences[n], encoded.Full[n] = s.encode(r.embedding, r.document+documents[n], o, o.MaxDocument, limit)
+			var err error
+			if encoded.Sequences[n], encoded.Full[n], err = s.encode(r.embedding, r.document+documents[n], o, o.MaxDocument, limit); err != nil {
+				return err
+			}
 			encoded.Sequences[n].group = q
 		}
 		return nil

@@ -165,7 +165,7 @@ type continuation struct {
 func checkGreedy(t *testing.T, m *Model, list []continuation, logprobs float64) {
 	t.Helper()
 	for _, g := range list {
-		ids := m.PromptTokens(g.Prompt)
+		ids := must(m.PromptTokens(g.Prompt))
 		if !slices.Equal(ids, g.PromptIDs) {
 			t.Errorf("%q: ids %v, want %v", g.Prompt, ids, g.PromptIDs)
 		}
@@ -402,7 +402,7 @@ func TestSharedBitsAtOnce(t *testing.T) {
 			if !slices.Contains(m.info.Tasks, "complete") {
 				return nil
 			}
-			got, err := m.Complete(context.Background(), m.PromptTokens(query), CompleteOptions{MaxTokens: 6, Probs: 1, NoCache: alone})
+			got, err := m.Complete(context.Background(), must(m.PromptTokens(query)), CompleteOptions{MaxTokens: 6, Probs: 1, NoCache: alone})
 			if err != nil {
 				t.Error(err)
 				return nil
@@ -414,7 +414,7 @@ func TestSharedBitsAtOnce(t *testing.T) {
 		longest := 0
 		for _, query := range queries {
 			scores, texts = append(scores, score(query, true)), append(texts, complete(query, true))
-			longest = max(longest, len(m.PromptTokens(query)))
+			longest = max(longest, len(must(m.PromptTokens(query))))
 		}
 		if longest <= m.network.Window {
 			t.Errorf("%d tokens do not fill a window of %d", longest, m.network.Window)

@@ -143,7 +143,10 @@ func (e *embedding) encodeTexts(ctx context.Context, texts []string, o TextOptio
 	err = e.encodePieces(ctx, len(texts), func(from, to int) error {
 		var s textEncoder
 		for n := from; n < to; n++ {
-			encoded.Sequences[n], encoded.Full[n] = s.encode(e, prompt+texts[n], read, 0, limit)
+			var err error
+			if encoded.Sequences[n], encoded.Full[n], err = s.encode(e, prompt+texts[n], read, 0, limit); err != nil {
+				return err
+			}
 		}
 		return nil
 	})
@@ -166,15 +169,18 @@ type textEncoder struct {
 
 // encode makes the sequence of a text, of which most tokens count (0: all), within limit
 // tokens; full is how many they would be uncut.
-func (s *textEncoder) encode(e *embedding, text string, o EncodeOptions, most, limit int) (_ Sequence, full int) {
+func (s *textEncoder) encode(e *embedding, text string, o EncodeOptions, most, limit int) (_ Sequence, full int, err error) {
 	t := e.tokenizer
-	s.tokens = o.tokens(t, s.tokens[:0], text)
+	if s.tokens, err = o.tokens(t, s.tokens[:0], text); err != nil {
+		return Sequence{}, 0, err
+	}
 	if e.bag != nil {
-		return e.bag.encode(s, e, text, o, most, limit), len(s.tokens)
+		out, err := e.bag.encode(s, e, text, o, most, limit)
+		return out, len(s.tokens), err
 	}
 	full = len(s.tokens) + t.Added(false)
 	t.SingleSide(&s.out, o.truncate(s.tokens, most), limit, o.Side.cut())
-	return e.sequence(&s.out), full
+	return e.sequence(&s.out), full, nil
 }
 
 func (e *embedding) embed(ctx context.Context, sequences []Sequence) ([][]float32, error) {

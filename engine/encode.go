@@ -66,6 +66,9 @@ type TextOptions struct {
 	Side      Side   // of what is too long, where it is truncated
 }
 
+// ErrTooMuch is the error of a text on which the model's tokenizer gives up.
+var ErrTooMuch = tokenizer.ErrTooMuch
+
 // ErrNoRoom is the error of a call whose length leaves no room for texts, because of it
 // or of what else it asks for.
 var ErrNoRoom = errors.New("no room for the texts")
@@ -84,7 +87,7 @@ func newEncoded(n, limit int) Encoded {
 }
 
 // tokens appends those of a text, uncut.
-func (o *EncodeOptions) tokens(t *tokenizer.Tokenizer, dst []int32, text string) []int32 {
+func (o *EncodeOptions) tokens(t *tokenizer.Tokenizer, dst []int32, text string) ([]int32, error) {
 	if o.Plain {
 		return t.PlainTokens(dst, text)
 	}
@@ -97,6 +100,19 @@ func (o *EncodeOptions) truncate(tokens []int32, most int) []int32 {
 		return tokens
 	}
 	return o.Side.cut().Cut(tokens, most)
+}
+
+// bound truncates a text to most tokens (0: all of it); dropped is how many went.
+func (m *Model) bound(text string, most int, o EncodeOptions) (kept string, dropped int, err error) {
+	if most <= 0 || len(text) <= most { // no token is shorter than a byte
+		return text, 0, nil
+	}
+	ids, err := o.tokens(m.tokenizer, nil, text)
+	if err != nil || len(ids) <= most {
+		return text, 0, err
+	}
+	kept, err = m.tokenizer.Decode(o.truncate(ids, most), false)
+	return kept, len(ids) - most, err
 }
 
 // encodePiece is how many documents a worker encodes between two looks at the context.
@@ -153,18 +169,24 @@ func (m *Model) sequence(e *tokenizer.Encoding) Sequence {
 }
 
 // Tokenize gives the tokens of a text, uncut.
-func (m *Model) Tokenize(text string, special bool) Sequence {
+func (m *Model) Tokenize(text string, special bool) (Sequence, error) {
 	if !special {
-		return Sequence{IDs: m.tokenizer.Tokens(nil, text)}
+		ids, err := m.tokenizer.Tokens(nil, text)
+		return Sequence{IDs: ids}, err
 	}
 	var e tokenizer.Encoding
-	m.tokenizer.Encode(&e, text, 0)
-	return m.sequence(&e)
+	if err := m.tokenizer.Encode(&e, text, 0); err != nil {
+		return Sequence{}, err
+	}
+	return m.sequence(&e), nil
 }
 
 // PromptTokens are the tokens of a prompt, with the special ones that the model
 // wants at the beginning.
-func (m *Model) PromptTokens(text string) []int32 { return m.Tokenize(text, true).IDs }
+func (m *Model) PromptTokens(text string) ([]int32, error) {
+	s, err := m.Tokenize(text, true)
+	return s.IDs, err
+}
 
 // Piece is the spelling of a token in the vocabulary, "" if there is none.
 func (m *Model) Piece(id int32) string {
@@ -172,7 +194,7 @@ func (m *Model) Piece(id int32) string {
 }
 
 // Detokenize is the text that tokens spell, without special ones.
-func (m *Model) Detokenize(ids []int) string {
+func (m *Model) Detokenize(ids []int) (string, error) {
 	list := make([]int32, 0, len(ids))
 	for _, id := range ids {
 		if id >= 0 && id < m.network.Spec.VocabSize {

@@ -15,7 +15,7 @@ import (
 func TestLongestFirst(t *testing.T) {
 	m := openOwn(t, "bert-minilm", Options{})
 	words := func(n int) []int32 {
-		return m.tokenizer.Tokens(nil, strings.Repeat("the ", n))
+		return must(m.tokenizer.Tokens(nil, strings.Repeat("the ", n)))
 	}
 	var right, left tokenizer.Encoding
 	for a := range 12 {
@@ -54,8 +54,8 @@ func TestTruncateLeft(t *testing.T) {
 		}
 		return s.IDs
 	}
-	tail := m.tokenizer.Tokens(nil, "last")
-	head := m.tokenizer.Tokens(nil, "first")
+	tail := must(m.tokenizer.Tokens(nil, "last"))
+	head := must(m.tokenizer.Tokens(nil, "first"))
 	for _, most := range []int{0, 7} {
 		left, right := kept(EncodeOptions{Side: LeftSide, MaxDocument: most}), kept(EncodeOptions{MaxDocument: most})
 		if end := left[:len(left)-1]; !slices.Equal(end[len(end)-len(tail):], tail) {
@@ -90,7 +90,7 @@ func TestTruncateLeftPrompts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			text := m.tokenizer.Decode(e.Sequences[0].IDs, true)
+			text := must(m.tokenizer.Decode(e.Sequences[0].IDs, true))
 			if strings.Contains(text, "word word last") != left || strings.Contains(text, "first word") == left {
 				t.Errorf("%s, left %v: %.60q … %q", name, left, text, text[max(0, len(text)-60):])
 			}

@@ -132,15 +132,15 @@ func TestLowerCase(t *testing.T) {
 		t.Fatal(err)
 	}
 	plain := open(t, filepath.Join("..", "testdata", "xlmr-mmarco"), Options{})
-	want := plain.Tokenize("what is </s> deep learning? ός", true).IDs
+	want := must(plain.Tokenize("what is </s> deep learning? ός", true)).IDs
 	const text = "What Is </s> DEEP learning? ΌΣ"
-	if slices.Equal(plain.Tokenize(text, true).IDs, want) {
+	if slices.Equal(must(plain.Tokenize(text, true)).IDs, want) {
 		t.Fatal("the case makes no difference")
 	}
 	// The tokenizer's lower case does not know that a sigma ends a word.
-	want = plain.Tokenize("what is </s> deep learning? όσ", true).IDs
+	want = must(plain.Tokenize("what is </s> deep learning? όσ", true)).IDs
 	for _, path := range []string{dir, out} {
-		if got := open(t, path, Options{}).Tokenize(text, true).IDs; !slices.Equal(got, want) {
+		if got := must(open(t, path, Options{}).Tokenize(text, true)).IDs; !slices.Equal(got, want) {
 			t.Errorf("%s: tokens %v, want %v", path, got, want)
 		}
 	}

@@ -30,7 +30,7 @@ func TestGemmaNext(t *testing.T) {
 	m := open(t, path, Options{})
 	var ours, theirs float64
 	for _, c := range r.Next {
-		ids := m.PromptTokens(c.Prompt)
+		ids := must(m.PromptTokens(c.Prompt))
 		if !slices.Equal(ids, c.Tokens) {
 			t.Errorf("%q: tokens %d, want %d", c.Prompt, ids, c.Tokens)
 		}

@@ -34,7 +34,7 @@ func TestRealGemma(t *testing.T) {
 			list = list[:4]
 		}
 		for _, c := range list {
-			got, err := m.Complete(context.Background(), m.PromptTokens(c.Prompt), CompleteOptions{MaxTokens: len(c.Tokens), Probs: 20})
+			got, err := m.Complete(context.Background(), must(m.PromptTokens(c.Prompt)), CompleteOptions{MaxTokens: len(c.Tokens), Probs: 20})
 			if err != nil {
 				t.Fatal(err)
 			}

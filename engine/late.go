@@ -93,11 +93,14 @@ func (m *Model) scoreEncoded(ctx context.Context, task finisher, sequences []Seq
 
 // tokens encodes a text of a kind within limit tokens; full is how many they would
 // be uncut.
-func (l *late) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, bound, limit int) (ids []int32, full int) {
+func (l *late) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, bound, limit int) (ids []int32, full int, err error) {
 	if kind.Before {
 		text = kind.Prefix + text
 	}
-	tokens := o.tokens(l.tokenizer, nil, text)
+	tokens, err := o.tokens(l.tokenizer, nil, text)
+	if err != nil {
+		return nil, 0, err
+	}
 	full = len(tokens) + l.tokenizer.Added(false)
 	if kind.Mark >= 0 {
 		full++
@@ -109,7 +112,7 @@ func (l *late) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, b
 	if kind.Mark >= 0 {
 		ids = append(ids, kind.Mark)
 	}
-	return append(ids, e.IDs[1:]...), full
+	return append(ids, e.IDs[1:]...), full, nil
 }
 
 // encode makes of each document a sequence that knows its query.
@@ -122,7 +125,10 @@ func (l *late) encode(ctx context.Context, query string, documents []string, o E
 	q := &encodedQuery{}
 	length := min(s.Query.Length, l.maxLength)
 	q.sequence.group = q
-	q.sequence.IDs, _ = l.tokens(&s.Query, query, o, o.MaxQuery, length)
+	var err error
+	if q.sequence.IDs, _, err = l.tokens(&s.Query, query, o, o.MaxQuery, length); err != nil {
+		return Encoded{}, err
+	}
 	if n := len(q.sequence.IDs); s.Expand && n < length {
 		if !s.Attend {
 			q.sequence.visible = n
@@ -133,10 +139,13 @@ func (l *late) encode(ctx context.Context, query string, documents []string, o E
 	}
 	limit = min(limit, s.Document.Length)
 	encoded := newEncoded(len(documents), limit)
-	err := l.encodePieces(ctx, len(documents), func(from, to int) error {
+	err = l.encodePieces(ctx, len(documents), func(from, to int) error {
 		for d := from; d < to; d++ {
 			s := Sequence{group: q}
-			s.IDs, encoded.Full[d] = l.tokens(&l.settings.Document, documents[d], o, o.MaxDocument, limit)
+			var err error
+			if s.IDs, encoded.Full[d], err = l.tokens(&l.settings.Document, documents[d], o, o.MaxDocument, limit); err != nil {
+				return err
+			}
 			encoded.Sequences[d] = s
 		}
 		return nil

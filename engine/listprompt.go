@@ -67,16 +67,17 @@ type listEncoder struct {
 }
 
 // clean is a text without marks, of at most so many tokens.
-func (e *listEncoder) clean(text string, most, bound int) (out string, tokens, dropped int) {
+func (e *listEncoder) clean(text string, most, bound int) (out string, tokens, dropped int, err error) {
 	if bound > 0 {
 		most = min(most, bound)
 	}
 	text = withoutMarks(text)
-	ids := e.options.tokens(e.tokenizer, nil, text)
-	if len(ids) <= most {
-		return text, len(ids), 0
+	ids, err := e.options.tokens(e.tokenizer, nil, text)
+	if err != nil || len(ids) <= most {
+		return text, len(ids), 0, err
 	}
-	return e.tokenizer.Decode(e.options.truncate(ids, most), false), most, len(ids) - most
+	out, err = e.tokenizer.Decode(e.options.truncate(ids, most), false)
+	return out, most, len(ids) - most, err
 }
 
 // encode makes of each document a sequence that is its share of the prompt, and
@@ -94,10 +95,16 @@ func (l *listwise) encode(ctx context.Context, query string, texts []string, o E
 	most := min(listDocument, limit/2)
 	var instructionTokens, queryTokens int
 	var cut int
-	if e.instruction, instructionTokens, cut = e.clean(e.instruction, limit/4, 0); cut > 0 {
+	var err error
+	if e.instruction, instructionTokens, cut, err = e.clean(e.instruction, limit/4, 0); err != nil {
+		return Encoded{}, err
+	}
+	if cut > 0 {
 		return Encoded{}, noRoom("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+cut, limit/4, limit)
 	}
-	e.query, queryTokens, _ = e.clean(query, min(listQuery, limit/4), o.MaxQuery)
+	if e.query, queryTokens, _, err = e.clean(query, min(listQuery, limit/4), o.MaxQuery); err != nil {
+		return Encoded{}, err
+	}
 	full := limit - 2*queryTokens - instructionTokens
 	room, first := full, 0
 	for i, text := range texts {
@@ -105,7 +112,9 @@ func (l *listwise) encode(ctx context.Context, query string, texts []string, o E
 			return Encoded{}, context.Cause(ctx)
 		}
 		var tokens int
-		e.documents[i], tokens, e.dropped[i] = e.clean(text, most, o.MaxDocument)
+		if e.documents[i], tokens, e.dropped[i], err = e.clean(text, most, o.MaxDocument); err != nil {
+			return Encoded{}, err
+		}
 		room -= tokens
 		if i+1-first >= listBlock || room <= most || i == len(texts)-1 {
 			if err := e.block(first, i+1); err != nil {
@@ -147,11 +156,16 @@ func (e *listEncoder) block(from, to int) error {
 			}
 			return e.block(middle, to)
 		}
-		ids := e.options.tokens(e.tokenizer, nil, e.documents[from])
+		ids, err := e.options.tokens(e.tokenizer, nil, e.documents[from])
+		if err != nil {
+			return err
+		}
 		if over >= len(ids) {
 			return noRoom("at most %d tokens: no room for a document beside the query and the prompt's %d", e.maxLength, len(p.ids)-len(ids))
 		}
-		e.documents[from] = e.tokenizer.Decode(e.options.truncate(ids, len(ids)-over), false)
+		if e.documents[from], err = e.tokenizer.Decode(e.options.truncate(ids, len(ids)-over), false); err != nil {
+			return err
+		}
 		e.dropped[from] += over
 		return e.block(from, to)
 	}
@@ -162,10 +176,14 @@ func (e *listEncoder) block(from, to int) error {
 // prompt is the tokens of a block and where the marks are.
 func (e *listEncoder) prompt(block []string) (listPrompt, error) {
 	var p listPrompt
+	var err error
 	if e.options.Plain {
-		p.ids = e.plainTokens(block)
+		p.ids, err = e.plainTokens(block)
 	} else {
-		p.ids = e.tokenizer.Tokens(nil, e.text(e.query, block, e.instruction))
+		p.ids, err = e.tokenizer.Tokens(nil, e.text(e.query, block, e.instruction))
+	}
+	if err != nil {
+		return p, err
 	}
 	query := int32(-1)
 	for i, id := range p.ids {
@@ -185,7 +203,7 @@ func (e *listEncoder) prompt(block []string) (listPrompt, error) {
 
 // plainTokens are the tokens of the prompt with the special tokens of its own
 // only.
-func (e *listEncoder) plainTokens(block []string) []int32 {
+func (e *listEncoder) plainTokens(block []string) (ids []int32, err error) {
 	instruction := e.instruction
 	// The places of the texts are held by characters that no text has.
 	const hole = "\x00"
@@ -199,7 +217,6 @@ func (e *listEncoder) plainTokens(block []string) []int32 {
 		instruction = hole
 	}
 	values = append(append(values, block...), e.query)
-	var ids []int32
 	for _, s := range segmentsOf(e.tokenizer, e.text(hole, holes, instruction)) {
 		if s.id >= 0 {
 			ids = append(ids, s.id)
@@ -211,7 +228,9 @@ func (e *listEncoder) plainTokens(block []string) []int32 {
 			text = text[:at] + strings.ReplaceAll(values[0], hole, " ") + text[at+1:]
 			values = values[1:]
 		}
-		ids = e.tokenizer.PlainTokens(ids, text)
+		if ids, err = e.tokenizer.PlainTokens(ids, text); err != nil {
+			return nil, err
+		}
 	}
-	return ids
+	return ids, nil
 }

@@ -291,8 +291,7 @@ type Output struct {
 // length that the model takes. It returns early when ctx is done.
 func (m *Model) Encode(ctx context.Context, query string, documents []string, o EncodeOptions) (Encoded, error) {
 	o.Plain, o.Side = o.Plain || m.plain, m.side(o.Side)
-	e, err := m.ranker.encode(ctx, query, documents, o, m.length(o.MaxLength))
-	return e, cmp.Or(err, m.tokenizer.Err())
+	return m.ranker.encode(ctx, query, documents, o, m.length(o.MaxLength))
 }
 
 // length is the tokens of a sequence, at most as many as are asked for.
@@ -319,8 +318,7 @@ func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, erro
 // It returns early when ctx is done.
 func (m *Model) EncodeTexts(ctx context.Context, texts []string, o TextOptions) (Encoded, error) {
 	o.Plain, o.Side = o.Plain || m.plain, m.side(o.Side)
-	e, err := m.embedder.encodeTexts(ctx, texts, o, m.length(o.MaxLength))
-	return e, cmp.Or(err, m.tokenizer.Err())
+	return m.embedder.encodeTexts(ctx, texts, o, m.length(o.MaxLength))
 }
 
 // Embed makes a vector of each sequence that EncodeTexts has made, in their order.

@@ -34,14 +34,20 @@ func (p *pair) encode(ctx context.Context, query string, documents []string, o E
 	if added := t.Added(true); limit <= added {
 		return Encoded{}, noRoom("at most %d tokens: no room for a query and a document beside %d special tokens", limit, added)
 	}
-	whole := o.tokens(t, nil, p.prompts.texts[p.prompts.standard]+query)
+	whole, err := o.tokens(t, nil, p.prompts.texts[p.prompts.standard]+query)
+	if err != nil {
+		return Encoded{}, err
+	}
 	head := o.truncate(whole, o.MaxQuery)
 	encoded := newEncoded(len(documents), limit)
-	err := p.encodePieces(ctx, len(documents), func(from, to int) error {
+	err = p.encodePieces(ctx, len(documents), func(from, to int) error {
 		var tokens []int32
 		var out tokenizer.Encoding
 		for d := from; d < to; d++ {
-			tokens = o.tokens(t, tokens[:0], documents[d])
+			var err error
+			if tokens, err = o.tokens(t, tokens[:0], documents[d]); err != nil {
+				return err
+			}
 			encoded.Full[d] = len(whole) + len(tokens) + t.Added(true)
 			document := o.truncate(tokens, o.MaxDocument)
 			if err := t.PairSide(&out, head, document, limit, tokenizer.LongestFirst, o.Side.cut()); err != nil {

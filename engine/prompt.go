@@ -157,32 +157,6 @@ func (m *Model) newPrompted(s *scorer, p *prompt) *prompted {
 	return r
 }
 
-// classifiesByWords says whether a GGUF file's classifier is rows of the embedding
-// table, up to what the two lose in quantization. Converters leave the language
-// model's head out where it is that table, without a word of which kind the file
-// is.
-func (m *Model) classifiesByWords(labels []string) bool {
-	words := m.network.Decoder.Words
-	score, _ := m.file.Tensor("cls.output.weight")
-	if len(labels) != 2 || !strings.EqualFold(labels[0], "yes") || len(score.Shape) != 2 || score.Shape[0] != 2 || score.Shape[1] != words.Cols || !score.Type.CanDequantize() {
-		return false
-	}
-	rows := compute.NewEmbedding(score)
-	a, b := make([]float32, words.Cols), make([]float32, words.Cols)
-	for i, label := range labels {
-		ids := m.tokenizer.Tokens(nil, label)
-		if len(ids) != 1 || int(ids[0]) >= words.Rows {
-			return false
-		}
-		rows.Row(a, int32(i))
-		words.Row(b, ids[0])
-		if cosine(doubles(a), doubles(b)) < 0.9 {
-			return false
-		}
-	}
-	return true
-}
-
 func (p *prompted) describe(info *Info) {
 	p.scorer.describe(info)
 	info.Prompt, info.PromptReason = p.prompt.name, p.prompt.reason
@@ -199,7 +173,11 @@ func (p *prompt) answers(t *tokenizer.Tokenizer, score string) (ids []int32, lab
 		if id, ok := t.ID(w); ok && strings.HasPrefix(w, wordMark) {
 			return id
 		}
-		list := t.Tokens(nil, w)
+		list, bad := t.Tokens(nil, w)
+		if bad != nil {
+			err = bad
+			return 0
+		}
 		if len(list) != 1 {
 			err = fmt.Errorf("scores by the answer %q, which is %d tokens", w, len(list))
 			return 0
@@ -236,7 +214,10 @@ func (p *prompted) score(ctx context.Context, sequences []Sequence, outputs []Ou
 
 func (p *prompted) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	e := &promptEncoder{prompted: p, limit: limit, options: o, fields: fields{instruction: p.prompt.instruction, plain: o.Plain}}
-	e.query, e.full = p.bound(query, o.MaxQuery, o)
+	var err error
+	if e.query, e.full, err = p.bound(query, o.MaxQuery, o); err != nil {
+		return Encoded{}, err
+	}
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
@@ -244,13 +225,19 @@ func (p *prompted) encode(ctx context.Context, query string, documents []string,
 		return Encoded{}, err
 	}
 	encoded := newEncoded(len(documents), limit)
-	err := p.encodePieces(ctx, len(documents), func(from, to int) error {
+	err = p.encodePieces(ctx, len(documents), func(from, to int) error {
 		for d := from; d < to; d++ {
 			v := e.fields
-			text, dropped := p.bound(documents[d], o.MaxDocument, o)
+			text, dropped, err := p.bound(documents[d], o.MaxDocument, o)
+			if err != nil {
+				return err
+			}
 			v.document = text
 			p.prompt.writeTo(&v)
-			s, full := e.encode(&v)
+			s, full, err := e.encode(&v)
+			if err != nil {
+				return err
+			}
 			encoded.Sequences[d], encoded.Full[d] = s, full+dropped
 		}
 		return nil
@@ -259,7 +246,10 @@ func (p *prompted) encode(ctx context.Context, query string, documents []string,
 		return Encoded{}, err
 	}
 	if p.prefixes != nil && len(documents) > 0 {
-		head, _ := e.encode(&e.written)
+		head, _, err := e.encode(&e.written)
+		if err != nil {
+			return Encoded{}, err
+		}
 		shareBeginning(head.IDs, encoded.Sequences)
 	}
 	return encoded, nil
@@ -291,7 +281,10 @@ func (e *promptEncoder) begin() error {
 			tail = 0
 			continue
 		}
-		e.known[i] = s.tokens(nil, e.tokenizer, &e.written)
+		var err error
+		if e.known[i], err = s.tokens(nil, e.tokenizer, &e.written); err != nil {
+			return err
+		}
 		e.full += len(e.known[i])
 		if s.fixed {
 			e.fixed += len(e.known[i])
@@ -311,27 +304,17 @@ func (e *promptEncoder) begin() error {
 	return nil
 }
 
-// bound truncates a text to most tokens (0: all of it); dropped is how many went.
-func (m *Model) bound(text string, most int, o EncodeOptions) (kept string, dropped int) {
-	if most <= 0 || len(text) <= most { // no token is shorter than a byte
-		return text, 0
-	}
-	ids := o.tokens(m.tokenizer, nil, text)
-	if len(ids) <= most {
-		return text, 0
-	}
-	return m.tokenizer.Decode(o.truncate(ids, most), false), len(ids) - most
-}
-
 // encode makes the sequence of one prompt, cut; full is how many tokens it has uncut.
-func (e *promptEncoder) encode(v *fields) (_ Sequence, full int) {
+func (e *promptEncoder) encode(v *fields) (_ Sequence, full int, err error) {
 	list := make([][]int32, len(e.known))
 	full, total := e.full, 0
 	for i := range list {
 		s := &e.prompt.pieces[i]
 		list[i] = e.known[i]
 		if s.has(fieldDocument) {
-			list[i] = s.tokens(nil, e.tokenizer, v)
+			if list[i], err = s.tokens(nil, e.tokenizer, v); err != nil {
+				return Sequence{}, 0, err
+			}
 			full += len(list[i])
 			if s.most != nil {
 				list[i] = list[i][:min(len(list[i]), s.most(e.limit))]
@@ -346,7 +329,9 @@ func (e *promptEncoder) encode(v *fields) (_ Sequence, full int) {
 		}
 		was := len(list[i])
 		if s.has(fieldDocument) && (e.options.Side == LeftSide || !strings.HasSuffix(s.text, fieldDocument)) {
-			list[i] = e.shorten(s, v, list[i], was-(total-e.allowed))
+			if list[i], err = e.shorten(s, v, list[i], was-(total-e.allowed)); err != nil {
+				return Sequence{}, 0, err
+			}
 		} else {
 			list[i] = list[i][:was-min(was, total-e.allowed)]
 		}
@@ -368,19 +353,26 @@ func (e *promptEncoder) encode(v *fields) (_ Sequence, full int) {
 			out.Types = append(out.Types, of)
 		}
 	}
-	return out, full
+	return out, full, nil
 }
 
 // shorten cuts the document inside a piece, so that the piece has at most so many
 // tokens; where even no document is short enough, it cuts the piece's end.
-func (e *promptEncoder) shorten(s *piece, v *fields, ids []int32, most int) []int32 {
+func (e *promptEncoder) shorten(s *piece, v *fields, ids []int32, most int) ([]int32, error) {
 	cut := *v
-	document := e.tokenizer.Tokens(nil, v.document)
+	document, err := e.tokenizer.Tokens(nil, v.document)
+	if err != nil {
+		return nil, err
+	}
 	for len(ids) > most && len(document) > 0 {
 		keep := max(0, len(document)-(len(ids)-most))
 		document = e.options.Side.cut().Cut(document, keep)
-		cut.document = e.tokenizer.Decode(document, false)
-		ids = s.tokens(ids[:0], e.tokenizer, &cut)
+		if cut.document, err = e.tokenizer.Decode(document, false); err != nil {
+			return nil, err
+		}
+		if ids, err = s.tokens(ids[:0], e.tokenizer, &cut); err != nil {
+			return nil, err
+		}
 	}
-	return ids[:min(len(ids), max(most, 0))]
+	return ids[:min(len(ids), max(most, 0))], nil
 }

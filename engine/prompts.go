@@ -260,7 +260,10 @@ func segmentsOf(t *tokenizer.Tokenizer, text string) []segment {
 		if !ok {
 			continue
 		}
-		if ids := t.Tokens(nil, token); len(ids) != 1 || ids[0] != id || len(t.PlainTokens(nil, token)) == 1 {
+		// A token that is too much for the tokenizer is none that a template may have.
+		ids, err := t.Tokens(nil, token)
+		plain, plainErr := t.PlainTokens(nil, token)
+		if err != nil || plainErr != nil || len(ids) != 1 || ids[0] != id || len(plain) == 1 {
 			continue
 		}
 		if done < i {
@@ -332,20 +335,26 @@ func (m *Model) ggufPrompt(text string) (*prompt, error) {
 }
 
 // prepare turns what does not depend on the caller's texts into tokens.
-func (p *prompt) prepare(t *tokenizer.Tokenizer) {
+func (p *prompt) prepare(t *tokenizer.Tokenizer) error {
 	for i := range p.pieces {
 		s := &p.pieces[i]
 		switch {
 		case s.begin:
 			var e tokenizer.Encoding
-			t.Encode(&e, "", 0)
+			if err := t.Encode(&e, "", 0); err != nil {
+				return err
+			}
 			s.ids = e.IDs
 		case s.constant():
-			s.ids = t.Tokens(nil, s.text)
+			var err error
+			if s.ids, err = t.Tokens(nil, s.text); err != nil {
+				return err
+			}
 		default:
 			s.segments = segmentsOf(t, s.text)
 		}
 	}
+	return nil
 }
 
 // fields are what a caller puts into a prompt.
@@ -369,9 +378,9 @@ func (v *fields) fill(text string) string {
 }
 
 // tokens are the piece's, uncut.
-func (s *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) []int32 {
+func (s *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) ([]int32, error) {
 	if s.segments == nil {
-		return append(dst, s.ids...)
+		return append(dst, s.ids...), nil
 	}
 	if !v.plain {
 		return t.Tokens(dst, v.fill(s.text))
@@ -379,9 +388,12 @@ func (s *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) []int32 {
 	for _, g := range s.segments {
 		if g.id >= 0 {
 			dst = append(dst, g.id)
-		} else {
-			dst = t.PlainTokens(dst, v.fill(g.text))
+			continue
+		}
+		var err error
+		if dst, err = t.PlainTokens(dst, v.fill(g.text)); err != nil {
+			return nil, err
 		}
 	}
-	return dst
+	return dst, nil
 }

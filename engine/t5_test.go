@@ -13,7 +13,7 @@ import (
 func TestT5Truncation(t *testing.T) {
 	m := open(t, filepath.Join("..", "testdata", "zoo", "t5", "model"), Options{})
 	const query = "What is deep learning?"
-	whole := m.Tokenize("Query: "+query+" Document: word Relevant:", true).IDs
+	whole := must(m.Tokenize("Query: "+query+" Document: word Relevant:", true)).IDs
 	e, err := m.Encode(context.Background(), query, []string{"word", strings.Repeat("word ", 600)}, EncodeOptions{})
 	if err != nil {
 		t.Fatal(err)
@@ -21,7 +21,7 @@ func TestT5Truncation(t *testing.T) {
 	if got := e.Sequences[0].IDs; !slices.Equal(got, whole) {
 		t.Errorf("tokens %v, want %v", got, whole)
 	}
-	question := len(m.Tokenize("Relevant:", true).IDs)
+	question := len(must(m.Tokenize("Relevant:", true)).IDs)
 	long := e.Sequences[1].IDs
 	if n := len(long); n > 512 || n < 500 || e.Full[1] <= 512 || !slices.Equal(long[n-question:], whole[len(whole)-question:]) {
 		t.Errorf("%d tokens of %d, which end in %v, want %v", n, e.Full[1], long[n-question:], whole[len(whole)-question:])

@@ -31,7 +31,9 @@ func (m *Model) worded(s *scorer, w *wording, o Options) (ranker, error) {
 		if o.Instruction != "" {
 			w.prompt.instruction = o.Instruction
 		}
-		w.prompt.prepare(m.tokenizer)
+		if err := w.prompt.prepare(m.tokenizer); err != nil {
+			return nil, fmt.Errorf("%s: %w", m.file.SettingsPath(), err)
+		}
 		return m.newPrompted(s, w.prompt), nil
 	case w.format != checkpoint.NoMessages:
 		return m.newChat(s, w.format, w.reason, o)
@@ -185,4 +187,30 @@ func (m *Model) usualPrompt() *prompt {
 		}
 	}
 	return builtinPrompts[usual]().because("rerankers of this family usually have it")
+}
+
+// classifiesByWords says whether a GGUF file's classifier is rows of the embedding
+// table, up to what the two lose in quantization. Converters leave the language
+// model's head out where it is that table, without a word of which kind the file
+// is.
+func (m *Model) classifiesByWords(labels []string) bool {
+	words := m.network.Decoder.Words
+	score, _ := m.file.Tensor("cls.output.weight")
+	if len(labels) != 2 || !strings.EqualFold(labels[0], "yes") || len(score.Shape) != 2 || score.Shape[0] != 2 || score.Shape[1] != words.Cols || !score.Type.CanDequantize() {
+		return false
+	}
+	rows := compute.NewEmbedding(score)
+	a, b := make([]float32, words.Cols), make([]float32, words.Cols)
+	for i, label := range labels {
+		ids, err := m.tokenizer.Tokens(nil, label)
+		if err != nil || len(ids) != 1 || int(ids[0]) >= words.Rows {
+			return false
+		}
+		rows.Row(a, int32(i))
+		words.Row(b, ids[0])
+		if cosine(doubles(a), doubles(b)) < 0.9 {
+			return false
+		}
+	}
+	return true
 }

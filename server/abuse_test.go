@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -514,6 +515,67 @@ func TestNoRoom(t *testing.T) {
 		if w := send(s, "POST", c.path, c.body); w.Code != 400 || !strings.Contains(w.Body.String(), "at most") {
 			t.Errorf("%.60s: status %d: %s", c.body, w.Code, w.Body)
 		}
+	}
+}
+
+// TestTooMuch: a text that a hostile model's tokenizer makes far too much of is refused, on
+// every route, and those who ask beside it and after it get their scores.
+func TestTooMuch(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, os.DirFS("../testdata/qwen3-reranker")); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "tokenizer.json")
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	const nfc = `"normalizer":{"type":"NFC"}`
+	compact := new(bytes.Buffer)
+	if err := json.Compact(compact, file); err != nil || !strings.Contains(compact.String(), nfc) {
+		t.Fatal(err, "no ", nfc)
+	}
+	explosive := `"normalizer":{"type":"Replace","pattern":{"String":"§"},"content":"` + strings.Repeat("x", 1<<18) + `"}`
+	if err := os.WriteFile(path, []byte(strings.Replace(compact.String(), nfc, explosive, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	open := func(path string) ModelSpec {
+		return ModelSpec{Name: filepath.Base(path), Load: func(context.Context) (Model, error) { return winnow.Open(path) }}
+	}
+	s := start(t, Options{}, open(dir), open("../testdata/qwen3-reranker"))
+	score := func(model string) string {
+		w := send(s, "POST", "/v1/rerank", `{"model":"`+model+`","query":"deep learning","documents":["a subset","apples"],"raw_scores":true}`)
+		results := regexp.MustCompile(`"results":.*\]`).FindString(w.Body.String())
+		if w.Code != 200 || results == "" {
+			t.Errorf("%s: status %d: %s", model, w.Code, w.Body)
+		}
+		return results
+	}
+	want, name := score("qwen3-reranker"), filepath.Base(dir)
+	var all sync.WaitGroup
+	for _, c := range []struct{ path, body string }{
+		{"/v1/rerank", `{"query":"q","documents":["a","§"]`},
+		{"/v1/rerank", `{"query":"§","documents":["a"]`},
+		{"/v1/rerank", `{"query":"q","documents":["a"],"instruction":"§"`},
+		{"/v1/score", `{"text_1":"q","text_2":"§"`},
+		{"/completion", `{"prompt":"§","n_predict":1`},
+		{"/v1/completions", `{"prompt":["a","§"],"max_tokens":1`},
+		{"/tokenize", `{"content":"§"`},
+	} {
+		all.Go(func() {
+			if w := send(s, "POST", c.path, c.body+`,"model":"`+name+`"}`); w.Code != 400 || !strings.Contains(w.Body.String(), "too much for the model's tokenizer") {
+				t.Errorf("%s %s: status %d: %.300s", c.path, c.body, w.Code, w.Body)
+			}
+		})
+		all.Go(func() {
+			if got := score(name); got != want {
+				t.Errorf("beside %s: %s, want %s", c.body, got, want)
+			}
+		})
+	}
+	all.Wait()
+	if got := score(name); got != want {
+		t.Errorf("afterwards: %s, want %s", got, want)
 	}
 }
 

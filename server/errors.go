@@ -63,7 +63,7 @@ func asAPIError(err error) *apiError {
 		return &apiError{Status: statusClientGone, Type: typeUnavailable, Message: errClientGone.Error()}
 	case errors.Is(err, context.DeadlineExceeded):
 		return unavailable(time.Second, "the request was not done within its time limit")
-	case errors.Is(err, winnow.ErrNoRoom):
+	case errors.Is(err, winnow.ErrNoRoom), errors.Is(err, winnow.ErrTooMuch):
 		return invalid("%s", strings.TrimPrefix(err.Error(), "winnow: "))
 	case errors.As(err, new(stackTracer)):
 		return errInternal()

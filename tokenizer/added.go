@@ -151,7 +151,7 @@ func (a *addedTokens) trim(limit int) {
 }
 
 // index builds the matchers, once all the tokens are in.
-func (a *addedTokens) index(n normalizer) {
+func (a *addedTokens) index(n normalizer) error {
 	var raw, normal []int
 	names := make([]string, len(a.list))
 	for i, token := range a.list {
@@ -161,7 +161,10 @@ func (a *addedTokens) index(n normalizer) {
 			continue
 		}
 		if n != nil {
-			text, _ := n.normalize(nil, []byte(token.content), true)
+			text, _, err := normalizeWithin(n, nil, []byte(token.content), true, bound(len(token.content)))
+			if err != nil {
+				return err
+			}
 			names[i] = string(text)
 		}
 		normal = append(normal, i)
@@ -169,6 +172,7 @@ func (a *addedTokens) index(n normalizer) {
 	a.names = names
 	a.raw = newMatcher(names, raw)
 	a.normal = newMatcher(names, normal)
+	return nil
 }
 
 // A matcher finds the leftmost of a set of strings in a text, the longest of

@@ -35,7 +35,7 @@ func TestMergesFiles(t *testing.T) {
 			}
 			checkBPEModel(t, tok, readBPEReference(t, filepath.Join(dir, "reference.json")))
 			for _, s := range stressTexts {
-				if got, want := tok.Tokens(nil, s), want.Tokens(nil, s); !slices.Equal(got, want) {
+				if got, want := must(tok.Tokens(nil, s)), must(want.Tokens(nil, s)); !slices.Equal(got, want) {
 					t.Errorf("%q:\n got %v\nwant %v", s, got, want)
 				}
 			}
@@ -54,21 +54,21 @@ func TestStream(t *testing.T) {
 			continue // the last piece reads otherwise than one in the middle
 		}
 		for _, row := range c.Rows {
-			ids := tok.Tokens(nil, row.Text)
-			want := tok.Decode(ids, false)
+			ids := must(tok.Tokens(nil, row.Text))
+			want := must(tok.Decode(ids, false))
 			if strings.Contains(want, "\ufffd") {
 				continue // bytes that the vocabulary lacks
 			}
 			var b strings.Builder
 			s := tok.Stream(false)
 			for _, id := range ids {
-				part := s.Add(id)
+				part := must(s.Add(id))
 				if strings.Contains(part, "\ufffd") {
 					t.Errorf("%s: half a character in %q", c.Name, part)
 				}
 				b.WriteString(part)
 			}
-			b.WriteString(s.Rest())
+			b.WriteString(must(s.Rest()))
 			if b.String() != want {
 				t.Errorf("%s: %q, expected %q", c.Name, b.String(), want)
 			}
@@ -86,9 +86,9 @@ func TestStreamHolds(t *testing.T) {
 	s := tok.Stream(true)
 	var got []string
 	for _, id := range []int32{0, 1, 2, 3, 0, 4} { // a | e4 b8 | ad e6 | 96 87 | a | e4
-		got = append(got, s.Add(id))
+		got = append(got, must(s.Add(id)))
 	}
-	got = append(got, s.Rest(), s.Add(0))
+	got = append(got, must(s.Rest()), must(s.Add(0)))
 	if want := []string{"a", "", "中", "文", "a", "", "\ufffd", "a"}; !slices.Equal(got, want) {
 		t.Errorf("%q, expected %q", got, want)
 	}

@@ -42,14 +42,14 @@ func TestBPEGGUF(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range stressTexts {
-				got, want := tok.Tokens(nil, s), like.Tokens(nil, s)
+				got, want := must(tok.Tokens(nil, s)), must(like.Tokens(nil, s))
 				if !slices.Equal(got, want) {
 					t.Errorf("%q:\n got %v\nwant %v", s, got, want)
 				}
 				if strings.Contains(s, "<mask>") {
 					continue // a control token in these files, a plain one in tokenizer.json
 				}
-				if got, want := tok.Decode(want, true), like.Decode(want, true); got != want {
+				if got, want := must(tok.Decode(want, true)), must(like.Decode(want, true)); got != want {
 					t.Errorf("decoded %q:\n got %q\nwant %q", s, got, want)
 				}
 			}
@@ -147,7 +147,7 @@ func TestPreKinds(t *testing.T) {
 		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
-		if got := tok.Decode(tok.Tokens(nil, "abc dab cd"), false); got != "abc dab cd" {
+		if got := must(tok.Decode(must(tok.Tokens(nil, "abc dab cd")), false)); got != "abc dab cd" {
 			t.Errorf("%s: %q", name, got)
 		}
 	}
@@ -170,8 +170,8 @@ func TestBPEGGUFErrors(t *testing.T) {
 		"tokenizer.ggml.token_type": []int64{2, 3, 3, 1, 1, 1},
 		"tokenizer.ggml.scores":     []float32{0, 0, 0, -2, -1, -3},
 	}
-	if tok, err := FromGGUF("m.gguf", llama); err != nil || !slices.Equal(tok.Tokens(nil, "a ab"), []int32{5, 5, 0}) {
-		t.Error(err, tok.Tokens(nil, "a ab"))
+	if tok, err := FromGGUF("m.gguf", llama); err != nil || !slices.Equal(must(tok.Tokens(nil, "a ab")), []int32{5, 5, 0}) {
+		t.Error(err, must(tok.Tokens(nil, "a ab")))
 	}
 	nan := []float32{0, 0, 0, 0, 0, 0}
 	nan[3] /= nan[0]

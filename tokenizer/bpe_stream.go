@@ -24,38 +24,48 @@ func (t *Tokenizer) Stream(skipSpecial bool) *Stream {
 }
 
 // Add takes the next id and gives the text that is certain now, which can be
-// none.
-func (s *Stream) Add(id int32) string {
+// none. The error is that of Decode.
+func (s *Stream) Add(id int32) (string, error) {
 	s.ids = append(s.ids, id)
-	text := s.t.Decode(s.ids, s.skipSpecial)
+	text, err := s.t.Decode(s.ids, s.skipSpecial)
+	if err != nil {
+		return "", err
+	}
 	whole := strings.TrimRight(text, "\ufffd")
 	if len(whole) == len(text) || len(s.ids)-s.given > maxHeld {
 		return s.give(text)
 	}
 	fresh, ok := strings.CutPrefix(whole, s.prefix)
 	if !ok {
-		return ""
+		return "", nil
 	}
 	s.prefix = whole
-	return fresh
+	return fresh, nil
 }
 
 // Rest ends the text and gives what was held back.
-func (s *Stream) Rest() string {
-	rest := s.give(s.t.Decode(s.ids, s.skipSpecial))
+func (s *Stream) Rest() (string, error) {
+	text, err := s.t.Decode(s.ids, s.skipSpecial)
+	if err == nil {
+		text, err = s.give(text)
+	}
 	*s = Stream{t: s.t, skipSpecial: s.skipSpecial}
-	return rest
+	return text, err
 }
 
 // give gives out the rest of text, which is that of all the ids.
-func (s *Stream) give(text string) string {
+func (s *Stream) give(text string) (string, error) {
 	fresh, ok := strings.CutPrefix(text, s.prefix)
 	if !ok { // broken characters read otherwise now
-		fresh = s.t.Decode(s.ids[s.given:], s.skipSpecial)
+		var err error
+		if fresh, err = s.t.Decode(s.ids[s.given:], s.skipSpecial); err != nil {
+			return "", err
+		}
 	}
 	// The ids given out last stay: how the next ones read depends on them.
 	s.ids = append(s.ids[:0], s.ids[s.given:]...)
 	s.given = len(s.ids)
-	s.prefix = s.t.Decode(s.ids, s.skipSpecial)
-	return fresh
+	var err error
+	s.prefix, err = s.t.Decode(s.ids, s.skipSpecial)
+	return fresh, err
 }

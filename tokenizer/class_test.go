@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
@@ -81,11 +82,11 @@ func TestClasses(t *testing.T) {
 				}
 				var e Encoding
 				var err error
-				tokens := tok.Tokens(nil, c.Text)
+				tokens := must(tok.Tokens(nil, c.Text))
 				if c.Pair == nil {
 					tok.SingleSide(&e, tokens, c.Limit, side)
 				} else {
-					err = tok.PairSide(&e, tokens, tok.Tokens(nil, *c.Pair), c.Limit, how[c.How], side)
+					err = tok.PairSide(&e, tokens, must(tok.Tokens(nil, *c.Pair)), c.Limit, how[c.How], side)
 				}
 				right := false
 				for _, want := range folder.Wanted[i] {
@@ -200,7 +201,7 @@ func TestTrim(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := tok.Tokens(nil, "b b"); !slices.Equal(got, []int32{8}) || tok.Size() != 9 {
+	if got := must(tok.Tokens(nil, "b b")); !slices.Equal(got, []int32{8}) || tok.Size() != 9 {
 		t.Errorf("%v, size %d", got, tok.Size())
 	}
 	tok.Trim(9)
@@ -208,7 +209,7 @@ func TestTrim(t *testing.T) {
 		t.Errorf("size %d, expected the token to stay", tok.Size())
 	}
 	tok.Trim(8)
-	if got := tok.Tokens(nil, "b b a"); !slices.Equal(got, []int32{6, 6, 5}) || tok.Size() != 8 || !tok.IsSpecial(5) {
+	if got := must(tok.Tokens(nil, "b b a")); !slices.Equal(got, []int32{6, 6, 5}) || tok.Size() != 8 || !tok.IsSpecial(5) {
 		t.Errorf("%v, size %d, special %v", got, tok.Size(), tok.IsSpecial(5))
 	}
 }
@@ -296,58 +297,123 @@ func TestSwallowed(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := tok.Tokens(nil, c.text); !slices.Equal(got, c.ids) {
+		if got := must(tok.Tokens(nil, c.text)); !slices.Equal(got, c.ids) {
 			t.Errorf("%s %q: %v, expected %v", c.flags, c.text, got, c.ids)
 		}
 	}
 }
 
-// TestTrouble makes texts too long and searches too long, which have to end in
-// an error.
-func TestTrouble(t *testing.T) {
+// tooMuch is a tokenizer.json of one part that makes too much of a text.
+func tooMuch(t *testing.T, part string) *Tokenizer {
+	t.Helper()
+	tok, err := FromJSON("tokenizer.json", []byte(`{"model":{"type":"BPE","vocab":{"a":0,"é":1,"x":2},"merges":[]},`+part+`}`))
+	if err != nil {
+		t.Fatal(part, err)
+	}
+	return tok
+}
+
+// TestTooMuch makes texts too long and searches too long, which have to end in
+// an error, and asks for another text each time.
+func TestTooMuch(t *testing.T) {
 	repeat := func(list, part string) string {
 		return `{"type":"Sequence","` + list + `":[` + strings.TrimSuffix(strings.Repeat(part+",", 60), ",") + `]}`
 	}
 	double := `{"type":"Replace","pattern":{"String":"a"},"content":"aa"}`
-	for name, parts := range map[string]string{
-		"Replace":          `"normalizer":` + repeat("normalizers", double),
-		"one long Replace": `"normalizer":{"type":"Replace","pattern":{"String":"a"},"content":"` + strings.Repeat("x", 100_000) + `"}`,
-		"bytes":            `"normalizer":` + repeat("normalizers", `{"type":"ByteLevel"}`),
-		"pieces":           `"pre_tokenizer":` + repeat("pretokenizers", `{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}`),
-		"decoding":         `"decoder":` + repeat("decoders", double),
+	for name, c := range map[string]struct{ part, want string }{
+		"Replace":          {`"normalizer":` + repeat("normalizers", double), "64 times"},
+		"one long Replace": {`"normalizer":{"type":"Replace","pattern":{"String":"a"},"content":"` + strings.Repeat("y", 100_000) + `"}`, "64 times"},
+		"bytes":            {`"normalizer":` + repeat("normalizers", `{"type":"ByteLevel"}`), "64 times"},
+		"pieces":           {`"pre_tokenizer":` + repeat("pretokenizers", `{"type":"ByteLevel","add_prefix_space":false,"use_regex":false}`), "64 times"},
 	} {
-		tok, err := FromJSON("tokenizer.json", []byte(`{"model":{"type":"BPE","vocab":{"a":0,"é":1,"x":2},"merges":[]},`+parts+`}`))
-		if err != nil {
-			t.Fatal(name, err)
-		}
-		var e Encoding
-		if err := tok.EncodePair(&e, "é", "x", 0, LongestFirst); err != nil || tok.Err() != nil {
-			if name != "bytes" && name != "pieces" {
-				t.Errorf("%s: %v on a harmless text", name, err)
-			}
-			continue
-		}
+		tok := tooMuch(t, c.part)
+		want := must(tok.Tokens(nil, "x"))
 		text := strings.Repeat("aé", 2000)
-		tok.Decode(tok.Tokens(nil, text), false)
-		if tok.Err() == nil {
-			t.Errorf("%s: no error", name)
+		var e Encoding
+		for call, err := range map[string]error{
+			"Tokens": second(tok.Tokens(nil, text)), "PlainTokens": second(tok.PlainTokens(nil, text)),
+			"Encode": tok.Encode(&e, text, 0), "EncodePair": tok.EncodePair(&e, text, "x", 0, LongestFirst),
+			"EncodePair, the second": tok.EncodePair(&e, "x", text, 0, LongestFirst),
+		} {
+			if !errors.Is(err, ErrTooMuch) || !strings.Contains(err.Error(), c.want) {
+				t.Errorf("%s: %s: error %v", name, call, err)
+			}
 		}
-		if err := tok.EncodePair(&e, "a", "a", 0, LongestFirst); err == nil {
-			t.Errorf("%s: no error of a pair", name)
+		if got, err := tok.Tokens(nil, "x"); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%s: the next text is %v, %v; want %v", name, got, err, want)
 		}
 	}
-	re, err := compileRegex(`(?=(a|aa)*c)b|c`)
-	if err != nil {
-		t.Fatal(err)
+
+	tok := tooMuch(t, `"decoder":`+repeat("decoders", double))
+	if text, err := tok.Decode([]int32{0}, false); !errors.Is(err, ErrTooMuch) || text != "" {
+		t.Errorf("decoding: %q, %v", text, err)
 	}
-	re.trouble = &trouble{}
-	m := re.matcher([]byte(strings.Repeat("a", 50) + "c"))
-	defer m.release()
-	m.remember()
-	m.limit = 100
-	if _, _, ok := m.find(0); ok || re.trouble.what.Load() == nil {
-		t.Errorf("found %v, without an error", ok)
+	s := tok.Stream(false)
+	if text, err := s.Add(2); err != nil || text != "x" {
+		t.Errorf("a stream before: %q, %v", text, err)
 	}
+	if text, err := s.Add(0); !errors.Is(err, ErrTooMuch) || text != "" {
+		t.Errorf("a stream: %q, %v", text, err)
+	}
+	if text, err := s.Rest(); !errors.Is(err, ErrTooMuch) || text != "" {
+		t.Errorf("a stream's rest: %q, %v", text, err)
+	}
+	if got := string(tok.Bytes(nil, 2)); got != "x" {
+		t.Errorf("a piece is %q", got)
+	}
+
+	// An added token that is too much leaves no tokenizer.
+	_, err := FromJSON("tokenizer.json", []byte(`{"model":{"type":"BPE","vocab":{"a":0},"merges":[]},"normalizer":`+repeat("normalizers", double)+
+		`,"added_tokens":[{"id":1,"content":"aaaa","normalized":true}]}`))
+	if !errors.Is(err, ErrTooMuch) || !strings.HasPrefix(err.Error(), "tokenizer.json: added_tokens: ") {
+		t.Errorf("an added token: %v", err)
+	}
+}
+
+// TestTooManySteps searches a text beyond the limit of steps, wherever an expression
+// stands.
+func TestTooManySteps(t *testing.T) {
+	if testing.Short() {
+		t.Skip("takes 2^27 steps, four times")
+	}
+	const lasting = `{"Regex":"a(?=(a|aa)*c)b|c"}` // looks over all of a text at each of its a's
+	replacing, splitting := `{"type":"Replace","pattern":`+lasting+`,"content":"d"}`, `{"type":"Split","pattern":`+lasting+`,"behavior":"Isolated"}`
+	long := strings.Repeat("a", 20_000) + "c"
+	for _, part := range []string{
+		`"normalizer":` + replacing,
+		`"normalizer":{"type":"Sequence","normalizers":[` + replacing + `,{"type":"Lowercase"}]}`,
+		`"pre_tokenizer":` + splitting,
+		`"pre_tokenizer":{"type":"Sequence","pretokenizers":[` + splitting + `,{"type":"WhitespaceSplit"}]}`,
+	} {
+		tok := tooMuch(t, part)
+		if ids, err := tok.Tokens(nil, long); !errors.Is(err, errSteps) {
+			t.Errorf("%s: %d tokens, %v", part, len(ids), err)
+		}
+		if ids, err := tok.Tokens(nil, "axa"); err != nil || !slices.Equal(ids, []int32{0, 2, 0}) {
+			t.Errorf("%s: the next text is %v, %v", part, ids, err)
+		}
+	}
+}
+
+// TestTooMuchBeside tokenizes texts in several goroutines, every other one too much.
+func TestTooMuchBeside(t *testing.T) {
+	tok := tooMuch(t, `"normalizer":{"type":"Replace","pattern":{"String":"a"},"content":"`+strings.Repeat("x", 1000)+`"}`)
+	long := strings.Repeat("a", 100)
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for range 200 {
+				if i%2 == 0 {
+					if ids, err := tok.Tokens(nil, long); !errors.Is(err, errLong) {
+						t.Errorf("%d tokens, %v", len(ids), err)
+					}
+				} else if ids, err := tok.Tokens(nil, "xéx"); err != nil || !slices.Equal(ids, []int32{2, 1, 2}) {
+					t.Errorf("%v, %v", ids, err)
+				}
+			}
+		})
+	}
+	all.Wait()
 }
 
 // TestConfigurationGGUF takes a tokenizer whose configuration says more than its

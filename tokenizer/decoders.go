@@ -9,22 +9,25 @@ import (
 // A decoderSequence runs its members one after another.
 type decoderSequence []decoder
 
-func (s decoderSequence) decode(pieces []string) []string {
+func (s decoderSequence) decode(pieces []string) ([]string, error) {
 	size := 0
 	for _, p := range pieces {
 		size += len(p)
 	}
 	for _, d := range s {
+		var err error
+		if pieces, err = d.decode(pieces); err != nil {
+			return nil, err
+		}
 		now := 0
-		pieces = d.decode(pieces)
 		for _, p := range pieces {
 			now += len(p)
 		}
-		if now > bound(size) { // as in normalizerSequence
-			break
+		if now > bound(size) {
+			return nil, errLong
 		}
 	}
-	return pieces
+	return pieces, nil
 }
 
 // wordPieceDecoder glues continuing pieces to the ones before them.
@@ -40,7 +43,7 @@ var cleanups = []string{
 	" do not", " don't", " 's", "'s", " 've", "'ve", " 're", "'re",
 }
 
-func (d wordPieceDecoder) decode(pieces []string) []string {
+func (d wordPieceDecoder) decode(pieces []string) ([]string, error) {
 	for i, p := range pieces {
 		if i > 0 {
 			if rest, ok := strings.CutPrefix(p, d.prefix); ok {
@@ -56,7 +59,7 @@ func (d wordPieceDecoder) decode(pieces []string) []string {
 		}
 		pieces[i] = p
 	}
-	return pieces
+	return pieces, nil
 }
 
 // metaspaceDecoder turns marks back into blanks; with prefix, those in the
@@ -66,7 +69,7 @@ type metaspaceDecoder struct {
 	prefix bool
 }
 
-func (d metaspaceDecoder) decode(pieces []string) []string {
+func (d metaspaceDecoder) decode(pieces []string) ([]string, error) {
 	for i, p := range pieces {
 		blank := " "
 		if i == 0 && d.prefix {
@@ -74,13 +77,13 @@ func (d metaspaceDecoder) decode(pieces []string) []string {
 		}
 		pieces[i] = strings.ReplaceAll(p, string(d.mark), blank)
 	}
-	return pieces
+	return pieces, nil
 }
 
 // byteFallbackDecoder turns runs of byte pieces ("<0x41>") into text.
 type byteFallbackDecoder struct{}
 
-func (byteFallbackDecoder) decode(pieces []string) []string {
+func (byteFallbackDecoder) decode(pieces []string) ([]string, error) {
 	out := make([]string, 0, len(pieces))
 	var raw []byte
 	flush := func() {
@@ -104,7 +107,7 @@ func (byteFallbackDecoder) decode(pieces []string) []string {
 		out = append(out, p)
 	}
 	flush()
-	return out
+	return out, nil
 }
 
 // bytePiece reads "<0x41>".
@@ -119,7 +122,9 @@ func bytePiece(p string) (byte, bool) {
 // fuseDecoder joins all the pieces.
 type fuseDecoder struct{}
 
-func (fuseDecoder) decode(pieces []string) []string { return []string{strings.Join(pieces, "")} }
+func (fuseDecoder) decode(pieces []string) ([]string, error) {
+	return []string{strings.Join(pieces, "")}, nil
+}
 
 // replaceDecoder replaces the matches of a pattern in each piece.
 type replaceDecoder struct {
@@ -127,12 +132,21 @@ type replaceDecoder struct {
 	content string
 }
 
-func (d replaceDecoder) decode(pieces []string) []string {
+func (d replaceDecoder) decode(pieces []string) ([]string, error) {
 	for i, p := range pieces {
-		text, _ := replace(d).normalize(nil, []byte(p), false)
-		pieces[i] = string(text)
+		text, err := d.replace(p)
+		if err != nil {
+			return nil, err
+		}
+		pieces[i] = text
 	}
-	return pieces
+	return pieces, nil
+}
+
+// replace is what the decoder makes of one piece.
+func (d replaceDecoder) replace(piece string) (string, error) {
+	text, _, err := normalizeWithin(replace(d), nil, []byte(piece), false, bound(len(piece)))
+	return string(text), err
 }
 
 // stripDecoder removes a character at the ends of each piece, up to so many
@@ -142,7 +156,7 @@ type stripDecoder struct {
 	start, stop int
 }
 
-func (d stripDecoder) decode(pieces []string) []string {
+func (d stripDecoder) decode(pieces []string) ([]string, error) {
 	c := string(d.content)
 	for i, p := range pieces {
 		for n := 0; n < d.start && strings.HasPrefix(p, c); n++ {
@@ -153,13 +167,13 @@ func (d stripDecoder) decode(pieces []string) []string {
 		}
 		pieces[i] = p
 	}
-	return pieces
+	return pieces, nil
 }
 
 // bpeDecoder turns the suffix that ends words into blanks.
 type bpeDecoder string
 
-func (d bpeDecoder) decode(pieces []string) []string {
+func (d bpeDecoder) decode(pieces []string) ([]string, error) {
 	for i, p := range pieces {
 		blank := " "
 		if i == len(pieces)-1 {
@@ -167,5 +181,5 @@ func (d bpeDecoder) decode(pieces []string) []string {
 		}
 		pieces[i] = strings.ReplaceAll(p, string(d), blank)
 	}
-	return pieces
+	return pieces, nil
 }

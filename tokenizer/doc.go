@@ -28,12 +28,15 @@
 // cut what is too long. A query is tokenized once and joined with each document
 // by Pair:
 //
-//	q := tok.Tokens(nil, query)
+//	q, err := tok.Tokens(nil, query)
 //	for _, d := range documents {
-//		doc = tok.Tokens(doc[:0], d)
-//		err := tok.Pair(&e, q, doc, 512, tokenizer.OnlySecond)
+//		doc, err = tok.Tokens(doc[:0], d)
+//		err = tok.Pair(&e, q, doc, 512, tokenizer.OnlySecond)
 //		// e.IDs, e.Types
 //	}
+//
+// A text that a hostile file has made too much to tokenize is an ErrTooMuch, of
+// that text and of no other.
 //
 // A Tokenizer is safe for concurrent use. Where the caller hands the same slices
 // and the same Encoding in again, nothing is allocated.

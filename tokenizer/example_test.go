@@ -28,18 +28,21 @@ func ExampleFromJSON() {
 		log.Fatal(err)
 	}
 	var e tokenizer.Encoding
-	tok.Encode(&e, "What is Ranking?", 512)
+	if err := tok.Encode(&e, "What is Ranking?", 512); err != nil {
+		log.Fatal(err)
+	}
 	var pieces []string
 	for _, id := range e.IDs {
 		pieces = append(pieces, tok.Piece(id))
 	}
 	fmt.Println(e.IDs)
 	fmt.Println(pieces)
-	fmt.Println(tok.Decode(e.IDs, true))
+	text, err := tok.Decode(e.IDs, true)
+	fmt.Println(text, err)
 	// Output:
 	// [1 3 4 5 6 7 2]
 	// [[CLS] what is rank ##ing ? [SEP]]
-	// what is ranking?
+	// what is ranking? <nil>
 }
 
 func ExampleTokenizer_EncodePair() {
@@ -68,11 +71,16 @@ func ExampleTokenizer_Pair() {
 	if err != nil {
 		log.Fatal(err)
 	}
-	query := tok.Tokens(nil, "What is ranking?")
+	query, err := tok.Tokens(nil, "What is ranking?")
+	if err != nil {
+		log.Fatal(err)
+	}
 	var document []int32
 	var e tokenizer.Encoding
 	for _, text := range []string{"an order", "an order."} {
-		document = tok.Tokens(document[:0], text)
+		if document, err = tok.Tokens(document[:0], text); err != nil {
+			log.Fatal(err)
+		}
 		if err := tok.Pair(&e, query, document, 512, tokenizer.LongestFirst); err != nil {
 			log.Fatal(err)
 		}
@@ -93,9 +101,14 @@ func ExampleTokenizer_Stream() {
 	}
 	s := tok.Stream(true)
 	for _, id := range []int32{0, 1, 2, 3} { // ï comes in two halves
-		fmt.Printf("%q ", s.Add(id))
+		text, err := s.Add(id)
+		if err != nil {
+			log.Fatal(err)
+		}
+		fmt.Printf("%q ", text)
 	}
-	fmt.Printf("%q\n", s.Rest())
+	rest, err := s.Rest()
+	fmt.Printf("%q %v\n", rest, err)
 	// Output:
-	// "na" "" "ï" "ve" ""
+	// "na" "" "ï" "ve" "" <nil>
 }

@@ -523,21 +523,25 @@ func (t *Tokenizer) equals(other *Tokenizer) bool {
 
 // agrees compares the tokenizers on a text and a pair.
 func (t *Tokenizer) agrees(other *Tokenizer, a, b string) bool {
-	ids := t.Tokens(nil, a)
-	if !slices.Equal(ids, other.Tokens(nil, a)) || !slices.Equal(t.PlainTokens(nil, a), other.PlainTokens(nil, a)) ||
-		t.Decode(ids, true) != other.Decode(ids, true) {
+	// What is too much for either of them shows nothing.
+	ids, err := t.Tokens(nil, a)
+	if theirs, otherErr := other.Tokens(nil, a); err != nil || otherErr != nil || !slices.Equal(ids, theirs) {
+		return false
+	}
+	plain, err := t.PlainTokens(nil, a)
+	if theirs, otherErr := other.PlainTokens(nil, a); err != nil || otherErr != nil || !slices.Equal(plain, theirs) {
+		return false
+	}
+	text, err := t.Decode(ids, true)
+	if theirs, otherErr := other.Decode(ids, true); err != nil || otherErr != nil || text != theirs {
 		return false
 	}
 	var e, o Encoding
-	same := func() bool { return slices.Equal(e.IDs, o.IDs) && slices.Equal(e.Types, o.Types) }
-	t.Encode(&e, a, 0)
-	if other.Encode(&o, a, 0); !same() {
-		return false
+	same := func(err, otherErr error) bool {
+		return err == nil && otherErr == nil && slices.Equal(e.IDs, o.IDs) && slices.Equal(e.Types, o.Types)
 	}
-	// Without a limit of length a pair is no error.
-	_ = t.EncodePair(&e, a, b, 0, LongestFirst)
-	_ = other.EncodePair(&o, a, b, 0, LongestFirst)
-	return same()
+	return same(t.Encode(&e, a, 0), other.Encode(&o, a, 0)) &&
+		same(t.EncodePair(&e, a, b, 0, LongestFirst), other.EncodePair(&o, a, b, 0, LongestFirst))
 }
 
 // mergesLike says whether o has the merges of t's model m, in an order that

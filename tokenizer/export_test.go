@@ -113,7 +113,7 @@ func TestExportModels(t *testing.T) {
 			}
 			for i, text := range texts {
 				if other := texts[(i+1)%len(texts)]; !tok.agrees(back, text, other) {
-					t.Errorf("%.80q, %.80q: %v, expected %v", text, other, back.Tokens(nil, text), tok.Tokens(nil, text))
+					t.Errorf("%.80q, %.80q: %v, expected %v", text, other, must(back.Tokens(nil, text)), must(tok.Tokens(nil, text)))
 				}
 			}
 			for _, q := range ref.Queries {
@@ -172,7 +172,7 @@ func TestExportSmall(t *testing.T) {
 			back, exact := exportAndRead(t, tok, 0, c.Tokenizer)
 			t.Logf("exact %v: %s", exact, t.Name())
 			for _, row := range c.Rows {
-				if got := back.Tokens(nil, row.Text); !slices.Equal(got, row.IDs) {
+				if got := must(back.Tokens(nil, row.Text)); !slices.Equal(got, row.IDs) {
 					t.Errorf("%q (exact %v):\n got %v\nwant %v", row.Text, exact, got, row.IDs)
 				}
 			}

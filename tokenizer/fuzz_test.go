@@ -3,6 +3,7 @@ package tokenizer
 import (
 	"encoding/binary"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -16,7 +17,13 @@ func exercise(t *testing.T, tok *Tokenizer, text string) {
 	t.Helper()
 	half := text[:len(text)/2]
 	var e Encoding
-	check := func(ids []int32) {
+	tooMuch := func(err error) {
+		if err != nil && !errors.Is(err, ErrTooMuch) {
+			t.Fatal(err)
+		}
+	}
+	check := func(ids []int32, err error) {
+		tooMuch(err)
 		for _, id := range ids {
 			if id < 0 || int(id) >= tok.Size() {
 				t.Fatalf("the id %d of %d", id, tok.Size())
@@ -25,10 +32,11 @@ func exercise(t *testing.T, tok *Tokenizer, text string) {
 	}
 	check(tok.Tokens(nil, text))
 	check(tok.PlainTokens(nil, text))
-	tok.Encode(&e, text, 0)
-	check(e.IDs)
-	tok.Decode(e.IDs, false)
-	tok.Decode(e.IDs, true)
+	check(e.IDs, tok.Encode(&e, text, 0))
+	for _, skip := range []bool{false, true} {
+		_, err := tok.Decode(e.IDs, skip)
+		tooMuch(err)
+	}
 	for _, how := range []Truncation{LongestFirst, OnlySecond, OnlyFirst} {
 		if err := tok.EncodePair(&e, half, text, 12, how); err == nil && (len(e.IDs) > 12 || len(e.Types) != len(e.IDs)) {
 			t.Fatalf("%d ids and %d types, expected at most 12", len(e.IDs), len(e.Types))
@@ -185,12 +193,12 @@ func FuzzText(f *testing.F) {
 			if name != "roberta-merges" || strings.Contains(text, "<mask>") {
 				continue // <mask> swallows the blanks before it
 			}
-			ids := tok.Tokens(nil, text)
-			back := tok.Decode(ids, false)
+			ids := must(tok.Tokens(nil, text))
+			back := must(tok.Decode(ids, false))
 			if want := string(appendValid(nil, text)); back != want {
 				t.Fatalf("%q came back as %q", want, back)
 			}
-			if again := tok.Tokens(nil, back); !slices.Equal(again, ids) {
+			if again := must(tok.Tokens(nil, back)); !slices.Equal(again, ids) {
 				t.Fatalf("%q: %v, then %v", text, ids, again)
 			}
 		}
@@ -218,8 +226,8 @@ func FuzzSentencePieceText(f *testing.F) {
 			if strings.Contains(text, "[X]") {
 				continue // an added token: the text behind it gets a blank of its own
 			}
-			ids := tok.Tokens(nil, text)
-			if again := tok.Tokens(nil, tok.Decode(ids, false)); !slices.Equal(again, ids) {
+			ids := must(tok.Tokens(nil, text))
+			if again := must(tok.Tokens(nil, must(tok.Decode(ids, false)))); !slices.Equal(again, ids) {
 				t.Fatalf("%s: %q: %v, then %v", name, text, ids, again)
 			}
 		}

@@ -22,7 +22,7 @@ func FromJSON(path string, data []byte) (*Tokenizer, error) {
 // alone.
 func fromJSON(path string, data []byte, c *configuration) (*Tokenizer, error) {
 	t := &Tokenizer{pad: -1}
-	l := loader{path: path, trouble: &t.trouble}
+	l := loader{path: path}
 	if uint64(len(data)) > math.MaxUint32 {
 		l.fail("", fmt.Sprintf("a text of %d bytes", len(data)), "less than 4 GiB")
 		return nil, l.err
@@ -172,9 +172,8 @@ func (r *jsonReader) modelKind() string {
 // A loader reads the small parts of a tokenizer.json from their trees. Its
 // first error sticks.
 type loader struct {
-	path    string
-	err     error
-	trouble *trouble // of the tokenizer that is read
+	path string
+	err  error
 }
 
 func (l *loader) keep(err error) {
@@ -283,9 +282,6 @@ func (l *loader) pattern(m map[string]any, field, key string) pattern {
 		if err != nil {
 			l.fail(field+"."+key, fmt.Sprintf("the regular expression %q: %v", s, err), "")
 			return literal("")
-		}
-		if re, ok := p.(*regex); ok {
-			re.trouble = l.trouble
 		}
 		return p
 	}

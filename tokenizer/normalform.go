@@ -37,7 +37,7 @@ func (n normalForm) change() uint16 {
 	return mask
 }
 
-func (n normalForm) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (n normalForm) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	mask := n.change()
 	done := 0    // text before it is in dst
 	starter := 0 // the last code point that the next one could change
@@ -74,7 +74,7 @@ func (n normalForm) normalize(dst, text []byte, head bool) ([]byte, bool) {
 		dst = run.append(dst)
 		done, starter, i = j, j, j
 	}
-	return append(dst, text[done:]...), head
+	return append(dst, text[done:]...), head, nil
 }
 
 var markRuns = sync.Pool{New: func() any { return new(markRun) }}

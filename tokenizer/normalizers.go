@@ -29,33 +29,30 @@ func (s normalizerSequence) flat() normalizer {
 	return list
 }
 
-func (s normalizerSequence) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (s normalizerSequence) normalize(dst, text []byte, head bool, limit int) ([]byte, bool, error) {
 	b := buffers.Get().(*[2][]byte)
 	defer buffers.Put(b)
-	limit := bound(len(text)) // whoever asked sees that it is too much
 	for i, n := range s {
 		if i == len(s)-1 {
-			if w, ok := n.(widening); ok {
-				return w.widen(dst, text, head, limit)
-			}
-			return n.normalize(dst, text, head)
+			return n.normalize(dst, text, head, limit)
 		}
-		if w, ok := n.(widening); ok {
-			b[i&1], head = w.widen(b[i&1][:0], text, head, limit)
-		} else {
-			b[i&1], head = n.normalize(b[i&1][:0], text, head)
+		var err error
+		if b[i&1], head, err = normalizeWithin(n, b[i&1][:0], text, head, limit); err != nil {
+			return dst, head, err
 		}
-		if text = b[i&1]; len(text) > limit {
-			break
-		}
+		text = b[i&1]
 	}
-	return append(dst, text...), head
+	return dst, head, nil
 }
 
-// A widening normalizer can make a text as much longer as its file says.
-type widening interface {
-	// widen is normalize; it stops once it has appended more than limit bytes.
-	widen(dst, text []byte, head bool, limit int) ([]byte, bool)
+// normalizeWithin is n.normalize; more than limit bytes are an error.
+func normalizeWithin(n normalizer, dst, text []byte, head bool, limit int) ([]byte, bool, error) {
+	before := len(dst)
+	dst, head, err := n.normalize(dst, text, head, limit)
+	if err == nil && len(dst)-before > limit {
+		err = errLong
+	}
+	return dst, head, err
 }
 
 // A bertNormalizer does what BERT's basic tokenizer does to a text.
@@ -87,7 +84,7 @@ func newBertNormalizer(clean, chinese, strip, lower bool) *bertNormalizer {
 	return n
 }
 
-func (n *bertNormalizer) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (n *bertNormalizer) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	begin := len(dst)
 	run := len(dst) // where the run of combining marks at the end of dst begins
 	last := uint8(0)
@@ -182,7 +179,7 @@ func (n *bertNormalizer) normalize(dst, text []byte, head bool) ([]byte, bool) {
 	if disorder {
 		dst = n.order(dst, run)
 	}
-	return dst, head
+	return dst, head, nil
 }
 
 func (n *bertNormalizer) appendLower(dst []byte, r rune, props uint16) []byte {
@@ -208,7 +205,7 @@ func (n *bertNormalizer) order(dst []byte, run int) []byte {
 // lowercase lowers each code point alone: a final sigma is not special.
 type lowercase struct{ u *unidata }
 
-func (n lowercase) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (n lowercase) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	for i := 0; i < len(text); {
 		if c := text[i]; c < utf8.RuneSelf {
 			if c >= 'A' && c <= 'Z' {
@@ -226,7 +223,7 @@ func (n lowercase) normalize(dst, text []byte, head bool) ([]byte, bool) {
 		}
 		i += size
 	}
-	return dst, head
+	return dst, head, nil
 }
 
 // LowerCase puts all texts in lower case before any other step, as
@@ -253,7 +250,7 @@ func (t *Tokenizer) LowerCase() {
 // stripAccents removes combining marks; it does not decompose.
 type stripAccents struct{ u *unidata }
 
-func (n stripAccents) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (n stripAccents) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	return filter(dst, text, head, func(r rune) rune {
 		if n.u.is(r, isMark) {
 			return -1
@@ -265,7 +262,7 @@ func (n stripAccents) normalize(dst, text []byte, head bool) ([]byte, bool) {
 // nmt cleans text as neural machine translation systems do.
 type nmt struct{}
 
-func (nmt) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (nmt) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	return filter(dst, text, head, func(r rune) rune {
 		switch {
 		case r >= 0x01 && r <= 0x08, r == 0x0b, r >= 0x0e && r <= 0x1f, r == 0x7f, r == 0x8f, r == 0x9f:
@@ -279,7 +276,7 @@ func (nmt) normalize(dst, text []byte, head bool) ([]byte, bool) {
 }
 
 // filter appends text with each code point mapped; -1 removes it.
-func filter(dst, text []byte, head bool, change func(r rune) rune) ([]byte, bool) {
+func filter(dst, text []byte, head bool, change func(r rune) rune) ([]byte, bool, error) {
 	begin := len(dst)
 	for i := 0; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])
@@ -290,7 +287,7 @@ func filter(dst, text []byte, head bool, change func(r rune) rune) ([]byte, bool
 			head = false
 		}
 	}
-	return dst, head
+	return dst, head, nil
 }
 
 // stripSpace removes White_Space at the ends.
@@ -299,7 +296,7 @@ type stripSpace struct {
 	left, right bool
 }
 
-func (n stripSpace) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (n stripSpace) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	space := func(r rune) bool { return n.u.is(r, isSpace) }
 	if n.left {
 		before := len(text)
@@ -309,17 +306,17 @@ func (n stripSpace) normalize(dst, text []byte, head bool) ([]byte, bool) {
 	if n.right {
 		text = bytes.TrimRightFunc(text, space)
 	}
-	return append(dst, text...), head
+	return append(dst, text...), head, nil
 }
 
 // prepend puts itself before any text that is not empty.
 type prepend string
 
-func (n prepend) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (n prepend) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	if len(text) > 0 {
 		dst = append(dst, n...)
 	}
-	return append(dst, text...), head
+	return append(dst, text...), head, nil
 }
 
 // replace puts content in the place of each match.
@@ -328,17 +325,13 @@ type replace struct {
 	content string
 }
 
-func (n replace) normalize(dst, text []byte, head bool) ([]byte, bool) {
-	return n.widen(dst, text, head, bound(len(text)))
-}
-
-func (n replace) widen(dst, text []byte, head bool, limit int) ([]byte, bool) {
+func (n replace) normalize(dst, text []byte, head bool, limit int) ([]byte, bool, error) {
 	if len(text) == 0 {
-		return dst, head // not even a pattern that matches nothing matches here
+		return dst, head, nil // not even a pattern that matches nothing matches here
 	}
 	done := 0
 	limit += len(dst)
-	forEachMatch(n.pattern, text, func(start, end int) {
+	err := forEachMatch(n.pattern, text, func(start, end int) {
 		if len(dst) > limit {
 			return
 		}
@@ -349,7 +342,7 @@ func (n replace) widen(dst, text []byte, head bool, limit int) ([]byte, bool) {
 		dst = append(dst, n.content...)
 		done = end
 	})
-	return append(dst, text[done:]...), head
+	return append(dst, text[done:]...), head, err
 }
 
 // doubleBlanks matches \s{2,}|[\n\r\t].

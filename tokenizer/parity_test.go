@@ -83,11 +83,11 @@ func checkReference(t *testing.T, tok *Tokenizer, ref *reference) {
 		if !slices.Equal(e.IDs, s.IDs) {
 			fail("Encode(%.80q)\n got %v\nwant %v", s.Text, e.IDs, s.IDs)
 		}
-		if got := tok.Tokens(nil, s.Text); s.Plain != nil && !slices.Equal(got, s.Plain) {
+		if got := must(tok.Tokens(nil, s.Text)); s.Plain != nil && !slices.Equal(got, s.Plain) {
 			fail("Tokens(%.80q)\n got %v\nwant %v", s.Text, got, s.Plain)
 		}
 		if s.Decoded != nil {
-			if got := tok.Decode(s.IDs, true); got != *s.Decoded {
+			if got := must(tok.Decode(s.IDs, true)); got != *s.Decoded {
 				fail("Decode(%v)\n got %q\nwant %q", s.IDs, got, *s.Decoded)
 			}
 		}
@@ -314,11 +314,11 @@ func TestParityGGUF(t *testing.T) {
 				t.Errorf("%d ids, expected %d", got, want)
 			}
 			for _, s := range stressTexts {
-				got, want := tok.Tokens(nil, s), like.Tokens(nil, s)
+				got, want := must(tok.Tokens(nil, s)), must(like.Tokens(nil, s))
 				if !slices.Equal(got, want) {
 					t.Errorf("%q:\n got %v\nwant %v", s, got, want)
 				}
-				if got, want := tok.Decode(want, true), like.Decode(want, true); got != want {
+				if got, want := must(tok.Decode(want, true)), must(like.Decode(want, true)); got != want {
 					t.Errorf("decoded %q:\n got %q\nwant %q", s, got, want)
 				}
 			}

@@ -41,8 +41,10 @@ func pieceBytes(dst []byte, piece string, d decoder) []byte {
 		case metaspaceDecoder:
 			piece = strings.ReplaceAll(piece, string(d.mark), " ")
 		case replaceDecoder:
-			text, _ := replace(d).normalize(nil, []byte(piece), false)
-			piece = string(text)
+			// A piece that is too much stays as it is.
+			if text, err := d.replace(piece); err == nil {
+				piece = text
+			}
 		}
 	}
 	return append(dst, piece...)

@@ -13,8 +13,10 @@ type normalizer interface {
 	// normalize appends the normal form of text to dst. dst and text do not
 	// overlap. head says whether text begins at the first byte of the whole
 	// input, and the answer whether what was appended still does: only
-	// Metaspace's prepend_scheme "first" asks.
-	normalize(dst, text []byte, head bool) ([]byte, bool)
+	// Metaspace's prepend_scheme "first" asks. A normalizer that makes a text as
+	// much longer as its file says stops behind limit bytes; the caller sees that
+	// they are too many.
+	normalize(dst, text []byte, head bool, limit int) ([]byte, bool, error)
 }
 
 // A span is a part of words.text.
@@ -26,6 +28,7 @@ type words struct {
 	text  []byte
 	spans []span
 	head  bool // text[0] comes from the first byte of the whole input
+	err   error
 
 	// spareText and spareSpans are where a stage writes what replaces text and
 	// spans; swap makes them current.
@@ -44,7 +47,8 @@ func (w *words) swapSpans() {
 	w.spans, w.spareSpans = w.spareSpans, w.spans
 }
 
-// A preTokenizer cuts the pieces of w finer; it may change their text too.
+// A preTokenizer cuts the pieces of w finer; it may change their text too. It
+// sets w.err if it fails.
 type preTokenizer interface {
 	preTokenize(w *words)
 }
@@ -65,7 +69,7 @@ type model interface {
 // A decoder turns the pieces of a text back into the text: it maps a list of
 // strings to a list of strings, and the text is the last list joined.
 type decoder interface {
-	decode(pieces []string) []string
+	decode(pieces []string) ([]string, error)
 }
 
 // A pattern is a compiled regular expression or literal.

@@ -115,11 +115,7 @@ func (n *precompiled) appendReplacement(dst []byte, at int32) []byte {
 	return dst
 }
 
-func (n *precompiled) normalize(dst, text []byte, head bool) ([]byte, bool) {
-	return n.widen(dst, text, head, bound(len(text)))
-}
-
-func (n *precompiled) widen(dst, text []byte, head bool, limit int) ([]byte, bool) {
+func (n *precompiled) normalize(dst, text []byte, head bool, limit int) ([]byte, bool, error) {
 	limit += len(dst)
 	for i := 0; i < len(text) && len(dst) <= limit; {
 		run := i
@@ -159,7 +155,7 @@ func (n *precompiled) widen(dst, text []byte, head bool, limit int) ([]byte, boo
 			i += size
 		}
 	}
-	return dst, head
+	return dst, head, nil
 }
 
 // cluster gives the end of the grapheme cluster that begins at from.

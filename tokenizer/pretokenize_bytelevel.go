@@ -56,8 +56,8 @@ func appendBytes(dst []byte, piece string) (_ []byte, ok bool) {
 // byteLevelNormalizer is the ByteLevel normalizer: it spells bytes visibly.
 type byteLevelNormalizer struct{}
 
-func (byteLevelNormalizer) normalize(dst, text []byte, head bool) ([]byte, bool) {
-	return appendSpelling(dst, text), head
+func (byteLevelNormalizer) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
+	return appendSpelling(dst, text), head, nil
 }
 
 // byteLevel is the ByteLevel pre-tokenizer: it puts a blank before each piece
@@ -106,7 +106,7 @@ func (b rawByteLevel) preTokenize(w *words) {
 // the pieces spell. A piece with another character in it stands for itself.
 type byteLevelDecoder struct{}
 
-func (byteLevelDecoder) decode(pieces []string) []string {
+func (byteLevelDecoder) decode(pieces []string) ([]string, error) {
 	var text []byte
 	for _, p := range pieces {
 		spelt, ok := appendBytes(text, p)
@@ -114,7 +114,7 @@ func (byteLevelDecoder) decode(pieces []string) []string {
 			text = append(text, p...)
 		}
 	}
-	return []string{lossyUTF8(text)}
+	return []string{lossyUTF8(text)}, nil
 }
 
 // lossyUTF8 is text with each ill-formed part replaced by one U+FFFD: the

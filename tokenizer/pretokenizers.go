@@ -8,9 +8,9 @@ import (
 type preTokenizerSequence []preTokenizer
 
 func (s preTokenizerSequence) preTokenize(w *words) {
-	limit := bound(len(w.text)) // as in normalizerSequence
+	limit := bound(len(w.text)) // whoever asked sees that it is too much
 	for _, p := range s {
-		if p.preTokenize(w); len(w.text) > limit {
+		if p.preTokenize(w); w.err != nil || len(w.text) > limit {
 			return
 		}
 	}

@@ -15,13 +15,12 @@ import (
 // Once a search backtracks much it notes the states that failed and never enters
 // them again, so that it ends in time proportional to the text. What can still
 // take longer, a lookahead over all of the text at each of its characters, ends
-// in trouble: the tokenizer's error.
+// in an error.
 type regex struct {
-	code    []reInst
-	memos   int32 // states that memory is kept of at each position
-	slots   int   // marks of opMark
-	trouble *trouble
-	pool    sync.Pool
+	code  []reInst
+	memos int32 // states that memory is kept of at each position
+	slots int   // marks of opMark
+	pool  sync.Pool
 }
 
 // compilePattern compiles a regular expression of Oniguruma's syntax. Those of

@@ -40,11 +40,11 @@ const (
 
 const (
 	memoAfter = 64      // steps a byte before failures are remembered
-	giveUp    = 512     // steps a byte before the search ends in trouble,
+	giveUp    = 512     // steps a byte before the search ends in an error,
 	stepsFree = 1 << 27 // and those that there are for any text
 	memoSteps = 1 << 24 // steps before failures are remembered whatever the text
 	memoPage  = 64      // positions
-	memoFree  = 1 << 26 // bytes of memory before the search ends in trouble
+	memoFree  = 1 << 26 // bytes of memory before the search ends in an error
 )
 
 // begin sets m to search text.
@@ -57,7 +57,8 @@ func (m *reMatcher) begin(text []byte) {
 	m.stopped = false
 }
 
-// find gives the first match that starts at from or later.
+// find gives the first match that starts at from or later. Where there is none
+// because the limit was reached, m.stopped is set.
 func (m *reMatcher) find(from int) (start, end int, ok bool) {
 	for from <= len(m.text) && !m.stopped {
 		m.stack = m.stack[:0]
@@ -69,7 +70,6 @@ func (m *reMatcher) find(from int) (start, end int, ok bool) {
 				m.remember()
 				continue
 			}
-			m.re.trouble.set("a regular expression of the tokenizer takes too many steps on a text")
 			break
 		}
 		_, n := m.next(int32(from))

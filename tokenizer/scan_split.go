@@ -43,7 +43,9 @@ type split struct {
 func (s split) preTokenize(w *words) {
 	w.spareSpans = w.spareSpans[:0]
 	for _, p := range w.spans {
-		s.cut(w, p)
+		if s.cut(w, p); w.err != nil {
+			return
+		}
 	}
 	w.swapSpans()
 }
@@ -61,7 +63,7 @@ func (s split) cut(w *words, p span) {
 		w.spareSpans = append(w.spareSpans, part)
 	}
 	done := 0
-	forEachMatch(s.pattern, text, func(start, end int) {
+	w.err = forEachMatch(s.pattern, text, func(start, end int) {
 		if done < start {
 			add(done, start, false)
 		}
@@ -119,13 +121,22 @@ func (b behaviour) join(parts []span) []span {
 
 // forEachMatch calls match for each match of p in text, from left to right.
 // They do not overlap, and none is empty right behind the one before.
-func forEachMatch(p pattern, text []byte, match func(start, end int)) {
-	find := p.find
-	if re, ok := p.(*regex); ok {
-		m := re.matcher(text)
-		defer m.release()
-		find = func(_ []byte, from int) (start, end int, ok bool) { return m.find(from) }
+func forEachMatch(p pattern, text []byte, match func(start, end int)) error {
+	re, ok := p.(*regex)
+	if !ok {
+		eachMatch(p.find, text, match)
+		return nil
 	}
+	m := re.matcher(text)
+	defer m.release()
+	eachMatch(func(_ []byte, from int) (start, end int, ok bool) { return m.find(from) }, text, match)
+	if m.stopped {
+		return errSteps
+	}
+	return nil
+}
+
+func eachMatch(find func(text []byte, from int) (start, end int, ok bool), text []byte, match func(start, end int)) {
 	last := -1
 	for from := 0; from <= len(text); {
 		start, end, ok := find(text, from)

@@ -290,13 +290,13 @@ func (t *Tokenizer) bertTemplates(cls, sep int32) {
 // blankRuns makes one blank of each run of blanks (U+0020).
 type blankRuns struct{}
 
-func (blankRuns) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (blankRuns) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	two := []byte("  ")
 	head = head && !bytes.HasPrefix(text, two)
 	for {
 		i := bytes.Index(text, two)
 		if i < 0 {
-			return append(dst, text...), head
+			return append(dst, text...), head, nil
 		}
 		dst = append(dst, text[:i+1]...)
 		for text = text[i+2:]; len(text) > 0 && text[0] == ' '; {

@@ -158,17 +158,17 @@ func (c *configuration) pieceStages(t *Tokenizer, path string, m *sentencePiece,
 // for the one that it puts there.
 type doubleMark struct{}
 
-func (doubleMark) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (doubleMark) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	if hasPrefix(text, []byte(underscore)) {
 		dst = append(dst, underscore...)
 	}
-	return append(dst, text...), head
+	return append(dst, text...), head, nil
 }
 
 // blankTrim removes the blanks (U+0020) at both ends of a text.
 type blankTrim struct{}
 
-func (blankTrim) normalize(dst, text []byte, head bool) ([]byte, bool) {
+func (blankTrim) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	start, end := 0, len(text)
 	for start < end && text[start] == ' ' {
 		start++
@@ -176,5 +176,5 @@ func (blankTrim) normalize(dst, text []byte, head bool) ([]byte, bool) {
 	for start < end && text[end-1] == ' ' {
 		end--
 	}
-	return append(dst, text[start:end]...), head && start == 0
+	return append(dst, text[start:end]...), head && start == 0, nil
 }

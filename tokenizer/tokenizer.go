@@ -27,14 +27,15 @@ type Tokenizer struct {
 	pad        int32            // -1: none
 	roles      map[string]int32 // "bos", "eos" …: what the configuration calls so
 	config     *configuration   // what stands beside the tokenizer.json, if anything
-	trouble    trouble
 	scratch    sync.Pool
 }
 
 // finish puts the last parts of a tokenizer together once its stages are set.
 // path names its file in errors.
 func (t *Tokenizer) finish(path string) error {
-	t.added.index(t.normalizer)
+	if err := t.added.index(t.normalizer); err != nil {
+		return fmt.Errorf("%s: added_tokens: %w", path, err)
+	}
 	if m, ok := t.model.(*unigram); ok {
 		m.special = map[int32]bool{}
 		for _, token := range t.added.list {
@@ -95,8 +96,8 @@ func (t *Tokenizer) TruncationSide() Side { return t.side }
 
 // Tokens appends the ids of text to dst, without the special tokens that the
 // post-processor puts around a text. Where text spells a special token
-// ("[SEP]", "</s>"), it becomes that token.
-func (t *Tokenizer) Tokens(dst []int32, text string) []int32 {
+// ("[SEP]", "</s>"), it becomes that token. The error is an ErrTooMuch.
+func (t *Tokenizer) Tokens(dst []int32, text string) ([]int32, error) {
 	s := t.get()
 	defer t.scratch.Put(s)
 	return t.encode(dst, text, false, s)
@@ -104,19 +105,24 @@ func (t *Tokenizer) Tokens(dst []int32, text string) []int32 {
 
 // PlainTokens is Tokens for text that nobody vouches for: the spellings of
 // special tokens in it stay plain text.
-func (t *Tokenizer) PlainTokens(dst []int32, text string) []int32 {
+func (t *Tokenizer) PlainTokens(dst []int32, text string) ([]int32, error) {
 	s := t.get()
 	defer t.scratch.Put(s)
 	return t.encode(dst, text, true, s)
 }
 
 // Encode sets e to text with the special tokens of a single text around it,
-// cut to limit ids in all (0: no limit). The special tokens always stay.
-func (t *Tokenizer) Encode(e *Encoding, text string, limit int) {
+// cut to limit ids in all (0: no limit). The special tokens always stay. The error
+// is an ErrTooMuch.
+func (t *Tokenizer) Encode(e *Encoding, text string, limit int) error {
 	s := t.get()
 	defer t.scratch.Put(s)
-	s.a = t.encode(s.a[:0], text, false, s)
+	var err error
+	if s.a, err = t.encode(s.a[:0], text, false, s); err != nil {
+		return err
+	}
 	t.Single(e, s.a, limit)
+	return nil
 }
 
 // Single is Encode for a text whose tokens are known.
@@ -142,9 +148,6 @@ func (t *Tokenizer) Pair(e *Encoding, a, b []int32, limit int, how Truncation) e
 
 // PairSide is Pair with the side at which the texts are cut.
 func (t *Tokenizer) PairSide(e *Encoding, a, b []int32, limit int, how Truncation, side Side) error {
-	if err := t.Err(); err != nil {
-		return err
-	}
 	if limit > 0 {
 		budget := limit - t.pair.added
 		if budget < 0 {
@@ -164,8 +167,13 @@ func (t *Tokenizer) PairSide(e *Encoding, a, b []int32, limit int, how Truncatio
 func (t *Tokenizer) EncodePair(e *Encoding, a, b string, limit int, how Truncation) error {
 	s := t.get()
 	defer t.scratch.Put(s)
-	s.a = t.encode(s.a[:0], a, false, s)
-	s.b = t.encode(s.b[:0], b, false, s)
+	var err error
+	if s.a, err = t.encode(s.a[:0], a, false, s); err != nil {
+		return err
+	}
+	if s.b, err = t.encode(s.b[:0], b, false, s); err != nil {
+		return err
+	}
 	return t.Pair(e, s.a, s.b, limit, how)
 }
 
@@ -177,9 +185,9 @@ func (t *Tokenizer) get() *scratch {
 }
 
 // encode appends the ids of text to dst.
-func (t *Tokenizer) encode(dst []int32, text string, plain bool, s *scratch) []int32 {
+func (t *Tokenizer) encode(dst []int32, text string, plain bool, s *scratch) ([]int32, error) {
 	if len(text) == 0 {
-		return dst
+		return dst, nil
 	}
 	s.plain = plain
 	input := unsafe.Slice(unsafe.StringData(text), len(text)) // only read
@@ -187,6 +195,7 @@ func (t *Tokenizer) encode(dst []int32, text string, plain bool, s *scratch) []i
 		s.clean = appendValid(s.clean[:0], text)
 		input = s.clean
 	}
+	var err error
 	s.segments = t.added.split(s.segments[:0], &t.added.raw, input, plain)
 	for _, g := range s.segments {
 		if g.token >= 0 {
@@ -195,15 +204,15 @@ func (t *Tokenizer) encode(dst []int32, text string, plain bool, s *scratch) []i
 		}
 		part, head := input[g.start:g.end], g.start == 0
 		if t.normalizer != nil {
-			s.normal, head = t.normalizer.normalize(s.normal[:0], part, head)
-			if len(s.normal) > bound(len(part)) {
-				t.trouble.set(tooLong)
-				return dst
+			if s.normal, head, err = normalizeWithin(t.normalizer, s.normal[:0], part, head, bound(len(part))); err != nil {
+				return dst, err
 			}
 			part = s.normal
 		}
 		if t.added.normal.trie == nil {
-			dst = t.encodePlain(dst, part, head, s)
+			if dst, err = t.encodePlain(dst, part, head, s); err != nil {
+				return dst, err
+			}
 			continue
 		}
 		s.inner = t.added.split(s.inner[:0], &t.added.normal, part, plain)
@@ -212,37 +221,41 @@ func (t *Tokenizer) encode(dst []int32, text string, plain bool, s *scratch) []i
 				dst = append(dst, g.token)
 				continue
 			}
-			dst = t.encodePlain(dst, part[g.start:g.end], head && g.start == 0, s)
+			if dst, err = t.encodePlain(dst, part[g.start:g.end], head && g.start == 0, s); err != nil {
+				return dst, err
+			}
 		}
 	}
-	return dst
+	return dst, nil
 }
 
 // encodePlain appends the ids of normalised text without added tokens.
-func (t *Tokenizer) encodePlain(dst []int32, text []byte, head bool, s *scratch) []int32 {
+func (t *Tokenizer) encodePlain(dst []int32, text []byte, head bool, s *scratch) ([]int32, error) {
 	if len(text) == 0 {
-		return dst
+		return dst, nil
 	}
 	if t.pre == nil {
-		return t.model.encode(dst, text, s)
+		return t.model.encode(dst, text, s), nil
 	}
 	w := &s.words
-	w.text, w.head = append(w.text[:0], text...), head
+	w.text, w.head, w.err = append(w.text[:0], text...), head, nil
 	w.spans = append(w.spans[:0], span{0, int32(len(text))})
 	t.pre.preTokenize(w)
-	if len(w.text) > bound(len(text)) {
-		t.trouble.set(tooLong)
-		return dst
+	if w.err == nil && len(w.text) > bound(len(text)) {
+		w.err = errLong
+	}
+	if w.err != nil {
+		return dst, w.err
 	}
 	for _, p := range w.spans {
 		dst = t.model.encode(dst, w.text[p.start:p.end], s)
 	}
-	return dst
+	return dst, nil
 }
 
 // Decode turns ids back into text. Ids that the tokenizer does not have are
-// left out, and with skipSpecial the special tokens too.
-func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
+// left out, and with skipSpecial the special tokens too. The error is an ErrTooMuch.
+func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 	pieces := make([]string, 0, len(ids))
 	for _, id := range ids {
 		if i, ok := t.added.byID[id]; ok {
@@ -254,17 +267,21 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) string {
 		}
 	}
 	if t.decoder == nil {
-		return strings.Join(pieces, " ")
+		return strings.Join(pieces, " "), nil
 	}
 	size := 0
 	for _, p := range pieces {
 		size += len(p)
 	}
-	text := strings.Join(t.decoder.decode(pieces), "")
-	if len(text) > bound(size) {
-		t.trouble.set(tooLong)
+	decoded, err := t.decoder.decode(pieces)
+	if err != nil {
+		return "", err
 	}
-	return text
+	text := strings.Join(decoded, "")
+	if len(text) > bound(size) {
+		return "", errLong
+	}
+	return text, nil
 }
 
 // Piece is the spelling of an id in the vocabulary, "" for an id that there is
@@ -294,7 +311,8 @@ func (t *Tokenizer) Size() int { return max(t.model.size(), int(t.added.size)) }
 // not be called while the tokenizer is in use.
 func (t *Tokenizer) Trim(rows int) {
 	t.added.trim(rows)
-	t.added.index(t.normalizer)
+	// Without an error: those that stay had none when the file was read.
+	_ = t.added.index(t.normalizer)
 }
 
 // MaxLength is the length that the tokenizer's configuration limits sequences

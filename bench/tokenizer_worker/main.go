@@ -72,15 +72,22 @@ func (j *job) run() (a answer) {
 			side = tokenizer.Right
 		}
 		var e tokenizer.Encoding
-		tokens := t.Tokens(nil, c.Text)
-		var r result
-		if c.Pair == nil {
+		tokens, err := t.Tokens(nil, c.Text)
+		if err == nil && c.Pair == nil {
 			t.SingleSide(&e, tokens, c.Limit, side)
-		} else if err := t.PairSide(&e, tokens, t.Tokens(nil, *c.Pair), c.Limit, how[c.How], side); err != nil {
-			r.Error = err.Error()
+		} else if err == nil {
+			var second []int32
+			if second, err = t.Tokens(nil, *c.Pair); err == nil {
+				err = t.PairSide(&e, tokens, second, c.Limit, how[c.How], side)
+			}
 		}
-		if r.Error == "" {
-			r.IDs, r.Types, r.Decoded = e.IDs, e.Types, t.Decode(e.IDs, true)
+		var r result
+		if err == nil {
+			r.IDs, r.Types = e.IDs, e.Types
+			r.Decoded, err = t.Decode(e.IDs, true)
+		}
+		if err != nil {
+			r.Error = err.Error()
 		}
 		a.Results = append(a.Results, r)
 	}

@@ -1,0 +1,9 @@
+package engine
+
+// must is the value of a call that may not fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
+}
