@@ -9,9 +9,13 @@ every precision, this takes the logits of some pairs (/rerank), the vectors of s
 texts (/v1/embeddings) and the tokens and probabilities of a continuation
 (/completion), whichever the model gives. Numbers are written so that they can be
 read back exactly: equal records mean equal bits. It ends with the number of values
-that were recorded or compared.
+that were recorded or compared, and says how far apart at most those are that differ.
 
-The set of instructions is the machine's highest; WINNOW_KERNELS chooses another.
+The set of instructions is the machine's highest; WINNOW_KERNELS chooses another:
+
+    WINNOW_KERNELS=avx2 bench/record.py record winnow avx2.json MODELS
+    bench/record.py compare winnow avx2.json MODELS
+
 int8 of a record made before int8a16 was told apart is compared with --int8 int8a16.
 """
 import json, os, socket, subprocess, sys, time, urllib.error, urllib.request
@@ -105,6 +109,33 @@ def differences(old, new, path):
         yield f"{path}: {str(old)[:120]} became {str(new)[:120]}"
 
 
+def numbers(v):
+    if isinstance(v, list):
+        for x in v:
+            yield from numbers(x)
+    elif isinstance(v, (int, float)):
+        yield v
+
+
+def apart(old, new):
+    """The largest difference of a logit, of a vector's number and of a probability's
+    logarithm in two models' values, and how many continuations choose other tokens."""
+    largest, others = {"logit": 0.0, "vector": 0.0, "logprob": 0.0}, 0
+    for key in old.keys() & new.keys():
+        a, b = old[key], new[key]
+        if not isinstance(a, list) or not isinstance(b, list):
+            continue
+        if key == "completion":
+            same = [x for x in zip(a, b)]
+            first = next((i for i, (x, y) in enumerate(same) if x[0] != y[0]), len(same))
+            others += first < max(len(a), len(b))
+            pairs, kind = [(x[1], y[1]) for x, y in same[:first]], "logprob"
+        else:
+            pairs, kind = list(zip(numbers(a), numbers(b))), "vector" if key == "vectors" else "logit"
+        largest[kind] = max([largest[kind], *(abs(x - y) for x, y in pairs)])
+    return largest, others
+
+
 def main():
     arguments = sys.argv[1:]
     int8 = "int8"
@@ -131,6 +162,13 @@ def main():
     for precision in PRECISIONS:
         of = {k: v for k, v in record.items() if k.endswith(" " + precision)}
         print(f"{precision}: {len(of)} models, {count(of)} values, {sum(1 for _ in differences({k: old.get(k) for k in of}, of, ''))} lists differ")
+        far = {k: apart(old.get(k, {}), v) for k, v in of.items()}
+        for kind in "logit", "vector", "logprob":
+            model, (largest, _) = max(far.items(), key=lambda x: x[1][0][kind])
+            if largest[kind] > 0:
+                print(f"    a {kind} by {largest[kind]:.2g} at most ({model})")
+        if others := sum(n for _, n in far.values()):
+            print(f"    {others} continuations with another token")
     print(f"{len(record)} models in a precision, {count(record)} values compared, {len(wrong)} lists differ")
     sys.exit(bool(wrong))
 
