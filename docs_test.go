@@ -52,7 +52,7 @@ func TestCitations(t *testing.T) {
 		t.Fatal(err)
 	}
 	cited := 0
-	for _, name := range append(documents, "README.md", "CONTRIBUTING.md", "RATIONALE.md", "ARCHITECTURE.md", "bench/README.md", ".ci/run") {
+	for _, name := range append(documents, "README.md", "CONTRIBUTING.md", "SECURITY.md", "RATIONALE.md", "ARCHITECTURE.md", "bench/README.md", ".ci/run") {
 		data, err := os.ReadFile(filepath.FromSlash(name))
 		if err != nil {
 			t.Fatal(err)
