@@ -142,9 +142,10 @@ func multiplyBF16Portable(t *bf16Product) {
 	}
 }
 
-// shortNumber is bfloat16 number i from p on.
+// shortNumber is bfloat16 number i of the pairs from p on.
 func shortNumber(p unsafe.Pointer, i int) float32 {
-	return math.Float32frombits(uint32(*(*uint16)(unsafe.Add(p, 2*i))) << 16)
+	pair := *(*uint32)(unsafe.Add(p, i/2*4))
+	return math.Float32frombits(pair >> (i % 2 * 16) << 16)
 }
 
 // scaleRowsPortable is the definition of scaleRows: it writes the rows of src,

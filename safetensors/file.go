@@ -7,9 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"math/bits"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -277,8 +277,8 @@ func (t *table) entry() error {
 				if n == maxDims {
 					return t.fault(fmt.Sprintf("more than %d dimensions", maxDims), "fewer")
 				}
-				if d >= 1<<48 || d > math.MaxInt {
-					return t.fault(fmt.Sprintf("a dimension of %d", d), "less than 2^48")
+				if most := min(48, strconv.IntSize-1); d>>most != 0 {
+					return t.fault(fmt.Sprintf("a dimension of %d", d), fmt.Sprintf("less than 2^%d", most))
 				}
 				shape[n] = int(d)
 				n++
