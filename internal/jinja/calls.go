@@ -116,6 +116,9 @@ func function(name string, a *arguments) (any, error) {
 		if len(a.list) == 1 {
 			bounds[0], bounds[1] = 0, bounds[0]
 		}
+		if bounds[2] == 0 {
+			return nil, errors.New("of steps of 0")
+		}
 		var list []any
 		for i := bounds[0]; bounds[2] > 0 && i < bounds[1] || bounds[2] < 0 && i > bounds[1]; i += bounds[2] {
 			if len(list) >= maxSteps {
@@ -183,11 +186,7 @@ func method(name string, receiver any, a *arguments) (any, error) {
 	case "split":
 		return split(s, a)
 	case "replace":
-		n := -1
-		if v, ok := a.at(2, "count", nil).(int); ok {
-			n = v
-		}
-		return replace(s, argument(0), argument(1), n)
+		return replace(s, argument(0), argument(1), count(a))
 	case "find":
 		at := strings.Index(s, argument(0))
 		if at > 0 {
@@ -266,6 +265,14 @@ func split(s string, a *arguments) (any, error) {
 	return list, nil
 }
 
+// count is how many parts are replaced, all if it is negative.
+func count(a *arguments) int {
+	if n, ok := a.at(2, "count", nil).(int); ok {
+		return n
+	}
+	return -1
+}
+
 // replace replaces n parts of a text, or all if n is negative.
 func replace(s, old, with string, n int) (any, error) {
 	if strings.Count(s, old)*len(with) > maxOutput {
@@ -309,28 +316,15 @@ func filter(r *run, name string, v any, a *arguments) (any, error) {
 	case "safe":
 		return v, nil
 	case "replace":
-		return replace(text(v), text(a.at(0, "old", "")), text(a.at(1, "new", "")), -1)
+		return replace(text(v), text(a.at(0, "old", "")), text(a.at(1, "new", "")), count(a))
 	case "default", "d":
 		if _, not := v.(undefined); not || truth(a.at(1, "boolean", false)) && !truth(v) {
 			return a.at(0, "default_value", ""), nil
 		}
 		return v, nil
 	case "int":
-		if n, err := strconv.Atoi(strings.TrimSpace(text(v))); err == nil {
+		if n, ok := whole(v); ok {
 			return n, nil
-		}
-		switch v := v.(type) {
-		case float64:
-			return int(v), nil
-		case bool:
-			if v {
-				return 1, nil
-			}
-			return 0, nil
-		case string:
-			if f, err := strconv.ParseFloat(strings.TrimSpace(v), 64); err == nil && math.Abs(f) < 1<<53 {
-				return int(f), nil
-			}
 		}
 		return a.at(0, "default", 0), nil
 	case "abs":
@@ -356,21 +350,77 @@ func filter(r *run, name string, v any, a *arguments) (any, error) {
 		if !ok {
 			return nil, fmt.Errorf("of %s", kind(v))
 		}
-		list, err := dictMethod("items", d, a)
-		if err != nil {
-			return nil, err
-		}
-		pairs := list.([]any)
-		slices.SortFunc(pairs, func(x, y any) int {
-			return strings.Compare(strings.ToLower(text(x.([]any)[0])), strings.ToLower(text(y.([]any)[0])))
-		})
-		return pairs, nil
+		return dictsort(d, a)
 	case "length", "count":
 		if s, ok := v.(string); ok {
 			return utf8.RuneCountInString(s), nil
 		}
 	}
 	return listFilter(r, name, v, a)
+}
+
+// whole is v as a whole number, if it is a number or a text that spells one.
+func whole(v any) (n int, ok bool) {
+	x, _, ok := numbers(v, 0)
+	if s, isText := v.(string); isText {
+		s = strings.TrimSpace(s)
+		if n, err := strconv.Atoi(s); err == nil {
+			return n, true
+		}
+		var err error
+		x, err = strconv.ParseFloat(s, 64)
+		ok = err == nil
+	}
+	if !ok || math.Abs(x) >= 1<<53 || x != x {
+		return 0, false
+	}
+	return int(x), true
+}
+
+// dictsort is the pairs of d in the order of their keys, or of their values.
+func dictsort(d *Dict, a *arguments) (any, error) {
+	list, err := dictMethod("items", d, &arguments{})
+	if err != nil {
+		return nil, err
+	}
+	by := 0
+	switch name := a.at(1, "by", "key"); name {
+	case "key":
+	case "value":
+		by = 1
+	default:
+		return nil, fmt.Errorf("by %s", text(name))
+	}
+	exact, reverse := truth(a.at(0, "case_sensitive", false)), truth(a.at(2, "reverse", false))
+	var wrong error
+	pairs := list.([]any)
+	slices.SortStableFunc(pairs, func(x, y any) int {
+		v, w := fold(x.([]any)[by], exact), fold(y.([]any)[by], exact)
+		if reverse {
+			v, w = w, v
+		}
+		if equal(v, w) {
+			return 0
+		}
+		less, ok := combine("<", v, w)
+		if !ok {
+			wrong = fmt.Errorf("of %s and %s", kind(v), kind(w))
+			return 0
+		}
+		if less.(bool) {
+			return -1
+		}
+		return 1
+	})
+	return pairs, wrong
+}
+
+// fold is v, a text in small letters unless case matters.
+func fold(v any, exact bool) any {
+	if s, ok := v.(string); ok && !exact {
+		return strings.ToLower(s)
+	}
+	return v
 }
 
 // listFilter is a filter of what can be gone through.
@@ -390,7 +440,7 @@ func listFilter(r *run, name string, v any, a *arguments) (any, error) {
 		return slices.Clone(list), nil
 	case "join":
 		if by := a.at(1, "attribute", nil); by != nil {
-			list = mapped(list, by)
+			list = mapped(list, by, undefined{})
 		}
 		return join(list, text(a.at(0, "d", "")))
 	case "reverse":
@@ -401,16 +451,25 @@ func listFilter(r *run, name string, v any, a *arguments) (any, error) {
 		}
 		return list, nil
 	case "unique":
-		var kept []any
+		exact, by := truth(a.at(0, "case_sensitive", false)), a.at(1, "attribute", nil)
+		var kept, known []any
 		for _, e := range list {
-			if !slices.ContainsFunc(kept, func(k any) bool { return equal(k, e) }) {
-				kept = append(kept, e)
+			key := fold(e, exact)
+			if by != nil {
+				key = fold(path(e, by), exact)
+			}
+			if !slices.ContainsFunc(known, func(k any) bool { return equal(k, key) }) {
+				kept, known = append(kept, e), append(known, key)
 			}
 		}
 		return kept, nil
 	case "map":
 		if by, ok := a.named["attribute"]; ok {
-			return mapped(list, by), nil
+			fallback, ok := a.named["default"]
+			if !ok {
+				fallback = undefined{}
+			}
+			return mapped(list, by, fallback), nil
 		}
 		inner := text(a.at(0, "", ""))
 		if !slices.Contains(filterNames, inner) {
@@ -428,11 +487,14 @@ func listFilter(r *run, name string, v any, a *arguments) (any, error) {
 	return selected(r, name, list, a)
 }
 
-// mapped is an attribute, perhaps of attributes, of each element.
-func mapped(list []any, attribute any) []any {
+// mapped is an attribute, perhaps of attributes, of each element; fallback of those that
+// have none.
+func mapped(list []any, attribute, fallback any) []any {
 	out := make([]any, len(list))
 	for i, e := range list {
-		out[i] = path(e, attribute)
+		if out[i] = path(e, attribute); out[i] == any(undefined{}) {
+			out[i] = fallback
+		}
 	}
 	return out
 }
@@ -453,6 +515,9 @@ func path(v, attribute any) any {
 	return v
 }
 
+// operatorTests are operators by the names of their tests.
+var operatorTests = map[string]string{"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
+
 // selected is select, reject, selectattr or rejectattr.
 func selected(r *run, name string, list []any, a *arguments) (any, error) {
 	rest := a.list
@@ -472,11 +537,8 @@ func selected(r *run, name string, list []any, a *arguments) (any, error) {
 		is := truth(v)
 		if len(rest) > 0 {
 			t := &test{name: text(rest[0]), of: literal{v}}
-			switch t.name {
-			case "==":
-				t.name = "eq"
-			case "!=":
-				t.name = "ne"
+			if name, ok := operatorTests[t.name]; ok {
+				t.name = name
 			}
 			if !slices.Contains(tests, t.name) {
 				return nil, fmt.Errorf("the test %q is not known", t.name)
@@ -572,7 +634,7 @@ func is(name string, v any) bool {
 		return name == "string" || name == "iterable" || name == "sequence"
 	case undefined:
 		return name == "iterable" || name == "sequence" // an empty one
-	case bool:
+	case bool: // a kind of int in Python
 		return name == "boolean" || name == "number"
 	case int:
 		return name == "number" || name == "integer"

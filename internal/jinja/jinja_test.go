@@ -30,15 +30,17 @@ func TestCases(t *testing.T) {
 		}
 		template, err := Parse(c.Template)
 		if err != nil {
-			t.Errorf("%s: %v", c.Name, err)
+			if !c.Error {
+				t.Errorf("%s: %v in %s", c.Name, err, c.Template)
+			}
 			continue
 		}
 		got, err := template.Render(map[string]any{"messages": messages, "add_generation_prompt": c.Generate, "bos_token": "<s>", "eos_token": "</s>", "tools": nil})
 		if (err != nil) != c.Error {
-			t.Errorf("%d %s: error %v, Jinja2 has one: %v", i, c.Name, err, c.Error)
+			t.Errorf("%d %s: error %v, Jinja2 has one: %v, of %s", i, c.Name, err, c.Error, c.Template)
 		}
 		if err == nil && got != c.Want {
-			t.Errorf("%d %s:\n%q, want\n%q", i, c.Name, got, c.Want)
+			t.Errorf("%d %s:\n%q, want\n%q of %s", i, c.Name, got, c.Want, c.Template)
 		}
 	}
 	if len(cases) < 100 {
@@ -48,6 +50,9 @@ func TestCases(t *testing.T) {
 
 func TestRefuses(t *testing.T) {
 	for source, want := range map[string]string{
+		"{{ loop.cycle('a', 'b') }}":      `the method "cycle" is not known`,
+		"{% raw %}{{ x }}{% endraw %}":    `the statement "raw" is not known`,
+		"{{ 1e3 }}":                       `unexpected "e3"`,
 		"{% macro f() %}{% endmacro %}":   `the statement "macro" is not known`,
 		"{% include 'x' %}":               `the statement "include" is not known`,
 		"{{ x | frobnicate }}":            `the filter "frobnicate" is not known`,

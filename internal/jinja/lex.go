@@ -2,6 +2,7 @@ package jinja
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -187,22 +188,14 @@ func unquote(s string, line int) (text string, n int, err error) {
 		case s[0]:
 			return b.String(), i + 1, nil
 		case '\\':
-			i++
-			if i == len(s) {
-				break
-			}
-			switch s[i] {
-			case 'n':
-				b.WriteByte('\n')
-			case 't':
-				b.WriteByte('\t')
-			case 'r':
-				b.WriteByte('\r')
-			case '\\', '\'', '"':
+			if i++; i < len(s) && (s[i] == '\'' || s[i] == '"') {
 				b.WriteByte(s[i])
-			default:
+			} else if r, _, rest, err := strconv.UnquoteChar(s[i-1:], 0); err == nil {
+				b.WriteRune(r)
+				i = len(s) - len(rest) - 1
+			} else { // no escape of Python's either
 				b.WriteByte('\\')
-				b.WriteByte(s[i])
+				i--
 			}
 		default:
 			b.WriteByte(c)

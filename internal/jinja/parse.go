@@ -298,10 +298,12 @@ func (p *parser) not() (expression, error) {
 }
 
 func (p *parser) compare() (expression, error) {
+	// As in Python, a < b < c is a < b and b < c.
 	left, err := p.sum()
+	var all expression
 	for err == nil {
 		var operator string
-		for _, o := range []string{"==", "!=", "<=", ">=", "<", ">", "in", "is", "not"} {
+		for _, o := range []string{"==", "!=", "<=", ">=", "<", ">", "in", "not"} {
 			if p.accept(o) {
 				operator = o
 				break
@@ -309,10 +311,10 @@ func (p *parser) compare() (expression, error) {
 		}
 		switch operator {
 		case "":
-			return left, nil
-		case "is":
-			left, err = p.test(left)
-			continue
+			if all == nil {
+				return left, nil
+			}
+			return all, nil
 		case "not":
 			if err = p.expect("in"); err != nil {
 				return nil, err
@@ -320,9 +322,14 @@ func (p *parser) compare() (expression, error) {
 			operator = "not in"
 		}
 		var right expression
-		if right, err = p.sum(); err == nil {
-			left = &binary{operator, left, right, p.line}
+		if right, err = p.sum(); err != nil {
+			break
 		}
+		var one expression = &binary{operator, left, right, p.line}
+		if all != nil {
+			one = &binary{"and", all, one, p.line}
+		}
+		all, left = one, right
 	}
 	return nil, err
 }
@@ -360,18 +367,24 @@ func (p *parser) product() (expression, error) {
 	return p.binary(p.sign, "*", "//", "/", "%")
 }
 
+// sign is a value with its sign, and then its filters and tests.
 func (p *parser) sign() (expression, error) {
-	if p.accept("-") {
-		e, err := p.filtered()
-		return &unary{"-", e, p.line}, err
+	signs := 0
+	for p.accept("-") {
+		signs++
 	}
-	return p.filtered()
-}
-
-// filtered is a value with its filters.
-func (p *parser) filtered() (expression, error) {
 	e, err := p.postfix()
-	for err == nil && p.accept("|") {
+	for range signs {
+		e = &unary{"-", e, p.line}
+	}
+	for err == nil {
+		if p.accept("is") {
+			e, err = p.test(e)
+			continue
+		}
+		if !p.accept("|") {
+			break
+		}
 		name := p.take()
 		if name.kind != 'n' || !slices.Contains(filterNames, name.text) {
 			return nil, p.fail("the filter %q is not known", name.text)

@@ -226,10 +226,13 @@ func text(v any) string {
 	case int:
 		return strconv.Itoa(v)
 	case float64:
-		if v == math.Trunc(v) && math.Abs(v) < 1e16 {
+		switch x := math.Abs(v); {
+		case v == math.Trunc(v) && x < 1e16:
 			return strconv.FormatFloat(v, 'f', 1, 64)
+		case x >= 1e-4 && x < 1e16:
+			return strconv.FormatFloat(v, 'f', -1, 64)
 		}
-		return strconv.FormatFloat(v, 'g', -1, 64)
+		return strconv.FormatFloat(v, 'e', -1, 64)
 	case string:
 		return v
 	}
