@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 )
 
@@ -185,4 +186,88 @@ func TestConvert(t *testing.T) {
 	if _, err := Convert("testdata/bert-minilm", out, "q9", nil); err == nil || !strings.Contains(err.Error(), `"q9"`) {
 		t.Errorf("q9: %v", err)
 	}
+}
+
+// TestParsePrecision: names of precisions are those of the constants, and others are errors.
+func TestParsePrecision(t *testing.T) {
+	for _, p := range []Precision{Auto, F32, F16, Int8, Int8A16} {
+		if got, err := ParsePrecision(string(p)); err != nil || got != p {
+			t.Errorf("%q is %q, %v", p, got, err)
+		}
+	}
+	for _, name := range []string{"", "f8", "INT8"} {
+		if _, err := ParsePrecision(name); err == nil || !strings.HasPrefix(err.Error(), "winnow: precision") {
+			t.Errorf("%q: %v", name, err)
+		}
+	}
+}
+
+// TestModelOptions: options that choose what is computed reach the model.
+func TestModelOptions(t *testing.T) {
+	ctx := context.Background()
+	var pauses atomic.Int64
+	m := open(t, "testdata/bert-minilm", WithPause(func() { pauses.Add(1) }), WithThreads(1), WithPrecision(F32))
+	if m.Operations() != 0 {
+		t.Errorf("%d operations before anything was asked", m.Operations())
+	}
+	score, err := m.Score(ctx, query, documents[:1])
+	if err != nil {
+		t.Fatal(err)
+	}
+	tokens := must(m.Encode(ctx, query, documents[:1], EncodeOptions{}))[0].Tokens()
+	i := m.Info()
+	// Four projections and two matrices of the feed-forward part a layer, two operations a number.
+	least := int64(2 * (tokens - 1) * (i.Layers - 1) * (4*i.Hidden*i.Hidden + 2*i.Hidden*i.Intermediate))
+	if got := m.Operations(); got < least || got > 2*least {
+		t.Errorf("%d operations, expected about %d", got, least)
+	}
+	if pauses.Load() == 0 {
+		t.Error("no pause between layers")
+	}
+	if again := must(m.Score(ctx, query, documents[:1])); again[0] != score[0] {
+		t.Errorf("%v, then %v", score, again)
+	}
+
+	layers := open(t, "testdata/layerwise/minicpm").Info().Layers
+	all := must(open(t, "testdata/layerwise/minicpm").Score(ctx, query, documents))
+	last := must(open(t, "testdata/layerwise/minicpm", WithLayer(layers)).Score(ctx, query, documents))
+	early := must(open(t, "testdata/layerwise/minicpm", WithLayer(layers-1)).Score(ctx, query, documents))
+	if !slices.Equal(all, last) || slices.Equal(all, early) {
+		t.Errorf("%d layers: %v, the last: %v, the one before: %v", layers, all, last, early)
+	}
+	for name, o := range map[string]Option{"WithLayer(-1)": WithLayer(-1), "WithCompression(-1)": WithCompression(-1)} {
+		if m, err := Open("testdata/layerwise/minicpm", o); err == nil || !strings.HasPrefix(err.Error(), "winnow: "+name) {
+			if err == nil {
+				m.Close()
+			}
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if _, err := Open("testdata/bert-minilm", WithCompression(2, 1)); err == nil {
+		t.Error("compression of a model that has none")
+	}
+
+	mean, cls := open(t, "testdata/embed-bge", WithPooling("mean")), open(t, "testdata/embed-bge", WithPooling("cls"))
+	a, b := must(mean.Embed(ctx, documents)), must(cls.Embed(ctx, documents))
+	if mean.Info().Pooling != "mean of all tokens" || cls.Info().Pooling != "first token" || slices.Equal(a[0].Vector, b[0].Vector) {
+		t.Errorf("pooling %s and %s", mean.Info().Pooling, cls.Info().Pooling)
+	}
+	_, err = cls.Embed(ctx, documents, Prompt("nobody"))
+	var prompt *UnknownPromptError
+	if !errors.As(err, &prompt) || prompt.Name != "nobody" || !strings.HasPrefix(err.Error(), `winnow: prompt "nobody": `) || errors.Unwrap(prompt) == nil {
+		t.Errorf("a prompt that there is none of: %v", err)
+	}
+
+	chat := open(t, "testdata/llama-lm", WithChatTemplate("{{ messages[0].content }}!{{ messages|length }}"))
+	if got, err := chat.ChatPrompt([]Message{{"user", "a"}, {"assistant", "b"}}, nil); err != nil || got != "a!2" {
+		t.Errorf("%q, %v", got, err)
+	}
+}
+
+// must is the value of a call that may not fail.
+func must[T any](v T, err error) T {
+	if err != nil {
+		panic(err)
+	}
+	return v
 }
