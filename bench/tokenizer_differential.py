@@ -544,6 +544,17 @@ def main():
                     count["versions differ, equal to tokenizer.json as it stands"] += 1
                 else:
                     bad.append(i)
+            # Of two added tokens with one normal form the library takes either, by the order of
+            # a table that differs each time it is started.
+            for _ in range(8 if bad else 0):
+                again = Worker(sys.executable, __file__, "--serve")
+                again.send(job)
+                results = again.answer().get("results")
+                again.p.stdin.close()
+                if results and all(fits(got["results"][i], results[i]) for i in bad):
+                    count["the library's answer changes when it is started again"] += len(bad)
+                    bad = []
+                    break
             differences += len(bad)
             if o.write and not bad:
                 written.append(record(base, bases[base], files, list_, loaded))

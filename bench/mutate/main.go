@@ -13,7 +13,8 @@
 // the processor, more than 128 MB of memory beyond the size of the files, or an end of
 // the process: each is printed with the mutant's number, by which -only makes it again,
 // and the exit status is 1. Mutants run one after the other in a process of their own
-// for each batch, which is ended if it says nothing for two minutes.
+// for each batch, which is ended if it says nothing for two minutes. An interrupt (Ctrl-C)
+// begins no more batches, and gives the counts so far.
 package main
 
 import (
@@ -26,6 +27,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -89,8 +91,15 @@ func main() {
 			}
 		})
 	}
-	for first := 0; first < *number; first += batchSize {
-		next <- first
+	interrupted := make(chan os.Signal, 1)
+	signal.Notify(interrupted, os.Interrupt)
+	asked := *number
+	for first := 0; first < asked; first += batchSize {
+		select {
+		case next <- first:
+		case <-interrupted:
+			asked = first
+		}
 	}
 	close(next)
 	workers.Wait()
@@ -99,7 +108,7 @@ func main() {
 	}
 	fmt.Printf("%8d mutants of %d bases, %d faults; slowest %.2f s, largest %d MB beyond the files\n",
 		t.mutants, len(findBases(made)), t.faults, t.slowest.Seconds(), t.largest>>20)
-	if t.faults > 0 || t.mutants != *number {
+	if t.faults > 0 || t.mutants != asked {
 		os.Exit(1)
 	}
 }
@@ -169,6 +178,7 @@ func (t *tally) batch(made string, first, n int) {
 
 // runBatch is a batch in its own process.
 func runBatch() {
+	signal.Ignore(os.Interrupt) // a batch that has begun is ended
 	b := findBases(*bases)
 	out := json.NewEncoder(os.Stdout)
 	for i := *from; i < *number; i++ {
