@@ -103,6 +103,9 @@ type int8Weights struct {
 	row     int       // bytes of a row of activations
 	narrow  []uint32  // for each input all ones, or 0 if it is wide
 	sums    [][]int32 // of each output's weights, for units of inputs that parts are made of
+
+	// rest is what rounding left of weights of 16 bits, or nil. It has the same parts.
+	rest *int8Weights
 }
 
 // An intPart is some of the inputs.
@@ -186,34 +189,7 @@ func PackInt8A16(n, k int, row func(i int, dst []float32)) Weights {
 	if k > maxIntInputs {
 		return PackF32(n, k, row)
 	}
-	shape := features.ints
-	depth := shape.padded(max(k, 1))
-	outputs := (n + shape.cols - 1) / shape.cols * shape.cols
-	w := &int8Weights{
-		n: n, k: k, shape: shape, depth: depth,
-		q:      aligned[int8](outputs * depth),
-		scales: aligned[float32](outputs),
-	}
-	units := unitsOf(k)
-	for range units {
-		w.sums = append(w.sums, make([]int32, outputs))
-	}
-	numbers, q := make([]float32, k), make([]int8, k)
-	for i := range n {
-		row(i, numbers)
-		limit, _ := Levels(numbers)
-		inverse, scale := scaleOf(largest(numbers), limit)
-		w.scales[i] = scale
-		for u, size := 0, k/units; u < units; u++ {
-			w.sums[u][i] = quantise(q[u*size:(u+1)*size], numbers[u*size:(u+1)*size], inverse)
-		}
-		panel := w.panel(i / shape.cols)
-		for l, x := range q {
-			panel[shape.index(i%shape.cols, l)] = x
-		}
-	}
-	w.widenAll()
-	return w
+	return packBytes(n, k, false, row)
 }
 
 // panel is a panel's weights.
@@ -284,6 +260,9 @@ func Widen(weights Weights, parts int, wide []int) Weights {
 		return weights
 	}
 	w := *from
+	if w.rest != nil {
+		w.rest = Widen(w.rest, parts, wide).(*int8Weights)
+	}
 	w.narrow = make([]uint32, w.k)
 	for l := range w.narrow {
 		w.narrow[l] = math.MaxUint32
@@ -385,6 +364,9 @@ func Levels(x []float32) (levels float32, even bool) {
 func (w *int8Weights) Outputs() int { return w.n }
 func (w *int8Weights) Inputs() int  { return w.k }
 func (w *int8Weights) Kind() string {
+	if w.rest != nil {
+		return "int16a8"
+	}
 	if w.allWide {
 		return "int8a16"
 	}
@@ -401,6 +383,9 @@ func (w *int8Weights) Bytes() int {
 		if len(w.parts) != len(w.sums) {
 			size += 4 * len(p.sums)
 		}
+	}
+	if w.rest != nil {
+		size += w.rest.Bytes()
 	}
 	return size
 }
@@ -732,18 +717,24 @@ func (w *int8Weights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, s
 		waiting := from
 		for j := from; j < to; j += cols {
 			o := output{y: y, e: e, r0: r0, r1: r1, j: j, width: min(cols, w.n-j), cols: cols}
-			t := intTile{
-				rows: r1 - r0, aRow: uintptr(stride),
-				colScales: unsafe.Pointer(&w.scales[j]), bias: o.bias(&lastBias),
-			}
+			t := intTile{rows: r1 - r0, aRow: uintptr(stride), bias: o.bias(&lastBias)}
 			t.y, t.yRow, t.add, t.addRow = o.target(sums)
-			if t.add == nil && len(w.parts) > 1 && o.addFirst(sums) {
+			if t.add == nil && (len(w.parts) > 1 || w.rest != nil) && o.addFirst(sums) {
 				t.add, t.addRow = t.y, t.yRow
 			}
-			for i := range w.parts {
-				p := &w.parts[i]
+			for i := range 2 * len(w.parts) {
+				// Each part of the weights, and of their rest.
+				v := w
+				if i%2 != 0 {
+					if v = w.rest; v == nil {
+						continue
+					}
+				}
+				i /= 2
+				p := &v.parts[i]
 				t.depth = p.depth
-				t.b, t.sums = unsafe.Pointer(&w.q[j*w.depth+p.from*cols]), unsafe.Pointer(&p.sums[j])
+				t.colScales = unsafe.Pointer(&v.scales[j])
+				t.b, t.sums = unsafe.Pointer(&v.q[j*w.depth+p.from*cols]), unsafe.Pointer(&p.sums[j])
 				t.next = uintptr(t.b) + uintptr(p.depth*cols)
 				t.zeros, t.scales = unsafe.Pointer(&in.sums[i*in.rows+r0]), unsafe.Pointer(&in.scales[i*in.rows+r0])
 				at := r0 * stride
@@ -766,7 +757,7 @@ func (w *int8Weights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, s
 				n := p.depth * cols
 				s.widened = n <= len(wide) && r1-r0 >= widePanelRows
 				if s.widened {
-					widenBytes(wide[:n], w.q[j*w.depth+p.from*cols:][:n])
+					widenBytes(wide[:n], v.q[j*w.depth+p.from*cols:][:n])
 					t.b = unsafe.Pointer(&wide[0])
 				}
 				s.multiply(&t)

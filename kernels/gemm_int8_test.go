@@ -34,10 +34,17 @@ var intPackers = []intPacker{
 	}},
 	{"int8a8", 1, func(w Matrix) Weights { return packWide(w, nil) }},
 	{"int8 in parts", 1, func(w Matrix) Weights { return Widen(packWide(w, nil), unitsOf(w.Cols), someWide(w.Cols)) }},
+	{"int16", 1, packTwoTerms},
+	{"int16a8 in parts", 1, func(w Matrix) Weights { return Widen(packTwoTerms(w), unitsOf(w.Cols), someWide(w.Cols)) }},
 	{"q8_0", 32, func(w Matrix) Weights { return PackQ8_0(w.Rows, w.Cols, quantised(quant.Q8_0, w)) }},
 	packerOf(quant.Q4_0), packerOf(quant.Q4_1), packerOf(quant.Q5_0), packerOf(quant.Q5_1),
 	packerOf(quant.Q4_K), packerOf(quant.Q5_K), packerOf(quant.Q6_K),
 	packerOf(quant.IQ4_NL), packerOf(quant.IQ4_XS), packerOf(quant.Q3_K),
+}
+
+// packTwoTerms is PackInt16 of a matrix.
+func packTwoTerms(w Matrix) Weights {
+	return PackInt16(w.Rows, w.Cols, func(i int, dst []float32) { copy(dst, w.Row(i)) })
 }
 
 // packWide is PackInt8 of a matrix.
@@ -155,8 +162,8 @@ func TestGemmIntDefinition(t *testing.T) {
 	for i, p := range intPackers {
 		for _, s := range shapes {
 			s.k = roundUp(s.k, p.block)
-			// The kernels of the types after the first five are those of q8_0.
-			coded := i >= 5
+			// The kernels of the types after the first seven are those of q8_0.
+			coded := i >= 7
 			if coded && s.rows%12 != 1 && s.n != 7 || testing.Short() && s.rows > 100 {
 				continue
 			}
