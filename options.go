@@ -13,7 +13,8 @@ type Precision string
 // The precisions. F32 is float32 throughout. F16 keeps 16-bit weights and sums in
 // float32. Int8 has 8-bit weights and activations, but for a few channels, whose
 // activations have 16 bits, 32-bit sums and float32 scales. Int8A16 has 8-bit weights
-// and activations of up to 16 bits. Auto chooses by the file's own type and the model's
+// and activations of up to 16 bits. Int16A8 has activations as Int8's, and weights of 16
+// bits in those matrices where 8 err too much. Auto chooses by the file's own type and the model's
 // family; see Info.PrecisionReason.
 const (
 	Auto    Precision = "auto"
@@ -21,9 +22,10 @@ const (
 	F16     Precision = "f16"
 	Int8    Precision = "int8"
 	Int8A16 Precision = "int8a16"
+	Int16A8 Precision = "int16a8"
 )
 
-// ParsePrecision reads "auto", "f32", "f16", "int8" or "int8a16".
+// ParsePrecision reads "auto", "f32", "f16", "int8", "int8a16" or "int16a8".
 func ParsePrecision(s string) (Precision, error) {
 	p, err := engine.ParsePrecision(s)
 	return Precision(p.String()), public(err)

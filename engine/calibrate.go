@@ -29,7 +29,7 @@ func (m *Model) calibrate() (string, error) {
 			return "", fmt.Errorf("%s: %w", m.path, err)
 		}
 	}
-	extra, err := m.runner.Calibrate(m.network.Spec.Layers, func(c *compute.Context) {
+	c, err := m.runner.Calibrate(m.network.Spec.Layers, func(c *compute.Context) {
 		for i, s := range texts {
 			c.Batch.Add(i, compute.Sequence{IDs: s.IDs, Types: s.Types}, compute.Prefix{})
 		}
@@ -38,7 +38,12 @@ func (m *Model) calibrate() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	return fmt.Sprintf("activations of 8 bits, and of 16 or by parts where that lowers the error most, for %.1f %% more work", 100*extra), nil
+	m.info.WeightBytes += c.Bytes
+	weights := ""
+	if c.Rests > 0 {
+		weights = fmt.Sprintf("weights of 16 bits in %d of %d matrices, ", c.Rests, c.Matrices)
+	}
+	return fmt.Sprintf("%sactivations of 8 bits, and of 16 or by parts where that lowers the error most, for %.1f %% more work", weights, 100*c.Extra), nil
 }
 
 // calibrationText is a query and a document in the form in which the model takes

@@ -34,6 +34,8 @@ func TestInt8(t *testing.T) {
 			{"activations of 8 bits", Options{Precision: Int8}, 0.8},
 			// Matrices this narrow are rounded in tests alone; attention may be in bfloat16.
 			{"activations of 8 bits, all matrices rounded", Options{Precision: Int8, roundAll: true}, 1.1},
+			{"weights of 16 bits", Options{Precision: Int16A8}, 0.3},
+			{"weights of 16 bits, all matrices rounded", Options{Precision: Int16A8, roundAll: true}, 0.85},
 		} {
 			m := open(t, dir, c.o)
 			outputs, err := m.Score(context.Background(), r.sequences())
@@ -56,6 +58,7 @@ func TestInt8(t *testing.T) {
 // TestInt8SameBits is TestSameBits for narrow matrices in 8 bits.
 func TestInt8SameBits(t *testing.T) {
 	testSameBits(t, Options{Precision: Int8, roundAll: true})
+	testSameBits(t, Options{Precision: Int16A8, roundAll: true})
 }
 
 // TestPackedBlocks: matrices in blocks take about as much memory as in the file,
@@ -173,6 +176,7 @@ func TestInt8RealModel(t *testing.T) {
 	}{
 		{Int8, 0.012, 0.15, 0.978},
 		{Int8A16, 0.001, 0.01, 0.998},
+		{Int16A8, 0.012, 0.15, 0.978}, // its weights are 8-bit numbers: nothing is left of them
 	} {
 		t.Run(c.precision.String(), func(t *testing.T) {
 			m := open(t, dir, Options{Precision: c.precision})

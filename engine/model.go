@@ -34,6 +34,7 @@ const (
 	F16     = checkpoint.F16
 	Int8    = checkpoint.Int8
 	Int8A16 = checkpoint.Int8A16
+	Int16A8 = checkpoint.Int16A8
 )
 
 // ParsePrecision reads the name of a precision.
@@ -171,6 +172,7 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 	}()
 	f.RoundAll = o.roundAll
 	precision, reason := f.ChoosePrecision(o.Precision, cmp.Or(fam.EightBits, Int8))
+	calibrated := precision == Int8 || precision == Int16A8
 	m.network = fam.New(f, task)
 	plan, err := m.plan(task, o)
 	if err != nil {
@@ -180,7 +182,7 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 	if err := f.Load(m.network.LoadOptions(fam, plan.settings...), append([]any{m.network.Trunk}, m.parts...)...); err != nil {
 		return nil, nil, err
 	}
-	m.runner = compute.NewRunner(o.Threads, compute.RunnerOptions{Coarse: precision == Int8, Pause: o.Pause})
+	m.runner = compute.NewRunner(o.Threads, compute.RunnerOptions{Coarse: calibrated, Pause: o.Pause})
 	if weights {
 		if err := m.pack(); err != nil {
 			return nil, nil, err
@@ -197,7 +199,7 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 	if err := plan.finish(o); err != nil {
 		return nil, nil, err
 	}
-	if weights && precision == Int8 && f.Widens() {
+	if weights && calibrated && f.Widens() {
 		cost, err := m.calibrate()
 		if err != nil {
 			return nil, nil, err

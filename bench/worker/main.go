@@ -21,7 +21,7 @@ func main() {
 	log.SetFlags(0)
 	log.SetPrefix("worker: ")
 	model := flag.String("m", "", "GGUF file, or folder in Hugging Face layout")
-	precision := flag.String("precision", "auto", "auto, f32, f16, int8 or int8a16")
+	precision := flag.String("precision", "auto", "auto, f32, f16, int8, int8a16 or int16a8")
 	work := flag.String("work", "", "JSON list of {ids, types}")
 	threads := flag.Int("threads", 0, "threads that compute")
 	chunk := flag.Int("batch-tokens", 0, "tokens that a thread takes through the model at a time")

@@ -105,7 +105,7 @@ func (c *benchCommand) Run(env *environment) error {
 
 	r.GigaOps = float64(operations) / total.Seconds() / 1e9
 	top := peak.F32(r.Kernels)
-	if strings.HasPrefix(r.Precision, "int8") {
+	if strings.HasPrefix(r.Precision, "int") {
 		if p := peak.Int8(r.Kernels); p > 0 {
 			top = p
 		}

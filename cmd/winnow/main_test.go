@@ -50,7 +50,7 @@ func TestUsage(t *testing.T) {
 		{[]string{"bogus"}, 2, "winnow: unexpected argument bogus\n"},
 		{[]string{"rank"}, 2, "winnow: expected \"<query>\"\n"},
 		{[]string{"rank", "--nope", "q"}, 2, "winnow: unknown flag --nope\n"},
-		{[]string{"rank", "--precision", "f64", "q", "d"}, 2, "winnow: --precision must be one of \"auto\",\"f32\",\"f16\",\"int8\",\"int8a16\" but got \"f64\"\n"},
+		{[]string{"rank", "--precision", "f64", "q", "d"}, 2, "winnow: --precision must be one of \"auto\",\"f32\",\"f16\",\"int8\",\"int8a16\",\"int16a8\" but got \"f64\"\n"},
 		{[]string{"rank", "--top-n=-1", "q", "d"}, 2, "winnow: --top-n is -1: expected a number of at least 0\n"},
 		{[]string{"rank", "--threads=-1", "q", "d"}, 2, "winnow: --threads is -1: expected a number of at least 0\n"},
 		{[]string{"rank", "q"}, 2, "winnow: no documents\n"},

@@ -22,7 +22,7 @@ type modelFlags struct {
 	Model       string `short:"m" placeholder:"MODEL" help:"GGUF file, directory in Hugging Face layout, hub id, or a name of winnow models; the built-in model without."`
 	Revision    string `placeholder:"REV" help:"Version of a model of the hub: branch, tag or commit (also ORG/NAME@REV)."`
 	Threads     int    `short:"t" placeholder:"N" help:"${threads}"`
-	Precision   string `enum:"auto,f32,f16,int8,int8a16" default:"auto" help:"Number format of the matrix products: ${enum}."`
+	Precision   string `enum:"auto,f32,f16,int8,int8a16,int16a8" default:"auto" help:"Number format of the matrix products: ${enum}."`
 	MaxLength   int    `placeholder:"N" help:"Most tokens of a query with a document (0: what the model takes)."`
 	BatchTokens int    `placeholder:"N" help:"Tokens that a thread takes through the model at a time (0: chosen)."`
 	Offline     bool   `help:"Download nothing."`

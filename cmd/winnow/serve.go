@@ -45,7 +45,7 @@ type serveCommand struct {
 	UI        bool   `name:"ui" default:"true" negatable:"" help:"Serve the page at / (also --no-webui)."`
 
 	Threads     int    `short:"t" placeholder:"N" help:"${threads}"`
-	Precision   string `enum:"auto,f32,f16,int8,int8a16" default:"auto" help:"Number format of the matrix products: ${enum}."`
+	Precision   string `enum:"auto,f32,f16,int8,int8a16,int16a8" default:"auto" help:"Number format of the matrix products: ${enum}."`
 	MaxLength   int    `placeholder:"N" help:"Most tokens of a query with a document (0: what the model takes)."`
 	CtxSize     int    `short:"c" placeholder:"N" help:"The same, by the name that llama.cpp gives it."`
 	BatchSize   int    `short:"b" placeholder:"N" help:"Most tokens of a batch."`

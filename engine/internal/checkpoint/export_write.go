@@ -191,7 +191,7 @@ func stepOf(t quant.Type, r rowRange, data []byte) (float32, error) {
 	if !even {
 		return 0, nil
 	}
-	return math.Float32frombits(largest(x)) / levels, nil
+	return math.Float32frombits(kernels.Largest(x)) / levels, nil
 }
 
 // quantizeRow writes a row in type t. Weights that were 8-bit numbers with one
@@ -201,7 +201,7 @@ func quantizeRow(dst []byte, t quant.Type, x []float32, step float32) error {
 	if t == quant.Q8_0 {
 		if step == 0 {
 			if levels, even := kernels.Levels(x); even {
-				step = math.Float32frombits(largest(x)) / levels
+				step = math.Float32frombits(kernels.Largest(x)) / levels
 			}
 		}
 		if step > 0 {

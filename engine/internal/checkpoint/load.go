@@ -305,7 +305,7 @@ func (f *File) linear(dst *compute.Linear, names []string, shape []int, tag refl
 	switch {
 	case tag.Get("keep") == "exact":
 		p.format = p.format.exact()
-	case p.format == packInt8 && isNarrow:
+	case p.format.bytes() && isNarrow:
 		p.format = packNarrow
 	}
 	heads := 0

@@ -81,12 +81,12 @@ func (p *packer) Tile(_ *compute.Context, i int) {
 			f.source.Release(t.Name)
 		}
 	}()
-	if (w.format == packInt8 || w.format == packNarrow) && w.blocks() {
+	if (w.format.bytes() || w.format == packNarrow) && w.blocks() {
 		if w.err = f.packBlocks(w); w.dst.Weights != nil || w.err != nil {
 			return
 		}
 	}
-	if w.format == packInt8 && w.floats() {
+	if w.format.bytes() && w.floats() {
 		w.format = f.packing.floats
 	}
 	perPart := w.out / len(w.parts)
@@ -96,7 +96,7 @@ func (p *packer) Tile(_ *compute.Context, i int) {
 		i %= perPart
 		bytes := t.Type.Bytes(w.in)
 		err := dequantize(dst, t, t.Data[i*bytes:(i+1)*bytes])
-		m := largest(dst)
+		m := kernels.Largest(dst)
 		if err == nil && m >= infinity {
 			j := notFinite(dst)
 			err = f.infinite(t, i, j, dst[j])
@@ -216,19 +216,9 @@ func dequantize(dst []float32, t quant.Tensor, src []byte) error {
 // infinity is the bits of +Inf; NaNs have more.
 const infinity = 0x7f800000
 
-// largest is the bits of the largest absolute value: they order as the numbers
-// do, and a NaN is above all.
-func largest(v []float32) uint32 {
-	most := uint32(0)
-	for _, x := range v {
-		most = max(most, math.Float32bits(x)&^(1<<31))
-	}
-	return most
-}
-
 // notFinite is the index of the first NaN or infinity, or -1.
 func notFinite(v []float32) int {
-	if largest(v) < infinity {
+	if kernels.Largest(v) < infinity {
 		return -1
 	}
 	return slices.IndexFunc(v, func(x float32) bool { return math.Float32bits(x)&infinity == infinity })

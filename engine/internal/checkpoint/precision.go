@@ -18,9 +18,10 @@ const (
 	F16
 	Int8    // weights and activations of 8 bits, those of a few channels 16
 	Int8A16 // weights of 8 bits, activations of up to 16
+	Int16A8 // weights of 16 bits, or 8 where that errs little; activations as Int8's
 )
 
-var precisionNames = [...]string{Auto: "auto", F32: "f32", F16: "f16", Int8: "int8", Int8A16: "int8a16"}
+var precisionNames = [...]string{Auto: "auto", F32: "f32", F16: "f16", Int8: "int8", Int8A16: "int8a16", Int16A8: "int16a8"}
 
 func (p Precision) String() string {
 	if int(p) < len(precisionNames) {
@@ -29,14 +30,14 @@ func (p Precision) String() string {
 	return fmt.Sprintf("Precision(%d)", uint8(p))
 }
 
-// ParsePrecision reads "auto", "f32", "f16", "int8" or "int8a16".
+// ParsePrecision reads "auto", "f32", "f16", "int8", "int8a16" or "int16a8".
 func ParsePrecision(s string) (Precision, error) {
 	for p, name := range precisionNames {
 		if s == name {
 			return Precision(p), nil
 		}
 	}
-	return Auto, fmt.Errorf("precision %q: expected auto, f32, f16, int8 or int8a16", s)
+	return Auto, fmt.Errorf("precision %q: expected auto, f32, f16, int8, int8a16 or int16a8", s)
 }
 
 // MarshalText and UnmarshalText let flags and JSON name a precision.
@@ -56,6 +57,7 @@ const (
 	packF16
 	packBF16
 	packInt8   // tensors in blocks keep those, others get a scale for each output; activations have up to 16 bits
+	packInt16  // the same with weights of 16 bits in two terms
 	packNarrow // tensors in blocks keep those, others stay float32
 )
 
@@ -76,13 +78,18 @@ func (f packFormat) pack(out, in int, row func(i int, dst []float32)) kernels.We
 		return kernels.PackBF16(out, in, row)
 	case packInt8:
 		return kernels.PackInt8A16(out, in, row)
+	case packInt16:
+		return kernels.PackInt16(out, in, row)
 	}
 	return kernels.PackF32(out, in, row)
 }
 
+// bytes says whether weights that are not in blocks are multiplied as bytes.
+func (f packFormat) bytes() bool { return f == packInt8 || f == packInt16 }
+
 // exact is what a matrix gets that must not lose accuracy to 8 bits.
 func (f packFormat) exact() packFormat {
-	if f == packInt8 {
+	if f.bytes() {
 		return packF32
 	}
 	return f
@@ -111,8 +118,12 @@ func (f *File) ChoosePrecision(asked, eightBits Precision) (chosen Precision, re
 		p.format = packBF16
 	case chosen == F16:
 		p.format = packF16
-	case chosen == Int8 || chosen == Int8A16:
-		p.format, p.floats = packInt8, packInt8
+	case chosen == Int8 || chosen == Int8A16 || chosen == Int16A8:
+		p.format = packInt8
+		if chosen == Int16A8 {
+			p.format = packInt16
+		}
+		p.floats = p.format
 		if asked == Auto { // what the file's authors left in 16 bits stays there
 			p.floats = packF16
 		}

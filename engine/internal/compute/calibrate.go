@@ -12,16 +12,18 @@ import (
 // much larger that little of the scale is left to the others. Which they are is the
 // model's, not the text's, so that random tokens show them too. They get 16 bits.
 // What is large in one token and not in the next, as behind a GELU, spoils less if
-// channels are cut into parts with a scale for each. Both cost time; so each matrix
-// gets as much of them as brings the error of all down to errorBudget at the least
-// cost.
+// channels are cut into parts with a scale for each. Weights of 16 bits, where they are
+// at hand, have none of the error of 8. All cost time; so each matrix gets as much of
+// them as brings the error of all down to a budget at the least cost.
 
-// errorBudget is what rounding activations may add to the states, as a share of what
-// they tell.
+// errorBudget is what rounding may add to the states, as a share of what they tell.
 const errorBudget = 0.02
 
 // calibrationRows are looked at of each product.
 const calibrationRows = 48
+
+// restRows of them are multiplied by what rounding the weights has left.
+const restRows = 16
 
 // cutCost is what a further part costs, in inputs.
 const cutCost = 24
@@ -33,16 +35,18 @@ var widths = []int{16, 32, 48, 64, 96, 128, 192, 256, 384, 512}
 // A byteProduct is a matrix with 8-bit weights and what the texts show of it.
 type byteProduct struct {
 	linear *Linear
-	x      Matrix  // some rows of its inputs
-	rows   int     // how many rows there were
-	added  Matrix  // the same rows of what the product is added to; no rows: of nothing
-	share  float64 // of the product in what becomes of it
+	packed kernels.Weights // as they were when it was first seen
+	x      Matrix          // some rows of its inputs
+	rows   int             // how many rows there were
+	added  Matrix          // the same rows of what the product is added to; no rows: of nothing
+	share  float64         // of the product in what becomes of it
 	forms  []byteForm
 	chosen int
 }
 
 // A byteForm is one way to multiply.
 type byteForm struct {
+	rest  bool // weights have 16 bits
 	parts int
 	wide  []int
 	noise float64 // mean square of what rounding adds to an output, as a share of what it tells
@@ -57,13 +61,20 @@ type calibration struct {
 	present  *byteProduct   // that is being multiplied, if it is one of them
 }
 
+// A Calibration is what Calibrate has chosen.
+type Calibration struct {
+	Matrices int     // that were chosen for
+	Rests    int     // of them, those that have weights of 16 bits
+	Extra    float64 // work beyond that of 8 bits everywhere, as a share of it
+	Bytes    int64   // of weights, more than before
+}
+
 // Calibrate chooses for all matrices with 8-bit weights that pass multiplies by, of so
-// many layers. pass puts sequences in the batch and computes their states. extra is the
-// work that is chosen beyond the least, as a share of that.
-func (r *Runner) Calibrate(layers int, pass func(c *Context)) (extra float64, err error) {
+// many layers. pass puts sequences in the batch and computes their states.
+func (r *Runner) Calibrate(layers int, pass func(c *Context)) (Calibration, error) {
 	k := &calibration{pass: pass, layers: layers}
 	if err := k.run(r); err != nil {
-		return 0, err
+		return Calibration{}, err
 	}
 	k.choose(errorBudget)
 	return k.apply(), nil
@@ -95,9 +106,10 @@ func (k *calibration) before(l *Linear, x, residual Matrix) {
 	if !kernels.CanWiden(l.Weights) || slices.ContainsFunc(k.products, func(p *byteProduct) bool { return p.linear == l }) {
 		return
 	}
-	k.present = &byteProduct{linear: l, x: sample(x), rows: x.Rows, share: 1}
+	k.present = &byteProduct{linear: l, packed: l.Weights, x: sample(x, calibrationRows), rows: x.Rows, share: 1}
+	l.Weights = kernels.WithoutRest(l.Weights) // 8 bits do for the pass
 	if residual.Rows > 0 {
-		k.present.added = sample(residual)
+		k.present.added = sample(residual, calibrationRows)
 	}
 	k.products = append(k.products, k.present)
 }
@@ -107,7 +119,7 @@ func (k *calibration) after(y Matrix) {
 	if k.present == nil || k.present.added.Rows == 0 {
 		return
 	}
-	sum := sample(y)
+	sum := sample(y, calibrationRows)
 	total := variance(sum)
 	for i, v := range k.present.added.Data {
 		sum.Data[i] -= v
@@ -117,9 +129,9 @@ func (k *calibration) after(y Matrix) {
 	}
 }
 
-// sample copies at most calibrationRows rows, evenly spread.
-func sample(x Matrix) Matrix {
-	n := min(x.Rows, calibrationRows)
+// sample copies at most so many rows, evenly spread.
+func sample(x Matrix, rows int) Matrix {
+	n := min(x.Rows, rows)
 	s := Matrix{Data: make([]float32, n*x.Cols), Rows: n, Cols: x.Cols, Stride: x.Cols}
 	for i := range n {
 		copy(s.Row(i), x.Row(i*x.Rows/n))
@@ -189,7 +201,45 @@ func (p *byteProduct) analyse() {
 		}
 	}
 	p.forms = append(p.forms, byteForm{parts: 1, wide: all, cost: cost * float64(inputs)})
+	if rest := kernels.Rest(p.packed); rest != nil {
+		p.addRests(rest, cost*float64(inputs))
+	}
 	p.x, p.added = Matrix{}, Matrix{}
+}
+
+// addRests adds each form with weights of 16 bits, and to those of 8 bits what they add
+// to the noise. cost is that of the product in its cheapest form.
+func (p *byteProduct) addRests(rest kernels.Weights, cost float64) {
+	x := sample(p.x, restRows)
+	noise, signal := 0.0, variance(outputs(kernels.WithoutRest(p.packed), x))
+	if signal > 0 {
+		noise = square(outputs(rest, x)) / signal
+	}
+	for i := range p.forms {
+		c := p.forms[i]
+		c.rest, c.cost = true, cost+2*c.cost
+		p.forms[i].noise += noise
+		p.forms = append(p.forms, c)
+	}
+}
+
+// outputs is x·Wᵀ.
+func outputs(w kernels.Weights, x Matrix) Matrix {
+	var in kernels.Input
+	w.Reserve(&in, x.Rows)
+	w.Prepare(&in, x, 0, x.Rows)
+	y := Matrix{Data: make([]float32, x.Rows*w.Outputs()), Rows: x.Rows, Cols: w.Outputs(), Stride: w.Outputs()}
+	w.Multiply(y, &in, 0, w.Outputs(), &kernels.Epilogue{})
+	return y
+}
+
+// square is the mean square of a row.
+func square(x Matrix) float64 {
+	sum := 0.0
+	for _, v := range x.Data {
+		sum += float64(v) * float64(v)
+	}
+	return sum / float64(x.Rows)
 }
 
 // scales adds to steps[n] the squares of the scales that rows have for the channels
@@ -246,14 +296,23 @@ func (k *calibration) choose(budget float64) {
 	}
 }
 
-// apply multiplies as was chosen, and says what share of work that adds.
-func (k *calibration) apply() (extra float64) {
-	least := 0.0
+// apply multiplies as was chosen.
+func (k *calibration) apply() Calibration {
+	r := Calibration{Matrices: len(k.products)}
+	least, extra := 0.0, 0.0
 	for _, p := range k.products {
 		c := p.forms[p.chosen]
-		p.linear.Weights = kernels.Widen(p.linear.Weights, c.parts, c.wide)
+		w := p.packed
+		if c.rest {
+			r.Rests++
+		} else {
+			w = kernels.WithoutRest(w)
+		}
+		p.linear.Weights = kernels.Widen(w, c.parts, c.wide)
+		r.Bytes += int64(p.linear.Weights.Bytes() - p.packed.Bytes())
 		least += float64(p.linear.Inputs()) * float64(p.rows*p.linear.Outputs())
 		extra += c.cost
 	}
-	return extra / max(1, least)
+	r.Extra = extra / max(1, least)
+	return r
 }

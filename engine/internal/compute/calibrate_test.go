@@ -119,3 +119,65 @@ func TestCalibration(t *testing.T) {
 		t.Error("no matrix was seen")
 	}
 }
+
+// TestRests: what is said of a form's noise is what it does, with weights of 8 bits and
+// of 16, and weights of 16 are chosen where activations alone would not do.
+func TestRests(t *testing.T) {
+	const inputs, rows, many = 512, 16, 96
+	r := rand.New(rand.NewPCG(5, 6))
+	w := make([][]float32, many)
+	for i := range w {
+		w[i] = make([]float32, inputs)
+		for l := range w[i] {
+			w[i][l] = float32(r.NormFloat64())
+		}
+	}
+	weights := kernels.PackInt16(many, inputs, func(i int, dst []float32) { copy(dst, w[i]) })
+	x := Matrix{Data: make([]float32, rows*inputs), Rows: rows, Cols: inputs, Stride: inputs}
+	for i := range x.Data {
+		x.Data[i] = float32(r.NormFloat64())
+	}
+	exact := Matrix{Data: make([]float32, rows*many), Rows: rows, Cols: many, Stride: many}
+	for i := range rows {
+		for j := range w {
+			sum := 0.0
+			for l, v := range x.Row(i) {
+				sum += float64(v) * float64(w[j][l])
+			}
+			exact.Row(i)[j] = float32(sum)
+		}
+	}
+	p := &byteProduct{linear: &Linear{Weights: weights}, packed: weights, x: x, rows: rows, share: 1}
+	p.analyse()
+	for n, f := range p.forms {
+		form := weights
+		if !f.rest {
+			form = kernels.WithoutRest(form)
+		}
+		y := outputs(kernels.Widen(form, f.parts, f.wide), x)
+		for i, v := range exact.Data {
+			y.Data[i] -= v
+		}
+		if got := square(y) / variance(exact); f.noise > 1e-8 && (got < 0.8*f.noise || got > 1.25*f.noise) {
+			t.Errorf("form %d, %d parts, %d wide, rest %v: noise %.3g, said to be %.3g", n, f.parts, len(f.wide), f.rest, got, f.noise)
+		}
+	}
+	half := len(p.forms) / 2
+	if p.forms[half-1].noise < 3e-5 || p.forms[2*half-1].noise > 1e-8 {
+		t.Errorf("noise %.3g with weights of 8 bits and %.3g with 16, if activations have 16", p.forms[half-1].noise, p.forms[2*half-1].noise)
+	}
+	k := &calibration{layers: 1, products: []*byteProduct{p}}
+	for _, c := range []struct {
+		budget float64
+		rests  int
+	}{{0.012, 0}, {0.006, 1}} {
+		k.choose(c.budget)
+		got := k.apply()
+		if got.Rests != c.rests || got.Matrices != 1 {
+			t.Errorf("a budget of %v: %+v", c.budget, got)
+		}
+		if want := p.linear.Weights.Bytes() - weights.Bytes(); got.Bytes != int64(want) {
+			t.Errorf("%d bytes more, want %d", got.Bytes, want)
+		}
+	}
+}
