@@ -319,11 +319,13 @@ func (w *int8Weights) widenPart(p *intPart) {
 	sums := make([]int32, len(w.scales))
 	for i := range len(w.scales) / cols {
 		src, dst := w.panel(i), p.q[i*cols*p.wide:][:cols*p.wide]
-		for c := range cols {
-			for j, l := range p.index {
-				q := src[w.shape.index(c, p.from+int(l))]
-				dst[w.shape.index(c, j)] = q
-				sums[i*cols+c] += int32(q)
+		total, step := sums[i*cols:][:cols], w.shape.group
+		for j, l := range p.index {
+			from, to := src[w.shape.index(0, p.from+int(l)):], dst[w.shape.index(0, j):]
+			for c := range total {
+				q := from[c*step]
+				to[c*step] = q
+				total[c] += int32(q)
 			}
 		}
 	}

@@ -1,6 +1,8 @@
 package kernels
 
 import (
+	"unsafe"
+
 	"github.com/winnow-rerank/winnow/quant"
 )
 
@@ -40,6 +42,16 @@ func bf16Of(dst []uint16, src []float32) {
 	for i := roundBF16(dst, src); i < len(src); i++ {
 		dst[i] = quant.BFloat16Bits(src[i])
 	}
+}
+
+// FromF16 is dst, of the float16 numbers that src holds in little endian.
+func FromF16(dst []float32, src []byte) {
+	bytes := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(src))), len(src))
+	n := len(dst) / 8 * 8 // as many as vectors take
+	if n > 0 {
+		widenScales(dst[:n], bytes[:2*n])
+	}
+	widenScalesPortable(dst[n:], bytes[2*n:])
 }
 
 // floatsOf is src, numbers of a 16-bit format, in float32.

@@ -1,10 +1,13 @@
 package kernels
 
 import (
+	"encoding/binary"
 	"math"
 	"math/rand/v2"
 	"slices"
 	"testing"
+
+	"github.com/winnow-rerank/winnow/quant"
 )
 
 // Weights of 16 bits err less than a 200th of what those of 8 do, whatever the
@@ -72,6 +75,26 @@ func TestPackInt16(t *testing.T) {
 		m.Row(5)[(slices.Index(m.Row(5), 127*6)+1)%inputs] = 6 * 33.4
 		if rest := Rest(packTwoTerms(m)); rest == nil || rest.(*int8Weights).scales[4] != 0 || rest.(*int8Weights).scales[5] == 0 {
 			t.Error("the rest is not that of the output that leaves one")
+		}
+	})
+}
+
+// FromF16 is exact, whatever the number, the length and the alignment.
+func TestFromF16(t *testing.T) {
+	everyRung(t, func(t *testing.T) {
+		src := make([]byte, 1+2<<16)
+		for i := range 1 << 16 {
+			binary.LittleEndian.PutUint16(src[1+2*i:], uint16(i))
+		}
+		for from, n := 0, 0; from+n <= 1<<16; from, n = from+n, n+1 {
+			dst := make([]float32, n)
+			FromF16(dst, src[1+2*from:][:2*n])
+			for i, got := range dst {
+				want := quant.Half(uint16(from + i))
+				if math.Float32bits(got) != math.Float32bits(want) && (got == got || want == want) {
+					t.Fatalf("%#x of %d numbers: got %v, want %v", from+i, n, got, want)
+				}
+			}
 		}
 	})
 }

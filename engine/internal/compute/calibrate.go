@@ -56,6 +56,7 @@ type byteForm struct {
 // calibration watches a forward pass.
 type calibration struct {
 	pass     func(c *Context) // until all products have been seen
+	chosen   bool
 	layers   int
 	products []*byteProduct // in the order of the pass
 	present  *byteProduct   // that is being multiplied, if it is one of them
@@ -77,7 +78,7 @@ func (r *Runner) Calibrate(layers int, pass func(c *Context)) (Calibration, erro
 		return Calibration{}, err
 	}
 	k.choose(errorBudget)
-	return k.apply(), nil
+	return k.apply(r)
 }
 
 // run does the pass and looks at what it saw.
@@ -89,9 +90,14 @@ func (k *calibration) run(r *Runner) error {
 	return r.Run(context.Background(), k, len(k.products))
 }
 
-// Tile does the pass, or afterwards finds the forms of product i.
+// Tile does the pass; or afterwards finds the forms of product i; or makes its weights
+// as was chosen.
 func (k *calibration) Tile(c *Context, i int) {
-	if k.pass == nil {
+	switch {
+	case k.chosen:
+		k.products[i].apply()
+		return
+	case k.pass == nil:
 		k.products[i].analyse()
 		return
 	}
@@ -182,7 +188,7 @@ func (p *byteProduct) analyse() {
 		var channels []int
 		for from := 0; from < inputs; from += n {
 			part := slices.Clone(all[from : from+n])
-			slices.SortStableFunc(part, func(a, b int) int { return cmp.Compare(size[b], size[a]) })
+			slices.SortFunc(part, func(a, b int) int { return cmp.Or(cmp.Compare(size[b], size[a]), cmp.Compare(a, b)) })
 			p.scales(steps, part)
 			channels = append(channels, part...)
 		}
@@ -296,23 +302,32 @@ func (k *calibration) choose(budget float64) {
 	}
 }
 
-// apply multiplies as was chosen.
-func (k *calibration) apply() Calibration {
-	r := Calibration{Matrices: len(k.products)}
+// apply makes the weights as was chosen.
+func (k *calibration) apply(r *Runner) (Calibration, error) {
+	k.chosen = true
+	if err := r.Run(context.Background(), k, len(k.products)); err != nil {
+		return Calibration{}, err
+	}
+	all := Calibration{Matrices: len(k.products)}
 	least, extra := 0.0, 0.0
 	for _, p := range k.products {
 		c := p.forms[p.chosen]
-		w := p.packed
 		if c.rest {
-			r.Rests++
-		} else {
-			w = kernels.WithoutRest(w)
+			all.Rests++
 		}
-		p.linear.Weights = kernels.Widen(w, c.parts, c.wide)
-		r.Bytes += int64(p.linear.Weights.Bytes() - p.packed.Bytes())
+		all.Bytes += int64(p.linear.Weights.Bytes() - p.packed.Bytes())
 		least += float64(p.linear.Inputs()) * float64(p.rows*p.linear.Outputs())
 		extra += c.cost
 	}
-	r.Extra = extra / max(1, least)
-	return r
+	all.Extra = extra / max(1, least)
+	return all, nil
+}
+
+// apply is that of one product.
+func (p *byteProduct) apply() {
+	c, w := p.forms[p.chosen], p.packed
+	if !c.rest {
+		w = kernels.WithoutRest(w)
+	}
+	p.linear.Weights = kernels.Widen(w, c.parts, c.wide)
 }

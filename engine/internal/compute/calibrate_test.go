@@ -167,12 +167,17 @@ func TestRests(t *testing.T) {
 		t.Errorf("noise %.3g with weights of 8 bits and %.3g with 16, if activations have 16", p.forms[half-1].noise, p.forms[2*half-1].noise)
 	}
 	k := &calibration{layers: 1, products: []*byteProduct{p}}
+	runner := NewRunner(1, RunnerOptions{})
+	defer runner.Close()
 	for _, c := range []struct {
 		budget float64
 		rests  int
 	}{{0.012, 0}, {0.006, 1}} {
 		k.choose(c.budget)
-		got := k.apply()
+		got, err := k.apply(runner)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if got.Rests != c.rests || got.Matrices != 1 {
 			t.Errorf("a budget of %v: %+v", c.budget, got)
 		}
