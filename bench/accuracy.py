@@ -27,6 +27,8 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from make_models import Logits
 
+PRECISIONS = ("f32", "f16", "int8", "int8a16", "int16a8")
+
 
 def pairs(folder, types):
     file = folder / "reference.json"
@@ -107,7 +109,7 @@ def measure(folder, winnow, tmp, shaken):
 
     (pathlib.Path(tmp) / "work.json").write_text(json.dumps([{"ids": p["ids"], "types": p.get("types") or [0] * len(p["ids"])} for p in work]))
     result = {}
-    for precision in ("f32", "f16", "int8"):
+    for precision in PRECISIONS:
         out = subprocess.run([winnow, "-m", where, "-precision", precision, "-work", f"{tmp}/work.json", "-logits"], check=True, capture_output=True, text=True).stdout
         result[precision] = errors(np.array(json.loads(out)), want)
     return len(work), model.config.model_type, model.config.hidden_size, result, theirs
@@ -119,15 +121,17 @@ def main():
     p.add_argument("--shake", action="store_true", help="move the weights off an 8-bit grid first, on which they may lie")
     p.add_argument("models", nargs="+", type=pathlib.Path)
     args = p.parse_args()
-    print("| model | width | pairs | winnow f32: rms logit, largest score error | f16 | int8 | ONNX Runtime int8 | int8, ONNX Runtime to winnow |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| model | width | pairs | winnow f32: rms logit, largest score error | " + " | ".join(PRECISIONS[1:]) + " | ONNX Runtime int8 | ONNX Runtime to winnow: "
+          + " | ".join(PRECISIONS[2:]) + " |")
+    print("|---" * (7 + len(PRECISIONS)) + "|")
     for folder in args.models:
         with tempfile.TemporaryDirectory() as tmp:
             n, _, width, ours, theirs = measure(folder, args.winnow, tmp, args.shake)
-        cell = {k: f"{v[0]:.2g}, {v[1]:.2g}" for k, v in ours.items()}
-        ratio = [t / max(o, 1e-12) for o, t in zip(ours["int8"], theirs)]
-        print(f"| {folder.name}{', shaken' * args.shake} | {width} | {n} | {cell['f32']} | {cell['f16']} | {cell['int8']} | {theirs[0]:.2g}, {theirs[1]:.2g} | "
-              f"{ratio[0]:.3g} ×, {ratio[1]:.3g} × |", flush=True)
+        cells = [f"{v[0]:.2g}, {v[1]:.2g}" for v in (*ours.values(), theirs)]
+        for precision in PRECISIONS[2:]:
+            ratio = [t / max(o, 1e-12) for o, t in zip(ours[precision], theirs)]
+            cells.append(f"{ratio[0]:.3g} ×, {ratio[1]:.3g} ×")
+        print(f"| {folder.name}{', shaken' * args.shake} | {width} | {n} | {' | '.join(cells)} |", flush=True)
 
 
 if __name__ == "__main__":
