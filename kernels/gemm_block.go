@@ -225,7 +225,7 @@ func quantiseBlocks(dst []int8, x []float32, kind blockKind, shape intShape) {
 	n := quantiseBlocksVector(dst, x, kind, shape)
 	x, dst = x[n:], dst[n/size*bytes:]
 	for ; len(x) >= size; x, dst = x[size:], dst[bytes:] {
-		inverse, scale := scaleOf(largest(x[:size]), 127)
+		inverse, scale := scaleOf(Largest(x[:size]), 127)
 		var sum int32
 		if q := dst[blockHeader:bytes]; shape.wide {
 			sum = quantiseWide(wideOf(q), x[:size], inverse)
@@ -257,7 +257,7 @@ func roundToHalf(x float32) float32 {
 func quantiseSuper(dst []int8, x []float32, kind blockKind, shape intShape) {
 	size, numbers := kind.size(), superInputs*shape.size()
 	for ; len(x) >= superInputs; x, dst = x[superInputs:], dst[numbers+superTrailer:] {
-		inverse, scale := scaleOf(largest(x[:superInputs]), 127)
+		inverse, scale := scaleOf(Largest(x[:superInputs]), 127)
 		if inverse != 0 {
 			scale = 1 / inverse
 		}

@@ -341,7 +341,7 @@ func (w *int8Weights) widenPart(p *intPart) {
 // and the result 127, if there is no such number of at most 127 and at least 32
 // times.
 func Levels(x []float32) (levels float32, even bool) {
-	top := math.Float32frombits(largest(x))
+	top := math.Float32frombits(Largest(x))
 	if top < math.SmallestNonzeroFloat32 || math.IsInf(float64(top), 0) {
 		return 127, false
 	}
@@ -724,47 +724,41 @@ func (w *int8Weights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, s
 			if t.add == nil && (len(w.parts) > 1 || w.rest != nil) && o.addFirst(sums) {
 				t.add, t.addRow = t.y, t.yRow
 			}
-			for i := range 2 * len(w.parts) {
-				// Each part of the weights, and of their rest.
-				v := w
-				if i%2 != 0 {
-					if v = w.rest; v == nil {
-						continue
+			for i := range w.parts {
+				for v := w; v != nil; v = v.rest { // the weights, and their rest
+					p := &v.parts[i]
+					t.depth = p.depth
+					t.colScales = unsafe.Pointer(&v.scales[j])
+					t.b, t.sums = unsafe.Pointer(&v.q[j*w.depth+p.from*cols]), unsafe.Pointer(&p.sums[j])
+					t.next = uintptr(t.b) + uintptr(p.depth*cols)
+					t.zeros, t.scales = unsafe.Pointer(&in.sums[i*in.rows+r0]), unsafe.Pointer(&in.scales[i*in.rows+r0])
+					at := r0 * stride
+					switch {
+					case s.wide:
+						at += 2 * p.from
+					case s.tiles:
+						at += p.at * tileRows
+					case s.pairs:
+						at += 2 * p.at
+					default:
+						at += p.at
 					}
+					t.a = unsafe.Pointer(&in.bytes[at])
+					t.wide = 0
+					if p.wide > 0 && !s.wide {
+						t.wide, t.bWide = p.wide, unsafe.Pointer(&p.q[j*p.wide])
+						t.wideStart = unsafe.Pointer(&p.start[j])
+					}
+					n := p.depth * cols
+					s.widened = n <= len(wide) && r1-r0 >= widePanelRows
+					if s.widened {
+						widenBytes(wide[:n], v.q[j*w.depth+p.from*cols:][:n])
+						t.b = unsafe.Pointer(&wide[0])
+					}
+					s.multiply(&t)
+					// The next part is added to it.
+					t.bias, t.add, t.addRow = unsafe.Pointer(&zeros), t.y, t.yRow
 				}
-				i /= 2
-				p := &v.parts[i]
-				t.depth = p.depth
-				t.colScales = unsafe.Pointer(&v.scales[j])
-				t.b, t.sums = unsafe.Pointer(&v.q[j*w.depth+p.from*cols]), unsafe.Pointer(&p.sums[j])
-				t.next = uintptr(t.b) + uintptr(p.depth*cols)
-				t.zeros, t.scales = unsafe.Pointer(&in.sums[i*in.rows+r0]), unsafe.Pointer(&in.scales[i*in.rows+r0])
-				at := r0 * stride
-				switch {
-				case s.wide:
-					at += 2 * p.from
-				case s.tiles:
-					at += p.at * tileRows
-				case s.pairs:
-					at += 2 * p.at
-				default:
-					at += p.at
-				}
-				t.a = unsafe.Pointer(&in.bytes[at])
-				t.wide = 0
-				if p.wide > 0 && !s.wide {
-					t.wide, t.bWide = p.wide, unsafe.Pointer(&p.q[j*p.wide])
-					t.wideStart = unsafe.Pointer(&p.start[j])
-				}
-				n := p.depth * cols
-				s.widened = n <= len(wide) && r1-r0 >= widePanelRows
-				if s.widened {
-					widenBytes(wide[:n], v.q[j*w.depth+p.from*cols:][:n])
-					t.b = unsafe.Pointer(&wide[0])
-				}
-				s.multiply(&t)
-				// The next part is added to it.
-				t.bias, t.add, t.addRow = unsafe.Pointer(&zeros), t.y, t.yRow
 			}
 			waiting = o.finishSome(sums, waiting, to)
 		}
@@ -859,16 +853,12 @@ func (o *output) activate(from, to int) {
 
 // finish does what the micro-kernel left to do.
 func (o *output) finish(sums *slab) {
-	direct := o.direct()
-	if direct && o.e.Act == Identity {
+	if o.direct() {
+		o.activate(o.j, o.j+o.width)
 		return
 	}
 	for i := o.r0; i < o.r1; i++ {
 		dst := o.y.Row(i)[o.j : o.j+o.width]
-		if direct {
-			applyActivation(dst, o.e.Act)
-			continue
-		}
 		row := sums[(i-o.r0)*o.cols:][:o.width]
 		applyActivation(row, o.e.Act)
 		if o.e.Residual.Rows > 0 && !o.added {

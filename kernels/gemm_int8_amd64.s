@@ -657,77 +657,41 @@ add1: \
 	VZEROUPPER \
 	RET
 
+// TILE_Y is a kernel of up to six rows by 16 columns: FOUR takes four inputs of the rows
+// of R6 to R1, and VALUE makes numbers of the sums.
+#define TILE_Y(FOUR, R6, R5, R4, R3, R2, R1, VALUE) \
+	MOVQ t+0(FP), TILE \
+	MOVQ intTile_rows(TILE), R15 \
+	LOAD_TILE(plain, enter) \
+	CMPQ R15, $1 \
+	JEQ  height1 \
+	CMPQ R15, $2 \
+	JEQ  height2 \
+	CMPQ R15, $3 \
+	JEQ  height3 \
+	CMPQ R15, $4 \
+	JEQ  height4 \
+	CMPQ R15, $5 \
+	JEQ  height5 \
+	HEIGHT_Y(height6, loop6, done6, out6, add6, BEGINS_Y6, FOUR, R6, SHIFTS_Y6) \
+	HEIGHT_Y(height5, loop5, done5, out5, add5, BEGINS_Y5, FOUR, R5, SHIFTS_Y5) \
+	HEIGHT_Y(height4, loop4, done4, out4, add4, BEGINS_Y4, FOUR, R4, SHIFTS_Y4) \
+	HEIGHT_Y(height3, loop3, done3, out3, add3, BEGINS_Y3, FOUR, R3, SHIFTS_Y3) \
+	HEIGHT_Y(height2, loop2, done2, out2, add2, BEGINS_Y2, FOUR, R2, SHIFTS_Y2) \
+	HEIGHT_Y(height1, loop1, done1, out1, add1, BEGINS_Y1, FOUR, R1, SHIFTS_Y1) \
+	OUT_Y(VALUE)
+
 // func tileAVXVNNI(t *intTile)
 TEXT ·tileAVXVNNI(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), TILE
-	MOVQ intTile_rows(TILE), R15
-	LOAD_TILE(plain, enter)
-	CMPQ R15, $1
-	JEQ  height1
-	CMPQ R15, $2
-	JEQ  height2
-	CMPQ R15, $3
-	JEQ  height3
-	CMPQ R15, $4
-	JEQ  height4
-	CMPQ R15, $5
-	JEQ  height5
-	HEIGHT_Y(height6, loop6, done6, out6, add6, BEGINS_Y6, FOUR_VNNI, ROWS_VNNI6, SHIFTS_Y6)
-	HEIGHT_Y(height5, loop5, done5, out5, add5, BEGINS_Y5, FOUR_VNNI, ROWS_VNNI5, SHIFTS_Y5)
-	HEIGHT_Y(height4, loop4, done4, out4, add4, BEGINS_Y4, FOUR_VNNI, ROWS_VNNI4, SHIFTS_Y4)
-	HEIGHT_Y(height3, loop3, done3, out3, add3, BEGINS_Y3, FOUR_VNNI, ROWS_VNNI3, SHIFTS_Y3)
-	HEIGHT_Y(height2, loop2, done2, out2, add2, BEGINS_Y2, FOUR_VNNI, ROWS_VNNI2, SHIFTS_Y2)
-	HEIGHT_Y(height1, loop1, done1, out1, add1, BEGINS_Y1, FOUR_VNNI, ROWS_VNNI1, SHIFTS_Y1)
-
-	OUT_Y(VALUE_Y)
+	TILE_Y(FOUR_VNNI, ROWS_VNNI6, ROWS_VNNI5, ROWS_VNNI4, ROWS_VNNI3, ROWS_VNNI2, ROWS_VNNI1, VALUE_Y)
 
 // func tileAVX2(t *intTile)
 TEXT ·tileAVX2(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), TILE
-	MOVQ intTile_rows(TILE), R15
-	LOAD_TILE(plain, enter)
-	CMPQ R15, $1
-	JEQ  height1
-	CMPQ R15, $2
-	JEQ  height2
-	CMPQ R15, $3
-	JEQ  height3
-	CMPQ R15, $4
-	JEQ  height4
-	CMPQ R15, $5
-	JEQ  height5
-	HEIGHT_Y(height6, loop6, done6, out6, add6, BEGINS_Y6, FOUR_AVX2, ROWS_AVX26, SHIFTS_Y6)
-	HEIGHT_Y(height5, loop5, done5, out5, add5, BEGINS_Y5, FOUR_AVX2, ROWS_AVX25, SHIFTS_Y5)
-	HEIGHT_Y(height4, loop4, done4, out4, add4, BEGINS_Y4, FOUR_AVX2, ROWS_AVX24, SHIFTS_Y4)
-	HEIGHT_Y(height3, loop3, done3, out3, add3, BEGINS_Y3, FOUR_AVX2, ROWS_AVX23, SHIFTS_Y3)
-	HEIGHT_Y(height2, loop2, done2, out2, add2, BEGINS_Y2, FOUR_AVX2, ROWS_AVX22, SHIFTS_Y2)
-	HEIGHT_Y(height1, loop1, done1, out1, add1, BEGINS_Y1, FOUR_AVX2, ROWS_AVX21, SHIFTS_Y1)
-
-	OUT_Y(WIDE_VALUE_Y)
+	TILE_Y(FOUR_AVX2, ROWS_AVX26, ROWS_AVX25, ROWS_AVX24, ROWS_AVX23, ROWS_AVX22, ROWS_AVX21, WIDE_VALUE_Y)
 
 // func tileAVX2Widened(t *intTile)
 TEXT ·tileAVX2Widened(SB), NOSPLIT, $0-8
-	MOVQ t+0(FP), TILE
-	MOVQ intTile_rows(TILE), R15
-	LOAD_TILE(plain, enter)
-	CMPQ R15, $1
-	JEQ  height1
-	CMPQ R15, $2
-	JEQ  height2
-	CMPQ R15, $3
-	JEQ  height3
-	CMPQ R15, $4
-	JEQ  height4
-	CMPQ R15, $5
-	JEQ  height5
-	HEIGHT_Y(height6, loop6, done6, out6, add6, BEGINS_Y6, FOUR_WIDENED, ROWS_AVX26, SHIFTS_Y6)
-	HEIGHT_Y(height5, loop5, done5, out5, add5, BEGINS_Y5, FOUR_WIDENED, ROWS_AVX25, SHIFTS_Y5)
-	HEIGHT_Y(height4, loop4, done4, out4, add4, BEGINS_Y4, FOUR_WIDENED, ROWS_AVX24, SHIFTS_Y4)
-	HEIGHT_Y(height3, loop3, done3, out3, add3, BEGINS_Y3, FOUR_WIDENED, ROWS_AVX23, SHIFTS_Y3)
-	HEIGHT_Y(height2, loop2, done2, out2, add2, BEGINS_Y2, FOUR_WIDENED, ROWS_AVX22, SHIFTS_Y2)
-	HEIGHT_Y(height1, loop1, done1, out1, add1, BEGINS_Y1, FOUR_WIDENED, ROWS_AVX21, SHIFTS_Y1)
-
-	OUT_Y(WIDE_VALUE_Y)
+	TILE_Y(FOUR_WIDENED, ROWS_AVX26, ROWS_AVX25, ROWS_AVX24, ROWS_AVX23, ROWS_AVX22, ROWS_AVX21, WIDE_VALUE_Y)
 
 // func widenBytesAVX2(dst *int16, src *int8, n int)
 TEXT ·widenBytesAVX2(SB), NOSPLIT, $0-24

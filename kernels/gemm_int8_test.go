@@ -523,7 +523,7 @@ func TestQuantise(t *testing.T) {
 				m := randomMatrix(r, 1, n, 0)
 				f.fill(r, m)
 				x := m.Row(0)
-				bits := largest(x)
+				bits := Largest(x)
 				if want := largestPortable(x); bits != want {
 					t.Fatalf("%s, %d numbers: largest %#x, want %#x", f.name, n, bits, want)
 				}

@@ -47,7 +47,7 @@ func packBytes(n, k int, withRest bool, row func(i int, dst []float32)) *int8Wei
 	for i := range n {
 		row(i, numbers)
 		limit, even := Levels(numbers)
-		inverse, scale := scaleOf(largest(numbers), limit)
+		inverse, scale := scaleOf(Largest(numbers), limit)
 		w.packRow(i, numbers, q, inverse, scale)
 		if !withRest || even || inverse == 0 {
 			continue

@@ -36,10 +36,7 @@ func scaleOf(magnitude uint32, limit float32) (inverse, scale float32) {
 
 // Largest is the bits of the largest magnitude in x: they are in the order of the
 // numbers, infinity above all of them and NaN above that.
-func Largest(x []float32) uint32 { return largest(x) }
-
-// largest is the bits of the largest magnitude in x.
-func largest(x []float32) uint32 {
+func Largest(x []float32) uint32 {
 	n, m := largestVector(x)
 	return max(m, largestPortable(x[n:]))
 }
