@@ -96,15 +96,8 @@ func (f *File) ggufPooling() compute.Pooling {
 
 // namedPooling reads the names of the kinds that a pooling joins.
 func (f *File) namedPooling(text string) compute.Pooling {
-	names := strings.Split(text, " ")
-	kinds := make([]compute.Pooling, len(names))
-	known := true
-	for i, name := range names {
-		kinds[i] = poolings[name]
-		known = known && kinds[i] != compute.PoolNone
-	}
-	p, ok := compute.JoinPoolings(kinds)
-	if !ok || !known {
+	p, ok := joinedPooling(strings.Split(text, " "))
+	if !ok {
 		f.Fail(keyPooling, f.Describe(keyPooling), "names of poolings, such as max")
 	}
 	return p

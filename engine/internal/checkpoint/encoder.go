@@ -117,10 +117,7 @@ func (m *SentenceModel) outputs() error {
 			return m.refuseEncoder(field+"method", o, "method")
 		}
 		const output = "method_output_name"
-		names, ok := o.Strings(output)
-		if one, isOne := o.String(output); isOne {
-			names, ok = []string{one}, true
-		}
+		names, ok := o.Texts(output)
 		if want := "last_hidden_state"; o.Has(output) && (!ok || len(names) != 1 || names[0] != want && names[0] != "logits") {
 			return m.refuseEncoder(field+output, o, output)
 		}

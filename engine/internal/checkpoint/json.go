@@ -208,6 +208,14 @@ func (o *Object) Strings(name string) ([]string, bool) {
 	return listOf(o.value(name), text)
 }
 
+// Texts is a list of texts, or a text for a list of one.
+func (o *Object) Texts(name string) ([]string, bool) {
+	if one, ok := o.String(name); ok {
+		return []string{one}, true
+	}
+	return o.Strings(name)
+}
+
 // Ints is a list of whole numbers.
 func (o *Object) Ints(name string) ([]int64, bool) { return listOf(o.value(name), wholeNumber) }
 

@@ -211,19 +211,13 @@ const multiVectorMask = "MultiVectorMask"
 
 // skipped are the words that do not count in documents.
 func (m *Module) skipped(f *File) ([]string, error) {
-	if ids, ok := m.Config.Ints("keep_only_token_ids"); m.Config.Has("keep_only_token_ids") && (!ok || len(ids) > 0) {
+	ids, ok := m.Config.Ints("keep_only_token_ids")
+	if m.Config.Has("keep_only_token_ids") && (!ok || len(ids) > 0) {
 		return nil, m.refuse("keep_only_token_ids "+m.Config.Kind("keep_only_token_ids"), "")
 	}
 	tasks := []string{"document"}
 	if m.Config.Has(skipTasks) {
-		one, isOne := m.Config.String(skipTasks)
-		list, isList := m.Config.Strings(skipTasks)
-		switch {
-		case isOne:
-			tasks = []string{one}
-		case isList:
-			tasks = list
-		default:
+		if tasks, ok = m.Config.Texts(skipTasks); !ok {
 			return nil, m.wrong(skipTasks, m.Config.Kind(skipTasks), "names of tasks")
 		}
 	}

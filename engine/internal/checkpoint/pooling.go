@@ -22,14 +22,8 @@ func (m *Module) pooling(hidden int, prompted bool) (compute.Pooling, error) {
 	}
 	var modes []string
 	if m.Config.Has("pooling_mode") {
-		one, isOne := m.Config.String("pooling_mode")
-		list, isList := m.Config.Strings("pooling_mode")
-		switch {
-		case isOne:
-			modes = []string{one}
-		case isList:
-			modes = list
-		default:
+		var ok bool
+		if modes, ok = m.Config.Texts("pooling_mode"); !ok {
 			return 0, m.wrong("pooling_mode", m.Config.Kind("pooling_mode"), "a name")
 		}
 	} else {
@@ -43,16 +37,22 @@ func (m *Module) pooling(hidden int, prompted bool) (compute.Pooling, error) {
 			modes = []string{"mean"}
 		}
 	}
-	kinds := make([]compute.Pooling, len(modes))
-	known := len(modes) > 0
-	for i, mode := range modes {
-		kind, ok := poolings[mode]
-		kinds[i], known = kind, known && ok
-	}
-	if p, ok := compute.JoinPoolings(kinds); ok && known {
+	if p, ok := joinedPooling(modes); ok {
 		return p, nil
 	}
 	return 0, m.refuse("pooling by "+Abridge(strings.Join(modes, " and ")), "winnow knows cls, mean, lasttoken, max, weightedmean and mean_sqrt_len_tokens")
+}
+
+// joinedPooling is the pooling that joins the kinds of these names.
+func joinedPooling(names []string) (how compute.Pooling, ok bool) {
+	kinds := make([]compute.Pooling, len(names))
+	for i, name := range names {
+		if kinds[i], ok = poolings[name]; !ok {
+			return compute.PoolNone, false
+		}
+	}
+	how, ok = compute.JoinPoolings(kinds)
+	return how, ok && len(names) > 0
 }
 
 // keep reads how many numbers of each vector are kept.
