@@ -106,6 +106,7 @@ def main():
     p.add_argument("--work", default="32x128")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--rounds", type=int, default=9)
+    p.add_argument("--pause", type=float, default=0.1, help="seconds before each turn: threads of an engine go on looking for work after theirs is done")
     p.add_argument("--cpu", action="store_true", help="count the processors' time (Linux)")
     p.add_argument("--winnow", default=str(HERE / "worker/worker"), help="the built bench/worker")
     p.add_argument("--hugot", default=str(HERE / "peers/hugot/hugot"), help="the built bench/peers/hugot")
@@ -131,6 +132,7 @@ def main():
         for r in range(args.rounds):
             turn = r % len(engines)
             for e in engines[turn:] + engines[:turn]:
+                time.sleep(args.pause)
                 e.seconds.append(e.run())
     first = engines[0]
     print(f"{args.model} {args.work}: {len(work)} sequences, {tokens} tokens, {args.threads} threads, {args.rounds} rounds{', processor time' * args.cpu}")

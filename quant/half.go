@@ -3,6 +3,7 @@ package quant
 import (
 	"encoding/binary"
 	"math"
+	"unsafe"
 )
 
 // Half is the number that the bits of an IEEE binary16 stand for.
@@ -66,12 +67,13 @@ func dequantizeF64(dst []float32, src []byte) {
 	}
 }
 
+// littleEndian machines hold numbers as files do.
+var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
+
 func dequantizeF32(dst []float32, src []byte) {
-	for len(dst) >= 2 && len(src) >= 8 {
-		x := binary.LittleEndian.Uint64(src)
-		dst[0] = math.Float32frombits(uint32(x))
-		dst[1] = math.Float32frombits(uint32(x >> 32))
-		dst, src = dst[2:], src[8:]
+	if littleEndian {
+		copy(unsafe.Slice((*byte)(unsafe.Pointer(unsafe.SliceData(dst))), 4*len(dst)), src)
+		return
 	}
 	for i := range dst {
 		dst[i] = math.Float32frombits(binary.LittleEndian.Uint32(src[4*i:]))

@@ -21,8 +21,12 @@ func NewEmbedding(t quant.Tensor) Embedding {
 
 // Row writes row i, which must be in range, to dst.
 func (e *Embedding) Row(dst []float32, i int32) {
-	o := int(i) * e.rowBytes
-	if err := quant.Dequantize(dst, e.Tensor.Type, e.Tensor.Data[o:o+e.rowBytes]); err != nil {
+	src := e.Tensor.Data[int(i)*e.rowBytes:][:e.rowBytes]
+	if e.Tensor.Type == quant.F16 {
+		kernels.FromF16(dst, src)
+		return
+	}
+	if err := quant.Dequantize(dst, e.Tensor.Type, src); err != nil {
 		panic("compute: " + err.Error())
 	}
 }
@@ -45,15 +49,14 @@ func (c *Context) Embed(e *Embedding, ids []int32) Matrix {
 // where it is negative.
 func (c *Context) AddEmbedding(x Matrix, e *Embedding, rows []int32) {
 	c.row = grow(c.row, e.Cols)
+	added := Matrix{Data: c.row, Rows: 1, Cols: e.Cols, Stride: e.Cols}
 	for i, row := range rows {
 		if row < 0 {
 			continue
 		}
 		e.Row(c.row, row)
-		dst := x.Row(i)
-		for j, v := range c.row {
-			dst[j] += v
-		}
+		y := x.Slice(i, i+1)
+		kernels.Add(y, y, added)
 	}
 }
 
