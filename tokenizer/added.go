@@ -136,8 +136,8 @@ func readAddedTokens(path string, raw []byte, m model) ([]addedToken, error) {
 }
 
 // trim takes the tokens out that are not in tokenizer.json and whose ids are
-// limit or higher.
-func (a *addedTokens) trim(limit int) {
+// limit or higher. It says whether there were any.
+func (a *addedTokens) trim(limit int) bool {
 	list := a.list
 	a.list, a.byID, a.byName, a.size = nil, map[int32]int{}, map[string]int{}, 0
 	for _, token := range list {
@@ -148,6 +148,7 @@ func (a *addedTokens) trim(limit int) {
 		a.list = append(a.list, token)
 		a.size = max(a.size, token.id+1)
 	}
+	return len(a.list) < len(list)
 }
 
 // index builds the matchers, once all the tokens are in.

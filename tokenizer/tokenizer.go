@@ -310,9 +310,10 @@ func (t *Tokenizer) Size() int { return max(t.model.size(), int(t.added.size)) }
 // does not know them, and texts that spell them are plain text to it. It must
 // not be called while the tokenizer is in use.
 func (t *Tokenizer) Trim(rows int) {
-	t.added.trim(rows)
-	// Without an error: those that stay had none when the file was read.
-	_ = t.added.index(t.normalizer)
+	if t.added.trim(rows) {
+		// Without an error: those that stay had none when the file was read.
+		_ = t.added.index(t.normalizer)
+	}
 }
 
 // MaxLength is the length that the tokenizer's configuration limits sequences
