@@ -58,6 +58,7 @@ type scheduler struct {
 
 const (
 	agingTurn   = 8
+	soonShare   = 4 // of a batch, in which a request ends, so much is enough: 1/4
 	burstTokens = 4096
 	pieceTokens = 128 // taken of one request at a time
 	keptClients = 1024
@@ -119,6 +120,7 @@ type batch struct {
 	lane   lane
 	parts  []part
 	tokens int
+	ends   bool // a job does, with it
 	cancel context.CancelFunc
 }
 
@@ -380,7 +382,7 @@ func (s *scheduler) fill(l lane) *batch {
 			}
 		}
 	}
-	for s.jobs > 0 && b.tokens < most && (len(b.parts) == 0 || b.task <= taskEmbed) {
+	for s.jobs > 0 && !s.filled(b, most) {
 		j := s.fairest(b)
 		if j == nil || !s.take(b, j, most) {
 			break
@@ -390,6 +392,18 @@ func (s *scheduler) fill(l lane) *batch {
 		return nil
 	}
 	return b
+}
+
+// filled says whether a batch goes off as it is: it is full, or it has what a request
+// waits for and enough beside it for its part of the workers.
+func (s *scheduler) filled(b *batch, most int) bool {
+	switch {
+	case len(b.parts) == 0:
+		return false
+	case b.task > taskEmbed, b.ends && b.tokens >= s.batchTokens/soonShare:
+		return true
+	}
+	return b.tokens >= most
 }
 
 // take puts a piece of j's units into the batch; false means that there is no
@@ -420,6 +434,7 @@ func (s *scheduler) take(b *batch, j *job, most int) bool {
 	j.batches[b] = struct{}{}
 	if j.next == len(j.costs) {
 		s.leave(j)
+		b.ends = true
 	}
 	return true
 }

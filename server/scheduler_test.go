@@ -175,6 +175,32 @@ func TestSchedulerExpress(t *testing.T) {
 	s.close()
 }
 
+// What ends a request is not kept waiting for a batch to be filled with others' work.
+func TestSchedulerSendsSoon(t *testing.T) {
+	m, s, step := gated(400)
+	all := []chan error{submit(t, s, t.Context(), "z", pairsOf("z", 80, 10))} // for two full batches
+	eventually(t, "a batch", func() bool { return len(m.batches()) == 1 })
+	for i := range 20 {
+		all = append(all, submit(t, s, t.Context(), fmt.Sprint(i), pairsOf(fmt.Sprintf("short%d", i), 3, 10)))
+	}
+	waitJobs(t, s, 20) // one goes beside the first batch
+	step(4)
+	eventually(t, "five batches", func() bool { return len(m.batches()) >= 5 })
+	for i, b := range m.batches()[1:5] {
+		ends := slices.ContainsFunc(b, func(d string) bool { return strings.HasPrefix(d, "2 short") })
+		if n := 10 * len(b); ends && n >= 100+pieceTokens {
+			t.Errorf("batch %d, in which a request ends, has %d tokens", i+2, n)
+		}
+	}
+	pump(t, m)
+	for _, done := range all {
+		if err := <-done; err != nil {
+			t.Error(err)
+		}
+	}
+	s.close()
+}
+
 func TestSchedulerSharesBatchesAndIsFair(t *testing.T) {
 	m, s, step := gated(200)
 	blocker := submit(t, s, t.Context(), "z", pairsOf("z", 20, 10)) // a full batch

@@ -34,14 +34,14 @@ type soakModel struct {
 
 const soakQuery = "what is deep learning"
 
-func openSoakModel(t *testing.T, name string, documents []string) *soakModel {
+func openSoakModel(t *testing.T, name string, documents []string, pause func()) *soakModel {
 	t.Helper()
 	var m *winnow.Model
 	var err error
 	if name == models.Name {
-		m, err = winnow.OpenBytes(name, models.Default())
+		m, err = winnow.OpenBytes(name, models.Default(), winnow.WithPause(pause))
 	} else {
-		m, err = winnow.Open("../testdata/" + name)
+		m, err = winnow.Open("../testdata/"+name, winnow.WithPause(pause))
 	}
 	if err != nil {
 		t.Fatal(err)
@@ -106,12 +106,15 @@ type soakMemory struct {
 	samples                  int
 }
 
-// sampleMemory takes samples until then, with pauses between.
-func sampleMemory(t *testing.T, until time.Time, pause time.Duration) (m soakMemory) {
+// sampleMemory takes samples until then, with pauses between. It holds alone meanwhile,
+// because to collect and give back all at once keeps everybody waiting.
+func sampleMemory(t *testing.T, until time.Time, pause time.Duration, alone sync.Locker) (m soakMemory) {
 	var heaps, residents []float64
 	for ; time.Now().Before(until); time.Sleep(pause) {
 		var stats runtime.MemStats
+		alone.Lock()
 		debug.FreeOSMemory() // collects first
+		alone.Unlock()
 		runtime.ReadMemStats(&stats)
 		heaps = append(heaps, float64(stats.HeapAlloc+stats.StackInuse))
 		residents = append(residents, float64(residentSet(t)))
@@ -170,16 +173,17 @@ func TestSoak(t *testing.T) {
 		names[0], patience, slow = models.Name, 250*time.Millisecond, 10*time.Second
 	}
 	documents := soakDocuments(200)
+	pause := Pause() // as serve has it
 	before := runtime.NumGoroutine()
 	var asked []*soakModel
 	var specs []ModelSpec
 	for _, name := range names {
-		m := openSoakModel(t, name, documents)
+		m := openSoakModel(t, name, documents, pause)
 		asked = append(asked, m)
 		specs = append(specs, ModelSpec{Name: name, Load: func(context.Context) (Model, error) { return m.model, nil }})
 	}
 	for _, name := range []string{"qwen3-reranker", "jina-v3"} {
-		specs = append(specs, ModelSpec{Name: name, Load: func(context.Context) (Model, error) { return winnow.Open("../testdata/" + name) }})
+		specs = append(specs, ModelSpec{Name: name, Load: func(context.Context) (Model, error) { return winnow.Open("../testdata/"+name, winnow.WithPause(pause)) }})
 	}
 	s, err := New(Options{Models: specs, MaxBody: soakMaxBody, MaxDocuments: soakMaxDocuments, BodyTimeout: slow, WriteTimeout: slow})
 	if err != nil {
@@ -262,8 +266,9 @@ func TestSoak(t *testing.T) {
 		}
 		return nil
 	}
-	watch := canary{func() error { return ask(alone, rand.New(rand.NewPCG(5, 6)), 1, false) }}
-	idle := watch.times(t, 50, func() bool { return true })
+	var sampling sync.Mutex
+	watch := canary{&sampling, func() error { return ask(alone, rand.New(rand.NewPCG(5, 6)), 1, false) }}
+	idle := watch.times(t, 200, func() bool { return true })
 	var all sync.WaitGroup
 	for c := range 64 {
 		// Each connection keeps to a size. If all took what comes, after some
@@ -298,7 +303,7 @@ func TestSoak(t *testing.T) {
 	go func() { busy <- watch.times(t, math.MaxInt, func() bool { return time.Now().Before(end) }) }()
 	var quarters [4]soakMemory
 	for i := range quarters {
-		quarters[i] = sampleMemory(t, end.Add(-length*time.Duration(3-i)/4), length/100)
+		quarters[i] = sampleMemory(t, end.Add(-length*time.Duration(3-i)/4), length/100, &sampling)
 	}
 	all.Wait()
 	t.Logf("%d requests with %d scores answered, %d refused, %d given up, %d hostile", good.Load(), scores.Load(), refused.Load(), gone.Load(), abused.Load())
@@ -339,18 +344,24 @@ func TestSoak(t *testing.T) {
 	eventually(t, "goroutines back", func() bool { return runtime.NumGoroutine() <= before })
 }
 
-// A canary is a client that asks little, again and again.
-type canary struct{ ask func() error }
+// A canary is a client that asks little, again and again, while it holds turn.
+type canary struct {
+	turn sync.Locker
+	ask  func() error
+}
 
 // times is how long each of at most so many requests took, in order of length.
 func (c *canary) times(t *testing.T, most int, on func() bool) (list []time.Duration) {
 	for i := 0; i < most && on(); i++ {
+		c.turn.Lock()
 		start := time.Now()
-		if err := c.ask(); err != nil {
+		err := c.ask()
+		list = append(list, time.Since(start))
+		c.turn.Unlock()
+		if err != nil {
 			t.Errorf("the canary: %v", err)
 			break
 		}
-		list = append(list, time.Since(start))
 		time.Sleep(20 * time.Millisecond)
 	}
 	slices.Sort(list)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf16"
 	"unicode/utf8"
@@ -461,7 +462,12 @@ func (r *jsonReader) value() any {
 		return m
 	case c == '[':
 		list := []any{}
-		r.array(func(int) { list = append(list, r.value()) })
+		r.array(func(int) {
+			if len(list) == cap(list) {
+				list = slices.Grow(list, max(4, len(list))) // append alone takes five times a long list by and by
+			}
+			list = append(list, r.value())
+		})
 		return list
 	case c == '"':
 		return string(r.str())
