@@ -77,12 +77,13 @@ async function take(chosen) {
 // Models.
 
 let offered = []; // by the server
+const wanted = {}; // by a run or a link, perhaps before the key shows what is offered
 
 async function loadModels() {
   try {
     offered = await server.models($("key").value);
     for (const id of ["model", "other"]) {
-      const chosen = $(id).value;
+      const chosen = $(id).value || wanted[id];
       for (const old of [...$(id).options]) if (old.value) old.remove();
       for (const m of offered) {
         const option = new Option(m.problem ? `${m.id}: ${m.problem}` : m.id, m.id);
@@ -99,6 +100,7 @@ async function loadModels() {
 
 // choose selects a model if it can rank, else the first that can, or none to compare with.
 function choose(id, model) {
+  wanted[id] = model;
   const can = offered.filter((m) => !m.problem).map((m) => m.id);
   $(id).value = can.includes(model) ? model : id === "model" ? (can[0] ?? "") : "";
 }
