@@ -58,7 +58,7 @@ type scheduler struct {
 
 const (
 	agingTurn   = 8
-	soonShare   = 4 // of a batch, in which a request ends, so much is enough: 1/4
+	soonShare   = 4 // a batch in which a request ends is filled to a quarter
 	burstTokens = 4096
 	pieceTokens = 128 // taken of one request at a time
 	keptClients = 1024
@@ -382,7 +382,7 @@ func (s *scheduler) fill(l lane) *batch {
 			}
 		}
 	}
-	for s.jobs > 0 && !s.filled(b, most) {
+	for s.jobs > 0 && b.tokens < s.room(b, most) && (len(b.parts) == 0 || b.task <= taskEmbed) {
 		j := s.fairest(b)
 		if j == nil || !s.take(b, j, most) {
 			break
@@ -394,22 +394,20 @@ func (s *scheduler) fill(l lane) *batch {
 	return b
 }
 
-// filled says whether a batch goes off as it is: it is full, or it has what a request
-// waits for and enough beside it for its part of the workers.
-func (s *scheduler) filled(b *batch, most int) bool {
-	switch {
-	case len(b.parts) == 0:
-		return false
-	case b.task > taskEmbed, b.ends && b.tokens >= s.batchTokens/soonShare:
-		return true
+// room is how many tokens a batch is filled up to, of most. What a request waits for goes
+// off with enough beside it for its part of the workers.
+func (s *scheduler) room(b *batch, most int) int {
+	if b.ends {
+		return min(most, s.batchTokens/soonShare)
 	}
-	return b.tokens >= most
+	return most
 }
 
 // take puts a piece of j's units into the batch; false means that there is no
 // room for any.
 func (s *scheduler) take(b *batch, j *job, most int) bool {
 	from, piece := j.next, 0
+	most = s.room(b, most)
 	for j.next < len(j.costs) && piece < pieceTokens {
 		n := j.costs[j.next]
 		if (len(b.parts) > 0 || j.next > from) && b.tokens+n > most {
