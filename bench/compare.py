@@ -8,7 +8,10 @@ asks every engine once, in an order that turns round each time, so that a change
 the machine's speed meets all of them alike. Printed are the median seconds, tokens
 and sequences per second, and the median over the rounds of the ratio to the first
 engine (above 1: the first engine is that many times faster), its range, and the ratio
-of the fastest rounds, which other work on the machine disturbs least. WINNOW_KERNELS is
+of the fastest rounds, which other work on the machine disturbs least. Before each turn
+is a pause: an engine's threads may look for more work for a while after theirs is done
+(ONNX Runtime's do for up to 20 ms), and whose turn came next would lose a core to them.
+WINNOW_KERNELS is
 what winnow:PRECISION/KERNELS sets: the instructions that winnow may use.
 
 On a machine that does other work as well, --cpu counts, in place of the time that goes
@@ -106,7 +109,7 @@ def main():
     p.add_argument("--work", default="32x128")
     p.add_argument("--threads", type=int, default=2)
     p.add_argument("--rounds", type=int, default=9)
-    p.add_argument("--pause", type=float, default=0.1, help="seconds before each turn: threads of an engine go on looking for work after theirs is done")
+    p.add_argument("--pause", type=float, default=0.1, help="seconds before each turn")
     p.add_argument("--cpu", action="store_true", help="count the processors' time (Linux)")
     p.add_argument("--winnow", default=str(HERE / "worker/worker"), help="the built bench/worker")
     p.add_argument("--hugot", default=str(HERE / "peers/hugot/hugot"), help="the built bench/peers/hugot")
