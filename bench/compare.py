@@ -11,8 +11,8 @@ engine (above 1: the first engine is that many times faster), its range, and the
 of the fastest rounds, which other work on the machine disturbs least. Before each turn
 is a pause: an engine's threads may look for more work for a while after theirs is done
 (ONNX Runtime's do for up to 20 ms), and whose turn came next would lose a core to them.
-WINNOW_KERNELS is
-what winnow:PRECISION/KERNELS sets: the instructions that winnow may use.
+WINNOW_KERNELS is what winnow:PRECISION/KERNELS sets: the instructions that winnow may
+use.
 
 On a machine that does other work as well, --cpu counts, in place of the time that goes
 by, what the processors spend on an engine's process, in it and for it in the system,

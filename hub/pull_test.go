@@ -585,6 +585,66 @@ func TestPullRevision(t *testing.T) {
 	}
 }
 
+// What stands where a blob's name is to be is replaced, and nothing is left beside it.
+func TestLink(t *testing.T) {
+	dir := t.TempDir()
+	blob := filepath.Join(dir, "blobs", "new")
+	for path, content := range map[string]string{blob: "new", filepath.Join(dir, "blobs", "old"): "old"} {
+		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(path, []byte(content), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Symlink(blob, filepath.Join(dir, "probe")); err != nil {
+		t.Skip("no symbolic links here: ", err)
+	}
+	for name, before := range map[string]func(path string) error{
+		"nothing":      func(string) error { return nil },
+		"the same":     func(path string) error { return os.Symlink(filepath.Join("..", "blobs", "new"), path) },
+		"another link": func(path string) error { return os.Symlink(filepath.Join("..", "blobs", "old"), path) },
+		"a broken one": func(path string) error { return os.Symlink("nowhere", path) },
+		"a file":       func(path string) error { return os.WriteFile(path, []byte("old"), 0o644) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			path := filepath.Join(dir, "snapshot-"+strings.ReplaceAll(name, " ", "-"), "model")
+			if err := os.Mkdir(filepath.Dir(path), 0o755); err != nil {
+				t.Fatal(err)
+			}
+			if err := before(path); err != nil {
+				t.Fatal(err)
+			}
+			if err := link(blob, path); err != nil {
+				t.Fatal(err)
+			}
+			if target, err := os.Readlink(path); err != nil || target != filepath.Join("..", "blobs", "new") {
+				t.Errorf("a link to %q, %v", target, err)
+			}
+			if content, err := os.ReadFile(path); err != nil || string(content) != "new" {
+				t.Errorf("found %q, %v", content, err)
+			}
+			if list, err := os.ReadDir(filepath.Dir(path)); err != nil || len(list) != 1 {
+				t.Errorf("%d names beside it, %v", len(list)-1, err)
+			}
+		})
+	}
+	// A folder stays, and so does the blob.
+	path := filepath.Join(dir, "folder", "model")
+	if err := os.MkdirAll(filepath.Join(path, "full"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := link(blob, path); err == nil {
+		t.Error("a folder was replaced")
+	}
+	if list, err := os.ReadDir(filepath.Dir(path)); err != nil || len(list) != 1 {
+		t.Errorf("%d names beside the folder, %v", len(list)-1, err)
+	}
+	if _, err := os.Stat(blob); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRemove(t *testing.T) {
 	w := newWorld(t)
 	ctx := context.Background()
