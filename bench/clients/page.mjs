@@ -442,6 +442,7 @@ const tests = {
   // The same by program.
   async calls(v) {
     await v.page.click("#program summary");
+    await v.page.waitForFunction(() => document.querySelector("#code").textContent !== ""); // a toggle is told later
     await v.page.fill("#key", "");
     await v.page.focus("#tab-curl");
     const words = { curl: "curl -s ", go: "m.Rerank(", fourd: "cs.AIKit.Reranker", python: "urllib.request" };
