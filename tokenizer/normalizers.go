@@ -42,7 +42,7 @@ func (s normalizerSequence) normalize(dst, text []byte, head bool, limit int) ([
 		}
 		text = b[i&1]
 	}
-	return dst, head, nil
+	return append(dst, text...), head, nil // of no members
 }
 
 // normalizeWithin is n.normalize; more than limit bytes are an error.
