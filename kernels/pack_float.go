@@ -44,8 +44,17 @@ func bf16Of(dst []uint16, src []float32) {
 	}
 }
 
-// FromF16 is dst, of the float16 numbers that src holds in little endian.
-func FromF16(dst []float32, src []byte) {
+// Dequantize is [quant.Dequantize], by vectors where there are some for it.
+func Dequantize(dst []float32, t quant.Type, src []byte) error {
+	if t == quant.F16 && len(src) == 2*len(dst) {
+		fromF16(dst, src)
+		return nil
+	}
+	return quant.Dequantize(dst, t, src)
+}
+
+// fromF16 is dst, of the float16 numbers that src holds in little endian.
+func fromF16(dst []float32, src []byte) {
 	bytes := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(src))), len(src))
 	n := len(dst) / 8 * 8 // as many as vectors take
 	if n > 0 {

@@ -79,8 +79,8 @@ func TestPackInt16(t *testing.T) {
 	})
 }
 
-// FromF16 is exact, whatever the number, the length and the alignment.
-func TestFromF16(t *testing.T) {
+// Dequantize of float16 is exact, whatever the number, the length and the alignment.
+func TestDequantizeF16(t *testing.T) {
 	everyRung(t, func(t *testing.T) {
 		src := make([]byte, 1+2<<16)
 		for i := range 1 << 16 {
@@ -88,7 +88,9 @@ func TestFromF16(t *testing.T) {
 		}
 		for from, n := 0, 0; from+n <= 1<<16; from, n = from+n, n+1 {
 			dst := make([]float32, n)
-			FromF16(dst, src[1+2*from:][:2*n])
+			if err := Dequantize(dst, quant.F16, src[1+2*from:][:2*n]); err != nil {
+				t.Fatal(err)
+			}
 			for i, got := range dst {
 				want := quant.Half(uint16(from + i))
 				if math.Float32bits(got) != math.Float32bits(want) && (got == got || want == want) {

@@ -207,11 +207,7 @@ func (f *File) infinite(t quant.Tensor, row, column int, v float32) error {
 }
 
 func dequantize(dst []float32, t quant.Tensor, src []byte) error {
-	if t.Type == quant.F16 && len(src) == 2*len(dst) {
-		kernels.FromF16(dst, src)
-		return nil
-	}
-	if err := quant.Dequantize(dst, t.Type, src); err != nil {
+	if err := kernels.Dequantize(dst, t.Type, src); err != nil {
 		return fmt.Errorf("tensor %s: %w", t.Name, err)
 	}
 	return nil

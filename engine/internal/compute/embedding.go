@@ -22,11 +22,7 @@ func NewEmbedding(t quant.Tensor) Embedding {
 // Row writes row i, which must be in range, to dst.
 func (e *Embedding) Row(dst []float32, i int32) {
 	src := e.Tensor.Data[int(i)*e.rowBytes:][:e.rowBytes]
-	if e.Tensor.Type == quant.F16 {
-		kernels.FromF16(dst, src)
-		return
-	}
-	if err := quant.Dequantize(dst, e.Tensor.Type, src); err != nil {
+	if err := kernels.Dequantize(dst, e.Tensor.Type, src); err != nil {
 		panic("compute: " + err.Error())
 	}
 }
