@@ -107,12 +107,19 @@ func (m *Model) bound(text string, most int, o EncodeOptions) (kept string, drop
 	if most <= 0 || len(text) <= most { // no token is shorter than a byte
 		return text, 0, nil
 	}
+	kept, _, dropped, err = m.cut(text, most, o)
+	return kept, dropped, err
+}
+
+// cut truncates a text to most tokens; tokens is how many it then has, and dropped how
+// many went.
+func (m *Model) cut(text string, most int, o EncodeOptions) (kept string, tokens, dropped int, err error) {
 	ids, err := o.tokens(m.tokenizer, nil, text)
 	if err != nil || len(ids) <= most {
-		return text, 0, err
+		return text, len(ids), 0, err
 	}
 	kept, err = m.tokenizer.Decode(o.truncate(ids, most), false)
-	return kept, len(ids) - most, err
+	return kept, most, len(ids) - most, err
 }
 
 // encodePiece is how many documents a worker encodes between two looks at the context.

@@ -71,13 +71,7 @@ func (e *listEncoder) clean(text string, most, bound int) (out string, tokens, d
 	if bound > 0 {
 		most = min(most, bound)
 	}
-	text = withoutMarks(text)
-	ids, err := e.options.tokens(e.tokenizer, nil, text)
-	if err != nil || len(ids) <= most {
-		return text, len(ids), 0, err
-	}
-	out, err = e.tokenizer.Decode(e.options.truncate(ids, most), false)
-	return out, most, len(ids) - most, err
+	return e.cut(withoutMarks(text), most, e.options)
 }
 
 // encode makes of each document a sequence that is its share of the prompt, and
