@@ -229,22 +229,23 @@ func (n lowercase) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, 
 // LowerCase puts all texts in lower case before any other step, as
 // sentence-transformers does where a model's settings beside the tokenizer ask for it:
 // unless one of the steps does so anyway. Added tokens are still found as they are
-// spelled. It is for a tokenizer that nobody uses yet.
-func (t *Tokenizer) LowerCase() {
+// spelled. It is for a tokenizer that nobody uses yet. The error is an ErrTooMuch, of
+// an added token.
+func (t *Tokenizer) LowerCase() error {
 	steps, ok := t.normalizer.(normalizerSequence)
 	if !ok && t.normalizer != nil {
 		steps = normalizerSequence{t.normalizer}
 	}
 	if slices.ContainsFunc(steps, func(n normalizer) bool { _, ok := n.(lowercase); return ok }) {
-		return
+		return nil
 	}
 	if len(steps) > 0 {
 		if first, ok := steps[0].(*bertNormalizer); ok && first.lower {
-			return // it makes no difference: see its test
+			return nil // it makes no difference: see its test
 		}
 	}
 	t.normalizer = append(normalizerSequence{lowercase{loadUnidata()}}, steps...)
-	t.added.index(t.normalizer)
+	return t.added.index(t.normalizer)
 }
 
 // stripAccents removes combining marks; it does not decompose.

@@ -112,7 +112,9 @@ func (f *File) readTokenizer(read func() (*tokenizer.Tokenizer, error)) {
 	f.tokenizer = sync.OnceValues(func() (*tokenizer.Tokenizer, error) {
 		t, err := read()
 		if err == nil && lower {
-			t.LowerCase()
+			if err = t.LowerCase(); err != nil {
+				err = fmt.Errorf("%s: added tokens in lower case: %w", f.Path, err)
+			}
 		}
 		return t, err
 	})
