@@ -411,31 +411,20 @@ func BenchmarkGemmFloat(b *testing.B) {
 					e := Epilogue{Bias: make([]float32, s.n), Act: s.act}
 					var in Input
 					multiplyAll(w, &in, y, x, &e)
-					// As in BenchmarkGemmInt, the best time of each piece counts.
 					step := min(s.n, roundUp(max(1, 5e6/(s.rows*s.k)), 2*w.Panel()))
-					pieces := make([]time.Duration, 1+(s.n+step-1)/step)
-					for i := range pieces {
-						pieces[i] = 1 << 62
-					}
+					pieces := newBestTimes(1 + (s.n+step-1)/step)
 					top := 0.0
 					b.ReportAllocs()
 					for b.Loop() {
-						start := time.Now()
-						w.Prepare(&in, x, 0, s.rows)
-						pieces[0] = min(pieces[0], time.Since(start))
+						pieces.time(0, func() { w.Prepare(&in, x, 0, s.rows) })
 						for i := range pieces[1:] {
-							start := time.Now()
-							w.Multiply(y, &in, i*step, min((i+1)*step, s.n), &e)
-							pieces[i+1] = min(pieces[i+1], time.Since(start))
+							pieces.time(i+1, func() { w.Multiply(y, &in, i*step, min((i+1)*step, s.n), &e) })
 						}
-						start = time.Now()
+						start := time.Now()
 						operations := peak.MultiplyAdds(rung, 3000)
 						top = max(top, float64(operations)/float64(max(1, time.Since(start).Nanoseconds())))
 					}
-					bound := time.Duration(0)
-					for _, d := range pieces {
-						bound += d
-					}
+					bound := pieces.sum()
 					flops := 2 * float64(s.rows) * float64(s.n) * float64(s.k) / float64(bound.Nanoseconds())
 					b.ReportMetric(0, "ns/op")
 					b.ReportMetric(flops, "GFLOP/s")

@@ -503,8 +503,9 @@ add1:
 #define SHIFTS_Y5 SHIFTS_Y4 ; SHIFT_Y4
 #define SHIFTS_Y6 SHIFTS_Y5 ; SHIFT_Y5
 
-// FOUR_VNNI is four groups of four inputs.
-#define FOUR_VNNI(ROWS) \
+// FOUR_Y is four groups of inputs, INPUTS in all, of a panel that is multiplied as it
+// stands; AHEAD bytes more of the next one are asked for.
+#define FOUR_Y(ROWS, INPUTS, AHEAD) \
 	VMOVDQU (B), Y12     \
 	VMOVDQU 32(B), Y13   \
 	ROWS(0)              \
@@ -518,11 +519,14 @@ add1:
 	VMOVDQU 224(B), Y13  \
 	ROWS(12)             \
 	PREFETCHT1 (NEXT)    \
-	ADDQ $64, NEXT       \
+	ADDQ $AHEAD, NEXT    \
 	ADDQ $256, B         \
 	ADDQ $16, A0         \
 	ADDQ $16, A3         \
-	SUBQ $16, DEPTH
+	SUBQ $INPUTS, DEPTH
+
+// FOUR_VNNI is four groups of four inputs.
+#define FOUR_VNNI(ROWS) FOUR_Y(ROWS, 16, 64)
 
 // FOUR_AVX2 is four groups of two inputs, which take 16 bits in a.
 #define FOUR_AVX2(ROWS) \
@@ -544,25 +548,7 @@ add1:
 	SUBQ $8, DEPTH
 
 // FOUR_WIDENED is FOUR_AVX2 where b takes 16 bits as well.
-#define FOUR_WIDENED(ROWS) \
-	VMOVDQU (B), Y12      \
-	VMOVDQU 32(B), Y13    \
-	ROWS(0)               \
-	VMOVDQU 64(B), Y12    \
-	VMOVDQU 96(B), Y13    \
-	ROWS(4)               \
-	VMOVDQU 128(B), Y12   \
-	VMOVDQU 160(B), Y13   \
-	ROWS(8)               \
-	VMOVDQU 192(B), Y12   \
-	VMOVDQU 224(B), Y13   \
-	ROWS(12)              \
-	PREFETCHT1 (NEXT)     \
-	ADDQ $32, NEXT        \
-	ADDQ $256, B          \
-	ADDQ $16, A0          \
-	ADDQ $16, A3          \
-	SUBQ $8, DEPTH
+#define FOUR_WIDENED(ROWS) FOUR_Y(ROWS, 8, 32)
 
 // HEIGHT_Y is the sums of one height.
 #define HEIGHT_Y(enter, loop, done, out, outAdd, BEGINS, FOUR, ROWS, SHIFTS) \

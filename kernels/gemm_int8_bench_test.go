@@ -3,6 +3,7 @@ package kernels
 import (
 	"bytes"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"sync"
 	"testing"
@@ -11,6 +12,33 @@ import (
 
 	"github.com/winnow-rerank/winnow/internal/peak"
 )
+
+// bestTimes are the best times of the pieces of some work. The machine may be busy with
+// others': where each piece is far shorter than a turn of the scheduler, their sum is what
+// the work takes.
+type bestTimes []time.Duration
+
+func newBestTimes(n int) bestTimes {
+	b := make(bestTimes, n)
+	for i := range b {
+		b[i] = math.MaxInt64
+	}
+	return b
+}
+
+// time does piece i once.
+func (b bestTimes) time(i int, piece func()) {
+	start := time.Now()
+	piece()
+	b[i] = min(b[i], time.Since(start))
+}
+
+func (b bestTimes) sum() (d time.Duration) {
+	for _, t := range b {
+		d += t
+	}
+	return d
+}
 
 // BenchmarkGemmInt multiplies in integers, on one core, and reports billions of
 // operations a second and the share of the peak that the rung's instructions
@@ -37,29 +65,18 @@ func BenchmarkGemmInt(b *testing.B) {
 					var in Input
 					w.Reserve(&in, s.rows)
 					w.Prepare(&in, x, 0, s.rows)
-					// The machine may be busy with others' work: the columns are multiplied in
-					// pieces, each far shorter than a turn of the scheduler, and the best time of
-					// each counts.
 					step := min(s.n, roundUp(max(1, 1e7/(s.rows*s.k)), w.Panel()))
-					pieces := make([]time.Duration, (s.n+step-1)/step)
-					for i := range pieces {
-						pieces[i] = 1 << 62
-					}
+					pieces := newBestTimes((s.n + step - 1) / step)
 					top := 0.0
 					for b.Loop() {
 						for i := range pieces {
-							start := time.Now()
-							w.Multiply(y, &in, i*step, min((i+1)*step, s.n), &Epilogue{Bias: bias})
-							pieces[i] = min(pieces[i], time.Since(start))
+							pieces.time(i, func() { w.Multiply(y, &in, i*step, min((i+1)*step, s.n), &Epilogue{Bias: bias}) })
 						}
 						start := time.Now()
 						operations := peak.ByteProducts(name, 5000)
 						top = max(top, float64(operations)/float64(max(1, time.Since(start).Nanoseconds())))
 					}
-					best := time.Duration(0)
-					for _, d := range pieces {
-						best += d
-					}
+					best := pieces.sum()
 					rate := 2 * float64(s.rows) * float64(s.n) * float64(s.k) / float64(best.Nanoseconds())
 					b.ReportMetric(rate, "GOP/s")
 					b.ReportMetric(100*rate/top, "%peak")

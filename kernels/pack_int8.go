@@ -93,6 +93,7 @@ func (w *int8Weights) packRow(i int, numbers []float32, q []int8, inverse, scale
 	}
 	s := w.shape
 	panel := w.panel(i / s.cols)
+	done := 0
 	if whole := w.k / 4 * 4; s.group == 4 && whole > 0 {
 		// The same as below, but much faster.
 		from, to := unsafe.Pointer(&q[0]), unsafe.Pointer(&panel[s.index(i%s.cols, 0)])
@@ -101,12 +102,9 @@ func (w *int8Weights) packRow(i int, numbers []float32, q []int8, inverse, scale
 		for l := range uintptr(whole / 4) {
 			*(*[4]int8)(unsafe.Add(to, l*step)) = *(*[4]int8)(unsafe.Add(from, 4*l))
 		}
-		for l := whole; l < w.k; l++ {
-			panel[s.index(i%s.cols, l)] = q[l]
-		}
-		return
+		done = whole
 	}
-	for l, x := range q {
-		panel[s.index(i%s.cols, l)] = x
+	for l := done; l < w.k; l++ {
+		panel[s.index(i%s.cols, l)] = q[l]
 	}
 }
