@@ -139,6 +139,17 @@ func (c *chat) score(ctx context.Context, sequences []Sequence, outputs []Output
 	return c.scoreShared(ctx, c.prefixes, c.scorer, sequences, outputs)
 }
 
+func (c *chat) export(e *checkpoint.Export) error {
+	c.exportLabels(e)
+	e.Messages(c.format, c.file.SpecialTokens(c.tokenizer))
+	prompts, err := readPrompts(c.file)
+	if err != nil {
+		return err
+	}
+	e.Texts(prompts.texts, prompts.standard)
+	return nil
+}
+
 // guardMark stands, in a caller's text, behind each character that a special token
 // may begin with, so that the template's own ones can be told from what only spells
 // one. It is a character that is assigned to nobody.

@@ -12,6 +12,7 @@ import (
 	"time"
 	"unicode/utf8"
 
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/kernels"
 	"github.com/winnow-rerank/winnow/tokenizer"
@@ -74,6 +75,31 @@ func (l *languageModel) describe(info *Info) {
 		info.ChatTemplate = l.chat.source
 		info.BOS, info.EOS = l.chat.template.tokens["bos_token"], l.chat.template.tokens["eos_token"]
 	}
+}
+
+// export writes the tokens that end a text beside the one that the vocabulary calls
+// its end, and the template of conversations.
+func (l *languageModel) export(e *checkpoint.Export) error {
+	ids := l.endTokens()
+	for _, name := range endNames { // which are known anyway
+		if id, ok := l.tokenizer.ID(name); ok {
+			delete(ids, id)
+		}
+	}
+	if end, ok := e.Get("tokenizer.ggml.eos_token_id").(uint32); ok {
+		delete(ids, int32(end))
+	}
+	var rest []int32
+	for id := range ids {
+		rest = append(rest, id)
+	}
+	slices.Sort(rest)
+	for i, key := range []string{"tokenizer.ggml.eot_token_id", "tokenizer.ggml.eom_token_id"} {
+		if i < len(rest) {
+			e.Set(key, uint32(rest[i]))
+		}
+	}
+	return nil
 }
 
 // packed is the whole head.

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"maps"
 	"math"
 	"math/rand/v2"
@@ -16,6 +15,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 
 	"github.com/winnow-rerank/winnow/gguf"
 	"github.com/winnow-rerank/winnow/quant"

@@ -130,6 +130,12 @@ func (e *embedding) describe(info *Info) {
 	info.Prompts, info.DefaultPrompt = e.prompts.texts, e.prompts.standard
 }
 
+func (e *embedding) export(x *checkpoint.Export) error {
+	x.Chain(e.chain, nil)
+	x.Texts(e.prompts.texts, e.prompts.standard)
+	return nil
+}
+
 func (e *embedding) encodeTexts(ctx context.Context, texts []string, o TextOptions, limit int) (Encoded, error) {
 	if err := e.room(limit); err != nil {
 		return Encoded{}, err

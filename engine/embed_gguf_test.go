@@ -4,13 +4,14 @@ import (
 	"bytes"
 	"context"
 	"encoding/binary"
-	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"io"
 	"math"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 
 	"github.com/winnow-rerank/winnow/gguf"
 	"github.com/winnow-rerank/winnow/quant"

@@ -61,6 +61,12 @@ func (l *late) describe(info *Info) {
 	info.Relevant = "MaxSim"
 }
 
+func (l *late) export(e *checkpoint.Export) error {
+	e.Chain(l.chain, nil)
+	e.Late(l.settings)
+	return nil
+}
+
 // An encodedQuery is a query whose vectors are computed once, when the first of its
 // documents is scored.
 type encodedQuery struct {

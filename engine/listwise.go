@@ -7,6 +7,7 @@ import (
 	"math"
 	"sync"
 
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/internal/fault"
 	"github.com/winnow-rerank/winnow/kernels"
@@ -86,6 +87,8 @@ func (l *listwise) describe(info *Info) {
 	info.Head, info.Labels, info.Activation, info.Listwise = "marked tokens → projector → cosine", []string{"cosine"}, "none", true
 	info.Relevant = "cosine"
 }
+
+func (l *listwise) export(*checkpoint.Export) error { return nil }
 
 // A list is documents that are scored as a whole, once, whichever of them is asked
 // for first.

@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
@@ -58,4 +59,14 @@ func (p *pair) encode(ctx context.Context, query string, documents []string, o E
 		return nil
 	})
 	return encoded, err
+}
+
+func (p *pair) export(e *checkpoint.Export) error {
+	p.exportLabels(e)
+	e.Texts(p.prompts.texts, p.prompts.standard)
+	if p.bare != "" {
+		e.Set(keyPrompt.GGUF, barePair)
+		e.ChatTemplate()
+	}
+	return nil
 }

@@ -8,9 +8,9 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/internal/fault"
-	"github.com/winnow-rerank/winnow/kernels"
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
@@ -21,28 +21,6 @@ type prompted struct {
 	*scorer
 	prompt   *prompt
 	prefixes *compute.PrefixCache // nil where tokens see both ways
-}
-
-// answerHead is the rows of a language model's head that belong to the answers.
-type answerHead struct {
-	ids     []int32
-	table   *compute.Embedding // a row for each word's logit
-	rows    *compute.Linear    // of ids
-	cap     float32
-	divisor float32
-}
-
-func (h *answerHead) Logits(c *compute.Context, x compute.Matrix) compute.Matrix {
-	y := c.Linear(h.rows, x, kernels.Identity)
-	for i := range y.Rows {
-		softCap(y.Row(i), h.cap)
-		if h.divisor != 1 {
-			for j, v := range y.Row(i) {
-				y.Row(i)[j] = v / h.divisor
-			}
-		}
-	}
-	return y
 }
 
 // planPrompted is for causal models with a classifier. GGUF files of llama.cpp's
@@ -160,6 +138,22 @@ func (m *Model) newPrompted(s *scorer, p *prompt) *prompted {
 func (p *prompted) describe(info *Info) {
 	p.scorer.describe(info)
 	info.Prompt, info.PromptReason = p.prompt.name, p.prompt.reason
+}
+
+// export writes what makes scores of a causal model, and its prompt.
+func (p *prompted) export(e *checkpoint.Export) error {
+	ranks, err := p.head.exportPrompted(e, p)
+	if err != nil {
+		return err
+	}
+	if usual := p.qwenPrompt(); ranks && p.prompt.name == usual.name {
+		e.Set("tokenizer.chat_template.rerank", usual.whole())
+		e.Set("tokenizer.chat_templates", []string{"rerank"})
+	} else {
+		e.Set(keyPrompt.GGUF, p.prompt.name)
+	}
+	e.ChatTemplate()
+	return nil
 }
 
 // wordMark begins the words of a SentencePiece vocabulary. An answer that begins with it

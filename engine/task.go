@@ -38,6 +38,13 @@ type completer interface {
 	exporter
 }
 
+// An exporter is a task that writes its settings to a GGUF file.
+type exporter interface {
+	export(e *checkpoint.Export) error
+}
+
+func (u unable) export(*checkpoint.Export) error { return nil }
+
 // unable is a model that was not made for a task.
 type unable struct{ err error }
 
@@ -167,17 +174,6 @@ type scorer struct {
 	labels      []string
 	judgement   judgement
 	words       string // what makes the logits
-}
-
-// A logitHead makes a row of logits of each row of pooled states: a family's classifier, a
-// chain of modules, or the answers of a language model.
-type logitHead interface {
-	Logits(c *compute.Context, x compute.Matrix) compute.Matrix
-	// export writes what the logits are.
-	export(e *checkpoint.Export, labels []string)
-	// exportPrompted does so for a model that reads a prompt, and says whether llama.cpp
-	// ranks by the file.
-	exportPrompted(e *checkpoint.Export, p *prompted) (ranks bool, err error)
 }
 
 // judge decides which label means that a document is relevant.

@@ -30,7 +30,6 @@ var (
 	keyPromptTexts = Key{GGUF: ".prompts.texts"} // as many
 	keyPromptUsual = Key{GGUF: ".prompts.default"}
 	keyKept        = Key{GGUF: ".dimensions"} // of each vector, where it is not all
-	keyLower       = Key{GGUF: ".lowercase"}
 	keySequence    = Key{GGUF: ".sequence_length"}
 )
 
@@ -148,15 +147,6 @@ func (f *File) Prompts() (prompts map[string]string, usual string, err error) {
 	return prompts, usual, f.err
 }
 
-// LowerCase says whether texts are turned to lower case before they are tokenized.
-func (f *File) LowerCase() bool {
-	if f.IsGGUF() {
-		return f.Bool(keyLower, false)
-	}
-	lower, _ := f.Sentence.Encoder.Bool("do_lower_case")
-	return lower
-}
-
 // SequenceLimit is how many tokens a sequence may have by settings beside the
 // model's positions; 0: as many as these are enough for.
 func (f *File) SequenceLimit() (int, error) {
@@ -170,6 +160,13 @@ func (f *File) SequenceLimit() (int, error) {
 	}
 	return int(min(n, MaxPositions)), nil
 }
+
+// SequenceLimit writes how many tokens a sequence may have, where that is fewer
+// than the positions are enough for.
+func (e *Export) SequenceLimit(n int) { e.Set(keySequence.GGUF, uint32(n)) }
+
+// PoolingType writes llama.cpp's number of a pooling.
+func (e *Export) PoolingType(n int) { e.Set(keyPoolingType.GGUF, uint32(n)) }
 
 // Chain writes what follows the encoder. labels are those of its numbers where
 // they are logits, or nil.

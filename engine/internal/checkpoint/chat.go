@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
-	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
 // MessageFormat is how a chat template wants the content of messages.
@@ -136,6 +135,16 @@ func (f *File) templateVariables() (*Object, error) {
 // keyTemplateVariables is a JSON object of them.
 var keyTemplateVariables = Key{GGUF: ".rerank.template_variables"}
 
+// ChatTemplate copies the template of conversations, for those who have them.
+func (e *Export) ChatTemplate() {
+	text, err := e.file.ChatTemplate()
+	if err != nil {
+		e.fail(err)
+	} else if text != "" {
+		e.Set("tokenizer.chat_template", text)
+	}
+}
+
 // Messages writes that the model is given messages, and how its template is rendered:
 // with these spellings of special tokens.
 func (e *Export) Messages(format MessageFormat, tokens map[string]string) {
@@ -154,40 +163,8 @@ func (e *Export) Messages(format MessageFormat, tokens map[string]string) {
 	e.ChatTemplate()
 }
 
-// tokenKeys are the names that templates have for special tokens, and those of their ids
-// in GGUF files.
-var tokenKeys = map[string]string{"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown", "mask_token": "mask"}
-
 // keyMessageFormat is the format of the messages that tokenizer.chat_template renders.
 var keyMessageFormat = Key{GGUF: ".rerank.message_format"}
-
-// SpecialTokens are the spellings of special tokens by the names that templates have
-// for them.
-func (f *File) SpecialTokens(t *tokenizer.Tokenizer) map[string]string {
-	tokens := make(map[string]string)
-	if f.IsGGUF() {
-		for name, key := range tokenKeys {
-			if id := f.Int(Key{GGUF: "tokenizer.ggml." + key + "_token_id"}, 0, MaxVocab, -1); id >= 0 {
-				tokens[name] = t.Piece(int32(id))
-			}
-		}
-		return tokens
-	}
-	for _, file := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
-		config, err := ReadObject(filepath.Join(f.Folder(), file))
-		if err != nil {
-			continue // the tokenizer says what is wrong with it
-		}
-		for _, name := range []string{"bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token"} {
-			if text, ok := config.String(name); ok {
-				tokens[name] = text
-			} else if text, ok := config.Object(name).String("content"); ok {
-				tokens[name] = text
-			}
-		}
-	}
-	return tokens
-}
 
 // The keys of the answers of a language model that ranks.
 var (

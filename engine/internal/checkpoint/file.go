@@ -8,7 +8,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/winnow-rerank/winnow/gguf"
 	"github.com/winnow-rerank/winnow/internal/fault"
@@ -104,20 +103,6 @@ func fromGGUF(g *gguf.File) *File {
 	f.Name, _ = g.String("general.name")
 	f.readTokenizer(func() (*tokenizer.Tokenizer, error) { return tokenizer.FromGGUF(g.Path(), g) })
 	return f
-}
-
-// readTokenizer sets how the tokenizer is read.
-func (f *File) readTokenizer(read func() (*tokenizer.Tokenizer, error)) {
-	lower := f.LowerCase()
-	f.tokenizer = sync.OnceValues(func() (*tokenizer.Tokenizer, error) {
-		t, err := read()
-		if err == nil && lower {
-			if err = t.LowerCase(); err != nil {
-				err = fmt.Errorf("%s: added tokens in lower case: %w", f.Path, err)
-			}
-		}
-		return t, err
-	})
 }
 
 // seeing are the model types of models of text and images, whose config.json has the
@@ -245,10 +230,6 @@ func (f *File) SettingsPath() string { return f.settingsPath }
 
 // Folder is where config.json and the tokenizer's files are, or the GGUF file.
 func (f *File) Folder() string { return filepath.Dir(f.settingsPath) }
-
-// Tokenizer is the model's, read once. It may be called by a goroutine of its own;
-// Close must wait for it.
-func (f *File) Tokenizer() (*tokenizer.Tokenizer, error) { return f.tokenizer() }
 
 // FileText is a text file of the folder, "" where there is none.
 func (f *File) FileText(name string) (string, error) {

@@ -88,3 +88,6 @@ func (f *File) ConfiguredActivation() string {
 	v, _ := f.Sentence.Settings.String("activation_fn")
 	return v
 }
+
+// Labels writes the labels of a classifier.
+func (e *Export) Labels(labels []string) { e.Set(keyLabels.GGUF, labels) }

@@ -39,6 +39,37 @@ type loading struct {
 	missing []string
 	err     error // the first tensor of wrong shape or type
 	tables  int64 // bytes of the tables that stay in the file
+	fields  []tensorField
+}
+
+// A tensorField is a field that Load has found tensors for, with what an Export needs to
+// write them to a GGUF file.
+type tensorField struct {
+	gguf   [][]string                // its names there, without endings: the alternatives
+	parts  map[string][]quant.Tensor // by ending: ".weight", ".bias", or none
+	change change
+}
+
+// newField begins a field; stem begins its names in GGUF files. One that they do not
+// have has no names.
+func (f *File) newField(stem string, tag reflect.StructTag) tensorField {
+	t := tensorField{parts: make(map[string][]quant.Tensor)}
+	if tag.Get("gguf") == "" || tag.Get("again") == "true" {
+		return t
+	}
+	for alternative := range strings.SplitSeq(tag.Get("gguf"), ",") {
+		t.gguf = append(t.gguf, qualified(alternative, stem))
+	}
+	if tag.Get("apart") == "true" {
+		t.gguf = t.gguf[:1]
+	}
+	if dim := tag.Get("interleave"); dim != "" {
+		t.change.heads = f.dimension(dim)
+	}
+	if plus := tag.Get("plus"); plus != "" {
+		t.change.add = float32(f.dimension(plus))
+	}
+	return t
 }
 
 // Load fills structs with the tensors of the file, unless the settings are wrong.
@@ -88,7 +119,7 @@ func (f *File) Load(o LoadOptions, parts ...any) error {
 		if d, ok := part.(Dimensioned); ok {
 			d.Dimensions(l.dims)
 		}
-		f.structure(reflect.ValueOf(part).Elem(), "")
+		f.structure(reflect.ValueOf(part).Elem(), "", "")
 	}
 	var unused []string
 	for _, name := range f.source.Names() {
@@ -125,13 +156,14 @@ func (f *File) discrepancies(unused []string) error {
 		Found: strings.Join(found, " and "), Want: "the tensors of " + f.loading.options.Family}
 }
 
-// structure fills a struct; prefix begins the names of its tensors.
-func (f *File) structure(v reflect.Value, prefix string) {
+// structure fills a struct; prefix begins the names of its tensors, stem those in GGUF
+// files.
+func (f *File) structure(v reflect.Value, prefix, stem string) {
 	dims := f.loading.dims
 	for i := range v.NumField() {
 		field, tag := v.Field(i), v.Type().Field(i).Tag
 		if v.Type().Field(i).Anonymous && field.Kind() == reflect.Struct {
-			f.structure(field, prefix)
+			f.structure(field, prefix, stem)
 			continue
 		}
 		spelling := f.spelling(tag)
@@ -140,12 +172,13 @@ func (f *File) structure(v reflect.Value, prefix string) {
 			if field.Len() != n {
 				field.Set(reflect.MakeSlice(field.Type(), n, n))
 			}
-			stem := f.chooseStem(spelling, tag)
+			chosen := f.chooseStem(spelling, tag)
+			ggufStem, _, _ := strings.Cut(tag.Get("gguf"), ",")
 			for j := range n {
 				if d, ok := field.Index(j).Addr().Interface().(Dimensioned); ok {
 					d.Dimensions(dims)
 				}
-				f.structure(field.Index(j), prefix+numbered(stem, tag, j))
+				f.structure(field.Index(j), prefix+numbered(chosen, tag, j), stem+numbered(ggufStem, tag, j))
 			}
 			continue
 		}
@@ -161,6 +194,7 @@ func (f *File) structure(v reflect.Value, prefix string) {
 			field.Set(reflect.New(field.Type().Elem()))
 			field = field.Elem()
 		}
+		f.loading.fields = append(f.loading.fields, f.newField(stem, tag))
 		shape := f.shape(tag.Get("shape"))
 		switch dst := field.Addr().Interface().(type) {
 		case *compute.Linear:
@@ -210,6 +244,8 @@ func (f *File) tensor(stem string, endings []string, shape []int, required bool)
 			return quant.Tensor{}, false
 		}
 		t.Shape = slices.Clone(shape) // a matrix of one row may be there as a vector
+		parts := l.fields[len(l.fields)-1].parts
+		parts[endings[0]] = append(parts[endings[0]], t)
 		return t, true
 	}
 	if required {

@@ -140,7 +140,7 @@ func TestLoadHeadByHead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.Tensors(m)
+		e.Tensors()
 		path := filepath.Join(t.TempDir(), "x.gguf")
 		if _, err := e.WriteFile(path, nil); err != nil {
 			t.Fatal(err)
@@ -294,7 +294,7 @@ func TestTensorsRoundTrip(t *testing.T) {
 		t.Fatal(err)
 	}
 	g := throughGGUF(t, f, func(e *Export) {
-		e.Tensors(&m)
+		e.Tensors()
 		e.Add("gguf_only.weight", []int{1, 1}, []float32{1})
 		e.Add("gguf_only.bias", []int{1}, []float32{1})
 	})

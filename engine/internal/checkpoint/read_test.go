@@ -209,7 +209,7 @@ func TestExportRefuses(t *testing.T) {
 	if err := write(func(e *Export) {
 		e.Add("a", []int{1}, []float32{1})
 		e.Add("a", []int{1}, []float32{1})
-	}); err == nil || !strings.Contains(err.Error(), "two tensors would be named a") {
+	}); err == nil || !strings.Contains(err.Error(), "there twice") {
 		t.Errorf("a tensor twice: %v", err)
 	}
 }

@@ -197,7 +197,7 @@ func TestSentenceModels(t *testing.T) {
 			if f.LowerCase() {
 				e.Set(keyLower.GGUF, true)
 			}
-			e.Tensors(chain)
+			e.Tensors()
 			if chain.Pooling == compute.PoolNone {
 				late, err = f.Late(words, 64, 2000)
 				e.Late(late)

@@ -71,6 +71,16 @@ func (f *File) Whole(e *compute.Embedding) (compute.Matrix, error) {
 	return x, nil
 }
 
+// Numbers are those of a tensor.
+func (f *File) Numbers(name string) ([]float32, error) {
+	t, ok := f.Tensor(name)
+	if !ok {
+		return nil, fmt.Errorf("%s: there is no tensor %s", f.Path, name)
+	}
+	x := make([]float32, t.Len())
+	return x, dequantize(x, t, t.Data)
+}
+
 // Indices are the whole numbers of a vector, each of which must be below a bound.
 func (f *File) Indices(name string, below int) ([]int32, error) {
 	t, _ := f.Tensor(name)

@@ -37,7 +37,7 @@ func newDistilBERT(f *checkpoint.File, task Task) *Network {
 	s.TypeVocabSize, n.TokenTypes, n.OneType = 0, 1, true
 	n.Load.Prefixes = []string{"distilbert."}
 	n.Export = func(e *checkpoint.Export) error {
-		e.Unset("tokenizer.ggml.token_type_count")
+		e.Set("tokenizer.ggml.token_type_count", nil)
 		return nil
 	}
 	if task == Classify {

@@ -190,7 +190,7 @@ func newModernBERT(f *checkpoint.File, task Task) *Network {
 		if head == nil {
 			return nil
 		}
-		return head.export(e, n.Pooling, s.Eps)
+		return head.export(e, f, n.Pooling, s.Eps)
 	}
 	return n
 }
@@ -228,7 +228,7 @@ func modernChainClassifier(f *checkpoint.File, c *checkpoint.Chain, hidden int) 
 // classifier's:
 //
 //	classifier·(n + b) + c = classifier·n + (classifier·b + c)
-func (h *modernClassifier) export(e *checkpoint.Export, pooling compute.Pooling, eps float32) error {
+func (h *modernClassifier) export(e *checkpoint.Export, f *checkpoint.File, pooling compute.Pooling, eps float32) error {
 	const mean, first = 1, 2
 	e.Set(keyHeadPooling.GGUF, uint32(first))
 	if pooling == compute.PoolMean {
@@ -242,7 +242,10 @@ func (h *modernClassifier) export(e *checkpoint.Export, pooling compute.Pooling,
 	if b == nil {
 		return nil
 	}
-	w := e.Numbers("classifier.weight")
+	w, err := f.Numbers("classifier.weight")
+	if err != nil {
+		return err
+	}
 	sums := make([]float32, len(w)/len(b))
 	for i := range sums {
 		sum := 0.0

@@ -202,13 +202,14 @@ type t5Settings struct {
 	Eps           float32 `hf:"layer_norm_epsilon" gguf:".attention.layer_norm_rms_epsilon" default:"1e-6" min:"1e-30" max:"1"`
 	Buckets       int     `hf:"relative_attention_num_buckets" gguf:".attention.relative_buckets_count" default:"32" min:"4" max:"4096" dim:"buckets"`
 	Farthest      int     `hf:"relative_attention_max_distance" default:"128" max:"positions"`
-	DecoderLayers int     `hf:"num_decoder_layers" gguf:".decoder_block_count" default:"@layers" max:"layers" dim:"decoderlayers"`
+	DecoderLayers int     `hf:"num_decoder_layers" gguf:".decoder_block_count" default:"@layers" max:"layers"`
 	DecoderStart  int     `hf:"decoder_start_token_id pad_token_id" gguf:".decoder_start_token_id" default:"0" min:"0" max:"vocab"`
 	FeedForward   string  `hf:"feed_forward_proj" gguf:"-" default:"preset"`
 
-	Inner int  `dim:"inner"`
-	Gated bool `dim:"gated"`
-	Plain bool `dim:"plain"`
+	Inner    int  `dim:"inner"`
+	Gated    bool `dim:"gated"`
+	Plain    bool `dim:"plain"`
+	Decoders int  `dim:"decoderlayers"` // DecoderLayers, or 0 where the decoder is not used
 }
 
 // feedForward is how the gate of a feed-forward block, or what has none, is activated, and
@@ -251,14 +252,15 @@ func newT5(f *checkpoint.File, task Task, v t5Version) *Network {
 	n := &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: s.MaxPositions, TokenTypes: 1, OneType: true, Pooling: compute.PoolLast,
 		Load: checkpoint.LoadOptions{Prefixes: []string{"transformer."}, Eps: s.Eps, Ignore: t5Leftover}}
 	words := s.scale(f, v)
+	s.Decoders = s.DecoderLayers
 	// sentence-transformers takes the encoder alone, whatever class wrote the files.
 	if task == Embed || f.HasChain() {
-		s.DecoderLayers, n.GGUF = 0, "t5encoder"
+		s.Decoders, n.GGUF = 0, "t5encoder"
 	}
 	switch {
 	case task == Classify:
 		n.Classifier, m.again = new(t5Classifier), true
-	case s.DecoderLayers > 0:
+	case s.Decoders > 0:
 		words.Words = &m.Words
 		n.Decoder = words
 	}
@@ -328,7 +330,7 @@ func (m *t5) build(s *t5Settings, biased bool, act kernels.Activation) {
 		l.Coarse = true
 		m.encoder = append(m.encoder, t5Block{l, &m.EncoderFFN[i]})
 	}
-	n := s.DecoderLayers
+	n := s.Decoders
 	m.Decoder, m.Cross, m.DecoderFFN = make([]t5SelfAttention, n), make([]t5Cross, n), ffns(n)
 	for i := range n {
 		l := &m.Decoder[i]
@@ -367,9 +369,9 @@ func (m *t5) export(e *checkpoint.Export, s *t5Settings, words Decoder, act kern
 		return e.Refuse(fmt.Sprintf("feed_forward_proj %q with the activation %s", s.FeedForward, checkpoint.ActivationName(act)), "in GGUF files of T5 it is relu or gated-gelu")
 	}
 	e.Set(".attention.layer_norm_epsilon", s.Eps)
-	if s.DecoderLayers == 0 {
-		e.Unset(".decoder_block_count")
-		e.Unset(".decoder_start_token_id")
+	if s.Decoders == 0 {
+		e.Set(".decoder_block_count", nil)
+		e.Set(".decoder_start_token_id", nil)
 		return nil
 	}
 	if words.TiesWords {
