@@ -12,7 +12,7 @@ type bag struct {
 	letters int   // characters of a token of median length, by which texts are cut before; 0: they are not
 }
 
-func (m *Model) newBag() *bag {
+func (m *backbone) newBag() *bag {
 	b := &bag{unknown: -1}
 	if !m.network.DropsUnknown {
 		return b

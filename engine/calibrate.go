@@ -19,36 +19,35 @@ var calibrationTexts = [...][2]string{
 // calibrationTokens are taken of a text at most.
 const calibrationTokens = 32
 
-// calibrate chooses how matrices with 8-bit weights are multiplied, and says what that
-// costs.
-func (m *Model) calibrate() (string, error) {
+// calibrate chooses how matrices with 8-bit weights are multiplied.
+func (m *backbone) calibrate() (compute.Calibration, error) {
 	texts := make([]Sequence, len(calibrationTexts))
 	for i, t := range calibrationTexts {
 		var err error
 		if texts[i], err = m.calibrationText(t[0], t[1]); err != nil {
-			return "", fmt.Errorf("%s: %w", m.path, err)
+			return compute.Calibration{}, fmt.Errorf("%s: %w", m.path, err)
 		}
 	}
-	c, err := m.runner.Calibrate(m.network.Spec.Layers, func(c *compute.Context) {
+	return m.runner.Calibrate(m.network.Spec.Layers, func(c *compute.Context) {
 		for i, s := range texts {
 			c.Batch.Add(i, compute.Sequence{IDs: s.IDs, Types: s.Types}, compute.Prefix{})
 		}
 		m.network.Trunk.Hidden(c, m.network.Pooling.Want())
 	})
-	if err != nil {
-		return "", err
-	}
-	m.info.WeightBytes += c.Bytes
+}
+
+// costs says what a calibration has chosen, in words.
+func costs(c compute.Calibration) string {
 	weights := ""
 	if c.Rests > 0 {
 		weights = fmt.Sprintf("weights of 16 bits in %d of %d matrices, ", c.Rests, c.Matrices)
 	}
-	return fmt.Sprintf("%sactivations of 8 bits, and of 16 or by parts where that lowers the error most, for %.1f %% more work", weights, 100*c.Extra), nil
+	return fmt.Sprintf("%sactivations of 8 bits, and of 16 or by parts where that lowers the error most, for %.1f %% more work", weights, 100*c.Extra)
 }
 
 // calibrationText is a query and a document in the form in which the model takes
 // texts.
-func (m *Model) calibrationText(query, document string) (Sequence, error) {
+func (m *backbone) calibrationText(query, document string) (Sequence, error) {
 	a, err := m.tokenizer.PlainTokens(nil, query)
 	if err != nil {
 		return Sequence{}, err

@@ -21,7 +21,7 @@ type chatTemplate struct {
 	tokens map[string]string // special tokens, by the names that templates have for them
 }
 
-func (m *Model) chatTemplate(source string) (_ *chatTemplate, err error) {
+func (m *backbone) chatTemplate(source string) (_ *chatTemplate, err error) {
 	t := &chatTemplate{path: m.file.SettingsPath(), tokens: m.file.SpecialTokens(m.tokenizer)}
 	if t.Template, err = jinja.Parse(source); err != nil {
 		return nil, &fault.UnsupportedError{Path: t.path, What: err.Error() + ", which", Hint: "give the prompt as --template"}
@@ -61,7 +61,7 @@ type chat struct {
 }
 
 // newChat checks that the template carries both roles.
-func (m *Model) newChat(s *scorer, format checkpoint.MessageFormat, reason string, o Options) (*chat, error) {
+func (m *backbone) newChat(s *scorer, format checkpoint.MessageFormat, reason string, o Options) (*chat, error) {
 	source, err := m.file.ChatTemplate()
 	if err != nil {
 		return nil, err

@@ -29,7 +29,7 @@ type languageHead struct {
 
 // A languageModel continues texts.
 type languageModel struct {
-	*Model
+	*backbone
 	table    *compute.Embedding // a row for each word's logit
 	tied     bool               // it is the embedding table
 	ends     map[int32]bool     // tokens that end a text
@@ -42,14 +42,14 @@ type languageModel struct {
 	err  error
 }
 
-func (m *Model) newLanguageModel(own *languageHead, o Options) *languageModel {
-	l := &languageModel{Model: m, table: own.table(m), ends: m.endTokens(), prefixes: m.prefixCache(), chat: m.newConversation(o.ChatTemplate)}
+func (m *backbone) newLanguageModel(own *languageHead, o Options) *languageModel {
+	l := &languageModel{backbone: m, table: own.table(m), ends: m.endTokens(), prefixes: m.prefixCache(), chat: m.newConversation(o.ChatTemplate)}
 	l.tied = l.table == m.network.Decoder.Words
 	return l
 }
 
 // table is what makes the logits: the model's own head, or its embedding table.
-func (h *languageHead) table(m *Model) *compute.Embedding {
+func (h *languageHead) table(m *backbone) *compute.Embedding {
 	d := m.network.Decoder
 	tied := d.TiesWords
 	if !d.OneStep {
@@ -62,7 +62,7 @@ func (h *languageHead) table(m *Model) *compute.Embedding {
 }
 
 // prefixCache is the store of KV caches of a causal model, one for all its tasks.
-func (m *Model) prefixCache() *compute.PrefixCache {
+func (m *backbone) prefixCache() *compute.PrefixCache {
 	if m.prefixes == nil {
 		m.prefixes = compute.NewPrefixCache(m.network.Decoder.Layers, m.network.Decoder.KeyWidth, prefixBytes)
 	}
@@ -360,7 +360,7 @@ func waiting(text []byte, stops []string) int {
 var endNames = []string{"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<|end_of_text|>", "<end_of_turn>"}
 
 // endTokens are the tokens that end a text.
-func (m *Model) endTokens() map[int32]bool {
+func (m *backbone) endTokens() map[int32]bool {
 	ends := make(map[int32]bool)
 	for _, id := range m.file.EndTokens() {
 		ends[id] = true

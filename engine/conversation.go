@@ -28,7 +28,7 @@ type conversation struct {
 
 // newConversation takes a chat template, or reads the model's own for "". A model whose template cannot be used
 // loads all the same: it is only conversations that need it.
-func (m *Model) newConversation(source string) *conversation {
+func (m *backbone) newConversation(source string) *conversation {
 	c := &conversation{source: source, format: checkpoint.FlatMessages}
 	if source == "" {
 		c.source, c.err = m.file.ChatTemplate()
@@ -65,23 +65,9 @@ func (c *conversation) render(messages []Message, variables map[string]any) (str
 	return text, nil
 }
 
-// ChatPrompt writes messages with the model's own chat template, as the prompt of a
-// completion. variables are given to the template beside the messages, add_generation_prompt
-// among them: without it the prompt does not begin the answer.
-func (m *Model) ChatPrompt(messages []Message, variables map[string]any) (string, error) {
-	l, ok := m.completer.(*languageModel)
-	if !ok {
-		return "", ErrCannotComplete
-	}
+func (l *languageModel) chatPrompt(messages []Message, variables map[string]any) (string, error) {
 	if l.chat.err != nil {
 		return "", l.chat.err
 	}
 	return l.chat.render(messages, variables)
-}
-
-// ChatTokens are the tokens of what ChatPrompt wrote. Templates may write the token that
-// texts begin with, and then it is not put there once more.
-func (m *Model) ChatTokens(prompt string) ([]int32, error) {
-	s, err := m.Tokenize(prompt, m.info.BOS == "" || !strings.HasPrefix(prompt, m.info.BOS))
-	return s.IDs, err
 }

@@ -18,7 +18,7 @@ import (
 // embedding makes a vector of each text: the states of the trunk, pooled, and taken
 // through the chain of modules behind it.
 type embedding struct {
-	*Model
+	*backbone
 	chain   *checkpoint.Chain
 	prompts prompts
 	bag     *bag // of static embeddings; else nil
@@ -27,28 +27,28 @@ type embedding struct {
 // planChain is for a trunk without a classifier of its family's: what follows it, if
 // anything does, is a chain of modules, whose vectors are those of the texts or, of
 // a cross-encoder, logits.
-func (m *Model) planChain(o Options) (*taskPlan, error) {
+func (m *backbone) planChain(o Options) (*taskPlan, error) {
 	chain, err := m.file.Chain(m.network.Spec.HiddenSize, o.Pooling)
 	if err != nil {
 		return nil, err
 	}
 	p := &taskPlan{parts: []any{chain}}
 	if labels, ok := m.file.ChainLabels(chain); ok {
-		s := &scorer{Model: m, head: chainHead{chain}, pooling: chain.Pooling, labels: labels, words: chain.String()}
+		s := &scorer{backbone: m, head: chainHead{chain}, pooling: chain.Pooling, labels: labels, words: chain.String()}
 		if own := m.chainClassifier(chain); own != nil {
 			s.head, p.parts, p.settings = classifierHead{own}, []any{own}, []any{&labelSettings{Count: len(labels)}}
 			m.network.Classifier, m.network.Pooling = own, chain.Pooling
 		}
-		p.finish = func(o Options) error {
+		p.finish = func(t *tasks, o Options) error {
 			if err := cmp.Or(noScore(m.file, o), s.judge(o)); err != nil {
 				return err
 			}
-			m.ranker, err = m.newPair(s)
+			t.ranker, err = m.newPair(s)
 			return err
 		}
 		return p, nil
 	}
-	p.finish = func(o Options) error {
+	p.finish = func(t *tasks, o Options) error {
 		if err := noLabel(m.file, o); err != nil {
 			return err
 		}
@@ -56,16 +56,16 @@ func (m *Model) planChain(o Options) (*taskPlan, error) {
 		if err != nil {
 			return err
 		}
-		e := &embedding{Model: m, chain: chain, prompts: prompts}
+		e := &embedding{backbone: m, chain: chain, prompts: prompts}
 		if m.network.Bag {
 			e.bag = m.newBag()
 		}
-		m.embedder = e
+		t.embedder = e
 		switch o.Score {
 		case "":
-			m.ranker = unable{fmt.Errorf("%s: %w; by the cosine of its vectors it does if it is asked to: --score cosine, or the option WithScore", m.path, ErrCannotRerank)}
+			t.ranker = unable{fmt.Errorf("%s: %w; by the cosine of its vectors it does if it is asked to: --score cosine, or the option WithScore", m.path, ErrCannotRerank)}
 		case scoreCosine:
-			m.ranker = newCosine(e)
+			t.ranker = newCosine(e)
 		default:
 			return fmt.Errorf("%s: the scoring %q was asked for, but the model embeds, which can be scored by %s", m.file.SettingsPath(), o.Score, scoreCosine)
 		}
@@ -75,7 +75,7 @@ func (m *Model) planChain(o Options) (*taskPlan, error) {
 }
 
 // chainClassifier is the family's own head in the place of a chain, or nil.
-func (m *Model) chainClassifier(c *checkpoint.Chain) family.Classifier {
+func (m *backbone) chainClassifier(c *checkpoint.Chain) family.Classifier {
 	if m.network.ChainClassifier == nil {
 		return nil
 	}

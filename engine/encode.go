@@ -2,44 +2,14 @@ package engine
 
 import (
 	"context"
-	"errors"
-	"fmt"
 	"sync/atomic"
 
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// Encoded is what Encode or EncodeTexts made of documents or texts.
-type Encoded struct {
-	Sequences []Sequence
-	Full      []int // their lengths before anything was truncated
-	Limit     int   // the length that they were truncated to
-}
-
-// EncodeOptions says how Encode reads a query and its documents. The zero value
-// truncates as the model's tokenizer does what is longer than the model takes.
-type EncodeOptions struct {
-	MaxLength   int    // tokens of a pair, special ones included; 0: what the model takes
-	MaxQuery    int    // tokens of the query, before it is paired; 0: no bound of its own
-	MaxDocument int    // tokens of a document, before it is paired; 0: no bound of its own
-	Instruction string // replaces that of a causal model's prompt
-	Plain       bool   // the spelling of a special token stays text
-	Side        Side   // of what is too long, where it is truncated
-}
-
-// A Side is the end of a text at which it is truncated.
-type Side uint8
-
-// The sides.
-const (
-	ModelSide Side = iota // what the tokenizer's configuration says, the right one as a rule
-	RightSide             // drop the end
-	LeftSide              // drop the beginning
-)
-
 // side is the end that s stands for.
-func (m *Model) side(s Side) Side {
+func (m *backbone) side(s Side) Side {
 	switch {
 	case s != ModelSide:
 		return s
@@ -49,61 +19,8 @@ func (m *Model) side(s Side) Side {
 	return RightSide
 }
 
-// cut is the same for the tokenizer.
-func (s Side) cut() tokenizer.Side {
-	if s == LeftSide {
-		return tokenizer.Left
-	}
-	return tokenizer.Right
-}
-
-// TextOptions says how EncodeTexts reads texts. The zero value truncates as the
-// model's tokenizer does what is longer than the model takes.
-type TextOptions struct {
-	MaxLength int    // tokens of a text, special ones included; 0: what the model takes
-	Prompt    string // the name of the prompt that is put before them; "": the model's default one
-	Plain     bool   // the spelling of a special token stays text
-	Side      Side   // of what is too long, where it is truncated
-}
-
-// ErrTooMuch is the error of a text on which the model's tokenizer gives up.
-var ErrTooMuch = tokenizer.ErrTooMuch
-
-// ErrNoRoom is the error of a call whose length leaves no room for texts, because of it
-// or of what else it asks for.
-var ErrNoRoom = errors.New("no room for the texts")
-
-// A roomError is an ErrNoRoom that says why.
-type roomError struct{ text string }
-
-func noRoom(format string, args ...any) error { return &roomError{fmt.Sprintf(format, args...)} }
-
-func (e *roomError) Error() string { return e.text }
-
-func (e *roomError) Is(target error) bool { return target == ErrNoRoom }
-
-func newEncoded(n, limit int) Encoded {
-	return Encoded{Sequences: make([]Sequence, n), Full: make([]int, n), Limit: limit}
-}
-
-// tokens appends those of a text, uncut.
-func (o *EncodeOptions) tokens(t *tokenizer.Tokenizer, dst []int32, text string) ([]int32, error) {
-	if o.Plain {
-		return t.PlainTokens(dst, text)
-	}
-	return t.Tokens(dst, text)
-}
-
-// truncate keeps most tokens (0: all) of the side that o keeps.
-func (o *EncodeOptions) truncate(tokens []int32, most int) []int32 {
-	if most <= 0 {
-		return tokens
-	}
-	return o.Side.cut().Cut(tokens, most)
-}
-
 // bound truncates a text to most tokens (0: all of it); dropped is how many went.
-func (m *Model) bound(text string, most int, o EncodeOptions) (kept string, dropped int, err error) {
+func (m *backbone) bound(text string, most int, o EncodeOptions) (kept string, dropped int, err error) {
 	if most <= 0 || len(text) <= most { // no token is shorter than a byte
 		return text, 0, nil
 	}
@@ -113,7 +30,7 @@ func (m *Model) bound(text string, most int, o EncodeOptions) (kept string, drop
 
 // cut truncates a text to most tokens; tokens is how many it then has, and dropped how
 // many went.
-func (m *Model) cut(text string, most int, o EncodeOptions) (kept string, tokens, dropped int, err error) {
+func (m *backbone) cut(text string, most int, o EncodeOptions) (kept string, tokens, dropped int, err error) {
 	ids, err := o.tokens(m.tokenizer, nil, text)
 	if err != nil || len(ids) <= most {
 		return text, len(ids), 0, err
@@ -127,7 +44,7 @@ const encodePiece = 16
 
 // encodePieces calls encode with ranges of 0 … n-1, on the workers if there are several,
 // until one fails or ctx is done.
-func (m *Model) encodePieces(ctx context.Context, n int, encode func(from, to int) error) error {
+func (m *backbone) encodePieces(ctx context.Context, n int, encode func(from, to int) error) error {
 	w := &pieceEncoder{n: n, encode: encode}
 	if n <= encodePiece {
 		if ctx.Err() != nil {
@@ -161,7 +78,7 @@ func (e *pieceEncoder) Tile(_ *compute.Context, i int) {
 }
 
 // sequence copies an encoding.
-func (m *Model) sequence(e *tokenizer.Encoding) Sequence {
+func (m *backbone) sequence(e *tokenizer.Encoding) Sequence {
 	s := Sequence{IDs: append([]int32(nil), e.IDs...)}
 	if m.network.OneType {
 		return s
@@ -176,7 +93,7 @@ func (m *Model) sequence(e *tokenizer.Encoding) Sequence {
 }
 
 // Tokenize gives the tokens of a text, uncut.
-func (m *Model) Tokenize(text string, special bool) (Sequence, error) {
+func (m *backbone) Tokenize(text string, special bool) (Sequence, error) {
 	if !special {
 		ids, err := m.tokenizer.Tokens(nil, text)
 		return Sequence{IDs: ids}, err
@@ -190,18 +107,18 @@ func (m *Model) Tokenize(text string, special bool) (Sequence, error) {
 
 // PromptTokens are the tokens of a prompt, with the special ones that the model
 // wants at the beginning.
-func (m *Model) PromptTokens(text string) ([]int32, error) {
+func (m *backbone) PromptTokens(text string) ([]int32, error) {
 	s, err := m.Tokenize(text, true)
 	return s.IDs, err
 }
 
 // Piece is the spelling of a token in the vocabulary, "" if there is none.
-func (m *Model) Piece(id int32) string {
+func (m *backbone) Piece(id int32) string {
 	return m.tokenizer.Piece(id)
 }
 
 // Detokenize is the text that tokens spell, without special ones.
-func (m *Model) Detokenize(ids []int) (string, error) {
+func (m *backbone) Detokenize(ids []int) (string, error) {
 	list := make([]int32, 0, len(ids))
 	for _, id := range ids {
 		if id >= 0 && id < m.network.Spec.VocabSize {

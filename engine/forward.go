@@ -16,7 +16,7 @@ type finisher interface {
 // A call is what one pass of sequences through the network needs; it is kept for the
 // next, so that nothing is allocated once as large a call has been made before.
 type call struct {
-	model     *Model
+	model     *backbone
 	task      finisher
 	plan      compute.Plan
 	sequences []Sequence
@@ -30,7 +30,7 @@ type call struct {
 
 // forward takes sequences through the network, in chunks, and has task put what is
 // wanted of them into outputs or vectors.
-func (m *Model) forward(ctx context.Context, task finisher, sequences []Sequence, outputs []Output, vectors [][]float32) error {
+func (m *backbone) forward(ctx context.Context, task finisher, sequences []Sequence, outputs []Output, vectors [][]float32) error {
 	r := m.call()
 	defer m.done(r)
 	r.task, r.sequences, r.outputs, r.vectors = task, sequences, outputs, vectors
@@ -60,7 +60,7 @@ func (r *call) Tile(c *compute.Context, i int) {
 	r.task.finish(c, r)
 }
 
-func (m *Model) call() *call {
+func (m *backbone) call() *call {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if n := len(m.calls); n > 0 {
@@ -72,7 +72,7 @@ func (m *Model) call() *call {
 }
 
 // done gives a call back, holding nothing of the caller's.
-func (m *Model) done(r *call) {
+func (m *backbone) done(r *call) {
 	clear(r.inputs)
 	clear(r.prefixes)
 	clear(r.held)

@@ -114,7 +114,7 @@ func likeQwen3(architecture string) bool { return architecture == "qwen3" || arc
 
 // calledQwenReranker says whether the model is a Qwen3-Reranker by its name or its
 // card, which is all that tells it from a language model.
-func (m *Model) calledQwenReranker() bool {
+func (m *backbone) calledQwenReranker() bool {
 	for _, s := range []string{m.file.Name, checkpoint.Absolute(m.path), m.file.String(checkpoint.Key{HF: "_name_or_path"}, "")} {
 		if s = strings.ReplaceAll(strings.ToLower(s), "-", ""); strings.Contains(s, "qwen3reranker") || strings.Contains(s, "qwen3vlreranker") {
 			return true

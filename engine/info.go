@@ -1,13 +1,7 @@
 package engine
 
 import (
-	"path/filepath"
-	"strings"
-
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
-	"github.com/winnow-rerank/winnow/engine/internal/compute"
-	"github.com/winnow-rerank/winnow/engine/internal/family"
-	"github.com/winnow-rerank/winnow/kernels"
 )
 
 // Info describes a loaded model: what the file holds and how it is computed.
@@ -67,29 +61,3 @@ type Info struct {
 
 // TensorInfo describes one tensor of a model file.
 type TensorInfo = checkpoint.TensorInfo
-
-func (m *Model) describe(fam *family.Family) {
-	f, n, info := m.file, m.network, &m.info
-	info.Name, info.Path, info.Format = f.Name, m.path, f.Format
-	if info.Name == "" {
-		info.Name = strings.TrimSuffix(filepath.Base(m.path), ".gguf")
-	}
-	info.Architecture, info.Family = f.Architecture, fam.Name
-	m.ranker.describe(info)
-	m.embedder.describe(info)
-	m.completer.describe(info)
-	info.Unread = f.Unread()
-	info.MaxLength = m.maxLength
-	info.Layers, info.Hidden, info.Intermediate = n.Spec.Layers, n.Spec.HiddenSize, n.Spec.IntermediateSize
-	info.Vocabulary, info.Heads = n.Spec.VocabSize, n.Spec.Heads
-	info.Tokenizer = m.tokenizer.Kind()
-	info.Tensors, info.Parameters, info.FileBytes = f.TensorInfos()
-	info.EmbeddingBytes = f.TableBytes()
-	info.Kernels = kernels.Rung()
-	info.Threads = m.runner.Size()
-	tokens := max(m.chunk, m.maxLength)
-	if n.Bag {
-		tokens = m.chunk // a text's vectors are added up one after another
-	}
-	info.ActivationBytes = compute.ActivationBytes(m.runner.Size(), tokens, info.Hidden, info.Intermediate)
-}

@@ -22,18 +22,18 @@ import (
 // A query is filled up to a certain length with mask tokens, which see it but which
 // nothing sees; their vectors count. Punctuation of documents does not.
 type late struct {
-	*Model
+	*backbone
 	chain    *checkpoint.Chain
 	settings *checkpoint.LateSettings
 }
 
-func (m *Model) planLate() (*taskPlan, error) {
+func (m *backbone) planLate() (*taskPlan, error) {
 	chain, err := m.file.Chain(m.network.Spec.HiddenSize, "")
 	if err != nil {
 		return nil, err
 	}
-	l := &late{Model: m, chain: chain}
-	return &taskPlan{parts: []any{chain}, finish: func(o Options) error {
+	l := &late{backbone: m, chain: chain}
+	return &taskPlan{parts: []any{chain}, finish: func(t *tasks, o Options) error {
 		if err := cmp.Or(noLabel(m.file, o), noScore(m.file, o)); err != nil {
 			return err
 		}
@@ -50,7 +50,7 @@ func (m *Model) planLate() (*taskPlan, error) {
 				return m.file.Refuse(fmt.Sprintf("late interaction with queries of %d tokens and attention within %d", s.Query.Length, w), "")
 			}
 		}
-		m.ranker = l
+		t.ranker = l
 		return nil
 	}}, nil
 }
@@ -76,7 +76,7 @@ type encodedQuery struct {
 
 // scoreEncoded scores documents against their queries, whose vectors task computes first
 // where they are not there yet: in a call without outputs.
-func (m *Model) scoreEncoded(ctx context.Context, task finisher, sequences []Sequence, outputs []Output) error {
+func (m *backbone) scoreEncoded(ctx context.Context, task finisher, sequences []Sequence, outputs []Output) error {
 	var queries []Sequence
 	asked := make(map[*encodedQuery]bool)
 	for i, s := range sequences {

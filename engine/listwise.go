@@ -23,7 +23,7 @@ import (
 // is too long is cut in blocks; the query's e is then the mean of the blocks', each
 // weighted by its best document.
 type listwise struct {
-	*Model
+	*backbone
 	projector               projector
 	documentMark, queryMark int32
 	instruction             string
@@ -52,10 +52,10 @@ const (
 	queryMark    = "<|rerank_token|>"
 )
 
-func (m *Model) planListwise() *taskPlan {
-	l := &listwise{Model: m}
+func (m *backbone) planListwise() *taskPlan {
+	l := &listwise{backbone: m}
 	sizes := &projectorSettings{Middle: max(1, m.file.Rows("projector.0.weight")), Projected: max(1, m.file.Rows("projector.2.weight"))}
-	return &taskPlan{parts: []any{&l.projector}, settings: []any{sizes}, finish: func(o Options) error {
+	return &taskPlan{parts: []any{&l.projector}, settings: []any{sizes}, finish: func(t *tasks, o Options) error {
 		if o.Score != "" || o.Template != "" {
 			return fmt.Errorf("%s: a listwise reranker has a prompt and a score of its own", m.file.SettingsPath())
 		}
@@ -63,7 +63,7 @@ func (m *Model) planListwise() *taskPlan {
 			return err
 		}
 		l.instruction = o.Instruction
-		m.ranker = l
+		t.ranker = l
 		return l.findMarks()
 	}}
 }

@@ -15,7 +15,7 @@ type pair struct {
 	bare    string // of causal models: why they are not asked in words
 }
 
-func (m *Model) newPair(s *scorer) (*pair, error) {
+func (m *backbone) newPair(s *scorer) (*pair, error) {
 	prompts, err := readPrompts(m.file)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ const prefixBytes = 256 << 20
 
 // scoreShared scores sequences of a causal model. The tokens that several begin with
 // are read once, for all of them, and kept for later calls; no score changes by that.
-func (m *Model) scoreShared(ctx context.Context, prefixes *compute.PrefixCache, task finisher, sequences []Sequence, outputs []Output) error {
+func (m *backbone) scoreShared(ctx context.Context, prefixes *compute.PrefixCache, task finisher, sequences []Sequence, outputs []Output) error {
 	r := m.call()
 	defer m.done(r)
 	r.task, r.sequences, r.outputs = task, sequences, outputs
@@ -75,7 +75,7 @@ func (r *call) prefill(ctx context.Context, prefixes *compute.PrefixCache) (map[
 
 // prefills are texts that are read at the same time, each into a cache.
 type prefills struct {
-	model  *Model
+	model  *backbone
 	caches []*compute.KVCache
 	ids    [][]int32
 }

@@ -25,18 +25,18 @@ type prompted struct {
 
 // planPrompted is for causal models with a classifier. GGUF files of llama.cpp's
 // may have a language model's head besides.
-func (m *Model) planPrompted(p *taskPlan, s *scorer) *taskPlan {
+func (m *backbone) planPrompted(p *taskPlan, s *scorer) *taskPlan {
 	s.temperature = m.network.Temperature
 	head := &languageHead{}
 	if m.file.IsGGUF() {
 		p.parts = append(p.parts, head)
 	}
-	p.finish = func(o Options) error {
+	p.finish = func(t *tasks, o Options) error {
 		if err := noScore(m.file, o); err != nil {
 			return err
 		}
 		if m.file.IsGGUF() && (head.Output != nil || m.classifiesByWords(s.labels)) {
-			m.completer = m.newLanguageModel(head, o)
+			t.completer = m.newLanguageModel(head, o)
 		}
 		if err := s.judge(o); err != nil {
 			return err
@@ -45,7 +45,7 @@ func (m *Model) planPrompted(p *taskPlan, s *scorer) *taskPlan {
 		if err != nil {
 			return err
 		}
-		m.ranker, err = m.worded(s, w, o)
+		t.ranker, err = m.worded(s, w, o)
 		return err
 	}
 	return p
@@ -53,16 +53,16 @@ func (m *Model) planPrompted(p *taskPlan, s *scorer) *taskPlan {
 
 // planLanguageModel is for a language model, which completes, and ranks by its
 // answers if they are single tokens.
-func (m *Model) planLanguageModel() *taskPlan {
+func (m *backbone) planLanguageModel() *taskPlan {
 	head := &languageHead{}
-	return &taskPlan{parts: []any{head}, finish: func(o Options) error {
+	return &taskPlan{parts: []any{head}, finish: func(t *tasks, o Options) error {
 		if err := noLabel(m.file, o); err != nil {
 			return err
 		}
 		d := m.network.Decoder
 		table := head.table(m)
 		if !d.OneStep {
-			m.completer = m.newLanguageModel(head, o)
+			t.completer = m.newLanguageModel(head, o)
 		}
 		w, err := m.wording(o)
 		if err != nil {
@@ -70,7 +70,7 @@ func (m *Model) planLanguageModel() *taskPlan {
 		}
 		ids, labels, err := m.answers(w, o)
 		if err != nil && o.Score == "" && o.Template == "" && !d.OneStep {
-			m.ranker = unable{&noAnswers{m.path, err}}
+			t.ranker = unable{&noAnswers{m.path, err}}
 			return nil // it still completes
 		}
 		if err != nil {
@@ -81,7 +81,7 @@ func (m *Model) planLanguageModel() *taskPlan {
 				return &fault.FormatError{Path: m.file.SettingsPath(), Field: "score", Offset: -1, Found: fmt.Sprintf("token %d", id), Want: fmt.Sprintf("less than %d, the rows of the vocabulary", table.Rows)}
 			}
 		}
-		s := &scorer{Model: m, pooling: compute.PoolLast, labels: labels, words: "last token → logits of answers",
+		s := &scorer{backbone: m, pooling: compute.PoolLast, labels: labels, words: "last token → logits of answers",
 			head: &answerHead{ids: ids, table: table, rows: table.Linear(ids), cap: d.LogitCap, divisor: w.divisor() / cmp.Or(d.LogitScale, 1)}}
 		if d.OneStep {
 			s.words = "the decoder's first step → logits of answers"
@@ -89,14 +89,14 @@ func (m *Model) planLanguageModel() *taskPlan {
 		if err := s.judge(Options{}); err != nil {
 			return err
 		}
-		m.ranker, err = m.worded(s, w, o)
+		t.ranker, err = m.worded(s, w, o)
 		return err
 	}}
 }
 
 // answers are the tokens whose logits make the score: those that the files name, or
 // those of the prompt.
-func (m *Model) answers(w *wording, o Options) (ids []int32, labels []string, err error) {
+func (m *backbone) answers(w *wording, o Options) (ids []int32, labels []string, err error) {
 	yes, no, ok, err := m.file.LogitScore()
 	if err != nil {
 		return nil, nil, err
@@ -124,7 +124,7 @@ type noAnswers struct {
 func (e *noAnswers) Error() string   { return e.path + ": the model cannot rerank: " + e.err.Error() }
 func (e *noAnswers) Unwrap() []error { return []error{ErrCannotRerank, e.err} }
 
-func (m *Model) newPrompted(s *scorer, p *prompt) *prompted {
+func (m *backbone) newPrompted(s *scorer, p *prompt) *prompted {
 	if p.slack != nil {
 		m.slack = 2 * m.maxLength
 	}

@@ -280,7 +280,7 @@ func segmentsOf(t *tokenizer.Tokenizer, text string) []segment {
 }
 
 // askedPrompt is the prompt of a name or template that was asked for.
-func (m *Model) askedPrompt(template string) (*prompt, error) {
+func (m *backbone) askedPrompt(template string) (*prompt, error) {
 	if named, ok := builtinPrompts[template]; ok {
 		return named().because("asked for"), nil
 	}
@@ -302,7 +302,7 @@ func (p *prompt) because(reason string) *prompt {
 }
 
 // qwenPrompt is that of the rerankers of Qwen 3, or of Qwen 3 VL if the model is one.
-func (m *Model) qwenPrompt() *prompt {
+func (m *backbone) qwenPrompt() *prompt {
 	if strings.HasPrefix(strings.ToLower(m.file.Architecture), "qwen3vl") {
 		return qwen3VLPrompt()
 	}
@@ -321,7 +321,7 @@ func (p *prompt) whole() string {
 // ggufPrompt is the prompt that a GGUF file carries. llama.cpp's converter writes
 // the default instruction into Qwen3-Reranker's; it is made a field again. It also
 // writes Qwen3-Reranker's into files of Qwen3-VL-Reranker, whose authors have another.
-func (m *Model) ggufPrompt(text string) (*prompt, error) {
+func (m *backbone) ggufPrompt(text string) (*prompt, error) {
 	usual := m.qwenPrompt()
 	if plain := qwen3Prompt(); usual.name != plain.name && text == plain.whole() {
 		return usual.because("the file has that of Qwen3-Reranker, which the authors of this one do not use"), nil

@@ -135,7 +135,7 @@ func (g *generator) sample() int32 {
 }
 
 // pieceText is what a token adds to a text: special tokens add nothing.
-func (m *Model) pieceText(id int32) string {
+func (m *backbone) pieceText(id int32) string {
 	if m.tokenizer.IsSpecial(id) {
 		return ""
 	}

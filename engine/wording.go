@@ -25,7 +25,7 @@ func (w *wording) divisor() float32 {
 }
 
 // worded makes the ranker that reads pairs in this wording.
-func (m *Model) worded(s *scorer, w *wording, o Options) (ranker, error) {
+func (m *backbone) worded(s *scorer, w *wording, o Options) (ranker, error) {
 	switch {
 	case w.prompt != nil:
 		if o.Instruction != "" {
@@ -49,7 +49,7 @@ func (m *Model) worded(s *scorer, w *wording, o Options) (ranker, error) {
 // wording decides: what is asked for; what the files say; what is known of the
 // model by its name; and, of a model of which nothing says anything, the usual
 // prompt of its family's rerankers.
-func (m *Model) wording(o Options) (*wording, error) {
+func (m *backbone) wording(o Options) (*wording, error) {
 	w, err := m.findWording(o.Template)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.file.SettingsPath(), err)
@@ -57,7 +57,7 @@ func (m *Model) wording(o Options) (*wording, error) {
 	return w, nil
 }
 
-func (m *Model) findWording(template string) (*wording, error) {
+func (m *backbone) findWording(template string) (*wording, error) {
 	f := m.file
 	switch {
 	case template == barePair:
@@ -97,7 +97,7 @@ const barePair = "none"
 var keyPrompt = checkpoint.Key{GGUF: ".rerank.prompt"}
 
 // ggufWording is the wording that a GGUF file carries, or nil.
-func (m *Model) ggufWording() (*wording, error) {
+func (m *backbone) ggufWording() (*wording, error) {
 	f := m.file
 	if text := f.String(checkpoint.Key{GGUF: "tokenizer.chat_template.rerank"}, ""); text != "" {
 		p, err := m.ggufPrompt(text)
@@ -130,7 +130,7 @@ var knownT5Prompts = []struct{ part, prompt string }{
 }
 
 // knownPrompt is the prompt of a model that is known by its name or class, or nil.
-func (m *Model) knownPrompt() *prompt {
+func (m *backbone) knownPrompt() *prompt {
 	name := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(m.file.Name + " " + m.path))
 	list := knownPrompts
 	if m.network.Decoder.OneStep {
@@ -152,7 +152,7 @@ func (m *Model) knownPrompt() *prompt {
 
 // ownTemplate is the format of the messages of a chat template that carries the roles
 // query and document in a folder that says nothing else.
-func (m *Model) ownTemplate() checkpoint.MessageFormat {
+func (m *backbone) ownTemplate() checkpoint.MessageFormat {
 	if m.file.IsGGUF() {
 		return checkpoint.NoMessages
 	}
@@ -160,7 +160,7 @@ func (m *Model) ownTemplate() checkpoint.MessageFormat {
 	if err != nil || format == checkpoint.NoMessages {
 		return checkpoint.NoMessages
 	}
-	if _, err := m.newChat(&scorer{Model: m}, format, "", Options{}); err != nil {
+	if _, err := m.newChat(&scorer{backbone: m}, format, "", Options{}); err != nil {
 		return checkpoint.NoMessages
 	}
 	return format
@@ -168,7 +168,7 @@ func (m *Model) ownTemplate() checkpoint.MessageFormat {
 
 // usualPrompt is that of the rerankers of the model's family: of language models, and
 // of a classifier of Qwen 3, Qwen 2 or Gemma whose folder has no chat template.
-func (m *Model) usualPrompt() *prompt {
+func (m *backbone) usualPrompt() *prompt {
 	f := m.file
 	usual := "bge-reranker-gemma"
 	switch name := strings.ToLower(f.Architecture); {
@@ -193,7 +193,7 @@ func (m *Model) usualPrompt() *prompt {
 // table, up to what the two lose in quantization. Converters leave the language
 // model's head out where it is that table, without a word of which kind the file
 // is.
-func (m *Model) classifiesByWords(labels []string) bool {
+func (m *backbone) classifiesByWords(labels []string) bool {
 	words := m.network.Decoder.Words
 	score, _ := m.file.Tensor("cls.output.weight")
 	if len(labels) != 2 || !strings.EqualFold(labels[0], "yes") || len(score.Shape) != 2 || score.Shape[0] != 2 || score.Shape[1] != words.Cols || !score.Type.CanDequantize() {

@@ -1,0 +1,130 @@
+package engine
+
+import (
+	"fmt"
+	"sync"
+
+	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
+	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/engine/internal/family"
+	"github.com/winnow-rerank/winnow/internal/fault"
+	"github.com/winnow-rerank/winnow/tokenizer"
+)
+
+// A backbone is a loaded model without its tasks: the network that makes hidden states
+// of tokens, its tokenizer, and the workers that run it.
+type backbone struct {
+	path      string
+	file      *checkpoint.File
+	task      family.Task // that the checkpoint was trained for
+	network   *family.Network
+	tokenizer *tokenizer.Tokenizer
+	runner    *compute.Runner
+
+	maxLength int  // tokens of a sequence
+	positions int  // that the network has for them
+	sized     bool // the files say how long one may be, whatever the tokenizer's say
+	slack     int  // that a prompt may have beyond it
+	chunk     int  // that a worker takes through the layers at a time
+	plain     bool // texts are plain whatever the call says
+
+	prefixes *compute.PrefixCache // of causal models; nil: none needed yet
+
+	mu    sync.Mutex
+	calls []*call // not in use
+}
+
+// defaultChunk is how many tokens a worker takes through the layers at a time:
+// enough for the weights, read once for all of them, to cost little, and few
+// enough for the activations to stay in the cache.
+const defaultChunk = 192
+
+// pack makes the weights ready to compute; bytes is how much memory they take.
+func (m *backbone) pack() (bytes int64, err error) {
+	bytes, err = m.file.Pack(m.runner)
+	if err != nil || m.network.Prepare == nil {
+		return bytes, err
+	}
+	more, err := m.network.Prepare(m.runner)
+	return bytes + more, err
+}
+
+// limit finds out how long a sequence may be, and checks that the tokenizer and
+// the embedding table go together.
+func (m *backbone) limit(o Options) error {
+	f, t := m.file, m.tokenizer
+	t.Trim(m.network.Spec.VocabSize)
+	if size, rows := t.Size(), m.network.Spec.VocabSize; size > rows {
+		return &fault.FormatError{Path: f.SettingsPath(), Field: "vocabulary", Offset: -1,
+			Found: fmt.Sprintf("token ids up to %d", size-1), Want: fmt.Sprintf("at most %d, the last row of the embedding table", rows-1)}
+	}
+	m.maxLength = m.network.MaxLength
+	limit := t.MaxLength()
+	if m.network.Bag { // whose libraries read tokenizer.json alone
+		if limit = t.TruncationLength(); m.network.DropsUnknown {
+			limit = 0
+		}
+	}
+	if limit > 0 && !m.sized {
+		m.maxLength = min(m.maxLength, limit)
+	}
+	if o.MaxLength > 0 {
+		m.maxLength = min(m.maxLength, o.MaxLength)
+	}
+	if err := f.Err(); err != nil {
+		return err
+	}
+	if added := t.Added(true); m.maxLength <= added && !m.network.Bag {
+		return fmt.Errorf("%s: a maximum length of %d tokens has no room for a query and a document beside %d special tokens", m.path, m.maxLength, added)
+	}
+	return nil
+}
+
+// Close ends the model's share of the workers and unmaps its file.
+func (m *backbone) Close() error {
+	if m.runner != nil {
+		m.runner.Close()
+	}
+	return m.file.Close()
+}
+
+// length is the tokens of a sequence, at most as many as are asked for.
+func (m *backbone) length(asked int) int {
+	if asked > 0 {
+		return min(m.maxLength, asked)
+	}
+	return m.maxLength
+}
+
+func (m *backbone) checkAll(sequences []Sequence) error {
+	for i, s := range sequences {
+		if err := m.check(s); err != nil {
+			return fmt.Errorf("sequence %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func (m *backbone) check(s Sequence) error {
+	if s.Len() == 0 && !m.network.Bag || s.Len() > m.maxLength+m.slack {
+		return fmt.Errorf("%d tokens: expected 1 to %d", s.Len(), m.maxLength+m.slack)
+	}
+	for _, id := range s.IDs {
+		if vocab := m.network.Spec.VocabSize; uint(id) >= uint(vocab) {
+			return fmt.Errorf("token %d: the vocabulary has %d", id, vocab)
+		}
+	}
+	if s.Types != nil && len(s.Types) != s.Len() {
+		return fmt.Errorf("%d token types for %d tokens", len(s.Types), s.Len())
+	}
+	for _, t := range s.Types {
+		if uint(t) >= uint(m.network.TokenTypes) {
+			return fmt.Errorf("token type %d: the model has %d", t, m.network.TokenTypes)
+		}
+	}
+	return nil
+}
+
+// Operations is how many multiplications and additions of matrix products the model has
+// done since it was opened, those of attention's scores not among them.
+func (m *backbone) Operations() int64 { return m.runner.Operations() }
