@@ -3,17 +3,20 @@ package engine
 import (
 	"slices"
 	"unicode/utf8"
+
+	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
 // A bag is how texts of static embeddings become tokens: without special ones, and, as
 // model2vec does, without those for what the vocabulary does not have.
 type bag struct {
+	*backbone
 	unknown int32 // the token to leave out, or -1
 	letters int   // characters of a token of median length, by which texts are cut before; 0: they are not
 }
 
 func (m *backbone) newBag() *bag {
-	b := &bag{unknown: -1}
+	b := &bag{backbone: m, unknown: -1}
 	if !m.network.DropsUnknown {
 		return b
 	}
@@ -33,14 +36,14 @@ func (m *backbone) newBag() *bag {
 	return b
 }
 
-// encode makes the sequence of a text, whose tokens s holds, of which most tokens count
-// (0: all), within limit tokens.
-func (b *bag) encode(s *textEncoder, e *embedding, text string, o EncodeOptions, most, limit int) (_ Sequence, err error) {
-	kept := s.tokens
+func (b *bag) room(int) error { return nil }
+
+func (b *bag) read(_ *tokenizer.Encoding, text string, kept []int32, o EncodeOptions, most, limit int) (_ Sequence, full int, err error) {
+	full = len(kept)
 	if room := limit * b.letters; b.letters > 0 && o.Side != LeftSide && len(text) > room {
 		if cut := firstRunes(text, room); len(cut) < len(text) {
-			if kept, err = o.tokens(e.tokenizer, nil, cut); err != nil {
-				return Sequence{}, err
+			if kept, err = o.tokens(b.tokenizer, nil, cut); err != nil {
+				return Sequence{}, 0, err
 			}
 		}
 	}
@@ -51,7 +54,7 @@ func (b *bag) encode(s *textEncoder, e *embedding, text string, o EncodeOptions,
 			ids = append(ids, id)
 		}
 	}
-	return Sequence{IDs: ids}, nil
+	return Sequence{IDs: ids}, full, nil
 }
 
 // firstRunes is the first n characters of a text.

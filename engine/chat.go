@@ -4,48 +4,13 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"strconv"
 	"strings"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
-	"github.com/winnow-rerank/winnow/engine/internal/compute"
 	"github.com/winnow-rerank/winnow/internal/fault"
 	"github.com/winnow-rerank/winnow/internal/jinja"
 )
-
-// A chatTemplate is a template of conversations with what the model's files say for it.
-type chatTemplate struct {
-	*jinja.Template
-	path   string            // of the file that has it, or would
-	tokens map[string]string // special tokens, by the names that templates have for them
-}
-
-func (m *backbone) chatTemplate(source string) (_ *chatTemplate, err error) {
-	t := &chatTemplate{path: m.file.SettingsPath(), tokens: m.file.SpecialTokens(m.tokenizer)}
-	if t.Template, err = jinja.Parse(source); err != nil {
-		return nil, &fault.UnsupportedError{Path: t.path, What: err.Error() + ", which", Hint: "give the prompt as --template"}
-	}
-	return t, nil
-}
-
-// render writes messages, with variables in the place of what a template gets as a rule.
-func (t *chatTemplate) render(messages []any, variables map[string]any) (string, error) {
-	all := map[string]any{"messages": messages, "add_generation_prompt": false, "tools": nil, "documents": nil}
-	for name, token := range t.tokens {
-		all[name] = token
-	}
-	maps.Copy(all, variables)
-	return t.Render(all)
-}
-
-// message is a message as templates get it.
-func message(format checkpoint.MessageFormat, role, content string) *jinja.Dict {
-	if format != checkpoint.StructuredMessages {
-		return jinja.NewDict("role", role, "content", content)
-	}
-	return jinja.NewDict("role", role, "content", []any{jinja.NewDict("type", "text", "text", content)})
-}
 
 // chat is a reranker that reads query and document as messages of these roles, which
 // the chat template of its folder renders; an instruction, or the default prompt of
@@ -57,7 +22,7 @@ type chat struct {
 	variables   map[string]any // that the authors give the template beside the messages
 	instruction string
 	reason      string
-	prefixes    *compute.PrefixCache // nil where tokens see both ways
+	prompts     promptScorer
 }
 
 // newChat checks that the template carries both roles.
@@ -91,9 +56,7 @@ func (m *backbone) newChat(s *scorer, format checkpoint.MessageFormat, reason st
 	if err := c.probe(); err != nil {
 		return nil, &fault.UnsupportedError{Path: m.file.SettingsPath(), What: "a chat template " + err.Error() + ", which", Hint: "give the prompt as --template"}
 	}
-	if m.network.Decoder.Causal {
-		c.prefixes = m.prefixCache()
-	}
+	c.prompts = m.promptScorer(s)
 	return c, nil
 }
 
@@ -133,10 +96,7 @@ func (c *chat) describe(info *Info) {
 }
 
 func (c *chat) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
-	if c.prefixes == nil {
-		return c.scorer.score(ctx, sequences, outputs)
-	}
-	return c.scoreShared(ctx, c.prefixes, c.scorer, sequences, outputs)
+	return c.prompts.score(ctx, sequences, outputs)
 }
 
 func (c *chat) export(e *checkpoint.Export) error {
@@ -157,7 +117,8 @@ const guardMark = "\U000FDEAD"
 
 var guarded = strings.NewReplacer("<", "<"+guardMark, "[", "["+guardMark, guardMark, "")
 
-func guard(text string) string   { return guarded.Replace(text) }
+func guard(text string) string { return guarded.Replace(text) }
+
 func unguard(text string) string { return strings.ReplaceAll(text, guardMark, "") }
 
 // A chatEncoder makes the sequences of one query's documents.
@@ -197,15 +158,11 @@ func (c *chat) encode(ctx context.Context, query string, documents []string, o E
 		}
 		return nil
 	})
-	if err != nil || c.prefixes == nil || len(documents) == 0 {
-		return encoded, err
-	}
-	head, err := e.tokens(e.query, "")
 	if err != nil {
 		return Encoded{}, err
 	}
-	shareBeginning(head, encoded.Sequences)
-	return encoded, nil
+	err = c.prompts.share(func() ([]int32, error) { return e.tokens(e.query, "") }, encoded.Sequences)
+	return encoded, err
 }
 
 // findSuffix finds the tokens that follow the document whatever it is: what two

@@ -1,22 +1,11 @@
 package engine
 
 import (
-	"errors"
 	"fmt"
 	"strings"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 )
-
-// ErrNoChatTemplate is the error of a conversation with a model whose files bring no
-// template for one.
-var ErrNoChatTemplate = errors.New("the model has no chat template")
-
-// A Message is one turn of a conversation.
-type Message struct {
-	Role    string // "system", "user", "assistant" or what else the template knows
-	Content string
-}
 
 // A conversation makes prompts of messages.
 type conversation struct {
@@ -63,11 +52,4 @@ func (c *conversation) render(messages []Message, variables map[string]any) (str
 		return "", fmt.Errorf("%s: %w", c.template.path, err)
 	}
 	return text, nil
-}
-
-func (l *languageModel) chatPrompt(messages []Message, variables map[string]any) (string, error) {
-	if l.chat.err != nil {
-		return "", l.chat.err
-	}
-	return l.chat.render(messages, variables)
 }

@@ -44,7 +44,7 @@ func (r *cosineRanker) describe(info *Info) {
 
 // encode makes of each document a sequence that knows its query.
 func (r *cosineRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
-	if err := r.room(limit); err != nil {
+	if err := r.reader.room(limit); err != nil {
 		return Encoded{}, err
 	}
 	q := new(encodedQuery)
@@ -69,29 +69,35 @@ func (r *cosineRanker) encode(ctx context.Context, query string, documents []str
 }
 
 func (r *cosineRanker) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
-	return r.scoreEncoded(ctx, r, sequences, outputs)
+	return r.scoreEncoded(ctx, cosineQueries{r}, r, sequences, outputs)
 }
 
-// finish makes scores of the vectors of a batch, or keeps them, if they are queries'.
+// finish makes the scores of a batch of documents.
 func (r *cosineRanker) finish(c *compute.Context, call *call) {
 	x, ok := r.vectors(c)
 	if !ok {
 		return
 	}
 	for i, n := range c.Batch.Numbers {
-		own := x.Slice(i, i+1)
-		if !finite(own.Row(0)) {
+		if !finite(x.Row(i)) {
 			call.bad.Store(int64(n))
 			continue
 		}
-		q := call.sequences[n].group.(*encodedQuery)
-		if call.outputs == nil {
-			v := clone(own)
-			q.vectors.Store(&v)
-			continue
-		}
-		z := cosine(doubles(q.vectors.Load().Row(0)), doubles(own.Row(0)))
+		z := cosine(doubles(call.query(n).vectors.Load().Row(0)), doubles(x.Row(i)))
 		call.outputs[n] = Output{Logit: z, Probability: z}
+	}
+}
+
+// cosineQueries keeps the vectors of queries.
+type cosineQueries struct{ *cosineRanker }
+
+func (r cosineQueries) finish(c *compute.Context, call *call) {
+	x, ok := r.vectors(c)
+	if !ok {
+		return
+	}
+	for i, n := range c.Batch.Numbers {
+		call.keep(n, x.Slice(i, i+1))
 	}
 }
 

@@ -127,18 +127,3 @@ func (m *backbone) Detokenize(ids []int) (string, error) {
 	}
 	return m.tokenizer.Decode(list, true)
 }
-
-// shareBeginning finds the tokens that all prompts begin with. head is the prompt of
-// an empty document.
-func shareBeginning(head []int32, sequences []Sequence) {
-	n := len(head)
-	for _, s := range sequences {
-		n = min(n, compute.CommonPrefix(head, s.IDs), len(s.IDs)-1)
-	}
-	if n < compute.MinPrefix {
-		return
-	}
-	for i := range sequences {
-		sequences[i].shared = n
-	}
-}

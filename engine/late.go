@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync/atomic"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
@@ -65,36 +64,6 @@ func (l *late) export(e *checkpoint.Export) error {
 	e.Chain(l.chain, nil)
 	e.Late(l.settings)
 	return nil
-}
-
-// An encodedQuery is a query whose vectors are computed once, when the first of its
-// documents is scored.
-type encodedQuery struct {
-	sequence Sequence
-	vectors  atomic.Pointer[compute.Matrix] // nil: not yet
-}
-
-// scoreEncoded scores documents against their queries, whose vectors task computes first
-// where they are not there yet: in a call without outputs.
-func (m *backbone) scoreEncoded(ctx context.Context, task finisher, sequences []Sequence, outputs []Output) error {
-	var queries []Sequence
-	asked := make(map[*encodedQuery]bool)
-	for i, s := range sequences {
-		q, ok := s.group.(*encodedQuery)
-		if !ok {
-			return fmt.Errorf("sequence %d: a model that reads query and document apart scores what it has encoded itself", i)
-		}
-		if q.vectors.Load() == nil && !asked[q] {
-			asked[q] = true
-			queries = append(queries, q.sequence)
-		}
-	}
-	if len(queries) > 0 {
-		if err := m.forward(ctx, task, queries, nil, nil); err != nil {
-			return err
-		}
-	}
-	return m.forward(ctx, task, sequences, outputs, nil)
 }
 
 // tokens encodes a text of a kind within limit tokens; full is how many they would
@@ -160,15 +129,14 @@ func (l *late) encode(ctx context.Context, query string, documents []string, o E
 }
 
 func (l *late) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
-	return l.scoreEncoded(ctx, l, sequences, outputs)
+	return l.scoreEncoded(ctx, lateQueries{l}, l, sequences, outputs)
 }
 
-// finish makes scores of the vectors of all tokens of a batch, and keeps those of
-// queries.
-func (l *late) finish(c *compute.Context, r *call) {
-	x := l.network.Trunk.Hidden(c, compute.EveryToken)
+// vectors are those of all tokens of a batch; ok is false if the caller has gone away.
+func (l *late) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
+	x = l.network.Trunk.Hidden(c, compute.EveryToken)
 	if c.Cancelled() {
-		return
+		return x, false
 	}
 	x = l.chain.Logits(c, x)
 	if !l.settings.Raw {
@@ -176,22 +144,33 @@ func (l *late) finish(c *compute.Context, r *call) {
 			Normalize(x.Row(row))
 		}
 	}
+	return x, true
+}
+
+// finish makes the scores of a batch of documents.
+func (l *late) finish(c *compute.Context, r *call) {
+	x, ok := l.vectors(c)
+	if !ok {
+		return
+	}
 	for i, n := range c.Batch.Numbers {
-		s := &r.sequences[n]
 		own := x.Slice(c.Batch.Range(i))
-		q := s.group.(*encodedQuery)
-		if r.outputs == nil { // it is the query itself
-			if v := clone(own); finite(v.Data) {
-				q.vectors.Store(&v)
-			} else {
-				r.bad.Store(int64(n))
-			}
-			continue
-		}
-		var ok bool
-		if r.outputs[n], ok = l.maxSim(*q.vectors.Load(), own, s.IDs); !ok {
+		if r.outputs[n], ok = l.maxSim(*r.query(n).vectors.Load(), own, r.sequences[n].IDs); !ok {
 			r.bad.Store(int64(n))
 		}
+	}
+}
+
+// lateQueries keeps the vectors of queries.
+type lateQueries struct{ *late }
+
+func (l lateQueries) finish(c *compute.Context, r *call) {
+	x, ok := l.vectors(c)
+	if !ok {
+		return
+	}
+	for i, n := range c.Batch.Numbers {
+		r.keep(n, x.Slice(c.Batch.Range(i)))
 	}
 }
 
@@ -215,19 +194,4 @@ func (l *late) maxSim(query, document compute.Matrix, ids []int32) (out Output, 
 		return Output{}, false
 	}
 	return Output{Logit: sum, Probability: min(1, max(0, sum/float64(query.Rows)))}, true
-}
-
-// dot is Σ xᵢ·yᵢ, in eight sums.
-func dot(x, y []float32) float32 {
-	y = y[:len(x)]
-	var s [8]float32
-	for ; len(x) >= 8; x, y = x[8:], y[8:] {
-		for k := range s {
-			s[k] += float32(x[k] * y[k])
-		}
-	}
-	for k, v := range x {
-		s[k] += float32(v * y[k])
-	}
-	return s[0] + s[4] + (s[1] + s[5]) + (s[2] + s[6]) + (s[3] + s[7])
 }

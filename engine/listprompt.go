@@ -1,10 +1,10 @@
 package engine
 
 import (
-	"context"
 	"fmt"
 	"strconv"
 	"strings"
+	"sync"
 
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 )
@@ -35,8 +35,8 @@ func withoutMarks(text string) string {
 	return string(kept)
 }
 
-// text writes the prompt.
-func (l *listwise) text(query string, documents []string, instruction string) string {
+// listText writes the prompt.
+func listText(query string, documents []string, instruction string) string {
 	var b strings.Builder
 	b.WriteString("<|im_start|>system\n" +
 		"You are a search relevance expert who can determine a ranking of the passages based on how relevant they are to the query. " +
@@ -56,9 +56,13 @@ func (l *listwise) text(query string, documents []string, instruction string) st
 	return b.String()
 }
 
+// listMarks are the tokens at which the states of documents and of the query are taken.
+type listMarks struct{ document, query int32 }
+
 // A listEncoder makes the prompts of one query's documents.
 type listEncoder struct {
-	*listwise
+	*backbone
+	marks              listMarks
 	options            EncodeOptions
 	query, instruction string
 	documents          []string
@@ -72,66 +76,6 @@ func (e *listEncoder) clean(text string, most, bound int) (out string, tokens, d
 		most = min(most, bound)
 	}
 	return e.cut(withoutMarks(text), most, e.options)
-}
-
-// encode makes of each document a sequence that is its share of the prompt, and
-// knows the list.
-func (l *listwise) encode(ctx context.Context, query string, texts []string, o EncodeOptions, limit int) (Encoded, error) {
-	encoded := newEncoded(len(texts), limit)
-	if len(texts) == 0 {
-		return encoded, nil
-	}
-	e := &listEncoder{listwise: l, options: o, instruction: l.instruction, documents: make([]string, len(texts)),
-		list: &list{total: len(texts)}, dropped: make([]int, len(texts))}
-	if o.Instruction != "" {
-		e.instruction = o.Instruction
-	}
-	most := min(listDocument, limit/2)
-	var instructionTokens, queryTokens int
-	var cut int
-	var err error
-	if e.instruction, instructionTokens, cut, err = e.clean(e.instruction, limit/4, 0); err != nil {
-		return Encoded{}, err
-	}
-	if cut > 0 {
-		return Encoded{}, noRoom("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+cut, limit/4, limit)
-	}
-	if e.query, queryTokens, _, err = e.clean(query, min(listQuery, limit/4), o.MaxQuery); err != nil {
-		return Encoded{}, err
-	}
-	full := limit - 2*queryTokens - instructionTokens
-	room, first := full, 0
-	for i, text := range texts {
-		if ctx.Err() != nil {
-			return Encoded{}, context.Cause(ctx)
-		}
-		var tokens int
-		if e.documents[i], tokens, e.dropped[i], err = e.clean(text, most, o.MaxDocument); err != nil {
-			return Encoded{}, err
-		}
-		room -= tokens
-		if i+1-first >= listBlock || room <= most || i == len(texts)-1 {
-			if err := e.block(first, i+1); err != nil {
-				return Encoded{}, err
-			}
-			first, room = i+1, full
-		}
-	}
-	for _, p := range e.list.blocks {
-		from := 0
-		last := len(p.marks) - 2 // the last document's
-		for i, mark := range p.marks[:last+1] {
-			to := int(mark) + 1
-			if i == last {
-				to = len(p.ids)
-			}
-			n := p.first + i
-			encoded.Sequences[n] = Sequence{IDs: p.ids[from:to:to], group: e.list, member: n}
-			encoded.Full[n] = to - from + e.dropped[n]
-			from = to
-		}
-	}
-	return encoded, nil
 }
 
 // block makes the prompt of documents from to to-1, or two where one would be longer
@@ -174,7 +118,7 @@ func (e *listEncoder) prompt(block []string) (listPrompt, error) {
 	if e.options.Plain {
 		p.ids, err = e.plainTokens(block)
 	} else {
-		p.ids, err = e.tokenizer.Tokens(nil, e.text(e.query, block, e.instruction))
+		p.ids, err = e.tokenizer.Tokens(nil, listText(e.query, block, e.instruction))
 	}
 	if err != nil {
 		return p, err
@@ -182,9 +126,9 @@ func (e *listEncoder) prompt(block []string) (listPrompt, error) {
 	query := int32(-1)
 	for i, id := range p.ids {
 		switch id {
-		case e.documentMark:
+		case e.marks.document:
 			p.marks = append(p.marks, int32(i))
-		case e.queryMark:
+		case e.marks.query:
 			query = int32(i)
 		}
 	}
@@ -211,7 +155,7 @@ func (e *listEncoder) plainTokens(block []string) (ids []int32, err error) {
 		instruction = hole
 	}
 	values = append(append(values, block...), e.query)
-	for _, s := range segmentsOf(e.tokenizer, e.text(hole, holes, instruction)) {
+	for _, s := range segmentsOf(e.tokenizer, listText(hole, holes, instruction)) {
 		if s.id >= 0 {
 			ids = append(ids, s.id)
 			continue
@@ -227,4 +171,26 @@ func (e *listEncoder) plainTokens(block []string) (ids []int32, err error) {
 		}
 	}
 	return ids, nil
+}
+
+// The bounds that the authors' code has.
+const (
+	listBlock    = 125 // documents of a prompt
+	listDocument = 2048
+	listQuery    = 512
+)
+
+const (
+	documentMark = "<|embed_token|>"
+	queryMark    = "<|rerank_token|>"
+)
+
+// A list is documents that are scored as a whole, once, whichever of them is asked
+// for first.
+type list struct {
+	blocks []listPrompt
+	total  int
+
+	mu     sync.Mutex
+	scores []Output // nil: not yet
 }

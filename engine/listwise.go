@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
@@ -24,9 +23,9 @@ import (
 // weighted by its best document.
 type listwise struct {
 	*backbone
-	projector               projector
-	documentMark, queryMark int32
-	instruction             string
+	projector   projector
+	marks       listMarks
+	instruction string
 }
 
 // projector is the head at the marks.
@@ -39,18 +38,6 @@ type projectorSettings struct {
 	Middle    int `dim:"middle"`
 	Projected int `dim:"projected"`
 }
-
-// The bounds that the authors' code has.
-const (
-	listBlock    = 125 // documents of a prompt
-	listDocument = 2048
-	listQuery    = 512
-)
-
-const (
-	documentMark = "<|embed_token|>"
-	queryMark    = "<|rerank_token|>"
-)
 
 func (m *backbone) planListwise() *taskPlan {
 	l := &listwise{backbone: m}
@@ -72,7 +59,7 @@ func (l *listwise) findMarks() error {
 	for _, mark := range []struct {
 		name string
 		id   *int32
-	}{{documentMark, &l.documentMark}, {queryMark, &l.queryMark}} {
+	}{{documentMark, &l.marks.document}, {queryMark, &l.marks.query}} {
 		id, ok := l.tokenizer.ID(mark.name)
 		if !ok {
 			return &fault.FormatError{Path: l.file.SettingsPath(), Field: "vocabulary", Offset: -1, Found: "no token " + mark.name, Want: "the marks of a listwise reranker"}
@@ -89,16 +76,6 @@ func (l *listwise) describe(info *Info) {
 }
 
 func (l *listwise) export(*checkpoint.Export) error { return nil }
-
-// A list is documents that are scored as a whole, once, whichever of them is asked
-// for first.
-type list struct {
-	blocks []listPrompt
-	total  int
-
-	mu     sync.Mutex
-	scores []Output // nil: not yet
-}
 
 // score scores the lists that the sequences belong to.
 func (l *listwise) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
@@ -168,26 +145,6 @@ func (l *list) compare() ([]Output, error) {
 	return scores, nil
 }
 
-func doubles(v []float32) []float64 {
-	d := make([]float64, len(v))
-	for i, x := range v {
-		d[i] = float64(x)
-	}
-	return d
-}
-
-// cosine is PyTorch's: each length is at least 1e-8.
-func cosine(a, b []float64) float64 {
-	var ab, aa, bb float64
-	for i, x := range a {
-		ab += x * b[i]
-		aa += x * x
-		bb += b[i] * b[i]
-	}
-	const least = 1e-8
-	return ab / (max(math.Sqrt(aa), least) * max(math.Sqrt(bb), least))
-}
-
 // A listCall computes the states at a list's marks.
 type listCall struct {
 	*listwise
@@ -205,11 +162,62 @@ func (r *listCall) Tile(c *compute.Context, i int) {
 	p.states = clone(c.Linear(&r.projector.To, c.Linear(&r.projector.In, x, kernels.ReLU), kernels.Identity))
 }
 
-// clone is a copy of a matrix that nobody else writes to.
-func clone(x compute.Matrix) compute.Matrix {
-	y := compute.Matrix{Data: make([]float32, x.Rows*x.Cols), Rows: x.Rows, Cols: x.Cols, Stride: x.Cols}
-	for i := range x.Rows {
-		copy(y.Row(i), x.Row(i))
+// encode makes of each document a sequence that is its share of the prompt, and
+// knows the list.
+func (l *listwise) encode(ctx context.Context, query string, texts []string, o EncodeOptions, limit int) (Encoded, error) {
+	encoded := newEncoded(len(texts), limit)
+	if len(texts) == 0 {
+		return encoded, nil
 	}
-	return y
+	e := &listEncoder{backbone: l.backbone, marks: l.marks, options: o, instruction: l.instruction, documents: make([]string, len(texts)),
+		list: &list{total: len(texts)}, dropped: make([]int, len(texts))}
+	if o.Instruction != "" {
+		e.instruction = o.Instruction
+	}
+	most := min(listDocument, limit/2)
+	var instructionTokens, queryTokens int
+	var cut int
+	var err error
+	if e.instruction, instructionTokens, cut, err = e.clean(e.instruction, limit/4, 0); err != nil {
+		return Encoded{}, err
+	}
+	if cut > 0 {
+		return Encoded{}, noRoom("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+cut, limit/4, limit)
+	}
+	if e.query, queryTokens, _, err = e.clean(query, min(listQuery, limit/4), o.MaxQuery); err != nil {
+		return Encoded{}, err
+	}
+	full := limit - 2*queryTokens - instructionTokens
+	room, first := full, 0
+	for i, text := range texts {
+		if ctx.Err() != nil {
+			return Encoded{}, context.Cause(ctx)
+		}
+		var tokens int
+		if e.documents[i], tokens, e.dropped[i], err = e.clean(text, most, o.MaxDocument); err != nil {
+			return Encoded{}, err
+		}
+		room -= tokens
+		if i+1-first >= listBlock || room <= most || i == len(texts)-1 {
+			if err := e.block(first, i+1); err != nil {
+				return Encoded{}, err
+			}
+			first, room = i+1, full
+		}
+	}
+	for _, p := range e.list.blocks {
+		from := 0
+		last := len(p.marks) - 2 // the last document's
+		for i, mark := range p.marks[:last+1] {
+			to := int(mark) + 1
+			if i == last {
+				to = len(p.ids)
+			}
+			n := p.first + i
+			encoded.Sequences[n] = Sequence{IDs: p.ids[from:to:to], group: e.list, member: n}
+			encoded.Full[n] = to - from + e.dropped[n]
+			from = to
+		}
+	}
+	return encoded, nil
 }

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"errors"
 	"path/filepath"
 	"strings"
 
@@ -13,15 +12,6 @@ import (
 	"github.com/winnow-rerank/winnow/internal/mapfile"
 	"github.com/winnow-rerank/winnow/kernels"
 	"github.com/winnow-rerank/winnow/tokenizer"
-)
-
-// Errors of a model that is asked for something that it was not made for, or that
-// went wrong in the computation.
-var (
-	ErrNotFinite      = errors.New("the model computed a number that is not finite")
-	ErrCannotRerank   = errors.New("the model has no classification head and cannot rerank")
-	ErrCannotEmbed    = errors.New("the model has neither an embedding head nor pooling and cannot embed")
-	ErrCannotComplete = errors.New("the model has no language model's head and cannot complete text")
 )
 
 // A Model is a loaded model. Its methods may be called at the same time; Close only

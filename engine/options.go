@@ -67,3 +67,19 @@ func (o *Options) check() error {
 	}
 	return nil
 }
+
+// noScore is the error of a scoring that is asked for where the model leaves no choice.
+func noScore(f *checkpoint.File, o Options) error {
+	if o.Score == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: the scoring %q was asked for, but the model has its own", f.SettingsPath(), o.Score)
+}
+
+// noLabel is the error of a label that is asked for where there is no classifier.
+func noLabel(f *checkpoint.File, o Options) error {
+	if o.Label == "" {
+		return nil
+	}
+	return fmt.Errorf("%s: the label %q was asked for, but the model has no classifier", f.Path, o.Label)
+}

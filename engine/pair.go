@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
@@ -21,6 +22,15 @@ func (m *backbone) newPair(s *scorer) (*pair, error) {
 		return nil, err
 	}
 	return &pair{scorer: s, prompts: prompts}, nil
+}
+
+// pairs has the model read pairs.
+func (s *scorer) pairs(t *tasks, o Options) (err error) {
+	if err := cmp.Or(noScore(s.file, o), s.judge(o)); err != nil {
+		return err
+	}
+	t.ranker, err = s.newPair(s)
+	return err
 }
 
 func (p *pair) describe(info *Info) {

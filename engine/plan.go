@@ -7,16 +7,6 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/family"
 )
 
-// A taskPlan is what a model is loaded for, decided by its files before there are
-// weights.
-type taskPlan struct {
-	parts    []any // structs of tensors to load beside the trunk
-	settings []any // structs with the dimensions that their tags name
-	// finish sets up those tasks that the model can do, once weights and tokenizer are
-	// there.
-	finish func(t *tasks, o Options) error
-}
-
 // plan decides what the model is for.
 func (m *backbone) plan(o Options) (*taskPlan, error) {
 	f := m.file
@@ -48,11 +38,11 @@ func (m *backbone) plan(o Options) (*taskPlan, error) {
 
 // chooseLayer has a layerwise reranker stop and compress where it is asked to.
 func (m *backbone) chooseLayer(o Options) error {
-	switch l := m.network.Layerwise; {
+	switch choose := m.network.ChooseLayer; {
 	case m.file.Err() != nil:
 		return m.file.Err()
-	case l != nil:
-		return l.Choose(m.file, o.Layer, o.CompressRatio, o.CompressLayers)
+	case choose != nil:
+		return choose(o.Layer, o.CompressRatio, o.CompressLayers)
 	case o.Layer != 0 || o.CompressRatio > 1:
 		return fmt.Errorf("%s: a layer to stop behind, or compression, was asked for, but the model has one head, behind all of its layers", m.file.SettingsPath())
 	}

@@ -9,18 +9,72 @@ import (
 // prefixBytes bounds the memory of the KV caches that are kept from call to call.
 const prefixBytes = 256 << 20
 
-// scoreShared scores sequences of a causal model. The tokens that several begin with
-// are read once, for all of them, and kept for later calls; no score changes by that.
-func (m *backbone) scoreShared(ctx context.Context, prefixes *compute.PrefixCache, task finisher, sequences []Sequence, outputs []Output) error {
+// A promptScorer scores prompts, of which those of one call mostly begin alike.
+type promptScorer interface {
+	score(ctx context.Context, sequences []Sequence, outputs []Output) error
+	// share finds the tokens that all prompts of a call begin with. head makes the prompt of
+	// an empty document.
+	share(head func() ([]int32, error), sequences []Sequence) error
+}
+
+// promptScorer is the one whose scores task makes.
+func (m *backbone) promptScorer(task finisher) promptScorer {
+	if d := m.network.Decoder; d.Causal && !d.Parts {
+		return &prefixScorer{m, task, m.prefixCache()}
+	}
+	return wholePrompts{m, task}
+}
+
+// wholePrompts scores prompts whose tokens also see what comes after them.
+type wholePrompts struct {
+	*backbone
+	task finisher
+}
+
+func (m wholePrompts) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	return m.forward(ctx, m.task, sequences, outputs, nil)
+}
+
+func (m wholePrompts) share(func() ([]int32, error), []Sequence) error { return nil }
+
+// prefixScorer scores prompts of a causal model. The tokens that several begin with are
+// read once, for all of them, and kept for later calls; no score changes by that.
+type prefixScorer struct {
+	*backbone
+	task     finisher
+	prefixes *compute.PrefixCache
+}
+
+func (m *prefixScorer) share(head func() ([]int32, error), sequences []Sequence) error {
+	if len(sequences) == 0 {
+		return nil
+	}
+	ids, err := head()
+	if err != nil {
+		return err
+	}
+	n := len(ids)
+	for _, s := range sequences {
+		n = min(n, compute.CommonPrefix(ids, s.IDs), len(s.IDs)-1)
+	}
+	for i := range sequences {
+		if n >= compute.MinPrefix {
+			sequences[i].shared = n
+		}
+	}
+	return nil
+}
+
+func (m *prefixScorer) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
 	r := m.call()
 	defer m.done(r)
-	r.task, r.sequences, r.outputs = task, sequences, outputs
+	r.task, r.sequences, r.outputs = m.task, sequences, outputs
 	defer func() {
 		for _, k := range r.held {
-			prefixes.Done(k)
+			m.prefixes.Done(k)
 		}
 	}()
-	known, err := r.prefill(ctx, prefixes)
+	known, err := r.prefill(ctx, m.prefixes)
 	if err != nil {
 		return err
 	}
@@ -91,4 +145,12 @@ func bytesOf(ids []int32) []byte {
 		b = append(b, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
 	}
 	return b
+}
+
+// prefixCache is the store of KV caches of a causal model, one for all its tasks.
+func (m *backbone) prefixCache() *compute.PrefixCache {
+	if m.prefixes == nil {
+		m.prefixes = compute.NewPrefixCache(m.network.Decoder.Layers, m.network.Decoder.KeyWidth, prefixBytes)
+	}
+	return m.prefixes
 }

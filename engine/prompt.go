@@ -1,17 +1,10 @@
 package engine
 
 import (
-	"cmp"
 	"context"
-	"fmt"
-	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
-	"github.com/winnow-rerank/winnow/engine/internal/compute"
-	"github.com/winnow-rerank/winnow/internal/fault"
-	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
 // A prompted model reads query and document in a prompt. Its score is made of the
@@ -19,120 +12,15 @@ import (
 // head, at the last token; or of a classifier.
 type prompted struct {
 	*scorer
-	prompt   *prompt
-	prefixes *compute.PrefixCache // nil where tokens see both ways
+	prompt  *prompt
+	prompts promptScorer
 }
-
-// planPrompted is for causal models with a classifier. GGUF files of llama.cpp's
-// may have a language model's head besides.
-func (m *backbone) planPrompted(p *taskPlan, s *scorer) *taskPlan {
-	s.temperature = m.network.Temperature
-	head := &languageHead{}
-	if m.file.IsGGUF() {
-		p.parts = append(p.parts, head)
-	}
-	p.finish = func(t *tasks, o Options) error {
-		if err := noScore(m.file, o); err != nil {
-			return err
-		}
-		if m.file.IsGGUF() && (head.Output != nil || m.classifiesByWords(s.labels)) {
-			t.completer = m.newLanguageModel(head, o)
-		}
-		if err := s.judge(o); err != nil {
-			return err
-		}
-		w, err := m.wording(o)
-		if err != nil {
-			return err
-		}
-		t.ranker, err = m.worded(s, w, o)
-		return err
-	}
-	return p
-}
-
-// planLanguageModel is for a language model, which completes, and ranks by its
-// answers if they are single tokens.
-func (m *backbone) planLanguageModel() *taskPlan {
-	head := &languageHead{}
-	return &taskPlan{parts: []any{head}, finish: func(t *tasks, o Options) error {
-		if err := noLabel(m.file, o); err != nil {
-			return err
-		}
-		d := m.network.Decoder
-		table := head.table(m)
-		if !d.OneStep {
-			t.completer = m.newLanguageModel(head, o)
-		}
-		w, err := m.wording(o)
-		if err != nil {
-			return err
-		}
-		ids, labels, err := m.answers(w, o)
-		if err != nil && o.Score == "" && o.Template == "" && !d.OneStep {
-			t.ranker = unable{&noAnswers{m.path, err}}
-			return nil // it still completes
-		}
-		if err != nil {
-			return &fault.UnsupportedError{Path: m.file.SettingsPath(), What: err.Error(), Hint: "choose a token with the score option, token:ID"}
-		}
-		for _, id := range ids {
-			if int(id) >= table.Rows {
-				return &fault.FormatError{Path: m.file.SettingsPath(), Field: "score", Offset: -1, Found: fmt.Sprintf("token %d", id), Want: fmt.Sprintf("less than %d, the rows of the vocabulary", table.Rows)}
-			}
-		}
-		s := &scorer{backbone: m, pooling: compute.PoolLast, labels: labels, words: "last token → logits of answers",
-			head: &answerHead{ids: ids, table: table, rows: table.Linear(ids), cap: d.LogitCap, divisor: w.divisor() / cmp.Or(d.LogitScale, 1)}}
-		if d.OneStep {
-			s.words = "the decoder's first step → logits of answers"
-		}
-		if err := s.judge(Options{}); err != nil {
-			return err
-		}
-		t.ranker, err = m.worded(s, w, o)
-		return err
-	}}
-}
-
-// answers are the tokens whose logits make the score: those that the files name, or
-// those of the prompt.
-func (m *backbone) answers(w *wording, o Options) (ids []int32, labels []string, err error) {
-	yes, no, ok, err := m.file.LogitScore()
-	if err != nil {
-		return nil, nil, err
-	}
-	if ok && o.Score == "" {
-		name := func(id int) string { return "token " + strconv.Itoa(id) }
-		if no < 0 {
-			return []int32{int32(yes)}, []string{name(yes)}, nil
-		}
-		return []int32{int32(no), int32(yes)}, []string{name(no), name(yes)}, nil
-	}
-	p := w.prompt
-	if p == nil {
-		p = qwen3Prompt() // for its answers, yes and no
-	}
-	return p.answers(m.tokenizer, o.Score)
-}
-
-// noAnswers is the error of a language model whose vocabulary lacks the answers.
-type noAnswers struct {
-	path string
-	err  error
-}
-
-func (e *noAnswers) Error() string   { return e.path + ": the model cannot rerank: " + e.err.Error() }
-func (e *noAnswers) Unwrap() []error { return []error{ErrCannotRerank, e.err} }
 
 func (m *backbone) newPrompted(s *scorer, p *prompt) *prompted {
 	if p.slack != nil {
 		m.slack = 2 * m.maxLength
 	}
-	r := &prompted{scorer: s, prompt: p}
-	if d := m.network.Decoder; d.Causal && !d.Parts {
-		r.prefixes = m.prefixCache()
-	}
-	return r
+	return &prompted{scorer: s, prompt: p, prompts: m.promptScorer(s)}
 }
 
 func (p *prompted) describe(info *Info) {
@@ -142,7 +30,7 @@ func (p *prompted) describe(info *Info) {
 
 // export writes what makes scores of a causal model, and its prompt.
 func (p *prompted) export(e *checkpoint.Export) error {
-	ranks, err := p.head.exportPrompted(e, p)
+	ranks, err := p.head.exportPrompted(e, p.scorer, p.prompt)
 	if err != nil {
 		return err
 	}
@@ -156,54 +44,8 @@ func (p *prompted) export(e *checkpoint.Export) error {
 	return nil
 }
 
-// wordMark begins the words of a SentencePiece vocabulary. An answer that begins with it
-// is a token by its spelling there.
-const wordMark = "▁"
-
-// answers are the tokens whose logits make the score: of "no" and "yes", in this
-// order, or of one alone.
-func (p *prompt) answers(t *tokenizer.Tokenizer, score string) (ids []int32, labels []string, err error) {
-	word := func(w string) int32 {
-		if id, ok := t.ID(w); ok && strings.HasPrefix(w, wordMark) {
-			return id
-		}
-		list, bad := t.Tokens(nil, w)
-		if bad != nil {
-			err = bad
-			return 0
-		}
-		if len(list) != 1 {
-			err = fmt.Errorf("scores by the answer %q, which is %d tokens", w, len(list))
-			return 0
-		}
-		return list[0]
-	}
-	bare := func(w string) string { return cmp.Or(strings.TrimPrefix(w, wordMark), w) }
-	if score == "" {
-		score = p.score
-	}
-	switch {
-	case score == "yes-no":
-		ids, labels = []int32{word(p.no), word(p.yes)}, []string{bare(p.no), bare(p.yes)}
-	case score == "yes":
-		ids, labels = []int32{word(p.yes)}, []string{bare(p.yes)}
-	case strings.HasPrefix(score, "token:"):
-		n, bad := strconv.ParseUint(score[len("token:"):], 10, 31)
-		if bad != nil {
-			return nil, nil, fmt.Errorf("score %q: expected a token's number after the colon", score)
-		}
-		ids, labels = []int32{int32(n)}, []string{"token " + strconv.FormatUint(n, 10)}
-	default:
-		return nil, nil, fmt.Errorf("score %q: expected yes-no, yes or token:ID", score)
-	}
-	return ids, slices.Clip(labels), err
-}
-
 func (p *prompted) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
-	if p.prefixes == nil {
-		return p.scorer.score(ctx, sequences, outputs)
-	}
-	return p.scoreShared(ctx, p.prefixes, p.scorer, sequences, outputs)
+	return p.prompts.score(ctx, sequences, outputs)
 }
 
 func (p *prompted) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
@@ -239,14 +81,11 @@ func (p *prompted) encode(ctx context.Context, query string, documents []string,
 	if err != nil {
 		return Encoded{}, err
 	}
-	if p.prefixes != nil && len(documents) > 0 {
+	err = p.prompts.share(func() ([]int32, error) {
 		head, _, err := e.encode(&e.written)
-		if err != nil {
-			return Encoded{}, err
-		}
-		shareBeginning(head.IDs, encoded.Sequences)
-	}
-	return encoded, nil
+		return head.IDs, err
+	}, encoded.Sequences)
+	return encoded, err
 }
 
 // A promptEncoder makes the sequences of one query's documents.

@@ -2,8 +2,6 @@ package engine
 
 import (
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 	"unicode"
 
@@ -279,34 +277,10 @@ func segmentsOf(t *tokenizer.Tokenizer, text string) []segment {
 	return list
 }
 
-// askedPrompt is the prompt of a name or template that was asked for.
-func (m *backbone) askedPrompt(template string) (*prompt, error) {
-	if named, ok := builtinPrompts[template]; ok {
-		return named().because("asked for"), nil
-	}
-	if !strings.Contains(template, "{") {
-		return nil, fmt.Errorf("there is no template %q: expected text with %s and %s, or one of %s",
-			checkpoint.Abridge(template), fieldQuery, fieldDocument, strings.Join(slices.Sorted(maps.Keys(builtinPrompts)), ", "))
-	}
-	p, err := promptOf(m.tokenizer, template)
-	if err != nil {
-		return nil, err
-	}
-	return p.because("asked for"), nil
-}
-
 // because says why a prompt was chosen.
 func (p *prompt) because(reason string) *prompt {
 	p.reason = reason
 	return p
-}
-
-// qwenPrompt is that of the rerankers of Qwen 3, or of Qwen 3 VL if the model is one.
-func (m *backbone) qwenPrompt() *prompt {
-	if strings.HasPrefix(strings.ToLower(m.file.Architecture), "qwen3vl") {
-		return qwen3VLPrompt()
-	}
-	return qwen3Prompt()
 }
 
 // whole is the prompt with its own instruction in one text, as a GGUF file carries it.
@@ -316,22 +290,6 @@ func (p *prompt) whole() string {
 		text += s.text
 	}
 	return strings.Replace(text, fieldInstruction, p.instruction, 1)
-}
-
-// ggufPrompt is the prompt that a GGUF file carries. llama.cpp's converter writes
-// the default instruction into Qwen3-Reranker's; it is made a field again. It also
-// writes Qwen3-Reranker's into files of Qwen3-VL-Reranker, whose authors have another.
-func (m *backbone) ggufPrompt(text string) (*prompt, error) {
-	usual := m.qwenPrompt()
-	if plain := qwen3Prompt(); usual.name != plain.name && text == plain.whole() {
-		return usual.because("the file has that of Qwen3-Reranker, which the authors of this one do not use"), nil
-	}
-	p, err := promptOf(m.tokenizer, strings.Replace(text, usual.instruction, fieldInstruction, 1))
-	if err != nil {
-		return nil, fmt.Errorf("tokenizer.chat_template.rerank: %w", err)
-	}
-	p.instruction = usual.instruction
-	return p.because("the file has it as tokenizer.chat_template.rerank"), nil
 }
 
 // prepare turns what does not depend on the caller's texts into tokens.
@@ -397,3 +355,9 @@ func (s *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) ([]int32,
 	}
 	return dst, nil
 }
+
+// barePair is the name of the wording that is none.
+const barePair = "none"
+
+// keyPrompt is the name of the prompt that a GGUF file is to be used with, or barePair.
+var keyPrompt = checkpoint.Key{GGUF: ".rerank.prompt"}

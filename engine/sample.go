@@ -4,7 +4,10 @@ import (
 	"cmp"
 	"container/heap"
 	"math"
+	"math/rand/v2"
 	"slices"
+
+	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
 // A choice is a token and its logit, or later its probability.
@@ -17,9 +20,11 @@ type choice struct {
 // last token.
 type worst []choice
 
-func (w worst) Len() int           { return len(w) }
+func (w worst) Len() int { return len(w) }
+
 func (w worst) Less(i, j int) bool { return w[i].p < w[j].p || w[i].p == w[j].p && w[i].id > w[j].id }
-func (w worst) Swap(i, j int)      { w[i], w[j] = w[j], w[i] }
+
+func (w worst) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
 
 // Push and Pop belong to the interface of a heap; the number of choices is fixed.
 func (w *worst) Push(any) {}
@@ -27,68 +32,78 @@ func (w *worst) Push(any) {}
 // Pop does nothing.
 func (w *worst) Pop() any { return nil }
 
+// A sampler chooses the next token by its logits.
+type sampler struct {
+	o         CompleteOptions
+	tokenizer *tokenizer.Tokenizer
+	ends      map[int32]bool // tokens that end a text
+	logits    []float32      // of the next token
+	random    *rand.Rand
+	choices   []choice
+}
+
 // choose samples a token of the logits: of the TopK most probable ones those that
 // TopP and MinP leave, their logits divided by the temperature. The probabilities
 // that are told are the model's, before any of that.
-func (g *generator) choose() CompletionToken {
+func (s *sampler) choose() CompletionToken {
 	var top []TokenProbability
 	normal := 0.0
-	if g.o.Probs > 0 {
-		most := float64(slices.Max(g.logits))
+	if s.o.Probs > 0 {
+		most := float64(slices.Max(s.logits))
 		sum := 0.0
-		for _, z := range g.logits {
+		for _, z := range s.logits {
 			sum += math.Exp(float64(z) - most)
 		}
 		normal = most + math.Log(sum)
-		for _, c := range g.best(g.o.Probs) {
-			top = append(top, TokenProbability{ID: int(c.id), Bytes: g.pieceText(c.id), Logprob: c.p - normal})
+		for _, c := range s.best(s.o.Probs) {
+			top = append(top, TokenProbability{ID: int(c.id), Bytes: s.pieceText(c.id), Logprob: c.p - normal})
 		}
 	}
-	if g.o.IgnoreEnd {
-		for id := range g.ends {
-			if int(id) < len(g.logits) {
-				g.logits[id] = float32(math.Inf(-1))
+	if s.o.IgnoreEnd {
+		for id := range s.ends {
+			if int(id) < len(s.logits) {
+				s.logits[id] = float32(math.Inf(-1))
 			}
 		}
 	}
-	id := g.sample()
-	t := CompletionToken{TokenProbability: TokenProbability{ID: int(id), Bytes: g.pieceText(id)}, Top: top}
-	if g.o.Probs > 0 {
-		t.Logprob = float64(g.logits[id]) - normal
+	id := s.sample()
+	t := CompletionToken{TokenProbability: TokenProbability{ID: int(id), Bytes: s.pieceText(id)}, Top: top}
+	if s.o.Probs > 0 {
+		t.Logprob = float64(s.logits[id]) - normal
 	}
 	return t
 }
 
 // best are the k tokens of the highest logits, best first; of equal ones the first.
-func (g *generator) best(k int) []choice {
-	k = min(k, len(g.logits))
-	g.choices = slices.Grow(g.choices[:0], k)[:k]
-	w := (*worst)(&g.choices)
-	for id, z := range g.logits {
+func (s *sampler) best(k int) []choice {
+	k = min(k, len(s.logits))
+	s.choices = slices.Grow(s.choices[:0], k)[:k]
+	w := (*worst)(&s.choices)
+	for id, z := range s.logits {
 		c := choice{int32(id), float64(z)}
 		switch {
 		case id < k:
-			g.choices[id] = c
+			s.choices[id] = c
 			if id == k-1 {
 				heap.Init(w)
 			}
-		case k > 0 && c.p > g.choices[0].p: // of equal logits the first tokens stay
-			g.choices[0] = c
+		case k > 0 && c.p > s.choices[0].p: // of equal logits the first tokens stay
+			s.choices[0] = c
 			heap.Fix(w, 0)
 		}
 	}
-	slices.SortFunc(g.choices, func(a, b choice) int {
+	slices.SortFunc(s.choices, func(a, b choice) int {
 		return cmp.Or(cmp.Compare(b.p, a.p), cmp.Compare(a.id, b.id))
 	})
-	return g.choices
+	return s.choices
 }
 
-func (g *generator) sample() int32 {
-	o := &g.o
+func (s *sampler) sample() int32 {
+	o := &s.o
 	if o.Temperature <= 0 || o.TopK == 1 {
 		best := 0
-		for id, z := range g.logits {
-			if z > g.logits[best] {
+		for id, z := range s.logits {
+			if z > s.logits[best] {
 				best = id
 			}
 		}
@@ -96,9 +111,9 @@ func (g *generator) sample() int32 {
 	}
 	k := o.TopK
 	if k <= 0 {
-		k = len(g.logits)
+		k = len(s.logits)
 	}
-	list := g.best(k)
+	list := s.best(k)
 	most := list[0].p
 	if o.TopP > 0 && o.TopP < 1 {
 		sum := 0.0
@@ -125,7 +140,7 @@ func (g *generator) sample() int32 {
 		list[i].p = math.Exp((list[i].p - most) / o.Temperature)
 		sum += list[i].p
 	}
-	at := g.random.Float64() * sum
+	at := s.random.Float64() * sum
 	for _, c := range list {
 		if at -= c.p; at < 0 {
 			return c.id
@@ -135,9 +150,9 @@ func (g *generator) sample() int32 {
 }
 
 // pieceText is what a token adds to a text: special tokens add nothing.
-func (m *backbone) pieceText(id int32) string {
-	if m.tokenizer.IsSpecial(id) {
+func (s *sampler) pieceText(id int32) string {
+	if s.tokenizer.IsSpecial(id) {
 		return ""
 	}
-	return string(m.tokenizer.Bytes(nil, id))
+	return string(s.tokenizer.Bytes(nil, id))
 }

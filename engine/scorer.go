@@ -1,12 +1,12 @@
 package engine
 
 import (
-	"cmp"
 	"context"
-	"fmt"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/engine/internal/family"
+	"github.com/winnow-rerank/winnow/kernels"
 )
 
 // A scorer is what makes scores of sequences, however they were encoded.
@@ -61,61 +61,102 @@ func (s *scorer) describe(info *Info) {
 	info.Relevant = s.labels[s.judgement.relevant]
 }
 
-// noScore is the error of a scoring that is asked for where the model leaves no choice.
-func noScore(f *checkpoint.File, o Options) error {
-	if o.Score == "" {
-		return nil
-	}
-	return fmt.Errorf("%s: the scoring %q was asked for, but the model has its own", f.SettingsPath(), o.Score)
+// A logitHead makes a row of logits of each row of pooled states: a family's classifier, a
+// chain of modules, or the answers of a language model.
+type logitHead interface {
+	Logits(c *compute.Context, x compute.Matrix) compute.Matrix
+	// export writes what the logits are.
+	export(e *checkpoint.Export, labels []string)
+	// exportPrompted does so for a model that reads p, and says whether llama.cpp ranks by
+	// the file.
+	exportPrompted(e *checkpoint.Export, s *scorer, p *prompt) (ranks bool, err error)
 }
 
-// noLabel is the error of a label that is asked for where there is no classifier.
-func noLabel(f *checkpoint.File, o Options) error {
-	if o.Label == "" {
-		return nil
+// exportLabels writes what the logits are: those of the family's head, or of a chain.
+func (s *scorer) exportLabels(e *checkpoint.Export) {
+	if problem := s.file.String(keyProblem, ""); problem != "" {
+		e.Set(keyProblem.GGUF, problem)
 	}
-	return fmt.Errorf("%s: the label %q was asked for, but the model has no classifier", f.Path, o.Label)
+	s.head.export(e, s.labels)
 }
 
-// planClassifier is for the head of a family's classification checkpoints.
-func (m *backbone) planClassifier() *taskPlan {
-	n := m.network
-	labels := &labelSettings{}
-	labels.names = m.labels()
-	labels.Count = len(labels.names)
-	s := &scorer{backbone: m, head: classifierHead{n.Classifier}, pooling: n.Pooling, labels: labels.names,
-		words: n.Pooling.String() + " → " + n.Classifier.String()}
-	p := &taskPlan{parts: []any{n.Classifier}, settings: []any{labels}}
-	if n.Decoder.Words != nil {
-		return m.planPrompted(p, s)
+// A classifierHead is a family's own.
+type classifierHead struct{ family.Classifier }
+
+func (h classifierHead) export(e *checkpoint.Export, labels []string) { e.Labels(labels) }
+
+func (h classifierHead) exportPrompted(e *checkpoint.Export, s *scorer, p *prompt) (ranks bool, err error) {
+	e.Labels(s.labels)
+	if s.temperature != 0 { // NVIDIA's, which is not causal
+		e.Scale("cls.output.weight", 1/s.temperature)
+		return false, nil
 	}
-	p.finish = func(t *tasks, o Options) error {
-		if err := cmp.Or(noScore(m.file, o), s.judge(o)); err != nil {
-			return err
+	e.PoolingType(checkpoint.PoolingTypeRank)
+	if !likeQwen3(e.Architecture()) {
+		return false, nil
+	}
+	if len(s.labels) == 1 {
+		// llama.cpp takes the softmax of the classifier's rows, which of one is 1:
+		// with one of zeros beside it, it is the sigmoid.
+		score, err := s.file.Numbers("score.weight")
+		if err != nil {
+			return false, err
 		}
-		var err error
-		t.ranker, err = m.newPair(s)
-		return err
+		e.Add("cls.output.weight", []int{2, len(score)}, append(score, make([]float32, len(score))...))
+		e.Labels([]string{"yes", "no"})
 	}
-	return p
+	return true, nil
 }
 
-// labelSettings names the number of a classifier's labels for the shapes of its
-// tensors.
-type labelSettings struct {
-	Count int `dim:"labels"`
-	names []string
+// A chainHead is a cross-encoder's modules.
+type chainHead struct{ *checkpoint.Chain }
+
+func (h chainHead) export(e *checkpoint.Export, labels []string) { e.Chain(h.Chain, labels) }
+
+func (h chainHead) exportPrompted(e *checkpoint.Export, s *scorer, p *prompt) (ranks bool, err error) {
+	e.Chain(h.Chain, s.labels)
+	return false, nil
 }
 
-// labels are the classifier's. llama.cpp's converter leaves those of Qwen 3's two
-// answers out where they have no names: the first is the relevant one.
-func (m *backbone) labels() []string {
-	if m.network.OneLogit {
-		return checkpoint.DefaultLabels(1)
+// answerHead is the rows of a language model's head that belong to the answers.
+type answerHead struct {
+	ids     []int32
+	table   *compute.Embedding // a row for each word's logit
+	rows    *compute.Linear    // of ids
+	cap     float32
+	divisor float32
+}
+
+func (h *answerHead) Logits(c *compute.Context, x compute.Matrix) compute.Matrix {
+	y := c.Linear(h.rows, x, kernels.Identity)
+	for i := range y.Rows {
+		softCap(y.Row(i), h.cap)
+		if h.divisor != 1 {
+			for j, v := range y.Row(i) {
+				y.Row(i)[j] = v / h.divisor
+			}
+		}
 	}
-	labels := m.file.Labels()
-	if m.file.IsGGUF() && !m.file.HasLabels() && likeQwen3(m.file.Architecture) && len(labels) == 2 {
-		return []string{"yes", "no"}
+	return y
+}
+
+func (h *answerHead) export(e *checkpoint.Export, labels []string) { e.LogitScore(h.ids) }
+
+// exportPrompted makes a Qwen3-Reranker what llama.cpp knows as one: a classifier of the
+// rows of "yes" and "no".
+func (h *answerHead) exportPrompted(e *checkpoint.Export, s *scorer, p *prompt) (ranks bool, err error) {
+	if !likeQwen3(e.Architecture()) || len(h.ids) != 2 || !s.calledQwenReranker() {
+		return false, nil
 	}
-	return labels
+	ids, _, err := p.answers(s.tokenizer, "")
+	if err != nil {
+		return false, err
+	}
+	rows := make([]float32, 2*h.table.Cols)
+	h.table.Row(rows[:h.table.Cols], ids[1])
+	h.table.Row(rows[h.table.Cols:], ids[0])
+	e.Add("cls.output.weight", []int{2, h.table.Cols}, rows)
+	e.Labels([]string{"yes", "no"})
+	e.PoolingType(checkpoint.PoolingTypeRank)
+	return true, nil
 }

@@ -1,9 +1,6 @@
 package engine
 
 import (
-	"errors"
-	"fmt"
-
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
@@ -74,22 +71,6 @@ type TextOptions struct {
 	Plain     bool   // the spelling of a special token stays text
 	Side      Side   // of what is too long, where it is truncated
 }
-
-// ErrTooMuch is the error of a text on which the model's tokenizer gives up.
-var ErrTooMuch = tokenizer.ErrTooMuch
-
-// ErrNoRoom is the error of a call whose length leaves no room for texts, because of it
-// or of what else it asks for.
-var ErrNoRoom = errors.New("no room for the texts")
-
-// A roomError is an ErrNoRoom that says why.
-type roomError struct{ text string }
-
-func noRoom(format string, args ...any) error { return &roomError{fmt.Sprintf(format, args...)} }
-
-func (e *roomError) Error() string { return e.text }
-
-func (e *roomError) Is(target error) bool { return target == ErrNoRoom }
 
 func newEncoded(n, limit int) Encoded {
 	return Encoded{Sequences: make([]Sequence, n), Full: make([]int, n), Limit: limit}

@@ -80,3 +80,13 @@ func (u unable) describe(*Info) {}
 func (u unable) chatPrompt([]Message, map[string]any) (string, error) { return "", u.err }
 
 func (u unable) export(*checkpoint.Export) error { return nil }
+
+// A taskPlan is what a model is loaded for, decided by its files before there are
+// weights.
+type taskPlan struct {
+	parts    []any // structs of tensors to load beside the trunk
+	settings []any // structs with the dimensions that their tags name
+	// finish sets up those tasks that the model can do, once weights and tokenizer are
+	// there.
+	finish func(t *tasks, o Options) error
+}

@@ -2,43 +2,58 @@ package engine
 
 import (
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/engine/internal/family"
 )
 
 // A wording is how a causal model is given a query and a document: in a prompt, as
 // messages that its chat template renders, or, with neither, as the bare pair.
-type wording struct {
-	prompt *prompt                  // or nil
-	format checkpoint.MessageFormat // of messages; NoMessages: there are none
-	reason string                   // why it is this one
+type wording interface {
+	// ranker makes the ranker that reads pairs in this wording.
+	ranker(s *scorer, o Options) (ranker, error)
+	// answers is the prompt whose answers make the score of a language model.
+	answers() *prompt
 }
 
-// divisor is what the logits of answers are divided by.
-func (w *wording) divisor() float32 {
-	if w.prompt == nil {
-		return 1
+// inPrompt is the wording of a prompt.
+type inPrompt struct{ *prompt }
+
+func (w inPrompt) answers() *prompt { return w.prompt }
+
+func (w inPrompt) ranker(s *scorer, o Options) (ranker, error) {
+	if o.Instruction != "" {
+		w.instruction = o.Instruction
 	}
-	return w.prompt.divisor
+	if err := w.prepare(s.tokenizer); err != nil {
+		return nil, fmt.Errorf("%s: %w", s.file.SettingsPath(), err)
+	}
+	return s.newPrompted(s, w.prompt), nil
 }
 
-// worded makes the ranker that reads pairs in this wording.
-func (m *backbone) worded(s *scorer, w *wording, o Options) (ranker, error) {
-	switch {
-	case w.prompt != nil:
-		if o.Instruction != "" {
-			w.prompt.instruction = o.Instruction
-		}
-		if err := w.prompt.prepare(m.tokenizer); err != nil {
-			return nil, fmt.Errorf("%s: %w", m.file.SettingsPath(), err)
-		}
-		return m.newPrompted(s, w.prompt), nil
-	case w.format != checkpoint.NoMessages:
-		return m.newChat(s, w.format, w.reason, o)
-	}
-	p, err := m.newPair(s)
+// inMessages is the wording of messages of that format; reason says why it is this one.
+type inMessages struct {
+	format checkpoint.MessageFormat
+	reason string
+}
+
+func (w inMessages) answers() *prompt { return qwen3Prompt() }
+
+func (w inMessages) ranker(s *scorer, o Options) (ranker, error) {
+	return s.newChat(s, w.format, w.reason, o)
+}
+
+// inPairs is the bare pair.
+type inPairs struct{ reason string }
+
+func (w inPairs) answers() *prompt { return qwen3Prompt() }
+
+func (w inPairs) ranker(s *scorer, o Options) (ranker, error) {
+	p, err := s.newPair(s)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +64,7 @@ func (m *backbone) worded(s *scorer, w *wording, o Options) (ranker, error) {
 // wording decides: what is asked for; what the files say; what is known of the
 // model by its name; and, of a model of which nothing says anything, the usual
 // prompt of its family's rerankers.
-func (m *backbone) wording(o Options) (*wording, error) {
+func (m *backbone) wording(o Options) (wording, error) {
 	w, err := m.findWording(o.Template)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", m.file.SettingsPath(), err)
@@ -57,14 +72,14 @@ func (m *backbone) wording(o Options) (*wording, error) {
 	return w, nil
 }
 
-func (m *backbone) findWording(template string) (*wording, error) {
+func (m *backbone) findWording(template string) (wording, error) {
 	f := m.file
 	switch {
 	case template == barePair:
-		return &wording{reason: "asked for"}, nil
+		return inPairs{"asked for"}, nil
 	case template != "":
 		p, err := m.askedPrompt(template)
-		return &wording{prompt: p}, err
+		return inPrompt{p}, err
 	case f.IsGGUF():
 		if w, err := m.ggufWording(); w != nil || err != nil {
 			return w, err
@@ -72,46 +87,40 @@ func (m *backbone) findWording(template string) (*wording, error) {
 	case f.Sentence.CrossEncoder():
 		format, err := f.MessageFormat()
 		if format != checkpoint.NoMessages || err != nil {
-			return &wording{format: format, reason: "the folder has a chat template, and sentence-transformers renders it"}, err
+			return inMessages{format, "the folder has a chat template, and sentence-transformers renders it"}, err
 		}
-		return &wording{reason: "sentence-transformers gives this model the bare pair"}, nil
+		return inPairs{"sentence-transformers gives this model the bare pair"}, nil
 	}
 	if p := m.knownPrompt(); p != nil {
-		return &wording{prompt: p}, nil
+		return inPrompt{p}, nil
 	}
-	if m.network.Classifier != nil {
+	if m.task == family.Classify {
 		if format := m.ownTemplate(); format != checkpoint.NoMessages {
-			return &wording{format: format, reason: "the folder's chat template has the roles query and document"}, nil
+			return inMessages{format, "the folder's chat template has the roles query and document"}, nil
 		}
 	}
 	if p := m.usualPrompt(); p != nil {
-		return &wording{prompt: p}, nil
+		return inPrompt{p}, nil
 	}
-	return &wording{reason: "nothing says that the model is to be asked in words"}, nil
+	return inPairs{"nothing says that the model is to be asked in words"}, nil
 }
 
-// barePair is the name of the wording that is none.
-const barePair = "none"
-
-// keyPrompt is the name of the prompt that a GGUF file is to be used with, or barePair.
-var keyPrompt = checkpoint.Key{GGUF: ".rerank.prompt"}
-
 // ggufWording is the wording that a GGUF file carries, or nil.
-func (m *backbone) ggufWording() (*wording, error) {
+func (m *backbone) ggufWording() (wording, error) {
 	f := m.file
 	if text := f.String(checkpoint.Key{GGUF: "tokenizer.chat_template.rerank"}, ""); text != "" {
 		p, err := m.ggufPrompt(text)
-		return &wording{prompt: p}, err
+		return inPrompt{p}, err
 	}
 	if format, err := f.MessageFormat(); format != checkpoint.NoMessages || err != nil {
-		return &wording{format: format, reason: "the file says so"}, err
+		return inMessages{format, "the file says so"}, err
 	}
 	name := f.String(keyPrompt, "")
 	if name == barePair {
-		return &wording{reason: "the file says so"}, nil
+		return inPairs{"the file says so"}, nil
 	}
 	if named, ok := builtinPrompts[name]; ok {
-		return &wording{prompt: named().because("the file names it")}, nil
+		return inPrompt{named().because("the file names it")}, nil
 	}
 	return nil, nil
 }
@@ -144,7 +153,7 @@ func (m *backbone) knownPrompt() *prompt {
 	if named, ok := builtinPrompts[m.network.Prompt]; ok {
 		return named().because("the model's class is known")
 	}
-	if m.network.Classifier != nil && m.network.Pooling == compute.PoolMean {
+	if m.task == family.Classify && m.network.Pooling == compute.PoolMean {
 		return nemotronPrompt().because("the model's class is known")
 	}
 	return nil
@@ -178,10 +187,10 @@ func (m *backbone) usualPrompt() *prompt {
 		usual = m.qwenPrompt().name
 	case strings.HasPrefix(name, "qwen2"):
 		usual = "mxbai-rerank-v2"
-	case m.network.Classifier != nil && !strings.HasPrefix(name, "gemma"):
+	case m.task == family.Classify && !strings.HasPrefix(name, "gemma"):
 		return nil
 	}
-	if m.network.Classifier != nil {
+	if m.task == family.Classify {
 		if template, err := f.ChatTemplate(); err != nil || template != "" && !f.IsGGUF() {
 			return nil
 		}
@@ -189,28 +198,34 @@ func (m *backbone) usualPrompt() *prompt {
 	return builtinPrompts[usual]().because("rerankers of this family usually have it")
 }
 
-// classifiesByWords says whether a GGUF file's classifier is rows of the embedding
-// table, up to what the two lose in quantization. Converters leave the language
-// model's head out where it is that table, without a word of which kind the file
-// is.
-func (m *backbone) classifiesByWords(labels []string) bool {
-	words := m.network.Decoder.Words
-	score, _ := m.file.Tensor("cls.output.weight")
-	if len(labels) != 2 || !strings.EqualFold(labels[0], "yes") || len(score.Shape) != 2 || score.Shape[0] != 2 || score.Shape[1] != words.Cols || !score.Type.CanDequantize() {
-		return false
+// askedPrompt is the prompt of a name or template that was asked for.
+func (m *backbone) askedPrompt(template string) (*prompt, error) {
+	if named, ok := builtinPrompts[template]; ok {
+		return named().because("asked for"), nil
 	}
-	rows := compute.NewEmbedding(score)
-	a, b := make([]float32, words.Cols), make([]float32, words.Cols)
-	for i, label := range labels {
-		ids, err := m.tokenizer.Tokens(nil, label)
-		if err != nil || len(ids) != 1 || int(ids[0]) >= words.Rows {
-			return false
-		}
-		rows.Row(a, int32(i))
-		words.Row(b, ids[0])
-		if cosine(doubles(a), doubles(b)) < 0.9 {
-			return false
-		}
+	if !strings.Contains(template, "{") {
+		return nil, fmt.Errorf("there is no template %q: expected text with %s and %s, or one of %s",
+			checkpoint.Abridge(template), fieldQuery, fieldDocument, strings.Join(slices.Sorted(maps.Keys(builtinPrompts)), ", "))
 	}
-	return true
+	p, err := promptOf(m.tokenizer, template)
+	if err != nil {
+		return nil, err
+	}
+	return p.because("asked for"), nil
+}
+
+// ggufPrompt is the prompt that a GGUF file carries. llama.cpp's converter writes
+// the default instruction into Qwen3-Reranker's; it is made a field again. It also
+// writes Qwen3-Reranker's into files of Qwen3-VL-Reranker, whose authors have another.
+func (m *backbone) ggufPrompt(text string) (*prompt, error) {
+	usual := m.qwenPrompt()
+	if plain := qwen3Prompt(); usual.name != plain.name && text == plain.whole() {
+		return usual.because("the file has that of Qwen3-Reranker, which the authors of this one do not use"), nil
+	}
+	p, err := promptOf(m.tokenizer, strings.Replace(text, usual.instruction, fieldInstruction, 1))
+	if err != nil {
+		return nil, fmt.Errorf("tokenizer.chat_template.rerank: %w", err)
+	}
+	p.instruction = usual.instruction
+	return p.because("the file has it as tokenizer.chat_template.rerank"), nil
 }

@@ -34,7 +34,7 @@ type decoder struct {
 	stack     []compute.Layer
 
 	// Before each of some layers, ascending, so many neighbouring tokens of a document
-	// become one; see Layerwise.
+	// become one; see headLayers.
 	compressed  []int
 	compression int
 }
@@ -59,6 +59,9 @@ type decoderLayer struct {
 	activation kernels.Activation
 	scale      float32 // of what a block adds; 0: 1
 }
+
+// documentType is the token type of a document's tokens where they are compressed.
+const documentType = 1
 
 func (m *decoder) Hidden(c *compute.Context, want compute.Want) compute.Matrix {
 	x := c.Embed(&m.Words, c.Batch.IDs)

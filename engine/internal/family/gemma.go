@@ -83,6 +83,12 @@ type gemma2Settings struct {
 }
 
 func newGemma2(f *checkpoint.File, task Task) *Network {
+	_, n := gemma2(f, task)
+	return n
+}
+
+// gemma2 makes the network and gives its trunk, too.
+func gemma2(f *checkpoint.File, task Task) (*decoder, *Network) {
 	m, s := new(decoder), new(gemma2Settings)
 	s.PostNorms = true
 	s.gemmaBase(f, Spec{HiddenSize: 2304, IntermediateSize: 9216, Layers: 26, Heads: 8, VocabSize: 256000}, 8192, 4)
@@ -106,7 +112,7 @@ func newGemma2(f *checkpoint.File, task Task) *Network {
 		e.LayerTypes(everything, 2, everyNth)
 		return s.exportScale(e, 46, "attn_q.weight", "attn_q.bias")
 	}
-	return n
+	return m, n
 }
 
 type gemma3Settings struct {

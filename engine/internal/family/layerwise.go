@@ -23,35 +23,24 @@ func init() {
 	})
 }
 
-// Layerwise is what the rerankers of FlagEmbedding that have a head behind each of many
-// layers leave to choose: the layer behind which they stop, and, of some, the layers
-// before which neighbouring tokens of the document become one, whose state is their mean.
-type Layerwise struct {
-	First, Step, Last int // layers with a head
-
-	network    *Network
-	trunk      *decoder
-	head       func(layer int) string // its tensor, without ".weight"
-	compresses bool
+// headLayers are the layers of a reranker of FlagEmbedding's that have a head.
+type headLayers struct {
+	first, step, last int
+	head              func(layer int) string // the head's tensor, without ".weight"
+	compresses        bool                   // neighbouring tokens of the document can become one, whose state is their mean
 }
 
-// documentType is the token type of a document's tokens where they are compressed.
-const documentType = 1
-
-// Choose sets the layer to stop behind, 0 for the last one, and that before each of some
-// layers so many neighbours become one, 0 or 1 for none. It is called before the model is
-// loaded.
-func (l *Layerwise) Choose(f *checkpoint.File, layer, ratio int, before []int) error {
+// choose is Network.ChooseLayer for layers l of the decoder m.
+func (m *decoder) choose(f *checkpoint.File, n *Network, l headLayers, layer, ratio int, before []int) error {
 	if layer == 0 {
-		layer = l.Last
+		layer = l.last
 	}
-	if layer < l.First || layer > l.Last || (layer-l.First)%l.Step != 0 {
-		return fmt.Errorf("%s: layer %d has no head: expected %d to %d in steps of %d", f.SettingsPath(), layer, l.First, l.Last, l.Step)
+	if layer < l.first || layer > l.last || (layer-l.first)%l.step != 0 {
+		return fmt.Errorf("%s: layer %d has no head: expected %d to %d in steps of %d", f.SettingsPath(), layer, l.first, l.last, l.step)
 	}
 	if ratio > 1 && !l.compresses {
 		return f.Refuse("compression of tokens", "the model was not trained for it")
 	}
-	m, n := l.trunk, l.network
 	m.Layers, m.stack = m.Layers[:layer], m.stack[:layer]
 	n.Spec.Layers, n.Decoder.Layers = layer, layer
 	f.Alias(l.head(layer), "score")
@@ -82,10 +71,10 @@ func (l *Layerwise) Choose(f *checkpoint.File, layer, ratio int, before []int) e
 	return nil
 }
 
-// layerwise makes the network of such a reranker.
-func (m *decoder) layerwise(n *Network, first, step, last int, head func(layer int) string, prompt string) {
+// layerwise has a reranker read that prompt and stop after one of the layers l.
+func (m *decoder) layerwise(f *checkpoint.File, n *Network, l headLayers, prompt string) {
 	n.OneLogit, n.Prompt = true, prompt
-	n.Layerwise = &Layerwise{First: first, Step: step, Last: last, network: n, trunk: m, head: head}
+	n.ChooseLayer = func(layer, ratio int, before []int) error { return m.choose(f, n, l, layer, ratio, before) }
 }
 
 // MiniCPM (Hu et al. 2024), as bge-reranker-v2-minicpm-layerwise has it
@@ -115,12 +104,12 @@ func newMiniCPM(f *checkpoint.File, task Task) *Network {
 	for i := range m.Layers {
 		m.Layers[i].scale = float32(s.ScaleDepth / math.Sqrt(float64(s.Layers)))
 	}
-	m.layerwise(n, s.StartLayer, 1, s.Layers, func(layer int) string {
+	m.layerwise(f, n, headLayers{first: s.StartLayer, step: 1, last: s.Layers, head: func(layer int) string {
 		if !s.HeadMulti {
 			return "lm_head.linear_head"
 		}
 		return fmt.Sprintf("lm_head.%d.linear_head", layer-s.StartLayer)
-	}, "bge-reranker-gemma")
+	}}, "bge-reranker-gemma")
 	return n
 }
 
@@ -139,15 +128,13 @@ func newCostWise(f *checkpoint.File, task Task) *Network {
 	if !s.LayerWise {
 		f.Unsupported("layer_wise false", "winnow knows rerankers with a head behind each layer")
 	}
-	n := newGemma2(f, task)
+	m, n := gemma2(f, task)
 	checkLayers(f, "start_layer", s.StartLayer, n.Spec.Layers)
-	m := n.Trunk.(*decoder)
 	// The authors' code takes the heads by their place among the layers that are asked
 	// for: of one layer, whichever it is, the first.
 	head := func(int) string { return "lm_head.0.linear_head" }
 	last := s.StartLayer + (n.Spec.Layers-s.StartLayer)/max(1, s.LayerStep)*s.LayerStep
-	m.layerwise(n, s.StartLayer, s.LayerStep, last, head, "bge-reranker-lightweight")
-	n.Layerwise.compresses = true
+	m.layerwise(f, n, headLayers{first: s.StartLayer, step: s.LayerStep, last: last, head: head, compresses: true}, "bge-reranker-lightweight")
 	n.Classifier = &cappedClassifier{cap: n.Decoder.LogitCap}
 	return n
 }

@@ -84,9 +84,11 @@ type Network struct {
 	Prompt string
 	// OneLogit says that the classifier has one, whatever labels the settings name.
 	OneLogit bool
-	// Layerwise is what a reranker with a head behind each of many layers leaves to
-	// choose; nil: nothing.
-	Layerwise *Layerwise
+	// ChooseLayer sets, for a reranker with a head after each of many layers, the layer to
+	// stop after, 0 for the last one, and the layers before each of which ratio
+	// neighbouring tokens become one (0 or 1: none do). It is called before the model is
+	// loaded; nil: the model has one head.
+	ChooseLayer func(layer, ratio int, before []int) error
 
 	// Bag says that a text is its tokens, without special ones and perhaps without any:
 	// the trunk gives the mean of their vectors.
@@ -118,6 +120,9 @@ func (n *Network) LoadOptions(fam *Family, more ...any) checkpoint.LoadOptions {
 	o.Settings = append([]any{n.Settings}, more...)
 	return o
 }
+
+// Prompted says whether the trunk is a language model's, which is asked in words.
+func (n *Network) Prompted() bool { return n.Decoder.Words != nil }
 
 // Architecture is GGUF's name of the family.
 func (fam *Family) Architecture() string {

@@ -1,0 +1,71 @@
+package engine
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/winnow-rerank/winnow/tokenizer"
+)
+
+// wordMark begins the words of a SentencePiece vocabulary. An answer that begins with it
+// is a token by its spelling there.
+const wordMark = "▁"
+
+// answers are the tokens whose logits make the score: of "no" and "yes", in this
+// order, or of one alone.
+func (p *prompt) answers(t *tokenizer.Tokenizer, score string) (ids []int32, labels []string, err error) {
+	word := func(w string) int32 {
+		if id, ok := t.ID(w); ok && strings.HasPrefix(w, wordMark) {
+			return id
+		}
+		list, bad := t.Tokens(nil, w)
+		if bad != nil {
+			err = bad
+			return 0
+		}
+		if len(list) != 1 {
+			err = fmt.Errorf("scores by the answer %q, which is %d tokens", w, len(list))
+			return 0
+		}
+		return list[0]
+	}
+	bare := func(w string) string { return cmp.Or(strings.TrimPrefix(w, wordMark), w) }
+	if score == "" {
+		score = p.score
+	}
+	switch {
+	case score == "yes-no":
+		ids, labels = []int32{word(p.no), word(p.yes)}, []string{bare(p.no), bare(p.yes)}
+	case score == "yes":
+		ids, labels = []int32{word(p.yes)}, []string{bare(p.yes)}
+	case strings.HasPrefix(score, "token:"):
+		n, bad := strconv.ParseUint(score[len("token:"):], 10, 31)
+		if bad != nil {
+			return nil, nil, fmt.Errorf("score %q: expected a token's number after the colon", score)
+		}
+		ids, labels = []int32{int32(n)}, []string{"token " + strconv.FormatUint(n, 10)}
+	default:
+		return nil, nil, fmt.Errorf("score %q: expected yes-no, yes or token:ID", score)
+	}
+	return ids, slices.Clip(labels), err
+}
+
+// answers are the tokens whose logits make the score: those that the files name, or
+// those of the prompt.
+func (m *backbone) answers(p *prompt, o Options) (ids []int32, labels []string, err error) {
+	yes, no, ok, err := m.file.LogitScore()
+	if err != nil {
+		return nil, nil, err
+	}
+	if ok && o.Score == "" {
+		name := func(id int) string { return "token " + strconv.Itoa(id) }
+		if no < 0 {
+			return []int32{int32(yes)}, []string{name(yes)}, nil
+		}
+		return []int32{int32(no), int32(yes)}, []string{name(no), name(yes)}, nil
+	}
+	return p.answers(m.tokenizer, o.Score)
+}
