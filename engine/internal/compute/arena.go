@@ -2,29 +2,29 @@ package compute
 
 import "github.com/winnow-rerank/winnow/kernels"
 
-// An arena hands out float32 memory that is all given back at once. It keeps
-// its memory: after the first batch of a size the next ones allocate nothing.
+// An arena hands out float32 memory that is all released at once. It keeps its memory:
+// after the first batch of a given size, further batches allocate nothing.
 type arena struct {
-	// Usually one. A batch that needs more than any before adds to them, and what is given
-	// back of these is used again as well: else its every layer would leave as much behind.
+	// Usually one. A batch that needs more than any before adds blocks; memory released
+	// in them is reused too, otherwise every layer would add as much again.
 	blocks []arenaBlock
-	at     int // the block that is handed out of
-	used   int // of it
-	need   int // the most that was asked for at one time
+	at     int // the block being handed out
+	used   int // numbers handed out of that block
+	need   int // the peak over all blocks
 }
 
 type arenaBlock struct {
 	data   []float32
-	before int // numbers handed out of the blocks before
+	before int // numbers handed out of earlier blocks
 }
 
-// smallestBlock is how many numbers a block has at least.
-const smallestBlock = 1 << 18
+// minBlock is the minimum size of a block, in numbers.
+const minBlock = 1 << 18
 
-// floats is room for n numbers, whatever they are: the caller writes all of them
-// before it reads any.
+// floats returns uninitialised room for n numbers: the caller writes all of them before
+// reading any.
 func (a *arena) floats(n int) []float32 {
-	// Matrices begin at cache lines, if the block does.
+	// Matrices start on cache lines if the block does.
 	const line = 16
 	used := (a.used + line - 1) / line * line
 	if len(a.blocks) == 0 || used+n > len(a.blocks[a.at].data) {
@@ -37,7 +37,7 @@ func (a *arena) floats(n int) []float32 {
 	return b.data[used:a.used:a.used]
 }
 
-// next goes on to a block that has room for n numbers.
+// next moves to a block that has room for n numbers.
 func (a *arena) next(used, n int) {
 	before := 0
 	if len(a.blocks) > 0 {
@@ -49,7 +49,7 @@ func (a *arena) next(used, n int) {
 	}
 	b := &a.blocks[a.at]
 	if len(b.data) < n {
-		b.data = kernels.Floats(max(n, smallestBlock))
+		b.data = kernels.Floats(max(n, minBlock))
 	}
 	b.before = before
 }
@@ -58,16 +58,16 @@ func (a *arena) matrix(rows, cols int) Matrix {
 	return Matrix{Data: a.floats(rows * cols), Rows: rows, Cols: cols, Stride: cols}
 }
 
-// An arenaMark is how much of an arena was handed out at a time.
+// An arenaMark records how much of an arena had been handed out.
 type arenaMark struct{ at, used int }
 
 func (a *arena) mark() arenaMark { return arenaMark{a.at, a.used} }
 
-// release gives back what was handed out since the mark.
+// release takes back what was handed out since the mark.
 func (a *arena) release(m arenaMark) { a.at, a.used = m.at, m.used }
 
-// reset gives everything back. If the last batch needed more than the first block,
-// a block for all of it is made in place of them.
+// reset takes everything back. If the last batch needed more than the first block, a
+// single block large enough for all of it replaces them.
 func (a *arena) reset() {
 	if len(a.blocks) > 1 {
 		a.blocks = append(a.blocks[:0:0], arenaBlock{data: kernels.Floats(a.need)})

@@ -8,17 +8,16 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// AttentionMask says which keys a query sees, and how their scores fall with the
-// distance.
+// AttentionMask says which keys a query sees and how scores fall off with distance.
 type AttentionMask struct {
-	Causal bool          // only the query's own token and those before it
-	Window int           // only tokens no further away, or, if causal, the last so many; 0: all
-	Slopes []float32     // ALiBi (Press et al. 2021): head h's score of a token at distance d is less by Slopes[h]·d; or nil
-	Bias   *RelativeBias // is added to scores by the distance; or nil
+	Causal bool          // only the query's own token and earlier ones
+	Window int           // only tokens up to this distance; if causal, only the last Window tokens; 0: all
+	Slopes []float32     // ALiBi (Press et al. 2021): head h's score at distance d is reduced by Slopes[h]·d; or nil
+	Bias   *RelativeBias // added to scores by distance; or nil
 }
 
-// Within is the mask of tokens that see no further than so many on each side, with 0
-// nothing but themselves.
+// Within is the mask of tokens that see up to distance tokens on each side; 0: only
+// themselves.
 func Within(distance int) AttentionMask {
 	if distance <= 0 {
 		return AttentionMask{Causal: true, Window: 1}
@@ -26,9 +25,9 @@ func Within(distance int) AttentionMask {
 	return AttentionMask{Window: distance}
 }
 
-// ALiBi is the slopes of so many heads: 2^(−8/n), its square, its cube and so on for a
-// power of two n. Otherwise those of the power m below, and then every second one of 2m
-// heads.
+// ALiBi returns the slopes of the given number of heads n: for a power of two,
+// 2^(−8/n), its square, its cube and so on; otherwise those of the next lower power of
+// two m, followed by every second slope of 2m heads.
 func ALiBi(heads int) []float32 {
 	m := 1 << (bits.Len(uint(heads)) - 1)
 	slopes := make([]float32, 0, heads)
@@ -41,8 +40,8 @@ func ALiBi(heads int) []float32 {
 	return slopes
 }
 
-// Attention is multi-head attention within each sequence and its prefix, or, if there
-// are fewer heads of keys than of queries, grouped-query attention. Embedded in a
+// Attention is multi-head attention within each sequence and its prefix, or
+// grouped-query attention if there are fewer key heads than query heads. Embedded in a
 // layer, it is the layer's attention.
 type Attention struct {
 	Heads, KVHeads, HeadDim int // KVHeads divides Heads
@@ -51,21 +50,22 @@ type Attention struct {
 	SoftCap float32 // of scores; 0: none
 	Mask    AttentionMask
 
-	// Coarse allows 16-bit products where matrices are of 8 bits and all rows are asked
-	// for: for few queries they cost more than they save.
+	// Coarse allows 16-bit products where matrices have 8-bit weights and all rows are
+	// requested: for few queries they cost more than they save.
 	Coarse bool
 }
 
-// NewAttention is an encoder's multi-head attention of so many heads, its scores divided by
-// the root of a head's width. It may be coarse.
+// NewAttention is an encoder's multi-head attention, with scores divided by the square
+// root of headDim. It may be coarse.
 func NewAttention(heads, headDim int, mask AttentionMask) Attention {
 	return Attention{Heads: heads, KVHeads: heads, HeadDim: headDim, Scale: float32(1 / math.Sqrt(float64(headDim))), Mask: mask, Coarse: true}
 }
 
-// Widths are the columns of queries and of keys or values.
+// Widths returns the columns of queries and of keys or values.
 func (a *Attention) Widths() (q, kv int) { return a.Heads * a.HeadDim, a.KVHeads * a.HeadDim }
 
-// attentionPairs is attention of all sequences and heads of keys, in that order.
+// attentionPairs is attention over all pairs of a sequence and a key head, in that
+// order.
 type attentionPairs struct {
 	*Attention
 	mask   AttentionMask
@@ -73,22 +73,22 @@ type attentionPairs struct {
 	out    Matrix
 	qkv    QKV
 	rows   Rows
-	keys   *Batch // whose tokens the keys are of
+	keys   *Batch // the batch whose tokens the keys belong to
 	layer  int
 	coarse bool
 	owner  *Context
 }
 
-// Attend is attention of the queries of some tokens, a row a token, to keys and values
-// of all.
+// Attend is attention of the queries of some tokens, one row per token, to the keys and
+// values of all.
 func (a *Attention) Attend(c *Context, qkv QKV, rows Rows) Matrix {
 	return c.attend(attentionPairs{Attention: a, mask: a.Mask, qkv: qkv, rows: rows, keys: &c.Batch,
 		coarse: a.Coarse && c.runner.options.Coarse && rows.All})
 }
 
-// AttendTo is cross-attention: that of the queries of some tokens, a row a token, to all
-// keys and values of the same sequence in the batch that [Context.BeginDecoder] left.
-// Nothing is masked.
+// AttendTo is cross-attention: from the queries of some tokens, one row per token, to
+// all keys and values of the same sequence in the batch from before
+// [Context.BeginDecoder]. Nothing is masked.
 func (a *Attention) AttendTo(c *Context, q Matrix, rows Rows, k, v Matrix) Matrix {
 	return c.attend(attentionPairs{Attention: a, qkv: QKV{Q: q, K: k, V: v}, rows: rows, keys: &c.encoded.batch})
 }
@@ -116,7 +116,7 @@ func (c *Context) attend(pairs attentionPairs) Matrix {
 		work += (to - from) * keys * p.Heads * (2*p.HeadDim*floatWork + expWork)
 	}
 	if p.mask.Bias != nil {
-		p.bias = p.mask.Bias.upTo(longest)
+		p.bias = p.mask.Bias.tableFor(longest)
 	}
 	c.spread(p, b.Sequences()*p.KVHeads, 1, work)
 	return p.out
@@ -132,20 +132,20 @@ func (r Rows) within(first, last int) (from, to int) {
 	return from, to
 }
 
-func (p *attentionPairs) part(from, to, w int) {
+func (p *attentionPairs) doRange(from, to, w int) {
 	scratch := &p.owner.runner.contexts[w].attention
 	for i := from; i < to; i++ {
 		p.group(i/p.KVHeads, i%p.KVHeads, scratch)
 	}
 }
 
-// group is attention of the query heads of sequence s that share head h of the keys.
+// group is attention of the query heads of sequence s that share key head h.
 func (p *attentionPairs) group(s, h int, scratch *kernels.AttentionScratch) {
 	d := p.HeadDim
 	first, last := p.owner.Batch.Range(s)
 	begin, _ := p.keys.Range(s)
-	seen := begin + int(p.keys.Visible[s])
-	k, v := p.qkv.K.Slice(begin, seen).Columns(h*d, (h+1)*d), p.qkv.V.Slice(begin, seen).Columns(h*d, (h+1)*d)
+	visible := begin + int(p.keys.Visible[s])
+	k, v := p.qkv.K.Slice(begin, visible).Columns(h*d, (h+1)*d), p.qkv.V.Slice(begin, visible).Columns(h*d, (h+1)*d)
 	kernel := kernels.Attention{HeadDim: d, Scale: p.Scale, SoftCap: p.SoftCap, Window: p.mask.Window, Causal: p.mask.Causal}
 	before := 0
 	if prefix := p.keys.Prefix[s]; prefix.Tokens > 0 {
@@ -158,38 +158,38 @@ func (p *attentionPairs) group(s, h int, scratch *kernels.AttentionScratch) {
 		kernel.Offset = before
 		kernel.Coarse = p.coarse
 		for j := h * group; j < (h+1)*group; j++ {
-			p.shift(&kernel, j)
+			p.setBias(&kernel, j)
 			kernel.Run(p.out.Slice(first, last).Columns(j*d, (j+1)*d), p.qkv.Q.Slice(first, last).Columns(j*d, (j+1)*d), k, v, scratch)
 		}
 		return
 	}
-	// One token at a time: the query heads of a group are as many rows.
+	// One token at a time: the query heads of a group become rows.
 	from, to := p.rows.within(first, last)
 	for r := from; r < to; r++ {
-		at := r - first // the token's place in its sequence
+		position := r - first // the token's position in its sequence
 		if !p.rows.All {
-			at = int(p.rows.Numbers[r]) - first
+			position = int(p.rows.Numbers[r]) - first
 		}
-		q, out := headRowsOf(p.qkv.Q.Row(r)[h*group*d:], group, d), headRowsOf(p.out.Row(r)[h*group*d:], group, d)
+		q, out := splitHeads(p.qkv.Q.Row(r)[h*group*d:], group, d), splitHeads(p.out.Row(r)[h*group*d:], group, d)
 		if p.mask.Window == 0 && p.mask.Slopes == nil && p.bias == nil {
 			n := k.Rows
 			if p.mask.Causal {
-				n = min(n, at+1)
+				n = min(n, position+1)
 			}
 			kernel.Causal = false
 			kernel.Run(out, q, k.Slice(0, n), v.Slice(0, n), scratch)
 			continue
 		}
-		kernel.Offset = before + at
+		kernel.Offset = before + position
 		for j := range group {
-			p.shift(&kernel, h*group+j)
+			p.setBias(&kernel, h*group+j)
 			kernel.Run(out.Slice(j, j+1), q.Slice(j, j+1), k, v, scratch)
 		}
 	}
 }
 
-// shift sets what is added to a head's scores by the distance.
-func (p *attentionPairs) shift(kernel *kernels.Attention, head int) {
+// setBias sets what is added to a head's scores by distance.
+func (p *attentionPairs) setBias(kernel *kernels.Attention, head int) {
 	if p.mask.Slopes != nil {
 		kernel.Slope = p.mask.Slopes[head]
 	}
@@ -198,7 +198,7 @@ func (p *attentionPairs) shift(kernel *kernels.Attention, head int) {
 	}
 }
 
-// headRowsOf is the heads at the beginning of a row as rows of their own.
-func headRowsOf(row []float32, heads, dim int) Matrix {
+// splitHeads returns the heads at the start of a row as rows of their own.
+func splitHeads(row []float32, heads, dim int) Matrix {
 	return Matrix{Data: row[:heads*dim], Rows: heads, Cols: dim, Stride: dim}
 }

@@ -2,61 +2,62 @@ package compute
 
 import "slices"
 
-// A Sequence is one input of a model as token ids. It has at least one token.
+// A Sequence is one model input as token ids. It has at least one token.
 type Sequence struct {
 	IDs     []int32
 	Types   []int32 // token types; nil: all 0
-	Visible int     // how many of its tokens, from the first, attention sees; 0: all
+	Visible int     // how many tokens, from the first, attention sees; 0: all
 }
 
-// Len is the number of tokens.
+// Len returns the number of tokens.
 func (s Sequence) Len() int { return len(s.IDs) }
 
-// A Prefix is what lies before a sequence of a batch, and where the sequence's own
-// keys and values go. The zero value is nothing.
+// A Prefix is what precedes a sequence of a batch, and where the sequence's own keys
+// and values are stored. The zero value is no prefix.
 type Prefix struct {
-	Cache  *KVCache // keys and values of what lies before, or nil
-	Tokens int      // how many of its tokens do, from the first
-	Store  *KVCache // takes the sequence's own keys and values, or nil; it may be Cache
+	Cache  *KVCache // keys and values of the preceding tokens, or nil
+	Tokens int      // how many of its tokens, from the first, precede the sequence
+	Store  *KVCache // receives the sequence's own keys and values, or nil; may be Cache
 }
 
-// A Batch is some sequences end to end, without padding: sequence s is tokens
+// A Batch is sequences laid end to end, without padding: sequence s is tokens
 // Offsets[s] to Offsets[s+1]-1.
 type Batch struct {
 	IDs     []int32
 	Types   []int32  // token types
 	Offsets []int32  // one more than there are sequences
-	Numbers []int32  // which sequence of the call each one is
-	Visible []int32  // how many of its tokens, from the first, attention sees
-	Prefix  []Prefix // what lies before each one
+	Numbers []int32  // each sequence's index in the call
+	Visible []int32  // how many tokens, from the first, attention sees
+	Prefix  []Prefix // what precedes each sequence
 
-	// Positions are 0, 1, 2 … in each sequence, or go on from its prefix: what RoPE
-	// turns by. A family with a table of positions computes its rows itself.
+	// Positions are 0, 1, 2 … in each sequence, or continue from its prefix: the
+	// positions that RoPE uses. A family with position embeddings computes its table
+	// rows itself.
 	Positions []int32
 
-	// PositionRows is memory for the rows of a table, such as that of positions, for the
-	// family.
+	// PositionRows is memory for the family's row numbers into a table, such as the
+	// position embeddings.
 	PositionRows []int32
 
-	// Marks are the tokens that MarkedTokens wants: rows of the batch, ascending.
+	// Marks are the tokens selected by MarkedTokens: rows of the batch, ascending.
 	Marks []int32
 }
 
-// Sequences is how many there are.
+// Sequences returns the number of sequences.
 func (b *Batch) Sequences() int { return len(b.Offsets) - 1 }
 
-// Range is the rows of sequence s: first to last-1.
+// Range returns the rows of sequence s: first to last-1.
 func (b *Batch) Range(s int) (first, last int) { return int(b.Offsets[s]), int(b.Offsets[s+1]) }
 
 func (b *Batch) reset() {
 	b.IDs, b.Types, b.Numbers, b.Visible = b.IDs[:0], b.Types[:0], b.Numbers[:0], b.Visible[:0]
 	b.Positions, b.Marks = b.Positions[:0], b.Marks[:0]
-	clear(b.Prefix) // a worker between two calls holds no cache
+	clear(b.Prefix) // an idle worker holds no cache
 	b.Prefix = b.Prefix[:0]
 	b.Offsets = append(b.Offsets[:0], 0)
 }
 
-// Add appends a sequence, which is number in its call.
+// Add appends a sequence, whose index in the call is number.
 func (b *Batch) Add(number int, s Sequence, p Prefix) {
 	b.IDs = append(b.IDs, s.IDs...)
 	if s.Types != nil {

@@ -8,38 +8,38 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// A RelativeBias is what a model has learnt to add to the score of a query and a key by
-// their distance (Raffel et al. 2019: T5; MPNet): a number for each head and each
-// bucket of distances.
+// A RelativeBias is a learned bias on the score of a query and a key, by their distance
+// (Raffel et al. 2019: T5; MPNet): a number per head and bucket of distances.
 type RelativeBias struct {
-	weights Matrix // a row a bucket, a column a head
+	weights Matrix // a row per bucket, a column per head
 	bucket  func(distance int) int
 
 	mu    sync.Mutex
 	table atomic.Pointer[biasTable]
 }
 
-// biasTable has a row a head: element reach+d is of a key d places to the right of the
-// query.
+// biasTable has a row per head: element reach+d is for a key d positions to the right
+// of the query.
 type biasTable struct {
 	rows  Matrix
 	reach int
 }
 
-// NewRelativeBias adds weights, a row a bucket and a column a head. bucket is that of a
-// key so many places to the right of the query, or, if negative, to the left.
+// NewRelativeBias adds weights, a row per bucket and a column per head. bucket returns
+// the bucket of a key that many positions to the right of the query or, if negative,
+// the left.
 func NewRelativeBias(weights Matrix, bucket func(distance int) int) *RelativeBias {
 	return &RelativeBias{weights: weights, bucket: bucket}
 }
 
-// RelativeBucket is the bucket of a distance as T5 and MPNet have it: near distances have
-// one each, farther ones share ever wider ones up to farthest. Both ways, keys to the
-// right of the query have the second half of the buckets; otherwise they have that of
-// distance 0. It is computed in float32, as the models' authors do.
-func RelativeBucket(distance, buckets, farthest int, bothWays bool) int {
+// RelativeBucket is the bucket of a distance as in T5 and MPNet: near distances have
+// one each, farther ones share ever wider buckets up to maxDistance. If bidirectional,
+// keys to the right of the query use the second half of the buckets; otherwise they use
+// the bucket of distance 0. It is computed in float32, as in the authors' code.
+func RelativeBucket(distance, buckets, maxDistance int, bidirectional bool) int {
 	first := 0
 	switch {
-	case !bothWays:
+	case !bidirectional:
 		distance = max(-distance, 0)
 	default:
 		buckets /= 2
@@ -53,12 +53,12 @@ func RelativeBucket(distance, buckets, farthest int, bothWays bool) int {
 		return first + distance
 	}
 	far := float32(math.Log(float64(float32(distance) / float32(exact))))
-	far /= float32(math.Log(float64(farthest) / float64(exact)))
+	far /= float32(math.Log(float64(maxDistance) / float64(exact)))
 	return first + min(exact+int(far*float32(buckets-exact)), buckets-1)
 }
 
-// upTo is a table for the distances between n tokens, at least.
-func (b *RelativeBias) upTo(n int) *biasTable {
+// tableFor returns a table that covers at least the distances between n tokens.
+func (b *RelativeBias) tableFor(n int) *biasTable {
 	if t := b.table.Load(); t != nil && t.reach >= n-1 {
 		return t
 	}

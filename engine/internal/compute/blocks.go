@@ -2,10 +2,10 @@ package compute
 
 import "context"
 
-// rowBlocks is a step of a layer in which every token is by itself, block of rows by
-// block of rows: on idle workers, too, where there are enough rows. What a block needs
-// then stays in its worker's cache from one operation to the next, and workers wait for
-// each other once where they would after each operation.
+// rowBlocks is a step of a layer that treats every token separately, done in blocks of
+// rows, on idle workers too if there are enough rows. A block's data then stays in its
+// worker's cache between operations, and workers wait for each other a single time
+// instead of after each operation.
 type rowBlocks struct {
 	layer     Layer
 	x         Matrix
@@ -16,26 +16,26 @@ type rowBlocks struct {
 	ctx       context.Context // the owner's
 }
 
-// leastBlock is how many rows a worker's share has at least.
-const leastBlock = 128
+// minBlockRows is the minimum number of rows in a worker's share.
+const minBlockRows = 128
 
-// project is Project of all rows x.
+// project runs Project on all rows x.
 func (c *Context) project(l Layer, x Matrix, to QKV) {
 	c.blocks = rowBlocks{layer: l, x: x, to: to, owner: c, ctx: c.ctx}
 	c.eachBlock()
 }
 
-// finish is Finish of all rows x.
+// finish runs Finish on all rows x.
 func (c *Context) finish(l Layer, x, a Matrix) {
 	c.blocks = rowBlocks{layer: l, x: x, a: a, finishing: true, owner: c, ctx: c.ctx}
 	c.eachBlock()
 }
 
-// eachBlock does all rows. Of one block, or alone, its operations are open to idle
-// workers by themselves.
+// eachBlock processes all rows. If they are too few to share out, or that does not pay,
+// each operation is open to idle workers instead.
 func (c *Context) eachBlock() {
 	r, workers, rows := &c.blocks, c.runner.pool.size, c.blocks.x.Rows
-	if rows < workers*leastBlock || !c.divides(wakeWork) {
+	if rows < workers*minBlockRows || !c.worthDividing(wakeWork) {
 		step := blockRows
 		if rows > blockRows {
 			step /= 2
@@ -45,14 +45,14 @@ func (c *Context) eachBlock() {
 		}
 		return
 	}
-	// All workers have as many blocks, if none is held up.
-	const most, tile = blockRows / 2, 32 // rows of a block, and that kernels take at a time
-	blocks := (rows + workers*most - 1) / (workers * most) * workers
+	// All workers get the same number of blocks, if none is held up.
+	const maxRows, tile = blockRows / 2, 32 // of a block; and the kernels' row granularity
+	blocks := (rows + workers*maxRows - 1) / (workers * maxRows) * workers
 	size := ((rows+blocks-1)/blocks + tile - 1) / tile * tile
 	c.divide(r, rows, size, wakeWork)
 }
 
-// block does rows from to to-1 with the memory of c.
+// block processes rows from to to-1 with the memory of c.
 func (r *rowBlocks) block(c *Context, from, to int) {
 	mark := c.arena.mark()
 	x := r.x.Slice(from, to)
@@ -64,16 +64,16 @@ func (r *rowBlocks) block(c *Context, from, to int) {
 	c.arena.release(mark)
 }
 
-// part does one block with the memory of worker w. If that is not the owner, it has no
-// tile of its own, and nothing in its memory.
-func (r *rowBlocks) part(from, to, w int) {
+// doRange processes one block with the memory of worker w. If that is not the owner, it
+// has no tile of its own and nothing in its memory.
+func (r *rowBlocks) doRange(from, to, w int) {
 	c := &r.owner.runner.contexts[w]
 	if c != r.owner {
 		c.arena.reset()
 		c.ctx = r.ctx
 		defer func() { c.ctx = nil }()
 	}
-	c.alone = true
-	defer func() { c.alone = false }()
+	c.inPiece = true
+	defer func() { c.inPiece = false }()
 	r.block(c, from, to)
 }

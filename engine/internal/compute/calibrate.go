@@ -8,70 +8,71 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// In 8 bits, a few channels of a transformer's states spoil the rest: they are so
-// much larger that little of the scale is left to the others. Which they are is the
-// model's, not the text's, so that random tokens show them too. They get 16 bits.
-// What is large in one token and not in the next, as behind a GELU, spoils less if
-// channels are cut into parts with a scale for each. Weights of 16 bits, where they are
-// at hand, have none of the error of 8. All cost time; so each matrix gets as much of
-// them as brings the error of all down to a budget at the least cost.
+// In 8 bits, a few channels of a transformer's hidden states spoil the rest: they are
+// so large that little of the scale is left for the others. Which ones depends on the
+// model, not the text, so random tokens reveal them too. They get 16 bits. Channels
+// that are large in one token and not in the next, as after a GELU, do less harm if the
+// channels are cut into parts with a scale each. 16-bit weights, where available, avoid
+// the error of 8-bit ones. All of these cost time, so each matrix gets what brings the
+// total error within a budget at the least cost.
 
-// errorBudget is what rounding may add to the states, as a share of what they tell.
+// errorBudget is the error that rounding may add to the hidden states, relative to
+// them.
 const errorBudget = 0.02
 
-// calibrationRows are looked at of each product.
+// calibrationRows is the number of rows sampled for each product.
 const calibrationRows = 48
 
-// restRows of them are multiplied by what rounding the weights has left.
+// restRows of them are multiplied by the residue of rounding the weights.
 const restRows = 16
 
-// cutCost is what a further part costs, in inputs.
+// cutCost is the cost of one more part, in inputs.
 const cutCost = 24
 
-// widths are how many channels of a part may be wide, beside none and all: multiples
-// of what kernels take at a time, and no more than half of them.
+// widths are the numbers of channels of a part that may be wide, besides none and all:
+// multiples of what kernels process at a time, and at most half of them.
 var widths = []int{16, 32, 48, 64, 96, 128, 192, 256, 384, 512}
 
-// A byteProduct is a matrix with 8-bit weights and what the texts show of it.
+// A byteProduct is a matrix with 8-bit weights and statistics of its inputs.
 type byteProduct struct {
 	linear *Linear
-	packed kernels.Weights // as they were when it was first seen
-	x      Matrix          // some rows of its inputs
-	rows   int             // how many rows there were
-	added  Matrix          // the same rows of what the product is added to; no rows: of nothing
-	share  float64         // of the product in what becomes of it
+	packed kernels.Weights // the original weights
+	x      Matrix          // a sample of its input rows
+	rows   int             // number of input rows
+	added  Matrix          // the same rows of the residual input; no rows: none
+	share  float64         // of the product in the sum
 	forms  []byteForm
 	chosen int
 }
 
-// A byteForm is one way to multiply.
+// A byteForm is one way to compute the product.
 type byteForm struct {
-	rest  bool // weights have 16 bits
+	rest  bool // 16-bit weights
 	parts int
 	wide  []int
-	noise float64 // mean square of what rounding adds to an output, as a share of what it tells
+	noise float64 // mean square of the rounding error of an output, relative to the signal
 	cost  float64 // in operations
 }
 
 // calibration watches a forward pass.
 type calibration struct {
-	pass     func(c *Context) // until all products have been seen
+	pass     func(c *Context) // nil after all products have been seen
 	chosen   bool
 	layers   int
 	products []*byteProduct // in the order of the pass
-	present  *byteProduct   // that is being multiplied, if it is one of them
+	current  *byteProduct   // being multiplied, if it is one of them
 }
 
 // A Calibration is what Calibrate has chosen.
 type Calibration struct {
-	Matrices int     // that were chosen for
-	Rests    int     // of them, those that have weights of 16 bits
-	Extra    float64 // work beyond that of 8 bits everywhere, as a share of it
-	Bytes    int64   // of weights, more than before
+	Matrices int     // matrices calibrated
+	Rests    int     // of those, how many have 16-bit weights
+	Extra    float64 // work beyond that of 8 bits everywhere, as a fraction of it
+	Bytes    int64   // additional weight memory
 }
 
-// Calibrate chooses for all matrices with 8-bit weights that pass multiplies by, of so
-// many layers. pass puts sequences in the batch and computes their states.
+// Calibrate chooses for all matrices with 8-bit weights that pass uses, in a model with
+// that many layers. pass fills the batch and computes its hidden states.
 func (r *Runner) Calibrate(layers int, pass func(c *Context)) (Calibration, error) {
 	k := &calibration{pass: pass, layers: layers}
 	if err := k.run(r); err != nil {
@@ -81,7 +82,7 @@ func (r *Runner) Calibrate(layers int, pass func(c *Context)) (Calibration, erro
 	return k.apply(r)
 }
 
-// run does the pass and looks at what it saw.
+// run does the pass and analyses what it saw.
 func (k *calibration) run(r *Runner) error {
 	if err := r.Run(context.Background(), k, 1); err != nil {
 		return err
@@ -90,8 +91,7 @@ func (k *calibration) run(r *Runner) error {
 	return r.Run(context.Background(), k, len(k.products))
 }
 
-// Tile does the pass; or afterwards finds the forms of product i; or makes its weights
-// as was chosen.
+// Tile runs the pass; or, afterwards, analyses product i; or applies the choice for it.
 func (k *calibration) Tile(c *Context, i int) {
 	switch {
 	case k.chosen:
@@ -106,36 +106,36 @@ func (k *calibration) Tile(c *Context, i int) {
 	k.pass(c)
 }
 
-// before sees what a product is about to be made of.
+// before records the inputs of a product.
 func (k *calibration) before(l *Linear, x, residual Matrix) {
-	k.present = nil
+	k.current = nil
 	if !kernels.CanWiden(l.Weights) || slices.ContainsFunc(k.products, func(p *byteProduct) bool { return p.linear == l }) {
 		return
 	}
-	k.present = &byteProduct{linear: l, packed: l.Weights, x: sample(x, calibrationRows), rows: x.Rows, share: 1}
-	l.Weights = kernels.WithoutRest(l.Weights) // 8 bits do for the pass
+	k.current = &byteProduct{linear: l, packed: l.Weights, x: sample(x, calibrationRows), rows: x.Rows, share: 1}
+	l.Weights = kernels.WithoutRest(l.Weights) // 8 bits suffice for the pass
 	if residual.Rows > 0 {
-		k.present.added = sample(residual, calibrationRows)
+		k.current.added = sample(residual, calibrationRows)
 	}
-	k.products = append(k.products, k.present)
+	k.products = append(k.products, k.current)
 }
 
-// after sees what became of it.
+// after records its result.
 func (k *calibration) after(y Matrix) {
-	if k.present == nil || k.present.added.Rows == 0 {
+	if k.current == nil || k.current.added.Rows == 0 {
 		return
 	}
 	sum := sample(y, calibrationRows)
 	total := variance(sum)
-	for i, v := range k.present.added.Data {
+	for i, v := range k.current.added.Data {
 		sum.Data[i] -= v
 	}
 	if total > 0 {
-		k.present.share = variance(sum) / total
+		k.current.share = variance(sum) / total
 	}
 }
 
-// sample copies at most so many rows, evenly spread.
+// sample copies up to that many rows, evenly spread.
 func sample(x Matrix, rows int) Matrix {
 	n := min(x.Rows, rows)
 	s := Matrix{Data: make([]float32, n*x.Cols), Rows: n, Cols: x.Cols, Stride: x.Cols}
@@ -145,7 +145,7 @@ func sample(x Matrix, rows int) Matrix {
 	return s
 }
 
-// variance is the mean square of a row less the mean row.
+// variance is the mean squared distance of the rows from their mean.
 func variance(x Matrix) float64 {
 	sums, squares := make([]float64, x.Cols), 0.0
 	for i := range x.Rows {
@@ -169,7 +169,7 @@ func (p *byteProduct) analyse() {
 	for j := range all {
 		all[j] = j
 	}
-	// Fourth powers tell which channels set the scale of many rows.
+	// Fourth powers reveal which channels set the scale of many rows.
 	size := make([]float64, inputs)
 	for i := range p.x.Rows {
 		row := p.x.Row(i)
@@ -184,7 +184,7 @@ func (p *byteProduct) analyse() {
 	}
 	for parts := 1; kernels.CanCut(inputs, parts); parts *= 2 {
 		n := inputs / parts
-		steps := make([]float64, n/2+1) // sums of the squares of scales if so many channels of a part are wide
+		steps := make([]float64, n/2+1) // sums of squared scales, by the number of wide channels in a part
 		var channels []int
 		for from := 0; from < inputs; from += n {
 			part := slices.Clone(all[from : from+n])
@@ -213,8 +213,8 @@ func (p *byteProduct) analyse() {
 	p.x, p.added = Matrix{}, Matrix{}
 }
 
-// addRests adds each form with weights of 16 bits, and to those of 8 bits what they add
-// to the noise. cost is that of the product in its cheapest form.
+// addRests adds a 16-bit-weight variant of each form, and the weights' error to the
+// noise of the 8-bit forms. cost is that of the product in its cheapest form.
 func (p *byteProduct) addRests(rest kernels.Weights, cost float64) {
 	x := sample(p.x, restRows)
 	noise, signal := 0.0, variance(outputs(kernels.WithoutRest(p.packed), x))
@@ -239,7 +239,7 @@ func outputs(w kernels.Weights, x Matrix) Matrix {
 	return y
 }
 
-// square is the mean square of a row.
+// square is the mean squared norm of a row.
 func square(x Matrix) float64 {
 	sum := 0.0
 	for _, v := range x.Data {
@@ -248,8 +248,8 @@ func square(x Matrix) float64 {
 	return sum / float64(x.Rows)
 }
 
-// scales adds to steps[n] the squares of the scales that rows have for the channels
-// of a part, less the first n.
+// scales adds to steps[n] the squared scales of the rows for a part's channels without
+// the first n.
 func (p *byteProduct) scales(steps []float64, channels []int) {
 	for i := range p.x.Rows {
 		row := p.x.Row(i)
@@ -264,18 +264,19 @@ func (p *byteProduct) scales(steps []float64, channels []int) {
 	}
 }
 
-// noise is what choice n of product i adds to the states of the last layer. What is
-// added early is heard more: it is a part of all that follows, whereas a state that
-// has become of many sums hardly changes by one of them.
+// noise is what form n of product i adds to the last layer's hidden states. Early noise
+// counts for more: it is part of everything that follows, whereas a state that is
+// already the sum of many hardly changes by one more.
 func (k *calibration) noise(i, n int) float64 {
 	p := k.products[i]
 	layer := i * k.layers / len(k.products)
 	return p.forms[n].noise * p.share / float64(1+layer)
 }
 
-// choose takes, from the cheapest forms on, always that which lowers the noise most
-// for what it costs, until its square root is at most the budget. Of the last layer,
-// which many models compute for one token of a text, all cost next to nothing.
+// choose starts from the cheapest forms and repeatedly makes the change that lowers the
+// noise most for its cost, until its square root is within the budget. In the last
+// layer, which many models compute for one token per text, all changes cost next to
+// nothing.
 func (k *calibration) choose(budget float64) {
 	total := 0.0
 	for i, p := range k.products {
@@ -283,13 +284,13 @@ func (k *calibration) choose(budget float64) {
 		total += k.noise(i, 0)
 	}
 	for total > budget*budget {
-		best, next, most := -1, 0, 0.0
+		best, next, bestRatio := -1, 0, 0.0
 		for i, p := range k.products {
 			have := k.noise(i, p.chosen)
 			for n := range p.forms {
 				gain, cost := have-k.noise(i, n), p.forms[n].cost-p.forms[p.chosen].cost
-				if ratio := gain / max(cost, 1); gain > 0 && ratio > most {
-					best, next, most = i, n, ratio
+				if ratio := gain / max(cost, 1); gain > 0 && ratio > bestRatio {
+					best, next, bestRatio = i, n, ratio
 				}
 			}
 		}
@@ -302,28 +303,28 @@ func (k *calibration) choose(budget float64) {
 	}
 }
 
-// apply makes the weights as was chosen.
+// apply converts the weights as chosen.
 func (k *calibration) apply(r *Runner) (Calibration, error) {
 	k.chosen = true
 	if err := r.Run(context.Background(), k, len(k.products)); err != nil {
 		return Calibration{}, err
 	}
 	all := Calibration{Matrices: len(k.products)}
-	least, extra := 0.0, 0.0
+	base, extra := 0.0, 0.0
 	for _, p := range k.products {
 		c := p.forms[p.chosen]
 		if c.rest {
 			all.Rests++
 		}
 		all.Bytes += int64(p.linear.Weights.Bytes() - p.packed.Bytes())
-		least += float64(p.linear.Inputs()) * float64(p.rows*p.linear.Outputs())
+		base += float64(p.linear.Inputs()) * float64(p.rows*p.linear.Outputs())
 		extra += c.cost
 	}
-	all.Extra = extra / max(1, least)
+	all.Extra = extra / max(1, base)
 	return all, nil
 }
 
-// apply is that of one product.
+// apply converts the weights of one product.
 func (p *byteProduct) apply() {
 	c, w := p.forms[p.chosen], p.packed
 	if !c.rest {

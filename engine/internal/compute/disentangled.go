@@ -2,21 +2,21 @@ package compute
 
 import "github.com/winnow-rerank/winnow/kernels"
 
-// DisentangledAttention is DeBERTa's attention within each sequence, which knows
-// distances. Embedded in a layer, it is the layer's attention.
+// DisentangledAttention is DeBERTa's attention within each sequence, which depends on
+// relative positions. Embedded in a layer, it is the layer's attention.
 type DisentangledAttention struct {
 	HeadDim int
-	Heads   []kernels.Disentangled // one a head
+	Heads   []kernels.Disentangled // one per head
 }
 
-// Widths are the columns of queries and of keys or values.
+// Widths returns the columns of queries and of keys or values.
 func (a *DisentangledAttention) Widths() (q, kv int) {
 	width := a.HeadDim * len(a.Heads)
 	return width, width
 }
 
-// disentangledPairs is disentangled attention of all heads and sequences, in that
-// order: the kernel likes to see one head's sequences one after the other.
+// disentangledPairs is disentangled attention over all heads and sequences, in that
+// order: the kernel is faster with one head's sequences in succession.
 type disentangledPairs struct {
 	*DisentangledAttention
 	out   Matrix
@@ -25,8 +25,8 @@ type disentangledPairs struct {
 	owner *Context
 }
 
-// Attend is attention of the queries of some tokens, a row a token, to keys and values
-// of all.
+// Attend is attention of the queries of some tokens, one row per token, to the keys and
+// values of all.
 func (a *DisentangledAttention) Attend(c *Context, qkv QKV, rows Rows) Matrix {
 	b := &c.Batch
 	p := &c.relative
@@ -41,7 +41,7 @@ func (a *DisentangledAttention) Attend(c *Context, qkv QKV, rows Rows) Matrix {
 	return p.out
 }
 
-func (p *disentangledPairs) part(from, to, w int) {
+func (p *disentangledPairs) doRange(from, to, w int) {
 	c := &p.owner.runner.contexts[w]
 	for i := from; i < to; i++ {
 		sequences := p.owner.Batch.Sequences()
@@ -60,18 +60,18 @@ func (p *disentangledPairs) pair(h, s int, c *Context) {
 		p.Heads[h].Run(out, q, k, v, &c.disentangled)
 		return
 	}
-	// The kernel takes a query's place from its row: rows that are not wanted are 0.
-	places := p.rows.Numbers[from:to]
-	rows, d := int(places[len(places)-1])-first+1, p.HeadDim
+	// The kernel takes a query's position from its row: unselected rows are 0.
+	positions := p.rows.Numbers[from:to]
+	rows, d := int(positions[len(positions)-1])-first+1, p.HeadDim
 	c.row = grow(c.row, 2*rows*d)
 	clear(c.row)
-	apart := Matrix{Data: c.row[:rows*d], Rows: rows, Cols: d, Stride: d}
+	padded := Matrix{Data: c.row[:rows*d], Rows: rows, Cols: d, Stride: d}
 	results := Matrix{Data: c.row[rows*d:], Rows: rows, Cols: d, Stride: d}
-	for i, n := range places {
-		copy(apart.Row(int(n)-first), q.Row(i))
+	for i, n := range positions {
+		copy(padded.Row(int(n)-first), q.Row(i))
 	}
-	p.Heads[h].Run(results, apart, k, v, &c.disentangled)
-	for i, n := range places {
+	p.Heads[h].Run(results, padded, k, v, &c.disentangled)
+	for i, n := range positions {
 		copy(out.Row(i), results.Row(int(n)-first))
 	}
 }

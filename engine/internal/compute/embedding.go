@@ -5,7 +5,7 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// An Embedding is a table that stays in the model file: rows are read as they are
+// An Embedding is an embedding table that stays in the model file: rows are read as
 // needed.
 type Embedding struct {
 	Rows, Cols int
@@ -13,7 +13,7 @@ type Embedding struct {
 	rowBytes   int
 }
 
-// NewEmbedding is the table of a matrix of a type that can be dequantized.
+// NewEmbedding returns the table of a matrix of a type that can be dequantized.
 func NewEmbedding(t quant.Tensor) Embedding {
 	rows, cols := t.Shape[0], t.Shape[1]
 	return Embedding{Rows: rows, Cols: cols, Tensor: t, rowBytes: t.Type.Bytes(cols)}
@@ -27,12 +27,12 @@ func (e *Embedding) Row(dst []float32, i int32) {
 	}
 }
 
-// Linear packs the rows of the given numbers in float32: they are its outputs.
+// Linear packs the given rows in float32 as a linear layer with one output per row.
 func (e *Embedding) Linear(rows []int32) *Linear {
 	return &Linear{Weights: kernels.PackF32(len(rows), e.Cols, func(i int, dst []float32) { e.Row(dst, rows[i]) })}
 }
 
-// Embed is the table's rows of the given ids, one a token.
+// Embed looks up the ids in the table, one row per token.
 func (c *Context) Embed(e *Embedding, ids []int32) Matrix {
 	x := c.New(len(ids), e.Cols)
 	for i, id := range ids {
@@ -41,7 +41,7 @@ func (c *Context) Embed(e *Embedding, ids []int32) Matrix {
 	return x
 }
 
-// AddEmbedding adds to each row of x the table's row of the given number, or nothing
+// AddEmbedding adds to each row of x the table row of the given number, or nothing
 // where it is negative.
 func (c *Context) AddEmbedding(x Matrix, e *Embedding, rows []int32) {
 	c.row = grow(c.row, e.Cols)
@@ -63,9 +63,9 @@ func (c *Context) Scale(x Matrix, factor float32) {
 	}
 }
 
-// Windows is what a convolution of an odd number of taps is multiplied by (im2col): row
-// i holds, for each column of x, its numbers in the rows around row i of its sequence.
-// Beyond the ends there are zeros.
+// Windows is the input of a convolution with an odd number of taps (im2col): row i
+// holds, for each column of x, its values in the rows around row i of its sequence,
+// with zeros beyond the ends.
 func (c *Context) Windows(x Matrix, taps int) Matrix {
 	y := c.New(x.Rows, x.Cols*taps)
 	for s := range c.Batch.Sequences() {

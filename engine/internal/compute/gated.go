@@ -9,7 +9,7 @@ type gluRows struct {
 	upFirst bool
 }
 
-func (g *gluRows) part(from, to, _ int) {
+func (g *gluRows) doRange(from, to, _ int) {
 	x, half := g.x.Slice(from, to), g.x.Cols/2
 	gate, up := x.Columns(0, half), x.Columns(half, 2*half)
 	if g.upFirst {
@@ -24,7 +24,7 @@ func (c *Context) AddGated(x, h Matrix, gateUp *Linear, act kernels.Activation, 
 	c.gated(x, x, h, gateUp, false, act, down)
 }
 
-// AddUpGated is AddGated where the second half of upGate's outputs is the gate.
+// AddUpGated is AddGated with the gate in the second half of upGate's outputs.
 func (c *Context) AddUpGated(x, h Matrix, upGate *Linear, act kernels.Activation, down *Linear) {
 	c.gated(x, x, h, upGate, true, act, down)
 }
@@ -36,7 +36,7 @@ func (c *Context) Gated(h Matrix, gateUp *Linear, act kernels.Activation, down *
 	return y
 }
 
-// gated goes a block of rows at a time.
+// gated works on one block of rows at a time.
 func (c *Context) gated(y, residual, h Matrix, gateUp *Linear, upFirst bool, act kernels.Activation, down *Linear) {
 	mark := c.arena.mark()
 	hidden := c.New(min(blockRows, h.Rows), gateUp.Outputs())
@@ -46,11 +46,11 @@ func (c *Context) gated(y, residual, h Matrix, gateUp *Linear, upFirst bool, act
 		c.multiply(u, gateUp, h.Slice(r, end), kernels.Identity, Matrix{}, 0, gateUp.Outputs())
 		c.glu = gluRows{x: u, act: act, upFirst: upFirst}
 		c.spread(&c.glu, u.Rows, 1, u.Rows*u.Cols/2*gatedWork)
-		part := residual
+		addend := residual
 		if residual.Rows > 0 {
-			part = residual.Slice(r, end)
+			addend = residual.Slice(r, end)
 		}
-		c.multiply(y.Slice(r, end), down, u.Columns(0, u.Cols/2), kernels.Identity, part, 0, down.Outputs())
+		c.multiply(y.Slice(r, end), down, u.Columns(0, u.Cols/2), kernels.Identity, addend, 0, down.Outputs())
 	}
 	c.arena.release(mark)
 }

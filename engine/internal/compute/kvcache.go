@@ -4,24 +4,24 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// A KVCache is what a causal model keeps of the tokens that it has read: their keys
-// and values in every layer. As no token sees a later one, the first n of them
-// are those of the first n tokens, whatever follows.
+// A KVCache holds the keys and values, in every layer, of the tokens that a causal
+// model has read. As no token sees a later one, the first n entries are those of the
+// first n tokens, whatever follows.
 type KVCache struct {
 	ids    []int32
 	layers []layerCache
-	width  int // numbers of a token's keys in a layer, and of its values
+	width  int // numbers in a token's keys in a layer, and in its values
 
 	// Under PrefixCache.mu:
-	used  uint64 // when it was used last
-	users int    // calls that read or write it
-	kept  bool   // in PrefixCache.list
+	used   uint64 // last use, by PrefixCache.clock
+	users  int    // calls that read or write it
+	stored bool   // in PrefixCache.list
 }
 
-// layerCache is keys and values of one layer, a row a token.
+// layerCache is the keys and values of one layer, one row per token.
 type layerCache struct{ keys, values []float32 }
 
-// newKVCache has room for so many tokens. width is of a token's keys in a layer.
+// newKVCache has room for that many tokens. width is that of a token's keys in a layer.
 func newKVCache(layers, width, tokens int) *KVCache {
 	k := &KVCache{width: width, layers: make([]layerCache, layers)}
 	for i := range k.layers {
@@ -30,16 +30,16 @@ func newKVCache(layers, width, tokens int) *KVCache {
 	return k
 }
 
-// IDs are the tokens whose keys and values it has. They are the cache's own.
+// IDs returns the tokens whose keys and values it holds. The slice is the cache's own.
 func (k *KVCache) IDs() []int32 { return k.ids }
 
 // Len is the number of tokens.
 func (k *KVCache) Len() int { return len(k.ids) }
 
-// Extend says that keys and values of these tokens have been stored in all layers.
+// Extend records that keys and values of these tokens have been stored in all layers.
 func (k *KVCache) Extend(ids []int32) { k.ids = append(k.ids, ids...) }
 
-// rows are the keys and values of the first n tokens.
+// rows returns the keys and values of the first n tokens.
 func (k *KVCache) rows(layer, n int) (keys, values Matrix) {
 	l := &k.layers[layer]
 	return Matrix{Data: l.keys[:n*k.width], Rows: n, Cols: k.width, Stride: k.width},
@@ -55,7 +55,7 @@ func (k *KVCache) add(layer int, keys, values Matrix) {
 	}
 }
 
-// copyFrom makes it the first n tokens of from.
+// copyFrom makes k a copy of the first n tokens of from.
 func (k *KVCache) copyFrom(from *KVCache, n int) {
 	k.ids = append(k.ids[:0], from.ids[:n]...)
 	for i := range k.layers {
@@ -65,7 +65,7 @@ func (k *KVCache) copyFrom(from *KVCache, n int) {
 	}
 }
 
-// clear leaves it with its memory only.
+// clear removes all tokens but keeps the memory.
 func (k *KVCache) clear() {
 	k.ids = k.ids[:0]
 	for i := range k.layers {
@@ -74,12 +74,12 @@ func (k *KVCache) clear() {
 	}
 }
 
-// Bytes is how much memory it holds: all layers are alike.
+// Bytes is the memory it holds: all layers are alike.
 func (k *KVCache) Bytes() int64 {
 	return int64(len(k.layers)) * int64(cap(k.layers[0].keys)+cap(k.layers[0].values)) * 4
 }
 
-// fits says whether its memory is right for so many tokens: enough, and not more than
+// fits reports whether its memory suits that many tokens: enough, and no more than
 // twice as much.
 func (k *KVCache) fits(tokens int) bool {
 	room := tokens * k.width
@@ -89,10 +89,10 @@ func (k *KVCache) fits(tokens int) bool {
 // prefillBlock is how many tokens of one text are read at a time.
 const prefillBlock = 256
 
-// Prefill reads those of ids that cache, which has the first of them, does not have,
-// a block at a time, and stores their keys and values. pass is the model's forward pass,
-// which gives what is wanted; Prefill gives what it gave of the last block, of which
-// want is wanted. It ends early when the caller has gone away.
+// Prefill reads the tokens of ids that are not in cache yet (it holds the first of
+// them), a block at a time, and stores their keys and values. pass is the model's
+// forward pass and returns the requested states; Prefill returns the last block's
+// result, for which it requests want. It ends early when the caller has gone away.
 func (c *Context) Prefill(cache *KVCache, ids []int32, want Want, pass func(c *Context, want Want) Matrix) Matrix {
 	var x Matrix
 	for cache.Len() < len(ids) && !c.Cancelled() {
@@ -113,7 +113,7 @@ func (c *Context) Prefill(cache *KVCache, ids []int32, want Want, pass func(c *C
 	return x
 }
 
-// CommonPrefix is how many tokens two lists begin with alike.
+// CommonPrefix is the length of the common prefix of two lists.
 func CommonPrefix(a, b []int32) int {
 	n := min(len(a), len(b))
 	for i := range n {

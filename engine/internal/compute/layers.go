@@ -2,24 +2,24 @@ package compute
 
 import "github.com/winnow-rerank/winnow/kernels"
 
-// A Layer is one block of a transformer, in three steps. x has a row a token.
+// A Layer is one block of a transformer, in three steps. x has one row per token.
 //
-// Project and Finish compute every row by itself. They may be called on a block of
-// rows, by a worker with another batch or none: they use what they are given, not
+// Project and Finish compute each row separately. They may be called on a block of
+// rows, by a worker with another batch or none: they use their arguments, not
 // [Context.Batch].
 type Layer interface {
-	// Widths are the columns of queries and of keys, which are those of values.
+	// Widths returns the columns of queries and of keys or values.
 	Widths() (q, kv int)
-	// Project writes queries, keys and values of the rows x to to, as far as it has
-	// rows for them. It leaves x alone.
+	// Project writes queries, keys and values of the rows x to the matrices of to that
+	// have rows. It does not change x.
 	Project(c *Context, x Matrix, to QKV)
 	// Attend is attention of the queries of some tokens.
 	Attend(c *Context, qkv QKV, rows Rows) Matrix
-	// Finish does the rest of the layer with x, in place; a is what attention gave.
+	// Finish does the rest of the layer on x, in place; a is attention's output.
 	Finish(c *Context, x, a Matrix)
 }
 
-// Stack is layers as Layers takes them.
+// Stack converts layers to the form that Layers takes.
 func Stack[L any, P interface {
 	*L
 	Layer
@@ -31,44 +31,44 @@ func Stack[L any, P interface {
 	return list
 }
 
-// Want says of which tokens the states after the last layer are wanted.
+// Want says for which tokens the final hidden states are requested.
 type Want uint8
 
-// What may be wanted.
+// What may be requested.
 const (
 	EveryToken   Want = iota
 	FirstToken        // of each sequence
 	LastToken         // of each sequence
 	MarkedTokens      // those of Batch.Marks
-	NoToken           // only keys and values are to be stored
+	NoToken           // only store keys and values
 )
 
-// Rows are tokens of the batch whose queries there are: all, or those that are wanted.
+// Rows are the tokens of the batch that have queries: all, or those requested.
 type Rows struct {
 	All     bool
-	Numbers []int32 // of the rows in the batch, ascending, if not All
+	Numbers []int32 // rows of the batch, ascending, if not All
 }
 
-// rows are those that are wanted.
+// rows returns the requested rows.
 func (c *Context) rows(want Want) Rows {
 	b := &c.Batch
-	c.wanted = c.wanted[:0]
+	c.selected = c.selected[:0]
 	switch want {
 	case EveryToken:
 		return Rows{All: true}
 	case FirstToken:
-		c.wanted = append(c.wanted, b.Offsets[:b.Sequences()]...)
+		c.selected = append(c.selected, b.Offsets[:b.Sequences()]...)
 	case LastToken:
 		for _, end := range b.Offsets[1:] {
-			c.wanted = append(c.wanted, end-1)
+			c.selected = append(c.selected, end-1)
 		}
 	case MarkedTokens:
 		return Rows{Numbers: b.Marks}
 	}
-	return Rows{Numbers: c.wanted}
+	return Rows{Numbers: c.selected}
 }
 
-// Select is the wanted ones of all rows x.
+// Select returns the requested rows of x, which has all.
 func (c *Context) Select(x Matrix, want Want) Matrix {
 	rows := c.rows(want)
 	if rows.All {
@@ -84,9 +84,9 @@ func (c *Context) selectTo(y, x Matrix, rows Rows) Matrix {
 	return y
 }
 
-// AverageTokens puts the mean of the states x of so many neighbours, or fewer at the end,
-// in the place of each run of tokens of a type. The batch becomes one of what is left: x
-// has a row for each of all its tokens, and nothing lies before its sequences.
+// AverageTokens replaces, in each run of tokens of a type, every group of that many
+// neighbours (fewer at the end) by the mean of their states x. The batch shrinks to
+// match. x has a row for every token, and no sequence has a prefix.
 func (c *Context) AverageTokens(x Matrix, tokenType int32, neighbours int) Matrix {
 	b, n := &c.Batch, 0
 	for s := range b.Sequences() {
@@ -116,13 +116,13 @@ func (c *Context) AverageTokens(x Matrix, tokenType int32, neighbours int) Matri
 	return x.Slice(0, n)
 }
 
-// Layers takes x through the layers, in place, and gives the rows that are wanted. Of
-// the last layer it computes keys and values of all tokens, and everything else of the
-// wanted ones only. Keys and values are stored where the batch says so. It ends early
-// when the caller has gone away.
+// Layers takes x through the layers, in place, and returns the requested rows. The last
+// layer computes keys and values for all tokens but everything else only for those
+// rows. Keys and values are stored where the batch says so. It ends early when the
+// caller has gone away.
 //
-// In one pass it may be called several times, each with the next layers and all but the
-// last for EveryToken.
+// One pass may call it several times, each with the next layers and, except for the
+// last, with EveryToken.
 func (c *Context) Layers(x Matrix, layers []Layer, want Want) Matrix {
 	if c.layer == 0 && c.runner.trace != nil {
 		c.runner.trace(-1, x)
@@ -174,17 +174,17 @@ func (c *Context) last(l Layer, x, y Matrix, rows Rows) {
 	}
 	c.selectTo(y, x, rows)
 	qkv := c.newQKV(y.Rows, q, kv, true, false)
-	c.wantedPositions = c.wantedPositions[:0]
+	c.selectedPositions = c.selectedPositions[:0]
 	for _, n := range rows.Numbers {
-		c.wantedPositions = append(c.wantedPositions, c.Batch.Positions[n])
+		c.selectedPositions = append(c.selectedPositions, c.Batch.Positions[n])
 	}
-	qkv.Positions = c.wantedPositions
+	qkv.Positions = c.selectedPositions
 	c.project(l, y, qkv)
 	qkv.K, qkv.V = all.K, all.V
 	c.finish(l, y, l.Attend(c, qkv, rows))
 }
 
-// store stores keys and values of a layer where the batch asks for it.
+// store stores a layer's keys and values where the batch says so.
 func (c *Context) store(qkv QKV) {
 	b := &c.Batch
 	for s, p := range b.Prefix {
@@ -195,16 +195,16 @@ func (c *Context) store(qkv QKV) {
 	}
 }
 
-// QKV is queries, keys and values of some tokens, a row a token. Those that are not
-// wanted have no rows.
+// QKV is queries, keys and values of some tokens, one row per token. Those that are not
+// needed have no rows.
 type QKV struct {
 	Q, K, V   Matrix
 	Positions []int32 // of the tokens
 
-	all Matrix // queries, keys and values side by side, wanted or not
+	all Matrix // queries, keys and values side by side, needed or not
 }
 
-// newQKV has room for rows tokens of the batch: for their queries, for their keys and
+// newQKV has room for that many tokens of the batch: for their queries, their keys and
 // values, or both.
 func (c *Context) newQKV(rows, q, kv int, queries, keys bool) QKV {
 	all := c.New(rows, q+2*kv)
@@ -218,19 +218,19 @@ func (c *Context) newQKV(rows, q, kv int, queries, keys bool) QKV {
 	return t
 }
 
-// slice is that of rows from to to-1.
+// slice returns rows from to to-1.
 func (t QKV) slice(from, to int) QKV {
-	part := func(x Matrix) Matrix {
+	sliceRows := func(x Matrix) Matrix {
 		if x.Rows == 0 {
 			return x
 		}
 		return x.Slice(from, to)
 	}
-	return QKV{Q: part(t.Q), K: part(t.K), V: part(t.V), Positions: t.Positions[from:to], all: part(t.all)}
+	return QKV{Q: sliceRows(t.Q), K: sliceRows(t.K), V: sliceRows(t.V), Positions: t.Positions[from:to], all: sliceRows(t.all)}
 }
 
-// Project writes x·Wᵀ + b to what is wanted of to. The outputs of l are queries, keys
-// and values side by side.
+// Project writes x·Wᵀ + b to the matrices of to that have rows. The outputs of l are
+// queries, keys and values side by side.
 func (c *Context) Project(to QKV, l *Linear, x Matrix) {
 	from, end := 0, to.all.Cols
 	if to.Q.Rows == 0 {
@@ -239,7 +239,7 @@ func (c *Context) Project(to QKV, l *Linear, x Matrix) {
 	if to.K.Rows == 0 {
 		end = to.Q.Cols
 	}
-	// Whole panels are computed, in columns that are nobody's.
+	// Whole panels are computed: the extra columns are unused.
 	panel := l.Weights.Panel()
 	from = from / panel * panel
 	end = min(to.all.Cols, (end+panel-1)/panel*panel)

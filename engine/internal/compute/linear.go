@@ -14,7 +14,7 @@ func (l *Linear) Outputs() int { return l.Weights.Outputs() }
 // Inputs is the number of inputs.
 func (l *Linear) Inputs() int { return l.Weights.Inputs() }
 
-// work is what a multiplication and addition of the product costs.
+// work is the cost of a multiply-add of the product.
 func (l *Linear) work() int {
 	switch l.Weights.Kind() {
 	case "f32", "f16", "bf16":
@@ -53,9 +53,9 @@ func (c *Context) AddFeedForward(x, h Matrix, up *Linear, act kernels.Activation
 	c.arena.release(mark)
 }
 
-// blockRows is how many rows are multiplied at a time: enough to read the
-// weights seldom, and few enough that what lies between two products of a long
-// sequence takes little memory.
+// blockRows is how many rows are multiplied at a time: enough to read the weights
+// rarely, and few enough that the intermediate states of a long sequence take little
+// memory.
 const blockRows = 512
 
 // multiply writes outputs from to to-1 of act(x·Wᵀ + b) + residual to those columns of
@@ -67,16 +67,16 @@ func (c *Context) multiply(y Matrix, l *Linear, x Matrix, act kernels.Activation
 	}
 	for r := 0; r < x.Rows; r += blockRows {
 		end := min(r+blockRows, x.Rows)
-		part := residual
+		addend := residual
 		if residual.Rows > 0 {
-			part = residual.Slice(r, end)
+			addend = residual.Slice(r, end)
 		}
-		c.multiplyBlock(y.Slice(r, end), l, x.Slice(r, end), act, part, from, to)
+		c.multiplyBlock(y.Slice(r, end), l, x.Slice(r, end), act, addend, from, to)
 	}
 }
 
-// product is a matrix product: first the preparation of the input, by rows, then the
-// multiplication, by columns.
+// product is a matrix product: first the input is prepared, by rows, then multiplied,
+// by columns.
 type product struct {
 	weights   kernels.Weights
 	input     *kernels.Input
@@ -86,7 +86,7 @@ type product struct {
 	preparing bool
 }
 
-func (p *product) part(from, to, _ int) {
+func (p *product) doRange(from, to, _ int) {
 	if p.preparing {
 		p.weights.Prepare(p.input, p.x, from, to)
 		return
@@ -101,11 +101,11 @@ func (c *Context) multiplyBlock(y Matrix, l *Linear, x Matrix, act kernels.Activ
 	w.Reserve(p.input, x.Rows)
 	c.operations.Add(2 * int64(x.Rows) * int64(w.Inputs()) * int64(to-from))
 	work := (x.Rows*l.work() + readWork) * w.Inputs() * (to - from)
-	const rows = 16 // what Prepare can be divided by
+	const rows = 16 // granularity of Prepare
 	if x.Rows >= 4*rows {
 		c.spread(p, x.Rows, rows, work)
 	} else {
-		p.part(0, x.Rows, c.worker)
+		p.doRange(0, x.Rows, c.worker)
 	}
 	p.preparing = false
 	c.spread(p, to-from, w.Panel(), work)

@@ -6,7 +6,7 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// A Norm is a layer norm or, by the call, an RMS norm.
+// A Norm is a layer norm or, depending on the method called, an RMS norm.
 type Norm struct {
 	Weight, Bias []float32 // Bias may be nil
 	Eps          float32
@@ -19,7 +19,7 @@ type normRows struct {
 	rms  bool
 }
 
-func (n *normRows) part(from, to, _ int) {
+func (n *normRows) doRange(from, to, _ int) {
 	if n.rms {
 		kernels.RMSNorm(n.y.Slice(from, to), n.x.Slice(from, to), n.norm.Weight, n.norm.Eps)
 		return
@@ -35,7 +35,7 @@ func (c *Context) normTo(y, x Matrix, norm *Norm, rms bool) {
 // Norm replaces each row of x by its layer norm.
 func (c *Context) Norm(x Matrix, norm *Norm) { c.normTo(x, x, norm, false) }
 
-// Normed is the layer norm of each row of x.
+// Normed returns the layer norm of each row of x.
 func (c *Context) Normed(x Matrix, norm *Norm) Matrix {
 	y := c.New(x.Rows, x.Cols)
 	c.normTo(y, x, norm, false)
@@ -64,8 +64,8 @@ func (c *Context) AddScaled(x, y Matrix, scale float32) {
 	kernels.Add(x, x, y)
 }
 
-// headRows is what queries and keys go through before attention, by rows: norms of
-// heads, then rotation, either of which may be missing.
+// headRows is what queries and keys go through before attention, by rows: per-head
+// norms, then rotation; either may be absent.
 type headRows struct {
 	x         Matrix
 	norm      *Norm      // or nil
@@ -74,7 +74,7 @@ type headRows struct {
 	dim       int
 }
 
-func (h *headRows) part(from, to, _ int) {
+func (h *headRows) doRange(from, to, _ int) {
 	x := h.x.Slice(from, to)
 	if h.norm != nil {
 		kernels.RMSNormHeads(x, x, h.dim, h.norm.Weight, h.norm.Eps)
@@ -90,8 +90,8 @@ func (c *Context) NormHeads(x Matrix, norm *Norm, headDim int) {
 	c.RotateNormed(x, norm, nil, nil, headDim)
 }
 
-// Rotate turns the heads of each row of x by the row's position. It does nothing if
-// there are no rows.
+// Rotate applies RoPE to the heads of each row of x at the row's position. It does
+// nothing if there are no rows.
 func (c *Context) Rotate(x Matrix, r *RoPE, positions []int32, headDim int) {
 	c.RotateNormed(x, nil, r, positions, headDim)
 }
@@ -103,7 +103,7 @@ func (c *Context) RotateNormed(x Matrix, norm *Norm, r *RoPE, positions []int32,
 	}
 	c.heads = headRows{x: x, norm: norm, positions: positions, dim: headDim}
 	if r != nil {
-		c.heads.table = r.upTo(int(slices.Max(positions)) + 1)
+		c.heads.table = r.tableFor(int(slices.Max(positions)) + 1)
 	}
 	c.spread(&c.heads, x.Rows, 1, x.Rows*x.Cols*normWork)
 }

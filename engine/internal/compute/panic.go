@@ -6,10 +6,10 @@ import (
 	"sync/atomic"
 )
 
-// A PanicError is a panic of a worker: an error in the program, or a page of the
-// model's file that could not be read.
+// A PanicError is a worker's panic: a bug, or a page of the model file that could not
+// be read.
 type PanicError struct {
-	Value any // what the panic was called with
+	Value any // the panic's argument
 	stack []byte
 }
 
@@ -18,17 +18,17 @@ func (e *PanicError) Error() string { return fmt.Sprintf("a worker panicked: %v"
 // StackTrace is that of the goroutine that panicked.
 func (e *PanicError) StackTrace() []byte { return e.stack }
 
-// Unwrap is the value of the panic if that is an error, such as the runtime's.
+// Unwrap returns the panic's value if it is an error, such as a runtime.Error.
 func (e *PanicError) Unwrap() error {
 	err, _ := e.Value.(error)
 	return err
 }
 
-// failure keeps the first panic of several workers for the goroutine that waits
-// for them.
+// failure keeps the first panic of several workers for the goroutine that waits for
+// them.
 type failure struct{ first atomic.Pointer[PanicError] }
 
-// catch, deferred, ends a panic and keeps it.
+// catch, deferred, recovers from a panic and keeps it.
 func (f *failure) catch() {
 	v := recover()
 	if v == nil {
@@ -41,5 +41,5 @@ func (f *failure) catch() {
 	f.first.CompareAndSwap(nil, e)
 }
 
-// take is the panic that was kept, or nil.
+// take returns the recorded panic, or nil.
 func (f *failure) take() *PanicError { return f.first.Swap(nil) }

@@ -6,10 +6,10 @@ import (
 	"slices"
 )
 
-// A Plan divides the sequences of a call into chunks, each of which one worker
-// takes through the model. It keeps its memory from call to call.
+// A Plan divides the sequences of a call into chunks, each of which one worker takes
+// through the model. It keeps its memory between calls.
 type Plan struct {
-	order  []int32 // sequences, the longest first
+	order  []int32 // sequences, longest first
 	chunks []chunk
 	queue  chunkQueue
 	next   []int32 // the sequence after each one in its chunk, or -1
@@ -20,14 +20,13 @@ type chunk struct {
 	first, last  int32 // sequences, linked by Plan.next
 }
 
-// cost is the work that a sequence of n tokens makes, in tokens of a short one:
-// attention grows with the square. knee is the length at which it takes as long
-// as everything else.
+// cost is the work for a sequence of n tokens, in tokens of a short one: attention
+// grows quadratically. knee is the length at which it takes as long as everything else.
 func cost(n, knee int) int { return n + n*n/knee }
 
-// Divide plans the sequences as chunks of about size tokens, a multiple of
-// workers of them if there are sequences enough, of loads as equal as can be. knee is
-// the length of a sequence at which attention takes as long as everything else.
+// Divide groups the sequences into chunks of about size tokens with loads as equal as
+// possible. The number of chunks is a multiple of workers if there are enough
+// sequences. knee is the length at which attention takes as long as everything else.
 func (p *Plan) Divide(sequences []Sequence, size, workers, knee int) {
 	p.order = p.order[:0]
 	tokens := 0
@@ -46,7 +45,7 @@ func (p *Plan) Divide(sequences []Sequence, size, workers, knee int) {
 	p.queue.chunks, p.queue.order = p.chunks, p.queue.order[:0]
 	for i := range p.chunks {
 		p.chunks[i] = chunk{first: -1, last: -1}
-		p.queue.order = append(p.queue.order, int32(i)) // equal loads: in order already
+		p.queue.order = append(p.queue.order, int32(i)) // equal loads: already in order
 	}
 	p.next = slices.Grow(p.next[:0], len(sequences))[:len(sequences)]
 	for _, i := range p.order {
@@ -67,11 +66,11 @@ func (p *Plan) Divide(sequences []Sequence, size, workers, knee int) {
 	})
 }
 
-// Chunks is how many there are.
+// Chunks returns the number of chunks.
 func (p *Plan) Chunks() int { return len(p.chunks) }
 
-// Fill adds the sequences of chunk i to b. prefixes says what lies before each
-// sequence of the call; nil: nothing.
+// Fill adds the sequences of chunk i to b. prefixes has what precedes each sequence of
+// the call; nil: nothing.
 func (p *Plan) Fill(b *Batch, i int, sequences []Sequence, prefixes []Prefix) {
 	for s := p.chunks[i].first; s >= 0; s = p.next[s] {
 		var before Prefix
@@ -82,7 +81,7 @@ func (p *Plan) Fill(b *Batch, i int, sequences []Sequence, prefixes []Prefix) {
 	}
 }
 
-// chunkQueue is a heap of chunks, the least loaded first.
+// chunkQueue is a heap of chunks, least loaded first.
 type chunkQueue struct {
 	chunks []chunk
 	order  []int32
@@ -95,10 +94,10 @@ func (q *chunkQueue) Less(i, j int) bool {
 	return cmp.Or(q.chunks[a].load-q.chunks[b].load, int(a-b)) < 0
 }
 
-// Push and Pop belong to the interface of a heap; the number of chunks is fixed.
+// Push and Pop complete heap.Interface; the number of chunks is fixed.
 func (q *chunkQueue) Push(x any) { q.order = append(q.order, x.(int32)) }
 
-// Pop takes the last one off.
+// Pop removes the last one.
 func (q *chunkQueue) Pop() any {
 	last := q.order[len(q.order)-1]
 	q.order = q.order[:len(q.order)-1]

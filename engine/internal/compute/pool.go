@@ -9,48 +9,47 @@ import (
 	"time"
 )
 
-// A pool is the fixed set of goroutines that compute. There are two kinds of
-// work for them:
+// A pool is the fixed set of goroutines that compute. They do two kinds of work:
 //
-//   - A job is what a caller from outside brings: independent tiles, each a
+//   - A job is brought by a caller from outside: independent tiles, each a
 //     batch of sequences that one worker takes through the whole model. Jobs of
 //     different callers take turns, tile by tile. Callers do not compute
-//     themselves, so no number of them makes more than size goroutines run.
+//     themselves, so there are never more than size goroutines running.
 //
 //   - A split is one operation of such a tile (a matrix product, say) that its
-//     worker opens to the others. Only workers that find no tile to start with
+//     worker opens to the others. Only workers that find no tile to start
 //     take part; if all are busy the worker does the whole split itself. So the
-//     same code uses all cores for one long text and needs no barrier among
+//     same code uses all cores for one long text and needs no barrier between
 //     many short ones.
 //
-// Nothing here waits for a tile that nobody runs: a worker waits only at the end
-// of its split, for pieces that others are in the middle of, and these pieces
-// wait for nothing. So nesting and any number of callers cannot deadlock.
+// Nothing here waits for a tile that nobody runs: a worker waits only at the end of its
+// split, for pieces that others have begun, and these pieces wait for nothing. So
+// nesting and any number of callers cannot deadlock.
 type pool struct {
 	size int
-	open []split // open[w] is the split of worker w, or none
+	open []split // open[w] is the split of worker w, if any
 	wake []chan struct{}
-	_    [64]byte // what all read does not share a cache line with what they write
+	_    [64]byte // keeps read-only fields off the cache line of those below
 
-	queued  atomic.Int32 // jobs in the queue, which have tiles to start
-	running atomic.Int32 // tiles of jobs that workers are in
-	spin    atomic.Int32 // workers that look for work
-	parked  atomic.Int32 // workers that sleep
+	queued  atomic.Int32 // queued jobs, which have tiles to start
+	running atomic.Int32 // tiles of jobs in progress
+	spin    atomic.Int32 // workers looking for work
+	parked  atomic.Int32 // sleeping workers
 
 	mu     sync.Mutex
 	queue  []*job
 	turn   int   // index in queue of the job whose turn it is
-	asleep []int // workers that sleep
+	asleep []int // sleeping workers
 	closed bool
 	exit   sync.WaitGroup
 
 	users int // under pools.mu
 }
 
-// tiler is work in pieces: piece i by worker w.
+// tiler is work in pieces: piece i on worker w.
 type tiler interface{ tile(i, w int) }
 
-// A job is work from outside. It can be used again once run has returned.
+// A job is work from outside. It can be reused after run has returned.
 type job struct {
 	work     tiler
 	tiles    int
@@ -60,14 +59,14 @@ type job struct {
 	failure  failure
 }
 
-// pools are shared by the models of a process that use the same number of
-// threads, so that two models at work do not run twice as many.
+// pools are shared by a process's models that use the same number of threads, so that
+// two busy models do not run twice as many.
 var pools struct {
 	mu     sync.Mutex
 	bySize map[int]*pool
 }
 
-// acquirePool is a running pool of size workers; release it when done.
+// acquirePool returns a running pool of size workers; the caller must release it.
 func acquirePool(size int) *pool {
 	pools.mu.Lock()
 	defer pools.mu.Unlock()
@@ -120,9 +119,8 @@ func (p *pool) close() {
 	p.exit.Wait()
 }
 
-// run has the workers do tiles 0 … tiles-1 of work and returns when all are
-// done, with the first panic if there was any. It must not be called from within a
-// tile.
+// run has the workers do tiles 0 … tiles-1 of work, waits for all of them and returns
+// the first panic, if any. It must not be called from within a tile.
 func (p *pool) run(j *job, work tiler, tiles int) error {
 	if tiles == 0 {
 		return nil
@@ -155,7 +153,7 @@ func (p *pool) wakeLocked(n int) {
 	}
 }
 
-// take is the next tile to start, the jobs taking turns.
+// take returns the next tile to start, with jobs taking turns.
 func (p *pool) take() (j *job, tile int) {
 	if p.queued.Load() == 0 {
 		return nil, 0
@@ -192,18 +190,18 @@ func (j *job) do(p *pool, tile, w int) {
 	}
 }
 
-// Idle workers look for work for a while before they sleep: waking one takes
-// longer than many an operation.
+// Idle workers look for work for a while before they sleep: waking one takes longer
+// than many operations.
 const (
 	spinIdle    = 100 * time.Microsecond // when nobody computes
-	spinRunning = 200 * time.Microsecond // while others do, who may open a split
-	spinChecks  = 32                     // looks between two readings of the clock
+	spinRunning = 200 * time.Microsecond // while others do, and may open a split
+	spinChecks  = 32                     // checks between two clock readings
 )
 
 func (p *pool) worker(w int) {
 	defer p.exit.Done()
-	// A page of a mapped file that cannot be read, as when the file was cut short
-	// meanwhile, ends the call, not the process.
+	// An unreadable page of a mapped file, for example one truncated in the meantime,
+	// ends the call, not the process.
 	debug.SetPanicOnFault(true)
 	for {
 		if j, tile := p.take(); j != nil {
@@ -219,8 +217,8 @@ func (p *pool) worker(w int) {
 	}
 }
 
-// look helps others with their splits until there is a tile to start (true) or
-// nothing has turned up for a while (false).
+// look helps others with their splits until there is a tile to start (true) or nothing
+// has turned up for a while (false).
 func (p *pool) look(w int) bool {
 	idle := time.Now()
 	for {

@@ -80,7 +80,7 @@ func benchPieces(workers int) func(b *testing.B) {
 // burn is an operation of about 10 ns a number.
 type burn struct{ sum [64]float32 }
 
-func (u *burn) part(from, to, w int) {
+func (u *burn) doRange(from, to, w int) {
 	x := float32(1)
 	for range (to - from) * 10 {
 		x = x*0.999 + 0.001
@@ -146,9 +146,9 @@ type first struct {
 	at    time.Time
 }
 
-func (f *first) part(from, to, w int) {
+func (f *first) doRange(from, to, w int) {
 	if w == f.owner && f.at.IsZero() {
 		f.at = time.Now()
 	}
-	f.burn.part(from, to, w)
+	f.burn.doRange(from, to, w)
 }

@@ -7,32 +7,32 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// A Pooling makes one vector of the states of a sequence's tokens: by one of the kinds,
-// or by several, whose vectors are put one behind the other. Of several each has four
-// bits, the first the lowest.
+// A Pooling reduces the hidden states of a sequence's tokens to one vector: by one
+// kind, or by several whose vectors are concatenated. Several kinds take four bits
+// each, the first the lowest.
 type Pooling uint32
 
 // The kinds of pooling.
 const (
-	PoolNone Pooling = iota // the states themselves
+	PoolNone Pooling = iota // no reduction
 	PoolFirst
 	PoolMean
 	PoolLast
 	PoolMax
-	PoolWeighted // the mean of the states, each as often as its place says, from 1 on
-	PoolRoot     // the sum of the states, divided by the root of their number
+	PoolWeighted // mean weighted by position, from 1
+	PoolRoot     // sum divided by the square root of the number of tokens
 )
 
 const (
 	poolingBits = 4
-	maxPoolings = 8 // that a Pooling has room for
+	maxPoolings = 8 // capacity of a Pooling
 )
 
 var poolingNames = [...]string{PoolNone: "every token", PoolFirst: "first token", PoolMean: "mean of all tokens",
 	PoolLast: "last token", PoolMax: "maxima of all tokens", PoolWeighted: "mean of all tokens, weighted by place",
 	PoolRoot: "sum of all tokens / √their number"}
 
-// JoinPoolings is the pooling by several kinds; ok is false for more than there is room for.
+// JoinPoolings combines several kinds of pooling; ok is false if there are too many.
 func JoinPoolings(kinds []Pooling) (how Pooling, ok bool) {
 	for i, kind := range kinds {
 		how |= kind << (poolingBits * i)
@@ -40,7 +40,7 @@ func JoinPoolings(kinds []Pooling) (how Pooling, ok bool) {
 	return how, len(kinds) <= maxPoolings
 }
 
-// Kinds is how many kinds of vectors the pooling joins, and Kind is each of them.
+// Kinds returns the number of kinds that are concatenated.
 func (how Pooling) Kinds() int {
 	n := 1
 	for how >>= poolingBits; how != 0; how >>= poolingBits {
@@ -49,7 +49,7 @@ func (how Pooling) Kinds() int {
 	return n
 }
 
-// Kind is the kind with the number i, from 0 on.
+// Kind returns kind i, from 0.
 func (how Pooling) Kind(i int) Pooling { return how >> (poolingBits * i) & (1<<poolingBits - 1) }
 
 func (how Pooling) String() string {
@@ -60,7 +60,7 @@ func (how Pooling) String() string {
 	return strings.Join(names, " and ")
 }
 
-// Want is the rows of the last layer that the pooling reads.
+// Want returns the rows of the last layer that the pooling reads.
 func (how Pooling) Want() Want {
 	switch how {
 	case PoolFirst:
@@ -71,8 +71,9 @@ func (how Pooling) Want() Want {
 	return EveryToken
 }
 
-// Pool makes a row for each sequence of the states x of its tokens, or, with PoolNone,
-// gives x itself. x is all rows; for the first or the last token it may be those alone.
+// Pool reduces the states x of each sequence's tokens to a row or, with PoolNone,
+// returns x itself. x has all rows or, for first or last token pooling, possibly just
+// those.
 func (c *Context) Pool(x Matrix, how Pooling) Matrix {
 	b := &c.Batch
 	if how == PoolNone {
@@ -94,7 +95,7 @@ func (c *Context) Pool(x Matrix, how Pooling) Matrix {
 	return y
 }
 
-// poolRow makes the row y of the states x of a sequence.
+// poolRow writes the pooled states x of a sequence to the row y.
 func poolRow(y, x Matrix, kind Pooling) {
 	switch row := y.Row(0); kind {
 	case PoolFirst, PoolLast:

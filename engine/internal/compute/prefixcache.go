@@ -5,45 +5,44 @@ import (
 	"sync"
 )
 
-// MinPrefix is the number of tokens from which on it pays to keep the keys and values
-// of a prefix and to look them up.
+// MinPrefix is the minimum length, in tokens, of a prefix worth caching.
 const MinPrefix = 8
 
-// A PrefixCache is a bounded store of KV caches of the texts that prompts begin with.
-// Those in it do not change any more.
+// A PrefixCache is a bounded store of KV caches of prompt prefixes. A stored cache no
+// longer changes.
 type PrefixCache struct {
 	layers, width int
 
 	mu    sync.Mutex
-	limit int64 // bytes that are kept
+	limit int64 // of size, in bytes
 	clock uint64
 	size  int64
 	list  []*KVCache
-	spare *KVCache // memory that nobody reads any more, or nil
+	spare *KVCache // memory free for reuse, or nil
 }
 
-// NewPrefixCache keeps up to limit bytes for a model of so many layers, in each of which
-// a token has width numbers of keys and as many of values.
+// NewPrefixCache keeps up to limit bytes for a model with that many layers, in each of
+// which a token has width numbers for its keys and width for its values.
 func NewPrefixCache(layers, width int, limit int64) *PrefixCache {
 	return &PrefixCache{layers: layers, width: width, limit: limit}
 }
 
-// SetLimit changes how many bytes are kept from the next Put on.
+// SetLimit changes the limit in bytes, from the next Put on.
 func (p *PrefixCache) SetLimit(bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.limit = bytes
 }
 
-// Stats are how many KV caches are kept, and their bytes.
+// Stats returns the number of stored KV caches and their bytes.
 func (p *PrefixCache) Stats() (caches int, bytes int64) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return len(p.list), p.size
 }
 
-// Begin is a KV cache for the caller to write, and to be Done with: the first n tokens
-// of from, which may be nil if n is 0, and room for more.
+// Begin returns a KV cache to write: the first n tokens of from, which may be nil if n
+// is 0, and room for more. The caller must call Done with it.
 func (p *PrefixCache) Begin(from *KVCache, n, more int) *KVCache {
 	p.mu.Lock()
 	k := p.spare
@@ -65,7 +64,7 @@ func (p *PrefixCache) Begin(from *KVCache, n, more int) *KVCache {
 	return k
 }
 
-// Done says that a caller of Begin or Find uses k, which may be nil, no more.
+// Done says that a caller of Begin or Find no longer uses k, which may be nil.
 func (p *PrefixCache) Done(k *KVCache) {
 	if k == nil {
 		return
@@ -76,25 +75,25 @@ func (p *PrefixCache) Done(k *KVCache) {
 	p.free(k)
 }
 
-// free takes the memory of a KV cache that nobody uses for the next one. At the pace of
-// the garbage collector a server would hold the memory of several.
+// free keeps the memory of an unused KV cache for the next one. Left to the garbage
+// collector, a server would hold the memory of several.
 func (p *PrefixCache) free(k *KVCache) {
-	if k.users == 0 && !k.kept && k.Bytes() <= p.limit && (p.spare == nil || p.spare.Bytes() < k.Bytes()) {
+	if k.users == 0 && !k.stored && k.Bytes() <= p.limit && (p.spare == nil || p.spare.Bytes() < k.Bytes()) {
 		p.spare = k
 	}
 }
 
-// drop takes a KV cache out of the list.
+// drop removes a KV cache from the list.
 func (p *PrefixCache) drop(i int) {
 	k := p.list[i]
 	p.list = slices.Delete(p.list, i, i+1)
 	p.size -= k.Bytes()
-	k.kept = false
+	k.stored = false
 	p.free(k)
 }
 
-// Find is the KV cache that has the most tokens of the beginning of ids, and how many
-// these are. The caller says when it is Done with it.
+// Find returns the KV cache with the longest prefix in common with ids, and its length.
+// The caller must call Done with it.
 func (p *PrefixCache) Find(ids []int32) (best *KVCache, common int) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -112,8 +111,7 @@ func (p *PrefixCache) Find(ids []int32) (best *KVCache, common int) {
 	return best, common
 }
 
-// Put stores a KV cache, and drops those that were used least recently where there
-// are too many.
+// Put stores a KV cache and drops the least recently used ones if there are too many.
 func (p *PrefixCache) Put(k *KVCache) {
 	size := k.Bytes()
 	p.mu.Lock()
@@ -121,7 +119,7 @@ func (p *PrefixCache) Put(k *KVCache) {
 	if size > p.limit || len(k.ids) < MinPrefix {
 		return
 	}
-	// What is wholly contained in the new one is of no more use.
+	// A cache that is a prefix of the new one is redundant.
 	for i := len(p.list) - 1; i >= 0; i-- {
 		if q := p.list[i]; len(q.ids) <= len(k.ids) && CommonPrefix(q.ids, k.ids) == len(q.ids) {
 			p.drop(i)
@@ -137,7 +135,7 @@ func (p *PrefixCache) Put(k *KVCache) {
 		p.drop(oldest)
 	}
 	p.clock++
-	k.used, k.kept = p.clock, true
+	k.used, k.stored = p.clock, true
 	p.list = append(p.list, k)
 	p.size += size
 }

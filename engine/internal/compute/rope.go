@@ -9,9 +9,9 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// A RoPE is rotary position embedding (Su et al. 2021): pair i of a head, numbers
-// i and i + Dim/2, is turned by position·frequencies[i]. The numbers of a head from Dim
-// on stay.
+// A RoPE is rotary position embedding (Su et al. 2021): pair i of a head, numbers i and
+// i + Dim/2, is rotated by position·frequencies[i]. A head's numbers from Dim on are
+// unchanged.
 type RoPE struct {
 	settings    RoPESettings
 	frequencies []float64
@@ -23,34 +23,34 @@ type RoPE struct {
 
 type ropeTable struct{ cos, sin Matrix }
 
-// RoPESettings are the parameters of RoPE and of the ways to stretch it over
-// longer texts.
+// RoPESettings are the parameters of RoPE and of its extensions to longer texts.
 type RoPESettings struct {
 	Theta float64
-	// Kind is how frequencies are changed: "linear", "ntk", "yarn" or "llama3". All else
-	// leaves them alone: "dynamic" scaling begins beyond the window, where no text goes.
+	// Kind is how frequencies are scaled: "linear", "ntk", "yarn" or "llama3". Anything
+	// else leaves them unchanged: "dynamic" scaling begins beyond the window, which no
+	// text exceeds.
 	Kind     string
 	Factor   float64 // by which the window grows
-	Original float64 // window that the model was first trained on
+	Original float64 // window of the original training
 
-	AttentionFactor      float64 // YaRN: of cosines and sines; 0: from Factor
-	MScale, MScaleAllDim float64 // YaRN: if neither is 0, what AttentionFactor is made from
-	BetaFast             float64 // YaRN: turns within the original window from which on a frequency stays
-	BetaSlow             float64 // YaRN: turns below which it is divided by Factor
-	Truncate             bool    // YaRN: bounds are whole numbers of pairs
+	AttentionFactor      float64 // YaRN: of cosines and sines; 0: derived from Factor
+	MScale, MScaleAllDim float64 // YaRN: if neither is 0, they determine AttentionFactor
+	BetaFast             float64 // YaRN: rotations within the original window above which a frequency is unchanged
+	BetaSlow             float64 // YaRN: rotations below which it is divided by Factor
+	Truncate             bool    // YaRN: round bounds to whole pairs
 
 	LowFreq, HighFreq float64 // Llama 3: the same bounds
 
-	Divisors []float32 // of the frequencies, one each; or nil
+	Divisors []float32 // one per frequency; or nil
 }
 
-// DefaultRoPESettings are those of plain RoPE of base theta, and for the rest what
-// transformers takes where a configuration leaves it out.
+// DefaultRoPESettings returns plain RoPE with base theta, and transformers' defaults
+// for the rest.
 func DefaultRoPESettings(theta float64) RoPESettings {
 	return RoPESettings{Theta: theta, Factor: 1, BetaFast: 32, BetaSlow: 1, Truncate: true, LowFreq: 1, HighFreq: 4}
 }
 
-// NewRoPE turns the first dim numbers of a head.
+// NewRoPE rotates the first dim numbers of a head.
 func NewRoPE(dim int, s RoPESettings) *RoPE {
 	r := &RoPE{settings: s, frequencies: make([]float64, dim/2), factor: 1}
 	for i := range r.frequencies {
@@ -58,13 +58,13 @@ func NewRoPE(dim int, s RoPESettings) *RoPE {
 	}
 	switch s.Kind {
 	case "ntk":
-		// As the authors of GTE do: the base is multiplied by Factor, and the slowest pair
-		// comes to be stretched by Factor.
+		// As in GTE's reference code: the base is multiplied by Factor, and the slowest
+		// pair ends up stretched by Factor.
 		for i := range r.frequencies {
 			r.frequencies[i] = math.Pow(s.Theta*s.Factor, -2*float64(i)/float64(dim)) / math.Pow(s.Factor, 2/float64(dim))
 		}
 	case "linear":
-		// Positions are divided, which comes to the same.
+		// Equivalent to dividing positions.
 		for i := range r.frequencies {
 			r.frequencies[i] /= s.Factor
 		}
@@ -79,21 +79,20 @@ func NewRoPE(dim int, s RoPESettings) *RoPE {
 	return r
 }
 
-// Settings are those that it was made from.
+// Settings returns the settings it was made from.
 func (r *RoPE) Settings() RoPESettings { return r.settings }
 
-// Dim is how many numbers of a head it turns.
+// Dim is how many numbers of a head it rotates.
 func (r *RoPE) Dim() int { return 2 * len(r.frequencies) }
 
-// Frequencies are the angles, in radians, by which pairs turn from one position to the
-// next.
+// Frequencies are the angles, in radians, by which pairs rotate per position.
 func (r *RoPE) Frequencies() []float64 { return slices.Clone(r.frequencies) }
 
 // AttentionFactor multiplies all cosines and sines.
 func (r *RoPE) AttentionFactor() float64 { return r.factor }
 
-// yarn (Peng et al. 2023) leaves fast pairs alone, stretches slow ones, and goes
-// from one to the other in a line.
+// yarn (Peng et al. 2023) leaves fast pairs alone, stretches slow ones, and
+// interpolates linearly in between.
 func (r *RoPE) yarn(dim float64) {
 	s := &r.settings
 	pair := func(turns float64) float64 {
@@ -127,7 +126,7 @@ func (r *RoPE) yarn(dim float64) {
 	}
 }
 
-// llama3 does the like, the line going by the inverse wavelength.
+// llama3 does likewise, interpolating by the inverse wavelength.
 func (r *RoPE) llama3() {
 	s := &r.settings
 	for i, f := range r.frequencies {
@@ -143,9 +142,9 @@ func (r *RoPE) llama3() {
 	}
 }
 
-// upTo is a table for n positions at least. Tables grow as they are needed: those
-// of a long window would take more memory than a small model.
-func (r *RoPE) upTo(n int) *ropeTable {
+// tableFor returns a table of at least n positions. Tables grow as needed: one for a
+// long window would take more memory than a small model.
+func (r *RoPE) tableFor(n int) *ropeTable {
 	if t := r.table.Load(); t != nil && t.cos.Rows >= n {
 		return t
 	}
@@ -153,8 +152,8 @@ func (r *RoPE) upTo(n int) *ropeTable {
 	defer r.mu.Unlock()
 	t := r.table.Load()
 	if t == nil || t.cos.Rows < n {
-		const least = 512
-		rows := least
+		const minRows = 512
+		rows := minRows
 		for rows < n {
 			rows *= 2
 		}

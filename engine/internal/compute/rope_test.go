@@ -56,8 +56,8 @@ func TestRoPEScaling(t *testing.T) {
 // length.
 func TestRoPETableGrows(t *testing.T) {
 	short, long := NewRoPE(8, DefaultRoPESettings(1e4)), NewRoPE(8, DefaultRoPESettings(1e4))
-	long.upTo(3000)
-	a, b := short.upTo(10), long.upTo(10)
+	long.tableFor(3000)
+	a, b := short.tableFor(10), long.tableFor(10)
 	if b.cos.Rows < 3000 {
 		t.Errorf("%d rows after 3000 were asked for", b.cos.Rows)
 	}

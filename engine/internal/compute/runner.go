@@ -8,17 +8,17 @@ import (
 	"github.com/klauspost/cpuid/v2"
 )
 
-// RunnerOptions changes how a Runner computes.
+// RunnerOptions configures a Runner.
 type RunnerOptions struct {
-	// Coarse says that the model's matrices are of 8 bits, so that attention need not
-	// be more exact than 16 where a layer allows it.
+	// Coarse says that the model's matrices have 8-bit weights, so that attention needs
+	// no more than 16 bits where a layer allows it.
 	Coarse bool
-	// Pause, if it is set, is what workers call between two layers.
+	// Pause, if set, is called by workers between layers.
 	Pause func()
 }
 
-// A Runner is the workers that compute a model. Models of one number of threads share
-// them; each has memory of its own on every worker.
+// A Runner is the workers that compute a model. Models with the same number of threads
+// share them; each has its own memory on every worker.
 type Runner struct {
 	pool     *pool
 	options  RunnerOptions
@@ -29,8 +29,7 @@ type Runner struct {
 	idle []*call
 }
 
-// NewRunner starts the workers, as many as threads says; 0: as many as there are
-// cores.
+// NewRunner starts the given number of workers; 0: one per core.
 func NewRunner(threads int, o RunnerOptions) *Runner {
 	if threads <= 0 {
 		threads = cores()
@@ -52,14 +51,14 @@ func cores() int {
 	return max(1, n)
 }
 
-// Close lets go of the workers. Nothing may run.
+// Close releases the workers. Nothing may be running.
 func (r *Runner) Close() { r.pool.release() }
 
 // Size is the number of workers.
 func (r *Runner) Size() int { return r.pool.size }
 
-// Operations is how many multiplications and additions of matrix products there have
-// been, those of attention's scores not among them.
+// Operations counts the multiplications and additions of matrix products so far,
+// without attention scores.
 func (r *Runner) Operations() (n int64) {
 	for w := range r.contexts {
 		n += r.contexts[w].operations.Load()
@@ -68,19 +67,19 @@ func (r *Runner) Operations() (n int64) {
 }
 
 // Trace has f see the states of every batch: after the embeddings (layer -1) and after
-// each layer. The last layer then computes all rows as well. It is for tests: nothing
-// may run meanwhile.
+// each layer. The last layer then computes all rows too. It is for tests: nothing may
+// run during the call.
 func (r *Runner) Trace(f func(layer int, x Matrix)) { r.trace = f }
 
-// Work is something in independent tiles.
+// Work is a set of independent tiles.
 type Work interface {
-	// Tile does tile i on the worker whose Context is c: its batch is empty, and none
-	// of its memory is in use.
+	// Tile does tile i on the worker whose Context is c: its batch is empty, and none of
+	// its memory is in use.
 	Tile(c *Context, i int)
 }
 
 // Run has the workers do tiles 0 to n-1 of work and returns when all are done. It
-// gives the cause if ctx has ended, and a *PanicError if a tile panicked. It must not
+// returns the cause if ctx has ended, and a *PanicError if a tile panicked. It must not
 // be called from within a tile.
 func (r *Runner) Run(ctx context.Context, work Work, n int) error {
 	if ctx.Err() != nil {
@@ -99,7 +98,7 @@ func (r *Runner) Run(ctx context.Context, work Work, n int) error {
 	return err
 }
 
-// A call is one Run; it is kept for the next.
+// A call is one Run; it is reused by later ones.
 type call struct {
 	runner *Runner
 	job    job

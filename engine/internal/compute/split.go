@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// A split is an operation in pieces that any worker may take. Its owner uses it
-// again for each operation; state tells them apart.
+// A split is an operation in pieces that any worker may take. Its owner reuses it for
+// each operation; state tells them apart.
 type split struct {
 	work    tiler
-	state   atomic.Uint64 // number of the operation, its pieces, the next piece to take
+	state   atomic.Uint64 // operation number, number of pieces, next piece to take
 	left    atomic.Int64  // pieces not done
 	waiting atomic.Bool   // the owner sleeps until left is 0
 	done    chan struct{}
@@ -21,11 +21,11 @@ type split struct {
 const (
 	pieceBits = 20
 	pieceMask = 1<<pieceBits - 1
-	maxPieces = pieceMask / 2 // workers that come too late are counted, too
+	maxPieces = pieceMask / 2 // latecomers are counted too
 )
 
-// help takes pieces of a split that has any, all that it can get. Each worker begins to
-// look at its neighbour's, so that they do not all help the same one.
+// help takes as many pieces as it can of a split that has any. Each worker starts
+// looking at its neighbour, so that they do not all help the same one.
 func (p *pool) help(w int) bool {
 	return helpOne(w, p.open[w+1:]) || helpOne(w, p.open[:w])
 }
@@ -42,7 +42,7 @@ func helpOne(w int, open []split) bool {
 	return false
 }
 
-// pending says whether there is a piece that nobody has taken.
+// pending reports whether there is a piece that nobody has taken.
 func (s *split) pending() bool {
 	v := s.state.Load()
 	return v&pieceMask < v>>pieceBits&pieceMask
@@ -53,9 +53,9 @@ func (s *split) take(w int) bool {
 	if !s.pending() {
 		return false
 	}
-	// The next piece is counted even if another took the last one meanwhile: so many
-	// workers at once do not make each other try again. It may be one of an operation
-	// that began since, which is as good.
+	// The counter advances even if another worker took the last piece meanwhile: that
+	// avoids retries between many workers. The piece may belong to an operation begun
+	// since, which is just as good.
 	v := s.state.Add(1) - 1
 	next, pieces := v&pieceMask, v>>pieceBits&pieceMask
 	if next >= pieces {
@@ -72,16 +72,16 @@ func (s *split) take(w int) bool {
 	return true
 }
 
-// helpers says whether opening a split could find another worker: one that is
-// awake, or, if the work is large enough to be worth waking for, any.
+// helpers reports whether opening a split could find another worker: one that is awake
+// or, if the work is large enough to be worth waking for, any.
 func (p *pool) helpers(large bool) bool {
 	return p.spin.Load() > 0 || large && p.parked.Load() > 0
 }
 
-// divide does pieces 0 … pieces-1 of work, together with idle workers. w is the
-// worker that calls, from within a tile; it must not be called from within a
-// piece. Sleeping workers are woken if it is large. The first panic of a piece is
-// raised again here.
+// divide does pieces 0 … pieces-1 of work, together with idle workers. w is the calling
+// worker, in the middle of a tile; it must not be called from within a piece. Sleeping
+// workers are woken if the work is large. The first panic of a piece is raised again
+// here.
 func (p *pool) divide(w int, work tiler, pieces int, large bool) {
 	if pieces > maxPieces {
 		panic("compute: an operation in too many pieces")
@@ -124,8 +124,8 @@ func (s *split) wait() {
 		if s.left.Load() == 0 && s.waiting.CompareAndSwap(true, false) {
 			return
 		}
-		// A worker that ended the split before this one may be so late that it
-		// takes this waiting for its own: so left is looked at again.
+		// A worker that ended the split before this one may be late enough to take this
+		// wait for its own: so left is checked again.
 		<-s.done
 	}
 }
