@@ -17,7 +17,7 @@ func init() {
 }
 
 // ALBERT (Lan et al. 2019), as transformers' AlbertForSequenceClassification: BERT with
-// narrower embeddings, which are projected, and layers that share their weights:
+// narrower embeddings, which are projected, and layers that share weights:
 //
 //	x = project·LN(word[id] + position[i] + type[t])
 //	for each layer, the layers of its group one after the other:

@@ -26,10 +26,10 @@ func init() {
 //		x = LN(x + Down·act(Up·x))
 //	logits = classifier·tanh(pooler·x[first token])
 //
-// The trunk is RoBERTa's, ELECTRA's, DistilBERT's, ERNIE's and MPNet's, too, and the
-// layer ALBERT's. The second names of tensors in safetensors files are those of
-// checkpoints for flash attention (jina-reranker-v2), the third ones DistilBERT's, the
-// fourth ones MPNet's and the last ones ALBERT's.
+// The trunk is shared by RoBERTa, ELECTRA, DistilBERT, ERNIE and MPNet, the layer by
+// ALBERT. In safetensors files, the second tensor names are those of flash-attention
+// checkpoints (jina-reranker-v2), the third DistilBERT's, the fourth MPNet's and the
+// last ALBERT's.
 type bert struct {
 	bertEmbeddings
 	Project *compute.Linear `hf:"embeddings_project" gguf:"token_embd_proj" shape:"hidden embedding" keep:"exact" if:"projected"` // ELECTRA's
@@ -74,7 +74,7 @@ func (m *bertEmbeddings) embed(c *compute.Context) compute.Matrix {
 	return x
 }
 
-// encode is what comes after the embeddings.
+// encode is everything after the embeddings.
 func (m *bert) encode(c *compute.Context, x compute.Matrix, want compute.Want) compute.Matrix {
 	c.Norm(x, &m.Norm)
 	if m.Project != nil {
@@ -100,9 +100,9 @@ func (l *bertLayer) Finish(c *compute.Context, x, a compute.Matrix) {
 	c.Norm(x, &l.DownNorm)
 }
 
-// positions says which row of the position table each token gets: row first for
-// the first one and so on. Where skip is set, tokens with the id pad do not
-// count and get the row of their own, or, if that is negative, none.
+// positions assigns rows of the position embeddings to tokens: row first to the first
+// token and so on. If skip is set, tokens with the id pad do not count; they get padRow
+// or, if that is negative, no row.
 type positions struct {
 	first       int32
 	skip        bool
@@ -129,7 +129,7 @@ func (p *positions) rows(c *compute.Context) []int32 {
 	return b.PositionRows
 }
 
-// bertSettings are BERT's and, with other defaults, those of its kin.
+// bertSettings are BERT's settings and, with other defaults, those of related families.
 type bertSettings struct {
 	Spec
 	MaxPositions  int                `hf:"max_position_embeddings" gguf:".context_length" default:"512" dim:"positions" max:"positions"`
@@ -137,10 +137,10 @@ type bertSettings struct {
 	Eps           float32            `hf:"layer_norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-12" min:"1e-30" max:"1"`
 	HiddenAct     kernels.Activation `hf:"hidden_act" gguf:".hidden_activation" default:"gelu"`
 	PositionKind  string             `hf:"position_embedding_type" gguf:"-" default:"absolute"`
-	// A decoder's layers see what lies before a token only.
+	// A decoder's layers use causal attention.
 	IsDecoder bool `hf:"is_decoder" gguf:".attention.causal" default:"false"`
-	encoder   bool // the class does not read that
-	// DistilBERT's class calls the activation otherwise, and always has the same epsilon.
+	encoder   bool // the class does not read is_decoder
+	// DistilBERT's class has another name for the activation, and a fixed epsilon.
 	distilled bool
 
 	EmbeddingSize int  `dim:"embedding"`
@@ -149,13 +149,13 @@ type bertSettings struct {
 
 const distilledEps = 1e-12
 
-// bertSpec are the sizes of the class's default configuration, which RoBERTa's
-// share but for the vocabulary.
+// bertSpec is the sizes in the class's default configuration, which RoBERTa shares
+// except for the vocabulary.
 func bertSpec(vocab int) Spec {
 	return Spec{HiddenSize: 768, IntermediateSize: 3072, Layers: 12, Heads: 12, VocabSize: vocab}
 }
 
-// read reads settings, those of BERT's kin that begin with s or s itself.
+// read reads settings, which is s or a related family's struct that begins with s.
 func (s *bertSettings) read(f *checkpoint.File, settings any) {
 	f.Read(settings)
 	s.IsDecoder = s.IsDecoder && !s.encoder && (f.IsGGUF() || f.Bool(checkpoint.Key{HF: "is_causal"}, true))
@@ -196,28 +196,28 @@ func (h *bertClassifier) Logits(c *compute.Context, x compute.Matrix) compute.Ma
 func (h *bertClassifier) String() string { return "pooler → tanh → classifier" }
 
 func newBERT(f *checkpoint.File, task Task) *Network {
-	if typeless(f) {
+	if lacksTypes(f) {
 		return newDistilBERT(f, task)
 	}
 	m, s := new(bert), &bertSettings{Spec: bertSpec(30522)}
 	n := m.configure(f, s)
 	if task == Classify {
 		n.Classifier = new(bertClassifier)
-		poolerLost(f)
+		checkPooler(f)
 	}
 	return n
 }
 
-// typeless says whether a GGUF file has no token types: llama.cpp's converter calls
+// lacksTypes reports whether a GGUF file has no token types: llama.cpp's converter calls
 // DistilBERT a BERT.
-func typeless(f *checkpoint.File) bool {
+func lacksTypes(f *checkpoint.File) bool {
 	_, ok := f.Tensor("token_types.weight")
 	return f.IsGGUF() && !ok
 }
 
-// poolerLost refuses GGUF files of BERT rerankers without the pooler: llama.cpp's
-// converter leaves it out, and without it no score is right.
-func poolerLost(f *checkpoint.File) {
+// checkPooler refuses GGUF files of BERT rerankers without the pooler: llama.cpp's
+// converter drops it, and without it no score is right.
+func checkPooler(f *checkpoint.File) {
 	if !f.IsGGUF() {
 		return
 	}

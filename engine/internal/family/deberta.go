@@ -29,14 +29,14 @@ func init() {
 //		x = LN(x + act(convolution(embeddings)))     after the first layer
 //	logits = classifier·act(pooler·x[first token])
 //
-// disentangled is attention whose scores also say what a token thinks of a
-// distance (c2p) and a distance of a token (p2c):
+// disentangled is attention whose scores also combine content with relative position,
+// in both directions (c2p and p2c):
 //
 //	score = (qᵢ·kⱼ + qᵢ·K[b(i−j)] + kⱼ·Q[b(i−j)]) / √(3·width of a head)
 //
-// b puts distances in buckets, wider the farther. K and Q are projections of the
-// embeddings of the buckets. Positions, types, project and convolution are only
-// in some models.
+// b maps distances to buckets that widen with distance. K and Q are projections of the
+// bucket embeddings. Only some models have position embeddings, token types, project
+// and convolution.
 type deberta struct {
 	Words     compute.Embedding  `hf:"embeddings.word_embeddings" gguf:"token_embd" shape:"vocab embedding"`
 	Positions *compute.Embedding `hf:"embeddings.position_embeddings" gguf:"position_embd" shape:"positions embedding" if:"placed"`
@@ -66,8 +66,8 @@ type debertaLayer struct {
 	Out     compute.Linear `hf:"attention.output.dense" gguf:"attn_output" shape:"hidden hidden"`
 	OutNorm compute.Norm   `hf:"attention.output.LayerNorm" gguf:"attn_output_norm" shape:"hidden"`
 
-	// Projections of the buckets' embeddings, used once, while the model is loaded:
-	// of their own, or those of the keys and queries.
+	// Projections of the bucket embeddings, used only while the model is loaded:
+	// separate ones, or those of the keys and queries.
 	BucketKeys    *checkpoint.Unpacked `hf:"attention.self.pos_key_proj,attention.self.pos_proj" gguf:"attn_rel_k" shape:"hidden hidden" bias:"apart" if:"bucketkeys"`
 	BucketQueries *checkpoint.Unpacked `hf:"attention.self.pos_query_proj,attention.self.pos_q_proj" gguf:"attn_rel_q" shape:"hidden hidden" if:"bucketqueries"`
 	SharedKeys    *checkpoint.Unpacked `hf:"attention.self.key_proj" gguf:"attn_k" shape:"hidden hidden" if:"sharedkeys" again:"true"`
@@ -85,9 +85,9 @@ func (m *deberta) Hidden(c *compute.Context, want compute.Want) compute.Matrix {
 	if m.Conv == nil {
 		return c.Layers(x, m.stack, want)
 	}
-	near := c.Linear(m.Conv, c.Windows(x, m.settings.ConvKernelSize), m.settings.ConvAct)
+	conv := c.Linear(m.Conv, c.Windows(x, m.settings.ConvKernelSize), m.settings.ConvAct)
 	x = c.Layers(x, m.stack[:1], compute.EveryToken)
-	kernels.Add(x, x, near)
+	kernels.Add(x, x, conv)
 	c.Norm(x, m.ConvNorm)
 	if len(m.stack) == 1 {
 		return c.Select(x, want)
@@ -160,10 +160,10 @@ type debertaSettings struct {
 	NormBuckets   string   `hf:"norm_rel_ebd" gguf:".attention.relative_norm" default:"none"`
 	RelativeTerms []string `hf:"pos_att_type" gguf:".attention.relative_terms" default:""`
 
-	// The first version has queries, keys and values in one matrix, of so many heads one
-	// after the other, and biases of queries and values by themselves.
+	// The first version has one matrix of queries, keys and values, head by head
+	// (Together is the number of heads), and separate biases of queries and values.
 	Together int `dim:"together"`
-	Apart    int `dim:"apart"` // 1 unless it does
+	Apart    int `dim:"apart"` // 1 in later versions
 
 	Projected     bool `dim:"projected"`
 	BucketRows    int  `dim:"buckets"`
@@ -174,14 +174,14 @@ type debertaSettings struct {
 	SharedQueries bool `dim:"sharedqueries"`
 }
 
-// The settings that errors name.
+// The settings named in errors.
 var (
 	keyBuckets = checkpoint.Key{HF: "position_buckets", GGUF: ".attention.relative_buckets_count"}
 	keyTaps    = checkpoint.Key{HF: "conv_kernel_size", GGUF: ".convolution.kernel_size"}
 )
 
-// maxDistance bounds the tokens of a sequence, far above every published model.
-const maxDistance = 1 << 16
+// maxSequence bounds the tokens of a sequence, far above every published model.
+const maxSequence = 1 << 16
 
 func newDeBERTa(f *checkpoint.File, task Task) *Network {
 	m := new(deberta)
@@ -191,14 +191,14 @@ func newDeBERTa(f *checkpoint.File, task Task) *Network {
 	return m.build(f, task)
 }
 
-// read reads all settings. The class's sizes are in the spec.
+// read reads all settings. The spec holds the class's default sizes.
 func (s *debertaSettings) read(f *checkpoint.File) {
 	f.Read(&s.Spec)
 	s.EmbeddingSize, s.HeadSize, s.PoolerSize = s.HiddenSize, s.headDim(f), s.HiddenSize
 	f.Read(s)
 }
 
-// build makes the network of the settings.
+// build makes the network from the settings.
 func (m *deberta) build(f *checkpoint.File, task Task) *Network {
 	s := &m.settings
 	dim := s.HiddenSize / s.Heads
@@ -217,12 +217,12 @@ func (m *deberta) build(f *checkpoint.File, task Task) *Network {
 		f.Unsupported(fmt.Sprintf("a convolution in %d groups (conv_groups)", s.ConvGroups), "")
 	}
 	s.Projected = s.EmbeddingSize != s.HiddenSize
-	// Where there are no types, the tokenizer makes BERT's two all the same.
+	// Without types, BERT's two from the tokenizer make no difference.
 	types, oneType := max(s.TypeVocabSize, 2), false
 	if s.TypeVocabSize == 1 {
 		types, oneType = 1, true
 	}
-	length := min(s.MaxPositions, maxDistance)
+	length := min(s.MaxPositions, maxSequence)
 	buckets := m.relative(f, length)
 
 	m.Layers = make([]debertaLayer, s.Layers)

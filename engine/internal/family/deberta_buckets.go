@@ -13,10 +13,10 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// What DeBERTa knows of distances: buckets of them, and vectors of the buckets.
+// DeBERTa's relative positions: buckets of distances and their vectors.
 
-// relative reads which terms scores have, and gives the bucket's row of each of the
-// distances −(length−1) to length−1.
+// relative reads which terms scores have, and returns the bucket rows of the distances
+// −(length−1) to length−1.
 func (m *deberta) relative(f *checkpoint.File, length int) []int32 {
 	s := &m.settings
 	for _, term := range s.RelativeTerms {
@@ -41,15 +41,15 @@ func (m *deberta) relative(f *checkpoint.File, length int) []int32 {
 	if !s.Relative {
 		m.c2p, m.p2c = false, false
 	}
-	farthest := s.MaxRelative
-	if farthest < 1 {
-		farthest = s.MaxPositions
+	maxDistance := s.MaxRelative
+	if maxDistance < 1 {
+		maxDistance = s.MaxPositions
 	}
-	span := farthest // buckets on each side of distance 0
+	span := maxDistance // buckets on each side of distance 0
 	if s.BucketCount > 0 {
 		span = s.BucketCount
-		if s.Relative && farthest-1 <= s.BucketCount/2 {
-			f.Fail(keyBuckets, strconv.Itoa(s.BucketCount), fmt.Sprintf("less than twice the farthest distance %d", farthest-1))
+		if s.Relative && maxDistance-1 <= s.BucketCount/2 {
+			f.Fail(keyBuckets, strconv.Itoa(s.BucketCount), fmt.Sprintf("less than twice the farthest distance %d", maxDistance-1))
 		}
 	}
 	if s.Relative {
@@ -66,7 +66,7 @@ func (m *deberta) relative(f *checkpoint.File, length int) []int32 {
 	for i := range rows {
 		b := i - (length - 1)
 		if s.BucketCount > 0 {
-			b = bucket(b, s.BucketCount, farthest)
+			b = bucket(b, s.BucketCount, maxDistance)
 		}
 		rows[i] = int32(min(max(b+span, 0), 2*span-1))
 	}
@@ -75,17 +75,17 @@ func (m *deberta) relative(f *checkpoint.File, length int) []int32 {
 
 func isBar(c rune) bool { return c == '|' || c == ' ' }
 
-// bucket is the bucket, counted from 0 on each side, of a distance: its own up to
-// half of the buckets, shared by ever more distances up to the farthest. It is
-// computed in float32, as the models' authors do.
-func bucket(distance, buckets, farthest int) int {
+// bucket is the bucket of a distance, counted from 0 on each side: one per distance up
+// to half of the buckets, then shared by ever more distances up to maxDistance. It is
+// computed in float32, as in the authors' code.
+func bucket(distance, buckets, maxDistance int) int {
 	mid := buckets / 2
 	far := max(distance, -distance)
 	if far <= mid {
 		return distance
 	}
 	log := func(x float32) float32 { return float32(math.Log(float64(x))) }
-	steps := log(float32(far)/float32(mid)) / log(float32(float64(farthest-1)/float64(mid)))
+	steps := log(float32(far)/float32(mid)) / log(float32(float64(maxDistance-1)/float64(mid)))
 	b := int(math.Ceil(float64(steps*float32(mid-1)))) + mid
 	if distance < 0 {
 		return -b
@@ -93,12 +93,12 @@ func bucket(distance, buckets, farthest int) int {
 	return b
 }
 
-// projectBuckets computes the vectors of the buckets, which depend on nothing but
-// the weights, layer by layer on the workers. It gives their size in bytes.
+// projectBuckets computes the vectors of the buckets, which depend only on the weights,
+// layer by layer on the workers. It returns their size in bytes.
 //
-// They are computed once, in float32 whatever the precision: they would otherwise
-// cost, for each batch, as much as some hundred tokens more, and what rounding
-// does to them would be the same error for all pairs of tokens.
+// They are computed a single time, in float32 at any precision: for each batch they
+// would cost as much as about a hundred more tokens, and their rounding error would be
+// the same for all pairs of tokens.
 func (m *deberta) projectBuckets(f *checkpoint.File, r *compute.Runner, buckets []int32) (bytes int64, err error) {
 	w := &bucketVectors{model: m, buckets: buckets, errors: make([]error, len(m.Layers)), bytes: make([]int64, len(m.Layers))}
 	if m.c2p || m.p2c {
@@ -125,12 +125,12 @@ func (m *deberta) projectBuckets(f *checkpoint.File, r *compute.Runner, buckets 
 type bucketVectors struct {
 	model   *deberta
 	buckets []int32
-	x       compute.Matrix // the buckets' embeddings
+	x       compute.Matrix // the bucket embeddings
 	errors  []error
 	bytes   []int64
 }
 
-// Tile is layer i's.
+// Tile computes layer i.
 func (b *bucketVectors) Tile(_ *compute.Context, i int) {
 	m, l := b.model, &b.model.Layers[i]
 	var keys, queries compute.Matrix
@@ -151,8 +151,7 @@ func (b *bucketVectors) Tile(_ *compute.Context, i int) {
 	}
 }
 
-// project takes the buckets through the projection of their own, or, without one,
-// the shared one.
+// project applies the bucket projection or, without one, the shared one.
 func (b *bucketVectors) project(layer int, own, shared *checkpoint.Unpacked) compute.Matrix {
 	if own == nil {
 		own = shared

@@ -16,11 +16,11 @@ func init() {
 }
 
 // debertaV1 is the first version of DeBERTa (He et al. 2020), as transformers'
-// DebertaForSequenceClassification: that of deberta.go without the convolution, with a
-// bucket for each distance and tensors of other names. Keys have no bias.
+// DebertaForSequenceClassification: deberta.go without the convolution, with a bucket
+// per distance and other tensor names. Keys have no bias.
 type debertaV1 struct{ deberta }
 
-// Loaded puts the biases of queries and values together.
+// Loaded joins the biases of queries and values.
 func (m *debertaV1) Loaded() error {
 	for i := range m.Layers {
 		l := &m.Layers[i]
@@ -35,7 +35,7 @@ func newDeBERTaV1(f *checkpoint.File, task Task) *Network {
 	s.Spec = bertSpec(50265)
 	s.read(f)
 	s.Together = s.Heads
-	// What the class does not know.
+	// Not in this class.
 	s.BucketCount, s.ConvKernelSize, s.ShareKeys, s.NormBuckets = -1, 0, false, "none"
 	if f.Bool(checkpoint.Key{HF: "talking_head"}, false) {
 		f.Unsupported("DeBERTa with talking_head", "")

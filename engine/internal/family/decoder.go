@@ -10,7 +10,7 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// A decoder is the trunk that the causal models share:
+// A decoder is the trunk shared by the causal models:
 //
 //	x = word[id]·scale
 //	for each layer:
@@ -20,11 +20,11 @@ import (
 //		x = x + P(Down·(act(Gate·h) ⊙ Up·h))
 //	x = RMS(x)
 //
-// R turns each head by its position (RoPE). N, RMS norms of each head of queries
-// and keys (Qwen 3, Gemma 3), and P, RMS norms of what a block adds (Gemma 2 and
-// 3), are left out where a family has none. Fewer keys than queries have heads:
-// several query heads share a key head (grouped-query attention). Attention is
-// causal, unless a checkpoint says that its tokens see both ways.
+// R is rotary embedding (RoPE) of each head. N, per-head RMS norms of queries and keys
+// (Qwen 3, Gemma 3), and P, RMS norms of a block's output (Gemma 2 and 3), are omitted
+// where a family has none. With fewer key heads than query heads, several query heads
+// share a key head (grouped-query attention). Attention is causal unless a checkpoint
+// says that it is bidirectional.
 type decoder struct {
 	Words  compute.Embedding `hf:"embed_tokens" gguf:"token_embd" shape:"vocab hidden"`
 	Layers []decoderLayer    `hf:"layers.%d." gguf:"blk.%d." each:"layers"`
@@ -33,8 +33,8 @@ type decoder struct {
 	wordScale float32
 	stack     []compute.Layer
 
-	// Before each of some layers, ascending, so many neighbouring tokens of a document
-	// become one; see headLayers.
+	// Before each of these layers, ascending, compression neighbouring tokens of a
+	// document are merged; see headLayers.
 	compressed  []int
 	compression int
 }
@@ -57,10 +57,10 @@ type decoderLayer struct {
 
 	rope       *compute.RoPE
 	activation kernels.Activation
-	scale      float32 // of what a block adds; 0: 1
+	scale      float32 // of a block's output; 0: 1
 }
 
-// documentType is the token type of a document's tokens where they are compressed.
+// documentType is the token type of document tokens where they are compressed.
 const documentType = 1
 
 func (m *decoder) Hidden(c *compute.Context, want compute.Want) compute.Matrix {
@@ -105,7 +105,7 @@ func (l *decoderLayer) Finish(c *compute.Context, x, a compute.Matrix) {
 	}
 }
 
-// decoderSettings are those that the families of decoders share.
+// decoderSettings are those shared by the decoder families.
 type decoderSettings struct {
 	Spec
 	MaxPositions int                `hf:"max_position_embeddings" gguf:".context_length" default:"preset" max:"positions"`
@@ -115,26 +115,26 @@ type decoderSettings struct {
 	ValueDim     int                `gguf:".attention.value_length" default:"@headdim"`
 	Activation   kernels.Activation `hf:"hidden_act" gguf:".hidden_activation" default:"preset" ggufdefault:"preset"`
 
-	IsCausal bool `hf:"is_causal" gguf:".attention.causal" default:"true"` // or tokens see what comes after them, too
+	IsCausal bool `hf:"is_causal" gguf:".attention.causal" default:"true"` // or attention is bidirectional
 
 	Queries   int  `dim:"queries"`
 	Keys      int  `dim:"keys"`
 	HeadNorms bool `dim:"headnorms"`
 	PostNorms bool `dim:"postnorms"`
 
-	// NormOffset is what gains of norms lack in safetensors files. In GGUF files the
-	// two halves of so many heads of queries and keys may be interleaved.
+	// NormOffset is missing from norm weights in safetensors files. In GGUF files the
+	// two halves of that many query and key heads may be interleaved.
 	NormOffset         int `dim:"normoffset"`
 	InterleavedQueries int `dim:"interleavedqueries"`
 	InterleavedKeys    int `dim:"interleavedkeys"`
 }
 
-// decoderDefaults are what a class takes where config.json says nothing.
+// decoderDefaults are a class's defaults for what config.json omits.
 type decoderDefaults struct {
 	spec       Spec
 	positions  int
-	keyHeads   int     // 0: as many as heads
-	headDim    int     // 0: the hidden size by the heads
+	keyHeads   int     // 0: same as heads
+	headDim    int     // 0: hidden size / heads
 	eps        float32 // 0: 1e-6
 	activation kernels.Activation
 }
@@ -144,7 +144,7 @@ var (
 	keyHeadDim = checkpoint.Key{HF: "head_dim", GGUF: ".attention.key_length"}
 )
 
-// read reads the shared settings and checks how they go together.
+// read reads the shared settings and checks that they are consistent.
 func (s *decoderSettings) read(f *checkpoint.File, d decoderDefaults) {
 	s.Spec, s.MaxPositions, s.Activation, s.Eps = d.spec, d.positions, d.activation, cmp.Or(d.eps, 1e-6)
 	f.Read(&s.Spec)
@@ -168,8 +168,8 @@ func (s *decoderSettings) read(f *checkpoint.File, d decoderDefaults) {
 	s.Queries, s.Keys = s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 }
 
-// build makes the layers, all alike: one rope, no windows. attention and rope of a
-// layer may be changed before the model is loaded.
+// build makes identical layers: one RoPE, no windows. A layer's attention and RoPE may
+// be changed before the model is loaded.
 func (m *decoder) build(s *decoderSettings, rope *compute.RoPE) {
 	m.wordScale = 1
 	m.Layers = make([]decoderLayer, s.Layers)
@@ -182,19 +182,19 @@ func (m *decoder) build(s *decoderSettings, rope *compute.RoPE) {
 	m.stack = compute.Stack(m.Layers)
 }
 
-// slide gives the layers that do not see everything a window: the last so many tokens,
-// the token itself among them; or, where tokens see both ways, all within a distance.
-func (m *decoder) slide(n *Network, everything []bool, window, distance int) {
+// setWindows gives the layers without full attention a sliding window: the last window
+// tokens, including the token itself; or, if bidirectional, all within a distance.
+func (m *decoder) setWindows(n *Network, fullAttention []bool, window, distance int) {
 	causal := n.Decoder.Causal
 	reach := window
 	if !causal {
 		reach = distance + 1
 	}
 	if reach >= n.MaxLength {
-		return // no text goes beyond it
+		return // no text is longer
 	}
 	for i := range m.Layers {
-		if everything[i] {
+		if fullAttention[i] {
 			continue
 		}
 		n.Window = reach
@@ -204,20 +204,19 @@ func (m *decoder) slide(n *Network, everything []bool, window, distance int) {
 	}
 }
 
-// windowless refuses to write layers that see a window where llama.cpp knows none.
-func windowless(e *checkpoint.Export) error {
+// refuseWindows refuses to export sliding windows where llama.cpp has none.
+func refuseWindows(e *checkpoint.Export) error {
 	return e.Refuse("layers that see a window", "GGUF files of this architecture have none")
 }
 
-// network is what the families of decoders have in common: layers that are all
-// alike and turn alike.
+// network is the network of decoder families whose layers are all alike, with one RoPE.
 func (m *decoder) network(f *checkpoint.File, s *decoderSettings, settings any, task Task) *Network {
 	rope := f.RoPE("", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 10000, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions})
 	return m.networkOf(s, settings, rope, nil, task)
 }
 
-// networkOf is network with a rope for layers that see everything and another for
-// those that see a window, which is nil if they turn alike.
+// networkOf is network with separate RoPEs for full attention and for sliding windows;
+// the latter is nil if they are the same.
 func (m *decoder) networkOf(s *decoderSettings, settings any, global, local *compute.RoPE, task Task) *Network {
 	m.build(s, global)
 	n := &Network{Trunk: m, Spec: &s.Spec, Settings: settings, MaxLength: s.MaxPositions, TokenTypes: 1, OneType: true, Pooling: compute.PoolLast,

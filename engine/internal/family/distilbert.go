@@ -14,9 +14,8 @@ func init() {
 	})
 }
 
-// DistilBERT (Sanh et al. 2019), as transformers'
-// DistilBertForSequenceClassification: BERT's trunk without token types, and the
-// head
+// DistilBERT (Sanh et al. 2019), as transformers' DistilBertForSequenceClassification:
+// BERT's trunk without token types, and the head
 //
 //	logits = classifier·relu(dense·x[first token])
 type distilClassifier struct {
@@ -43,9 +42,9 @@ func newDistilBERT(f *checkpoint.File, task Task) *Network {
 	if task == Classify {
 		n.Classifier = new(distilClassifier)
 	} else {
-		n.GGUF = "bert" // as llama.cpp calls the trunk
+		n.GGUF = "bert" // llama.cpp's name of the trunk
 		n.Export = func(e *checkpoint.Export) error {
-			e.Set("tokenizer.ggml.token_type_count", uint32(1)) // llama.cpp wants a number
+			e.Set("tokenizer.ggml.token_type_count", uint32(1)) // required by llama.cpp
 			return nil
 		}
 	}

@@ -1,9 +1,8 @@
-// Package family has one file for each family of transformers. A file states, as
-// structs with tags, the settings and the tensors that a family's checkpoints hold
-// in either format, and computes its forward pass in the terms of package compute;
-// the equations above each struct are those of the paper.
+// Package family has one file per family of transformers. A file declares, as structs
+// with tags, the settings and tensors in a family's checkpoints in either format, and
+// computes the forward pass using package compute; the equations above each struct are
+// the paper's.
 //
-// A family is registered with the names that config.json and GGUF files have for
-// it; see Family. Nothing here knows of instruction sets, goroutines, or how files
-// are laid out.
+// A family is registered under its names in config.json and GGUF files; see Family.
+// Nothing here depends on instruction sets, goroutines or file layouts.
 package family

@@ -15,8 +15,7 @@ func init() {
 }
 
 // ELECTRA (Clark et al. 2020), as transformers' ElectraForSequenceClassification:
-// BERT's trunk, whose embeddings may be of another width and are then projected,
-// and the head
+// BERT's trunk, with embeddings that are projected if of another width, and the head
 //
 //	logits = out·gelu(dense·x[first token])
 type electraClassifier struct {
@@ -51,7 +50,7 @@ func newELECTRA(f *checkpoint.File, task Task) *Network {
 	if task == Classify {
 		n.Classifier = new(electraClassifier)
 	} else if !s.Projected {
-		n.GGUF = "bert" // which it then is
+		n.GGUF = "bert" // then identical
 	}
 	return n
 }

@@ -15,9 +15,9 @@ func init() {
 	})
 }
 
-// ERNIE 2 and 3 (Sun et al. 2019, 2021), as transformers' ErnieForSequenceClassification:
-// BERT, whose embeddings may have, for every token, that of a task besides. Nobody names
-// a task when texts are ranked, so that it is the first one.
+// ERNIE 2 and 3 (Sun et al. 2019, 2021), as transformers'
+// ErnieForSequenceClassification: BERT, optionally with a task embedding added to every
+// token. Ranking specifies no task, so it is the first one.
 type ernie struct {
 	bert
 	Tasks *compute.Embedding `hf:"embeddings.task_type_embeddings" gguf:"task_types" shape:"tasks hidden" if:"taskid"`

@@ -17,13 +17,13 @@ func init() {
 }
 
 // EuroBERT (Boizard et al. 2025), as transformers' EuroBertForSequenceClassification:
-// the trunk of decoder.go without head norms and post norms, whose tokens see both ways,
-// and the head
+// the trunk of decoder.go without head norms and post norms, with bidirectional
+// attention, and the head
 //
 //	logits = classifier·gelu(dense·pool(x))
 //
-// pool takes the first token or the mean of all; or the mean of all comes late, of the
-// tokens' logits.
+// pool takes the first token or the mean of all; "late" pooling takes the mean of the
+// tokens' logits instead.
 type euroClassifier struct {
 	Dense      compute.Linear `hf:"dense" gguf:"cls" shape:"hidden hidden" keep:"exact"`
 	Classifier compute.Linear `hf:"classifier" gguf:"cls.output" shape:"labels hidden" keep:"exact"`

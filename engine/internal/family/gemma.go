@@ -25,19 +25,19 @@ func init() {
 	})
 }
 
-// gemmaEmbedding is what llama.cpp calls a Gemma 3 whose tokens see both ways, as those
-// of EmbeddingGemma do (Vera et al. 2025).
+// gemmaEmbedding is llama.cpp's name for a Gemma 3 with bidirectional attention, such
+// as EmbeddingGemma (Vera et al. 2025).
 const gemmaEmbedding = "gemma-embedding"
 
-// Gemma (Gemma Team 2024): the trunk of decoder.go with words scaled by √hidden,
-// gains of norms stored as g−1 (in GGUF as g), and GeGLU, with the tanh form
-// whatever hidden_act calls it.
+// Gemma (Gemma Team 2024): the trunk of decoder.go with embeddings scaled by √hidden,
+// norm weights stored as g−1 (in GGUF as g), and GeGLU in the tanh form, whatever
+// hidden_act says.
 //
-// Gemma 2: norms of what blocks add; scores and logits capped, cap·tanh(x/cap);
-// every second layer, from the first on, sees a window only.
+// Gemma 2: norms of block outputs; scores and logits capped, cap·tanh(x/cap); every
+// second layer, starting with the first, sees only a window.
 //
-// Gemma 3: norms of heads in the place of the caps; five layers see a window, the
-// sixth everything; the former turn by a θ of their own.
+// Gemma 3: head norms instead of the caps; five layers see a window, the sixth
+// everything; the former have their own RoPE θ.
 type gemmaSettings struct {
 	decoderSettings
 	HiddenActivation kernels.Activation `hf:"hidden_activation" gguf:"-" default:"preset"`
@@ -49,9 +49,9 @@ func (s *gemmaSettings) gemmaBase(f *checkpoint.File, spec Spec, positions, keyH
 	s.read(f, decoderDefaults{spec: spec, positions: positions, keyHeads: keyHeads, headDim: 256, activation: kernels.GELUTanh})
 }
 
-// oneWay refuses what transformers' classes of Gemma and Gemma 2 compute in several
-// ways, by the kind of attention and by what else is in a batch.
-func oneWay(f *checkpoint.File) {
+// refuseBidirectional refuses a setting that transformers' Gemma and Gemma 2 classes
+// handle differently by attention kind and batch contents.
+func refuseBidirectional(f *checkpoint.File) {
 	if f.Bool(checkpoint.Key{HF: "use_bidirectional_attention"}, false) {
 		f.Unsupported("use_bidirectional_attention", "transformers does not do for this model type what it says; of a model whose tokens see both ways is_causal is false")
 	}
@@ -60,9 +60,9 @@ func oneWay(f *checkpoint.File) {
 func newGemma(f *checkpoint.File, task Task) *Network {
 	m, s := new(decoder), new(gemmaSettings)
 	s.gemmaBase(f, Spec{HiddenSize: 3072, IntermediateSize: 24576, Layers: 28, Heads: 16, VocabSize: 256000}, 8192, 16)
-	oneWay(f)
+	refuseBidirectional(f)
 	if s.Activation == kernels.GELU {
-		s.Activation = kernels.GELUTanh // what the first configurations meant by "gelu"
+		s.Activation = kernels.GELUTanh // the meaning of "gelu" in the first configurations
 	}
 	n := m.network(f, &s.decoderSettings, s, task)
 	m.wordScale, n.Decoder.TiesWords = s.wordScale(), true
@@ -87,12 +87,12 @@ func newGemma2(f *checkpoint.File, task Task) *Network {
 	return n
 }
 
-// gemma2 makes the network and gives its trunk, too.
+// gemma2 returns the network and its trunk.
 func gemma2(f *checkpoint.File, task Task) (*decoder, *Network) {
 	m, s := new(decoder), new(gemma2Settings)
 	s.PostNorms = true
 	s.gemmaBase(f, Spec{HiddenSize: 2304, IntermediateSize: 9216, Layers: 26, Heads: 8, VocabSize: 256000}, 8192, 4)
-	oneWay(f)
+	refuseBidirectional(f)
 	s.queryScale(f, 46)
 	f.Read(s)
 	s.activate(f)
@@ -101,15 +101,15 @@ func gemma2(f *checkpoint.File, task Task) (*decoder, *Network) {
 	for i := range m.Layers {
 		m.Layers[i].SoftCap, m.Layers[i].Scale = s.ScoreCap, s.scale()
 	}
-	everything := f.LayerTypes(s.Layers, func(layer int) bool { return layer%2 == 1 })
-	m.slide(n, everything, s.SlidingWindow, s.SlidingWindow)
+	fullAttention := f.LayerTypes(s.Layers, func(layer int) bool { return layer%2 == 1 })
+	m.setWindows(n, fullAttention, s.SlidingWindow, s.SlidingWindow)
 	n.Decoder.LogitCap = s.LogitCap
 	export := n.Export
 	n.Export = func(e *checkpoint.Export) error {
 		if err := export(e); err != nil {
 			return err
 		}
-		e.LayerTypes(everything, 2, everyNth)
+		e.LayerTypes(fullAttention, 2, everyNth)
 		return s.exportScale(e, 46, "attn_q.weight", "attn_q.bias")
 	}
 	return m, n
@@ -119,7 +119,7 @@ type gemma3Settings struct {
 	slidingSettings
 	LogitCap      float32 `hf:"final_logit_softcapping" gguf:".final_logit_softcapping" default:"0" min:"0" max:"1e6"`
 	Bidirectional bool    `hf:"use_bidirectional_attention" gguf:"-" default:"false"`
-	WindowPattern int     // layers; one of them sees everything
+	WindowPattern int     // one layer in this many has full attention
 }
 
 func newGemma3(f *checkpoint.File, task Task) *Network {
@@ -133,7 +133,8 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 	}
 	s.WindowPattern = f.Pattern(checkpoint.Key{HF: "sliding_window_pattern _sliding_window_pattern", GGUF: ".attention.sliding_window_pattern"}, 6)
 	s.activate(f)
-	// Half of the window is on each side, if that is how tokens come to see both ways.
+	// If use_bidirectional_attention or GGUF makes attention bidirectional, half of the
+	// window is on each side.
 	distance := s.SlidingWindow
 	switch {
 	case s.Bidirectional && !s.IsCausal:
@@ -144,13 +145,13 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 	s.IsCausal = s.IsCausal && !s.Bidirectional
 	global := f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: keyTheta, Theta: 1e6, Scaled: true, Dim: s.HeadDim, Positions: s.MaxPositions})
 	local := f.RoPE("sliding_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "rope_local_base_freq", GGUF: ".rope.freq_base_swa"}, Theta: 10000, Dim: s.HeadDim, Positions: s.MaxPositions})
-	everything := f.LayerTypes(s.Layers, func(layer int) bool { return (layer+1)%s.WindowPattern == 0 })
+	fullAttention := f.LayerTypes(s.Layers, func(layer int) bool { return (layer+1)%s.WindowPattern == 0 })
 	n := m.networkOf(&s.decoderSettings, s, global, local, task)
 	m.wordScale, n.Decoder.TiesWords = s.wordScale(), true
-	m.slide(n, everything, s.SlidingWindow, distance)
+	m.setWindows(n, fullAttention, s.SlidingWindow, distance)
 	for i := range m.Layers {
 		m.Layers[i].Scale = s.scale()
-		if !everything[i] {
+		if !fullAttention[i] {
 			m.Layers[i].rope = local
 		}
 	}
@@ -164,18 +165,18 @@ func newGemma3(f *checkpoint.File, task Task) *Network {
 		if !s.IsCausal {
 			e.Set(".attention.sliding_window", uint32(2*distance))
 		}
-		e.LayerTypes(everything, s.WindowPattern, everyNth)
+		e.LayerTypes(fullAttention, s.WindowPattern, everyNth)
 		return s.exportScale(e, 62, "attn_q_norm.weight")
 	}
 	return n
 }
 
-// everyNth is the rule by which llama.cpp has a layer of Gemma see everything.
+// everyNth is llama.cpp's rule for Gemma layers with full attention.
 func everyNth(layer, every int) bool { return (layer+1)%every == 0 }
 
-// queryScale sets the number whose root scores are divided by. GGUF has no key for
-// it: as in llama.cpp it is the size of a head, save in the largest model, which
-// is known by its number of layers.
+// queryScale sets the number whose square root divides scores. GGUF has no key for it:
+// as in llama.cpp it is the head dim, except in the largest model, which is recognised
+// by its number of layers.
 func (s *slidingSettings) queryScale(f *checkpoint.File, largest int) {
 	s.HiddenActivation = kernels.GELUTanh
 	s.QueryScalar = 256
@@ -184,8 +185,7 @@ func (s *slidingSettings) queryScale(f *checkpoint.File, largest int) {
 	}
 }
 
-// activate takes the activation that Gemma 2 and 3 have under a name of their own in
-// config.json.
+// activate uses the activation that Gemma 2 and 3 name differently in config.json.
 func (s *slidingSettings) activate(f *checkpoint.File) {
 	if !f.IsGGUF() {
 		s.Activation = s.HiddenActivation
@@ -199,13 +199,13 @@ func (s *slidingSettings) ggufScalar(largest int) float64 {
 	return float64(s.HeadDim)
 }
 
-// wordScale is what the embeddings of words are multiplied by.
+// wordScale multiplies the token embeddings.
 func (s *gemmaSettings) wordScale() float32 { return float32(math.Sqrt(float64(s.HiddenSize))) }
 
 func (s *slidingSettings) scale() float32 { return float32(1 / math.Sqrt(s.QueryScalar)) }
 
-// exportScale puts a scale of scores that GGUF has no key for into what makes the
-// queries: their norm or their matrix.
+// exportScale folds a score scale that GGUF has no key for into the queries' norm or
+// matrix.
 func (s *slidingSettings) exportScale(e *checkpoint.Export, largest int, tensors ...string) error {
 	ratio := float64(s.scale()) * math.Sqrt(s.ggufScalar(largest))
 	if math.Abs(ratio-1) >= 1e-6 {

@@ -18,16 +18,16 @@ func init() {
 }
 
 // A rotaryBERT is the trunk of GTE (Zhang et al. 2024) and NomicBERT (Nussbaum et al.
-// 2024): BERT with rotary positions and a gated feed-forward block,
+// 2024): BERT with rotary embeddings and a gated feed-forward block,
 //
 //	x = LN(word[id] + type[t])
 //	for each layer:
 //		x = LN(x + Out·attention(R(Q·x), R(K·x), V·x))
 //		x = LN(x + Down·(act(Gate·x) ⊙ Up·x))
 //
-// R turns queries and keys by their positions (RoPE). The first names of tensors in
-// safetensors files are those of transformers, the second ones those of GTE's authors
-// and the third ones those of NomicBERT's.
+// R is rotary embedding (RoPE). In safetensors files, the first tensor names are those
+// of transformers, the second those of GTE's authors and the third those of
+// NomicBERT's.
 type rotaryBERT struct {
 	Words  compute.Embedding  `hf:"embeddings.word_embeddings" gguf:"token_embd" shape:"vocab hidden"`
 	Types  *compute.Embedding `hf:"embeddings.token_type_embeddings" gguf:"token_types" shape:"types hidden" if:"types"`
@@ -73,12 +73,12 @@ func (l *rotaryLayer) Finish(c *compute.Context, x, a compute.Matrix) {
 	c.Norm(x, &l.DownNorm)
 }
 
-// rotarySettings are what the trunk is built by, however the family calls it.
+// rotarySettings are the trunk's settings, independent of the family's names for them.
 type rotarySettings struct {
 	types, positions int
 	eps              float32
 	activation       kernels.Activation
-	rope             checkpoint.RoPEDefaults // but for the width of a head
+	rope             checkpoint.RoPEDefaults // except the head dim
 }
 
 // build makes the layers and the network of the trunk.
@@ -142,7 +142,7 @@ func newGTE(f *checkpoint.File, task Task) *Network {
 		{"logn_attention_scale", fmt.Sprint(s.LogN), "false"},
 		{"logn_attention_clip1", fmt.Sprint(s.LogNClip), "false"},
 	} {
-		if is.found != is.want && f.ModelType == "new" { // which is the authors' own class
+		if is.found != is.want && f.ModelType == "new" { // the authors' own class
 			f.Unsupported(fmt.Sprintf("GTE with %s %q", is.name, checkpoint.Abridge(is.found)), "winnow knows "+is.want)
 		}
 	}

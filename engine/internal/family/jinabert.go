@@ -18,8 +18,8 @@ func init() {
 }
 
 // JinaBERT (Günther et al. 2023), as the authors' JinaBertForSequenceClassification:
-// BERT without positions, whose attention is weaker the farther (ALiBi), and with a
-// gated feed-forward block:
+// BERT without position embeddings, whose attention decreases with distance (ALiBi),
+// and with a gated feed-forward block:
 //
 //	x = LN(word[id] + type[0])
 //	for each layer:
@@ -28,9 +28,9 @@ func init() {
 //		x = LN(x + Down·(act(u) ⊙ g))
 //	logits = classifier·tanh(pooler·x[first token])
 //
-// The embedding models of some languages and of program code norm queries and keys, all
-// heads together. That of code takes attention's residual twice, norms it again, and has
-// the halves of the gated layer in the other order:
+// The embedding models of some languages and of code apply layer norm to queries and
+// keys, across heads. The code model adds attention's residual twice, with a second
+// norm, and has the halves of the gated layer swapped:
 //
 //	y = LN(x + LN(x + Out·attention(LN(Q·x), LN(K·x), V·x)))
 //	x = LN(y + Down·(Up·y ⊙ act(Gate·y)))
@@ -54,7 +54,7 @@ type jinaLayer struct {
 
 	// The two halves are one tensor, except in older GGUF files.
 	GateUp   *compute.Linear `hf:"mlp.gated_layers" gguf:"ffn_gate ffn_up,ffn_up" shape:"gated hidden" bias:"none" if:"text"`
-	UpGate   *compute.Linear `hf:"mlp.up_gated_layer" gguf:"ffn_up ffn_gate,ffn_up" shape:"gated hidden" bias:"none" if:"code" apart:"true"` // llama.cpp takes the first half of one tensor for the gate
+	UpGate   *compute.Linear `hf:"mlp.up_gated_layer" gguf:"ffn_up ffn_gate,ffn_up" shape:"gated hidden" bias:"none" if:"code" apart:"true"` // llama.cpp treats the first half of one tensor as the gate
 	Down     compute.Linear  `hf:"mlp.wo,mlp.down_layer" gguf:"ffn_down" shape:"hidden intermediate"`
 	DownNorm compute.Norm    `hf:"mlp.layernorm,layer_norm_2" gguf:"layer_output_norm" shape:"hidden"`
 
@@ -103,8 +103,8 @@ type jinaSettings struct {
 	FeedForward   string  `hf:"feed_forward_type" default:"geglu"`
 
 	Gated int  `dim:"gated"`
-	Code  bool `dim:"code"` // as the model of program code has it
-	Text  bool `dim:"text"` // as all others do
+	Code  bool `dim:"code"` // the variant for code
+	Text  bool `dim:"text"` // all others
 }
 
 func newJinaBERT(f *checkpoint.File, task Task) *Network {
@@ -143,7 +143,7 @@ func newJinaBERT(f *checkpoint.File, task Task) *Network {
 		Load: checkpoint.LoadOptions{Prefixes: []string{"bert."}, Eps: s.Eps}}
 	if task == Classify {
 		n.Classifier = new(bertClassifier)
-		poolerLost(f)
+		checkPooler(f)
 	}
 	return n
 }

@@ -23,14 +23,14 @@ func init() {
 	})
 }
 
-// headLayers are the layers of a reranker of FlagEmbedding's that have a head.
+// headLayers are the layers with a head in a FlagEmbedding reranker.
 type headLayers struct {
 	first, step, last int
 	head              func(layer int) string // the head's tensor, without ".weight"
-	compresses        bool                   // neighbouring tokens of the document can become one, whose state is their mean
+	compresses        bool                   // neighbouring document tokens can be merged into the mean of their states
 }
 
-// choose is Network.ChooseLayer for layers l of the decoder m.
+// choose is Network.ChooseLayer for head layers l of the decoder m.
 func (m *decoder) choose(f *checkpoint.File, n *Network, l headLayers, layer, ratio int, before []int) error {
 	if layer == 0 {
 		layer = l.last
@@ -66,21 +66,20 @@ func (m *decoder) choose(f *checkpoint.File, n *Network, l headLayers, layer, ra
 	}
 	m.compression = ratio
 	if len(m.compressed) > 0 {
-		n.TokenTypes, n.Decoder.Parts = 3, true // query, document, and what follows
+		n.TokenTypes, n.Decoder.Parts = 3, true // before the document, document, after it
 	}
 	return nil
 }
 
-// layerwise has a reranker read that prompt and stop after one of the layers l.
+// layerwise makes a reranker read that prompt and stop after one of the layers l.
 func (m *decoder) layerwise(f *checkpoint.File, n *Network, l headLayers, prompt string) {
 	n.OneLogit, n.Prompt = true, prompt
 	n.ChooseLayer = func(layer, ratio int, before []int) error { return m.choose(f, n, l, layer, ratio, before) }
 }
 
-// MiniCPM (Hu et al. 2024), as bge-reranker-v2-minicpm-layerwise has it
-// (LayerWiseMiniCPMForCausalLM of FlagEmbedding): Llama with words multiplied by a
-// number, and what each block adds by another, and a head behind the norm of each layer
-// from one on.
+// MiniCPM (Hu et al. 2024), as in bge-reranker-v2-minicpm-layerwise (FlagEmbedding's
+// LayerWiseMiniCPMForCausalLM): Llama with scaled embeddings and scaled block outputs,
+// and a head after the norm of each layer from StartLayer on.
 type miniCPMSettings struct {
 	decoderSettings
 	ScaleWords float32 `hf:"scale_emb" default:"1" min:"1e-6" max:"1e6"`
@@ -94,7 +93,7 @@ func newMiniCPM(f *checkpoint.File, task Task) *Network {
 	m, s := new(decoder), new(miniCPMSettings)
 	s.read(f, decoderDefaults{spec: Spec{HiddenSize: 4096, IntermediateSize: 11008, Layers: 32, Heads: 32, VocabSize: 32000}, positions: 2048, activation: kernels.SiLU})
 	f.Read(s)
-	f.Account(checkpoint.Key{HF: "dim_model_base"}) // of heads of words
+	f.Account(checkpoint.Key{HF: "dim_model_base"}) // of language model heads
 	if s.HeadType != "simple" {
 		f.Unsupported(fmt.Sprintf("head_type %q", checkpoint.Abridge(s.HeadType)), "winnow knows simple, a score behind each layer")
 	}
@@ -113,9 +112,9 @@ func newMiniCPM(f *checkpoint.File, task Task) *Network {
 	return n
 }
 
-// costWiseSettings are those of bge-reranker-v2.5-gemma2-lightweight
-// (CostWiseGemmaForCausalLM of FlagEmbedding): Gemma 2 with a head behind each of many
-// layers, whose logit is capped as those of words are.
+// costWiseSettings are those of bge-reranker-v2.5-gemma2-lightweight (FlagEmbedding's
+// CostWiseGemmaForCausalLM): Gemma 2 with a head after each of many layers, whose logit
+// is capped like the language model's.
 type costWiseSettings struct {
 	StartLayer int  `hf:"start_layer" default:"28" max:"layers"`
 	LayerStep  int  `hf:"layer_sep" default:"28" max:"layers"`
@@ -130,8 +129,8 @@ func newCostWise(f *checkpoint.File, task Task) *Network {
 	}
 	m, n := gemma2(f, task)
 	checkLayers(f, "start_layer", s.StartLayer, n.Spec.Layers)
-	// The authors' code takes the heads by their place among the layers that are asked
-	// for: of one layer, whichever it is, the first.
+	// The authors' code indexes the heads by position among the requested layers: with
+	// one layer, whichever it is, the first.
 	head := func(int) string { return "lm_head.0.linear_head" }
 	last := s.StartLayer + (n.Spec.Layers-s.StartLayer)/max(1, s.LayerStep)*s.LayerStep
 	m.layerwise(f, n, headLayers{first: s.StartLayer, step: s.LayerStep, last: last, head: head, compresses: true}, "bge-reranker-lightweight")
@@ -139,7 +138,7 @@ func newCostWise(f *checkpoint.File, task Task) *Network {
 	return n
 }
 
-// checkLayers checks that a layer is there.
+// checkLayers checks that a layer exists.
 func checkLayers(f *checkpoint.File, key string, layer, layers int) {
 	if layer > layers {
 		f.Fail(checkpoint.Key{HF: key}, fmt.Sprint(layer), fmt.Sprintf("at most %d, the layers", layers))

@@ -20,19 +20,19 @@ func init() {
 	})
 }
 
-// Llama (Touvron et al. 2023; Grattafiori et al. 2024): the trunk of decoder.go
-// without head norms and post norms. NVIDIA's bidirectional Llama sees both ways,
-// and its classifier reads the mean of all states and divides by a temperature.
+// Llama (Touvron et al. 2023; Grattafiori et al. 2024): the trunk of decoder.go without
+// head norms and post norms. NVIDIA's bidirectional Llama has no causal mask, and its
+// classifier reads the mean of all states and divides by a temperature.
 //
-// llama.cpp's converter interleaves the two halves of each head of queries and keys,
-// since its rotation turns neighbours.
+// llama.cpp's converter interleaves the two halves of each query and key head, since
+// its RoPE rotates neighbours.
 type llamaSettings struct {
 	decoderSettings
 	Pooling     string  `hf:"pooling" gguf:"-" default:"avg"`
 	Temperature float32 `hf:"temperature" gguf:"-" default:"1" min:"1e-6" max:"1e6"`
 }
 
-// interleave says that GGUF files have heads interleaved.
+// interleave says that heads are interleaved in GGUF files.
 func (s *decoderSettings) interleave() {
 	s.InterleavedQueries, s.InterleavedKeys = s.Heads, s.KVHeads
 }
@@ -40,8 +40,8 @@ func (s *decoderSettings) interleave() {
 func newLlama(f *checkpoint.File, task Task) *Network {
 	m, s := new(decoder), new(llamaSettings)
 	s.read(f, decoderDefaults{spec: Spec{HiddenSize: 4096, IntermediateSize: 11008, Layers: 32, Heads: 32, VocabSize: 32000}, positions: 2048, activation: kernels.SiLU})
-	// In GGUF files a classifier that sees both ways is NVIDIA's, unless it says that it reads
-	// the last token.
+	// A bidirectional classifier in GGUF is NVIDIA's, unless it says that it reads the
+	// last token.
 	bidirectional := f.IsGGUF() && !s.IsCausal && !s.readsLast(f) || f.ModelType == "llama_bidirec" || f.Architecture == "LlamaBidirectionalForSequenceClassification"
 	if bidirectional {
 		f.Read(s)
@@ -61,15 +61,15 @@ func newLlama(f *checkpoint.File, task Task) *Network {
 	return n
 }
 
-const lastToken = 3 // llama.cpp's number of that pooling
+const lastToken = 3 // llama.cpp's number for that pooling
 
-// readsLast says whether a GGUF file's classifier reads the last token though tokens see
-// both ways.
+// readsLast reports whether a GGUF file's bidirectional classifier reads the last
+// token.
 func (s *decoderSettings) readsLast(f *checkpoint.File) bool {
 	return f.Has(keyHeadPooling) && f.Int(keyHeadPooling, 1, lastToken, lastToken) == lastToken
 }
 
-// exportLast has a classifier's file say so.
+// exportLast records that in a bidirectional classifier's file.
 func (s *decoderSettings) exportLast(n *Network) {
 	if s.IsCausal {
 		return
@@ -84,9 +84,8 @@ func (s *decoderSettings) exportLast(n *Network) {
 	}
 }
 
-// Mistral (Jiang et al. 2023): Llama, each layer of which sees a window if the
-// configuration has one. ctxl-rerank-v2's largest is one without. In GGUF it is
-// called llama.
+// Mistral (Jiang et al. 2023): Llama, with a sliding window in each layer if
+// configured. The largest ctxl-rerank-v2 is one without. In GGUF it is called llama.
 type mistralSettings struct {
 	decoderSettings
 	SlidingWindow int `hf:"sliding_window" gguf:"-" default:"4096" null:"0" max:"positions"`
@@ -100,13 +99,13 @@ func newMistral(f *checkpoint.File, task Task) *Network {
 	s.interleave()
 	n := m.network(f, &s.decoderSettings, s, task)
 	if s.SlidingWindow > 0 {
-		m.slide(n, make([]bool, s.Layers), s.SlidingWindow, s.SlidingWindow)
+		m.setWindows(n, make([]bool, s.Layers), s.SlidingWindow, s.SlidingWindow)
 	}
 	if task == Classify {
 		s.exportLast(n)
 	}
 	if n.Window > 0 {
-		n.Export = windowless
+		n.Export = refuseWindows
 	}
 	return n
 }

@@ -29,9 +29,9 @@ func init() {
 //	x = LN(x)
 //	logits = classifier·LN(act(dense·pool(x)))
 //
-// R turns queries and keys by their positions (RoPE). Every third layer or so sees
-// the whole text; the others see a band around each token, and turn by another
-// base. pool takes the first token or the mean of all.
+// R is rotary embedding (RoPE). By default every third layer sees the whole text; the
+// others see a band around each token, and use another RoPE base. pool takes the first
+// token or the mean of all.
 type modernBERT struct {
 	Words     compute.Embedding `hf:"embeddings.tok_embeddings" gguf:"token_embd" shape:"vocab hidden"`
 	WordsNorm compute.Norm      `hf:"embeddings.norm" gguf:"token_embd_norm" shape:"hidden" bias:"optional"`
@@ -93,10 +93,10 @@ type modernClassifier struct {
 	Classifier compute.Linear `hf:"classifier" gguf:"cls.output" shape:"labels hidden" bias:"optional" keep:"exact"`
 
 	activation kernels.Activation
-	chain      *checkpoint.Chain // that it stands for, or nil
+	chain      *checkpoint.Chain // that it replaces, or nil
 }
 
-// Loaded checks the biases that a chain promises, and sets its norm's epsilon.
+// Loaded checks the biases declared by a chain, and sets its norm's epsilon.
 func (h *modernClassifier) Loaded() error {
 	if h.chain == nil {
 		return nil
@@ -124,17 +124,17 @@ type modernSettings struct {
 	Eps              float32            `hf:"norm_eps" gguf:".attention.layer_norm_epsilon" default:"1e-5" min:"1e-30" max:"1"`
 	HiddenActivation kernels.Activation `hf:"hidden_activation" gguf:".hidden_activation" default:"gelu"`
 	LocalAttention   int                `hf:"local_attention" gguf:".attention.sliding_window" default:"128" ggufdefault:"0" min:"0"`
-	GlobalEvery      int                // layers; one of them sees everything
+	GlobalEvery      int                // one layer in this many has full attention
 
 	ClassifierPooling    string             `hf:"classifier_pooling" gguf:"-" default:"cls"`
 	ClassifierActivation kernels.Activation `hf:"classifier_activation" gguf:".classifier.activation" default:"gelu"`
 }
 
-// keyGlobalEvery is a number of layers, or in GGUF files a list of those that see a
-// window.
+// keyGlobalEvery is a number of layers or, in GGUF files, possibly a list of those with
+// a window.
 var keyGlobalEvery = checkpoint.Key{HF: "global_attn_every_n_layers", GGUF: ".attention.sliding_window_pattern"}
 
-// GGUF has numbers for how a classifier pools.
+// keyHeadPooling is a number in GGUF files.
 var keyHeadPooling = checkpoint.Key{HF: "classifier_pooling", GGUF: ".classifier.pooling_type"}
 
 func newModernBERT(f *checkpoint.File, task Task) *Network {
@@ -149,13 +149,13 @@ func newModernBERT(f *checkpoint.File, task Task) *Network {
 	}
 	dim := s.HiddenSize / s.Heads
 	global := f.RoPE("full_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "global_rope_theta", GGUF: ".rope.freq_base"}, Theta: 160000, Scaled: true, Dim: dim, Positions: s.MaxPositions})
-	if half := (checkpoint.Key{HF: "sliding_window"}); f.Has(half) { // half of it, which transformers lets go before it
+	if half := (checkpoint.Key{HF: "sliding_window"}); f.Has(half) { // the one-sided window, which transformers prefers
 		s.LocalAttention = 2 * f.Int(half, 0, checkpoint.MaxPositions/2, 0)
 	}
 	local := f.RoPE("sliding_attention", checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: "local_rope_theta", GGUF: ".rope.freq_base_swa"}, Theta: 10000, ScaledHF: true, Dim: dim, Positions: s.MaxPositions})
-	everything := f.LayerTypes(s.Layers, func(layer int) bool { return layer%s.GlobalEvery == 0 })
+	fullAttention := f.LayerTypes(s.Layers, func(layer int) bool { return layer%s.GlobalEvery == 0 })
 	if f.IsGGUF() && s.LocalAttention == 0 {
-		everything = slices.Repeat([]bool{true}, s.Layers)
+		fullAttention = slices.Repeat([]bool{true}, s.Layers)
 	}
 	window := 0
 	m.Layers = make([]modernLayer, s.Layers)
@@ -164,7 +164,7 @@ func newModernBERT(f *checkpoint.File, task Task) *Network {
 		l.activation, l.rope, l.first = s.HiddenActivation, global, i == 0
 		l.Attention = compute.NewAttention(s.Heads, dim, compute.AttentionMask{})
 		l.Coarse = true
-		if !everything[i] {
+		if !fullAttention[i] {
 			l.rope, l.Mask = local, compute.Within(s.LocalAttention/2)
 			window = max(1, s.LocalAttention/2)
 		}
@@ -186,7 +186,7 @@ func newModernBERT(f *checkpoint.File, task Task) *Network {
 	}
 	n.Export = func(e *checkpoint.Export) error {
 		e.RoPE(global, local)
-		e.LayerTypes(everything, s.GlobalEvery, func(layer, every int) bool { return layer%every == 0 })
+		e.LayerTypes(fullAttention, s.GlobalEvery, func(layer, every int) bool { return layer%every == 0 })
 		if head == nil {
 			return nil
 		}
@@ -214,8 +214,8 @@ func (s *modernSettings) pooling(f *checkpoint.File) compute.Pooling {
 	return compute.PoolFirst
 }
 
-// modernChainClassifier makes the chain of a cross-encoder the head that ModernBERT
-// has anyway (the ettin rerankers), if it is as long.
+// modernChainClassifier turns a cross-encoder's chain into ModernBERT's own head (the
+// ettin rerankers), if it has the same structure.
 func modernChainClassifier(f *checkpoint.File, c *checkpoint.Chain, hidden int) *modernClassifier {
 	if !c.IsClassifier(hidden) {
 		return nil
@@ -224,7 +224,7 @@ func modernChainClassifier(f *checkpoint.File, c *checkpoint.Chain, hidden int) 
 	return &modernClassifier{activation: c.Steps[0].Activation, chain: c}
 }
 
-// export puts the bias of the head's norm, which llama.cpp has none of, into the
+// export folds the bias of the head's norm, which llama.cpp lacks, into the
 // classifier's:
 //
 //	classifier·(n + b) + c = classifier·n + (classifier·b + c)

@@ -15,10 +15,10 @@ func init() {
 	})
 }
 
-// MPNet (Song et al. 2020), as transformers' MPNetForSequenceClassification: BERT's trunk
-// without token types, with positions that count from 2, and attention to whose scores
-// each head adds a bias that depends on the distance, the same in all layers; and the
-// head of RoBERTa.
+// MPNet (Song et al. 2020), as transformers' MPNetForSequenceClassification: BERT's
+// trunk without token types, with positions counted from 2, and with a relative
+// position bias per head, shared by all layers, added to attention scores; and
+// RoBERTa's head.
 type mpnet struct {
 	bert
 	Buckets compute.Embedding `hf:"encoder.relative_attention_bias" gguf:"attn_rel_b" shape:"buckets heads"`
@@ -29,12 +29,12 @@ type mpnetSettings struct {
 	Buckets int `hf:"relative_attention_num_buckets" gguf:".attention.relative_buckets_count" default:"32" min:"32" dim:"buckets"`
 }
 
-// The class counts buckets by these whatever the configuration says, and takes the
-// padding token to be 1.
+// The class uses these bucket parameters and this padding id regardless of the
+// configuration.
 const (
-	mpnetBuckets  = 32
-	mpnetFarthest = 128
-	mpnetPad      = 1
+	mpnetBuckets     = 32
+	mpnetMaxDistance = 128
+	mpnetPad         = 1
 )
 
 func newMPNet(f *checkpoint.File, task Task) *Network {
@@ -44,7 +44,7 @@ func newMPNet(f *checkpoint.File, task Task) *Network {
 	s.EmbeddingSize, s.TypeVocabSize, s.PadTokenID = s.HiddenSize, 0, mpnetPad
 	n.Trunk, n.Settings, n.TokenTypes, n.OneType = m, s, 1, true
 	n.Load.Prefixes = []string{"mpnet."}
-	n.MaxLength = m.place(f, &s.xlmrSettings)
+	n.MaxLength = m.setPositions(f, &s.xlmrSettings)
 	n.Prepare = func(*compute.Runner) (int64, error) { return 0, m.addBias(f) }
 	n.Export = func(e *checkpoint.Export) error {
 		cutPositions(e, &m.bert, &s.xlmrSettings)
@@ -56,14 +56,14 @@ func newMPNet(f *checkpoint.File, task Task) *Network {
 	return n
 }
 
-// addBias gives all layers the bias.
+// addBias sets the bias in all layers.
 func (m *mpnet) addBias(f *checkpoint.File) error {
 	values, err := f.Whole(&m.Buckets)
 	if err != nil {
 		return fmt.Errorf("%s: the biases of distances: %w", f.Path, err)
 	}
 	bias := compute.NewRelativeBias(values, func(distance int) int {
-		return compute.RelativeBucket(distance, mpnetBuckets, mpnetFarthest, true)
+		return compute.RelativeBucket(distance, mpnetBuckets, mpnetMaxDistance, true)
 	})
 	for i := range m.Layers {
 		m.Layers[i].Mask.Bias = bias

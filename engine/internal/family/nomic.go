@@ -16,8 +16,8 @@ func init() {
 	})
 }
 
-// nomicSettings are those of transformers and, with names of GPT-2, those of the
-// authors' configuration.
+// nomicSettings are those of transformers and, under GPT-2's names, of the authors'
+// configuration.
 type nomicSettings struct {
 	Spec
 	MaxPositions  int                `hf:"max_position_embeddings n_positions" gguf:".context_length" default:"2048" max:"positions"`
@@ -30,12 +30,12 @@ type nomicSettings struct {
 	DownBias bool `hf:"mlp_fc2_bias" gguf:"-" default:"false" dim:"downbias"`
 }
 
-// keyTrained is within how many tokens positions are not stretched.
+// keyTrained is the number of tokens up to which positions are not stretched.
 var keyTrained = checkpoint.Key{HF: "max_trained_positions"}
 
-// nomicPlain are settings of the authors' configuration that have to be as they are in
-// every published model of this architecture.
-var nomicPlain = []string{"prenorm", "parallel_block", "use_rms_norm", "rotary_emb_interleaved", "scale_attn_by_inverse_layer_idx"}
+// nomicUnsupported are settings of the authors' configuration that are false in every
+// published model of this architecture.
+var nomicUnsupported = []string{"prenorm", "parallel_block", "use_rms_norm", "rotary_emb_interleaved", "scale_attn_by_inverse_layer_idx"}
 
 // NomicBERT (Nussbaum et al. 2024), as transformers' and its authors'
 // NomicBertForSequenceClassification: a rotaryBERT with BERT's head.
@@ -44,7 +44,7 @@ func newNomicBERT(f *checkpoint.File, task Task) *Network {
 	f.Read(&s.Spec)
 	f.Read(s)
 	thetaNames := "rope_theta"
-	if f.Has(checkpoint.Key{HF: "n_embd"}) { // the authors' own layout, whose names transformers' class does not know
+	if f.Has(checkpoint.Key{HF: "n_embd"}) { // the authors' layout, whose names transformers' class does not know
 		thetaNames += " rotary_emb_base"
 		if eps := (checkpoint.Key{HF: "layer_norm_epsilon"}); !f.Has(checkpoint.Key{HF: "layer_norm_eps"}) {
 			s.Eps = float32(f.Float(eps, 1e-30, 1, float64(s.Eps)))
@@ -62,7 +62,7 @@ func newNomicBERT(f *checkpoint.File, task Task) *Network {
 	default:
 		f.Unsupported(fmt.Sprintf("NomicBERT with activation_function %q", checkpoint.Abridge(act)), "winnow knows swiglu and geglu")
 	}
-	for _, name := range nomicPlain {
+	for _, name := range nomicUnsupported {
 		if f.Bool(checkpoint.Key{HF: name}, false) {
 			f.Unsupported("NomicBERT with "+name, "")
 		}
@@ -71,18 +71,18 @@ func newNomicBERT(f *checkpoint.File, task Task) *Network {
 		f.Unsupported("NomicBERT with rotary_emb_scale_base", "")
 	}
 	positions := s.MaxPositions
-	// The authors' factor stretches positions of texts that are longer than those that
-	// the model was trained with.
+	// The authors' factor stretches positions of texts longer than the model's training
+	// texts.
 	if trained := f.Int(keyTrained, 1, checkpoint.MaxPositions, 2048); f.Float(checkpoint.Key{HF: "rotary_scaling_factor"}, 0, 1e6, 0) != 0 {
 		positions = min(positions, trained)
 	}
 	theta := 1000.0
 	if f.IsGGUF() {
-		theta = 10000 // which llama.cpp takes
+		theta = 10000 // llama.cpp's default
 	}
 	n := m.build(f, &s.Spec, s, rotarySettings{types: s.TypeVocabSize, positions: positions, eps: s.Eps, activation: s.HiddenAct,
 		rope: checkpoint.RoPEDefaults{ThetaKey: checkpoint.Key{HF: thetaNames, GGUF: ".rope.freq_base"}, Theta: theta, Scaled: true,
-			// The authors' name for it; transformers' class does not do what its own name says.
+			// The authors' name; transformers' class does not do what its own name says.
 			Partial: f.IsGGUF() || f.Has(checkpoint.Key{HF: "rotary_emb_fraction"}) && !f.Has(checkpoint.Key{HF: "partial_rotary_factor"})}}, task)
 	n.Load.Prefixes = []string{"nomic_bert.", "bert."}
 	return n

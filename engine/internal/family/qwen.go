@@ -25,15 +25,15 @@ func init() {
 	})
 }
 
-// Qwen 2 (Yang et al. 2024): the trunk of decoder.go with biases on queries, keys
-// and values.
+// Qwen 2 (Yang et al. 2024): the trunk of decoder.go with biases on queries, keys and
+// values.
 //
-// Qwen 3 (Yang et al. 2025): no biases, but RMS norms of each head of queries and
-// keys before they are turned.
+// Qwen 3 (Yang et al. 2025): no biases, but RMS norms of each query and key head before
+// RoPE.
 //
-// Qwen 3 VL (Bai et al. 2025), without its eyes: each pair of numbers of a head is
-// turned by one of three positions, time, height and width, which a text's tokens have
-// all alike. What is left is Qwen 3.
+// Qwen 3 VL (Bai et al. 2025), text only: each pair of numbers of a head is rotated by
+// one of three positions, time, height and width, which are equal for text tokens. That
+// leaves Qwen 3.
 type qwenSettings struct {
 	decoderSettings
 	SlidingWindow    int  `hf:"sliding_window" gguf:"-" default:"4096" max:"positions"`
@@ -52,17 +52,17 @@ func newQwen(f *checkpoint.File, task Task, headNorms bool) *Network {
 	s.read(f, d)
 	f.Read(s)
 	n := m.network(f, &s.decoderSettings, s, task)
-	everything := f.LayerTypes(s.Layers, func(layer int) bool { return !s.UseSlidingWindow || layer < s.MaxWindowLayers })
+	fullAttention := f.LayerTypes(s.Layers, func(layer int) bool { return !s.UseSlidingWindow || layer < s.MaxWindowLayers })
 	if s.UseSlidingWindow {
-		m.slide(n, everything, s.SlidingWindow, s.SlidingWindow)
+		m.setWindows(n, fullAttention, s.SlidingWindow, s.SlidingWindow)
 	}
 	if n.Window > 0 {
-		n.Export = windowless
+		n.Export = refuseWindows
 	}
 	return n
 }
 
-// qwenVLSections are how many pairs of numbers turn by each of the three positions.
+// qwenVLSections are how many pairs of numbers use each of the three positions.
 var qwenVLSections = []int64{24, 20, 20}
 
 func newQwenVL(f *checkpoint.File, task Task) *Network {

@@ -13,20 +13,20 @@ import (
 
 // A Trunk is a transformer without a head.
 type Trunk interface {
-	// Hidden takes the batch of c through the model: the hidden states after the last
-	// norm, a row for each of the tokens that want asks for.
+	// Hidden runs the batch of c through the model and returns the hidden states after
+	// the last norm, one row per token selected by want.
 	Hidden(c *compute.Context, want compute.Want) compute.Matrix
 }
 
-// A Classifier is the head that a family's classification checkpoints have.
+// A Classifier is the head of a family's classification checkpoints.
 type Classifier interface {
-	// Logits makes of pooled states, a row a sequence, a row of logits each.
+	// Logits turns pooled states, one row per sequence, into one row of logits each.
 	Logits(c *compute.Context, x compute.Matrix) compute.Matrix
-	// String is the head in words.
+	// String describes the head in words.
 	String() string
 }
 
-// A Task is what a checkpoint's class says that it was trained for.
+// A Task is what a checkpoint was trained for, according to its class.
 type Task uint8
 
 // The tasks.
@@ -37,45 +37,45 @@ const (
 	Rank                 // jina-reranker-v3: a list of documents in one prompt
 )
 
-// A Family is a kind of transformer and the names that files have for it.
+// A Family is a kind of transformer and its names in files.
 type Family struct {
 	Name       string
-	ModelTypes []string // config.json's model_type; the first is the usual one
+	ModelTypes []string // config.json's model_type; the first is the default
 
-	// Classes are those of config.json's architectures, by task.
+	// Classes are the names in config.json's architectures, by task.
 	Classes map[string]Task
-	// OwnClasses says that other classes of the model type are another family's.
+	// OwnClasses says that other classes of the model type belong to another family.
 	OwnClasses bool
-	// GGUF are values of general.architecture. Where several families share one, a
-	// slash and the tokenizer's model follow.
+	// GGUF are values of general.architecture. Where several families share one, it is
+	// followed by a slash and the tokenizer's model.
 	GGUF []string
 
-	// Export is the general.architecture that files are written with; "": the first of
-	// GGUF, without a slash.
+	// Export is the general.architecture of exported files; "": the first of GGUF,
+	// without a slash.
 	Export string
 
-	// EightBits is what files with 8-bit weights are multiplied in if nothing is asked
-	// for; Auto: Int8. Those whose random models amplify the rounding of activations more
-	// than others do, with no trained one to measure, have Int8A16.
+	// EightBits is the default precision for files with 8-bit weights; Auto: Int8.
+	// Families whose random models amplify activation rounding more than others, with no
+	// trained one to measure, have Int8A16.
 	EightBits checkpoint.Precision
 
-	// New reads the settings of f and says what there is to load for the task.
+	// New reads the settings of f and declares what to load for the task.
 	New func(f *checkpoint.File, task Task) *Network
 }
 
-// A Network is a family's model before and after its weights are loaded.
+// A Network is a family's model, before and after its weights are loaded.
 type Network struct {
 	Trunk      Trunk
-	Classifier Classifier      // of Classify
+	Classifier Classifier      // for Classify
 	Pooling    compute.Pooling // of the states that Classifier reads
-	// Temperature is what the classifier's logits are divided by; 0: 1.
+	// Temperature divides the classifier's logits; 0: 1.
 	Temperature float32
 	Spec        *Spec
 	Settings    any // the family's settings struct: dimensions for Load, keys for Export
 
-	MaxLength  int  // tokens that the positions are enough for
-	Window     int  // the narrowest distance within which a layer's tokens see each other; 0: all see everything
-	TokenTypes int  // that the model tells apart
+	MaxLength  int  // maximum tokens for which there are positions
+	Window     int  // the smallest attention window of any layer, as a distance; 0: all layers see everything
+	TokenTypes int  // number of token types
 	OneType    bool // token types are 0 whatever the tokenizer says
 	Decoder    Decoder
 
@@ -84,36 +84,35 @@ type Network struct {
 	Prompt string
 	// OneLogit says that the classifier has one, whatever labels the settings name.
 	OneLogit bool
-	// ChooseLayer sets, for a reranker with a head after each of many layers, the layer to
-	// stop after, 0 for the last one, and the layers before each of which ratio
-	// neighbouring tokens become one (0 or 1: none do). It is called before the model is
+	// ChooseLayer sets, for a reranker with a head after each of many layers, the layer
+	// to stop after (0: the last), and the layers before each of which ratio
+	// neighbouring tokens are merged (0 or 1: never). It is called before the model is
 	// loaded; nil: the model has one head.
 	ChooseLayer func(layer, ratio int, before []int) error
 
-	// Bag says that a text is its tokens, without special ones and perhaps without any:
-	// the trunk gives the mean of their vectors.
+	// Bag says that a text is its tokens, without special ones and possibly empty: the
+	// trunk returns the mean of their vectors.
 	Bag bool
-	// DropsUnknown says that tokens for what the vocabulary does not have are left out,
-	// and that a text is cut to as many characters as so many tokens of median length
-	// have before it is tokenized.
+	// DropsUnknown says that unknown tokens are dropped, and that a text is cut, before
+	// tokenisation, to its maximum length times the median token length.
 	DropsUnknown bool
 
 	// How tensors are named and stored.
 	Load checkpoint.LoadOptions
-	// Prepare computes once what depends on nothing but the weights, and gives its
-	// size in bytes; nil: nothing.
+	// Prepare computes, once after loading, what depends only on the weights, and
+	// returns its size in bytes; nil: nothing.
 	Prepare func(r *compute.Runner) (int64, error)
-	// ChainClassifier is the family's own head in the place of a cross-encoder's chain
-	// of modules, or nil if that is another; nil: there is none.
+	// ChainClassifier is the family's own head, used instead of a cross-encoder's module
+	// chain, or nil if the chain is a different head; nil: there is none.
 	ChainClassifier func(f *checkpoint.File, c *checkpoint.Chain, hidden int) Classifier
 
-	// GGUF is the general.architecture that a file is written with; "": the family's.
+	// GGUF is the general.architecture of exported files; "": the family's.
 	GGUF string
-	// Export adds to a GGUF file what the tables cannot say; nil: nothing.
+	// Export adds to a GGUF file what the tables cannot express; nil: nothing.
 	Export func(e *checkpoint.Export) error
 }
 
-// LoadOptions are those of the network's tensors.
+// LoadOptions returns the options for loading the network's tensors.
 func (n *Network) LoadOptions(fam *Family, more ...any) checkpoint.LoadOptions {
 	o := n.Load
 	o.Family = fam.Name
@@ -121,7 +120,7 @@ func (n *Network) LoadOptions(fam *Family, more ...any) checkpoint.LoadOptions {
 	return o
 }
 
-// Prompted says whether the trunk is a language model's, which is asked in words.
+// Prompted reports whether the trunk is a language model's, queried with a prompt.
 func (n *Network) Prompted() bool { return n.Decoder.Words != nil }
 
 // Architecture is GGUF's name of the family.
@@ -133,24 +132,23 @@ func (fam *Family) Architecture() string {
 	return name
 }
 
-// A Decoder is what a trunk that sees only what lies before has besides. The zero
-// value is that of an encoder.
+// A Decoder holds the additional properties of a language model's trunk. The zero value
+// is an encoder's.
 type Decoder struct {
 	Causal    bool               // no token sees a later one: prefixes can be shared
-	Words     *compute.Embedding // that a language model's head is tied to
-	Layers    int                // that cache keys and values; 0: texts cannot be continued
-	KeyWidth  int                // numbers of a token's keys in a layer
+	Words     *compute.Embedding // that a language model's head can be tied to
+	Layers    int                // layers that cache keys and values; 0: texts cannot be continued
+	KeyWidth  int                // numbers in a token's keys in a layer
 	LogitCap  float32            // of the language model's logits; 0: none
 	TiesWords bool               // a language model's head is Words, unless the settings say otherwise
 
-	// OneStep says that the trunk is an encoder and the first step of a decoder behind
-	// it. TiesWords is then what its settings come to, and LogitScale what its logits are
-	// multiplied by.
+	// OneStep says that the trunk is an encoder followed by a decoder's first step.
+	// TiesWords is then final, and LogitScale multiplies the logits.
 	OneStep    bool
 	LogitScale float32
 
-	// Parts says that token types tell the parts of a prompt apart: what stands before
-	// the document (0), the document (1), and what follows (2).
+	// Parts says that token types mark the parts of a prompt: before the document (0),
+	// the document (1), and after it (2).
 	Parts bool
 }
 
@@ -158,9 +156,9 @@ var families []*Family
 
 func register(f *Family) { families = append(families, f) }
 
-// Find is the family of a file and the task of its class. As in transformers, the
-// model type says what a model is; the class, which may be missing or of another
-// library, what it was trained for.
+// Find returns the family of a file and the task of its class. As in transformers, the
+// model type says what a model is; the class, which may be missing or another
+// library's, says what it was trained for.
 func Find(f *checkpoint.File) (*Family, Task, error) {
 	if f.IsGGUF() {
 		return findGGUF(f)
@@ -185,8 +183,8 @@ func Find(f *checkpoint.File) (*Family, Task, error) {
 		"winnow reads the model types "+known(func(fam *Family) []string { return fam.ModelTypes }))
 }
 
-// task is what a checkpoint of the family in Hugging Face layout is for: by its
-// class, by the end of a class's name that is not the family's, or by its tensors.
+// task is the task of a checkpoint in Hugging Face layout: from its class, from the
+// suffix of a class name unknown to the family, or from its tensors.
 func (fam *Family) task(f *checkpoint.File) (*Family, Task, error) {
 	task, ok := fam.Classes[f.Architecture]
 	if !ok && f.Architecture != "" && f.Has(keyCode) {
@@ -237,7 +235,7 @@ func (fam *Family) task(f *checkpoint.File) (*Family, Task, error) {
 	return fam, task, nil
 }
 
-// ggufTask is what a GGUF file has the tensors for.
+// ggufTask is the task that a GGUF file has tensors for.
 func (fam *Family) ggufTask(f *checkpoint.File) Task {
 	has := func(name string) bool { _, ok := f.Tensor(name); return ok }
 	switch {
@@ -251,13 +249,13 @@ func (fam *Family) ggufTask(f *checkpoint.File) Task {
 	return Embed
 }
 
-// listed are the classes that errors name. A ...ForMaskedLM is read beside a
-// modules.json only.
+// listed are the classes named in errors. A ...ForMaskedLM is only read with a
+// modules.json.
 func (fam *Family) listed() []string {
 	return slices.DeleteFunc(slices.Collect(maps.Keys(fam.Classes)), func(class string) bool { return strings.HasSuffix(class, "ForMaskedLM") })
 }
 
-// generates says whether the family has a language model's class.
+// generates reports whether the family has a language model class.
 func (fam *Family) generates() bool {
 	for _, task := range fam.Classes {
 		if task == Generate {
@@ -289,7 +287,7 @@ func findGGUF(f *checkpoint.File) (*Family, Task, error) {
 	}))
 }
 
-// keyCode names the Python code that a checkpoint brings.
+// keyCode refers to Python code shipped with a checkpoint.
 var keyCode = checkpoint.Key{HF: "auto_map"}
 
 func missing(f *checkpoint.File, field, want string) error {

@@ -6,9 +6,9 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 )
 
-// Spec is what the settings of every family have: the sizes of the network. A
-// family fills in, before it reads them, what its class takes where config.json
-// says nothing; a GGUF file has to say.
+// Spec holds the settings common to all families: the sizes of the network. Before
+// reading, a family fills in its class's defaults for what config.json omits; GGUF
+// files have to state them.
 type Spec struct {
 	HiddenSize       int `hf:"hidden_size dim n_embd d_model" gguf:".embedding_length" dim:"hidden" default:"preset" ggufdefault:"required"`
 	IntermediateSize int `hf:"intermediate_size hidden_dim n_inner d_ff" gguf:".feed_forward_length" dim:"intermediate" default:"preset" ggufdefault:"required"`
@@ -17,7 +17,7 @@ type Spec struct {
 	VocabSize        int `hf:"vocab_size" gguf:".vocab_size" dim:"vocab" max:"vocab" default:"preset" ggufdefault:"rows:token_embd"`
 }
 
-// headDim is how wide a head is, of heads that share the hidden size.
+// headDim is the head dim of heads that share the hidden size.
 func (s *Spec) headDim(f *checkpoint.File) int {
 	if s.HiddenSize%s.Heads != 0 {
 		f.Fail(keyHeads, fmt.Sprint(s.Heads), fmt.Sprintf("a divisor of the hidden size %d", s.HiddenSize))
@@ -26,7 +26,7 @@ func (s *Spec) headDim(f *checkpoint.File) int {
 	return s.HiddenSize / s.Heads
 }
 
-// The names of settings in errors, and of those that are read by themselves.
+// Names of settings, for errors and for settings read individually.
 var (
 	keyHeads     = checkpoint.Key{HF: "num_attention_heads", GGUF: ".attention.head_count"}
 	keyPositions = checkpoint.Key{HF: "max_position_embeddings", GGUF: ".context_length"}

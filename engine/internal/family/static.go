@@ -16,21 +16,21 @@ func init() {
 	})
 }
 
-// Static embeddings are a vector for each token, whatever stands beside it. The vector of
-// a text is their mean,
+// Static embeddings are a vector per token, regardless of context. The vector of a text
+// is their mean,
 //
 //	x = mean(weight[id]·word[mapping[id]]),
 //
 // without weights and mapping where a model has none, and 0 for a text without tokens.
 //
-// model2vec (Tulkens and van Dongen 2024; the potion models) leaves tokens out that stand
-// for something unknown. sentence-transformers' StaticEmbedding, which knows no weights,
-// has a vector for these, too, and takes texts of any length.
+// model2vec (Tulkens and van Dongen 2024; the potion models) drops unknown tokens.
+// sentence-transformers' StaticEmbedding, which has no weights, has a vector for these
+// too, and accepts texts of any length.
 type static struct {
 	Words   compute.Embedding `hf:"embedding" gguf:"token_embd" shape:"rows hidden"`
 	Weights []float32         `hf:"weights" shape:"vocab" if:"weights"`
 
-	mapping []int32 // rows of tokens; nil: their own
+	mapping []int32 // rows of tokens; nil: identity
 }
 
 func (m *static) Hidden(c *compute.Context, _ compute.Want) compute.Matrix {
@@ -68,7 +68,7 @@ type staticSettings struct {
 	Weights bool `dim:"weights"`
 }
 
-// staticLength is the length of a text that is as good as any.
+// staticLength stands for an unlimited text length.
 const staticLength = 1 << 20
 
 func newStatic(f *checkpoint.File, _ Task) *Network {

@@ -33,8 +33,8 @@ type t5Version struct {
 	gguf, ggufEncoder      []string
 	spec                   Spec
 	feedForward            string
-	scales                 bool // logits, where the configuration does not say
-	biased                 bool // every layer has biases of its own
+	scales                 bool // logits, by default
+	biased                 bool // every layer has its own biases
 }
 
 var t5Versions = []t5Version{
@@ -54,13 +54,13 @@ var t5Versions = []t5Version{
 //		x = x + Down·act(Up·RMS(x)), or Down·(act(Gate·RMS(x)) ⊙ Up·RMS(x))
 //	x = RMS(x)
 //
-// and a decoder, the same with attention to the encoder's states between the two. Scores
-// of attention are not divided by anything; what each head adds to them by the distance
-// belongs to the first layer (UMT5: to each) and holds for all.
+// and a decoder, the same with cross-attention between the two. Attention scores are
+// not scaled; the relative position bias of each head is stored in the first layer
+// (UMT5: in each) and applies to all.
 //
-// A language model is asked for one word, with the decoder's first step; where its
-// head is the table of words, the logits are divided by √hidden. A classifier's
-// decoder reads the text again, shifted by one token, and its head is
+// A language model predicts one token, using the decoder's first step; if its head is
+// the embedding table, the logits are divided by √hidden. A classifier's decoder reads
+// the text again, shifted by one token, and its head is
 //
 //	logits = out·tanh(dense·x[last token])
 type t5 struct {
@@ -74,7 +74,7 @@ type t5 struct {
 	DecoderNorm *compute.Norm     `hf:"decoder.final_layer_norm" gguf:"dec.output_norm" shape:"hidden" bias:"none" if:"decoderlayers"`
 
 	encoder, decoder []compute.Layer
-	start            int32 // the token that the decoder begins with
+	start            int32 // the decoder's first token
 	again            bool  // the decoder reads the text again
 }
 
@@ -131,7 +131,7 @@ func (m *t5) Hidden(c *compute.Context, want compute.Want) compute.Matrix {
 	return y
 }
 
-// begin gives the decoder the tokens that it reads of sequence s of the encoder's batch.
+// begin adds the decoder's tokens for sequence s of the encoder's batch.
 func (m *t5) begin(c *compute.Context, s, number int) {
 	text := c.EncodedBatch()
 	first, last := text.Range(s)
@@ -144,7 +144,7 @@ func (m *t5) begin(c *compute.Context, s, number int) {
 	ids[0] = m.start
 }
 
-// A t5Block is a self-attention and, in an encoder, the feed-forward block behind it.
+// A t5Block is a self-attention and, in an encoder, the following feed-forward block.
 type t5Block struct {
 	*t5SelfAttention
 	next *t5FeedForward
@@ -167,7 +167,7 @@ type t5CrossBlock struct {
 	next *t5FeedForward
 }
 
-// Widths are without keys and values of the decoder's own.
+// Widths excludes the decoder's own keys and values.
 func (l t5CrossBlock) Widths() (q, kv int) { return l.Heads * l.HeadDim, 0 }
 
 func (l t5CrossBlock) Project(c *compute.Context, x compute.Matrix, to compute.QKV) {
@@ -195,13 +195,13 @@ func (l *t5FeedForward) add(c *compute.Context, x compute.Matrix) {
 
 type t5Settings struct {
 	Spec
-	// Positions are relative: this is what the published models were trained with.
+	// Positions are relative: this is the training length of the published models.
 	MaxPositions  int     `hf:"n_positions" gguf:".context_length" default:"512" max:"positions"`
 	HeadDim       int     `hf:"d_kv" gguf:".attention.key_length" default:"64" ggufdefault:"@hidden/heads"`
 	ValueDim      int     `gguf:".attention.value_length" default:"@HeadDim"`
 	Eps           float32 `hf:"layer_norm_epsilon" gguf:".attention.layer_norm_rms_epsilon" default:"1e-6" min:"1e-30" max:"1"`
 	Buckets       int     `hf:"relative_attention_num_buckets" gguf:".attention.relative_buckets_count" default:"32" min:"4" max:"4096" dim:"buckets"`
-	Farthest      int     `hf:"relative_attention_max_distance" default:"128" max:"positions"`
+	MaxDistance   int     `hf:"relative_attention_max_distance" default:"128" max:"positions"`
 	DecoderLayers int     `hf:"num_decoder_layers" gguf:".decoder_block_count" default:"@layers" max:"layers"`
 	DecoderStart  int     `hf:"decoder_start_token_id pad_token_id" gguf:".decoder_start_token_id" default:"0" min:"0" max:"vocab"`
 	FeedForward   string  `hf:"feed_forward_proj" gguf:"-" default:"preset"`
@@ -209,12 +209,12 @@ type t5Settings struct {
 	Inner    int  `dim:"inner"`
 	Gated    bool `dim:"gated"`
 	Plain    bool `dim:"plain"`
-	Decoders int  `dim:"decoderlayers"` // DecoderLayers, or 0 where the decoder is not used
+	Decoders int  `dim:"decoderlayers"` // DecoderLayers, or 0 if the decoder is not used
 }
 
-// feedForward is how the gate of a feed-forward block, or what has none, is activated, and
-// whether there is one: as feed_forward_proj says, unless the two that follow from it stand
-// beside it.
+// feedForward is the activation of a feed-forward block's gate or, without one, of the
+// block, and whether there is a gate: as in feed_forward_proj, unless the two settings
+// derived from it are present.
 func (s *t5Settings) feedForward(f *checkpoint.File) kernels.Activation {
 	name, gated := strings.CutPrefix(s.FeedForward, "gated-")
 	act, ok := checkpoint.ActivationNamed(name)
@@ -242,8 +242,8 @@ func newT5(f *checkpoint.File, task Task, v t5Version) *Network {
 	case s.Heads*s.HeadDim > checkpoint.MaxWidth || s.ValueDim != s.HeadDim:
 		f.Fail(checkpoint.Key{HF: "d_kv", GGUF: ".attention.key_length"}, fmt.Sprint(s.HeadDim), fmt.Sprintf("at most %d with %d heads, and as many numbers of values", checkpoint.MaxWidth/s.Heads, s.Heads))
 		s.HeadDim = 1
-	case s.Farthest <= s.Buckets/2:
-		f.Fail(checkpoint.Key{HF: "relative_attention_max_distance"}, fmt.Sprint(s.Farthest), fmt.Sprintf("more than half of the %d buckets", s.Buckets))
+	case s.MaxDistance <= s.Buckets/2:
+		f.Fail(checkpoint.Key{HF: "relative_attention_max_distance"}, fmt.Sprint(s.MaxDistance), fmt.Sprintf("more than half of the %d buckets", s.Buckets))
 	case s.DecoderStart >= s.VocabSize:
 		f.Fail(checkpoint.Key{HF: "decoder_start_token_id", GGUF: ".decoder_start_token_id"}, fmt.Sprint(s.DecoderStart), fmt.Sprintf("less than %d, the size of the vocabulary", s.VocabSize))
 	}
@@ -253,7 +253,7 @@ func newT5(f *checkpoint.File, task Task, v t5Version) *Network {
 		Load: checkpoint.LoadOptions{Prefixes: []string{"transformer."}, Eps: s.Eps, Ignore: t5Leftover}}
 	words := s.scale(f, v)
 	s.Decoders = s.DecoderLayers
-	// sentence-transformers takes the encoder alone, whatever class wrote the files.
+	// sentence-transformers uses only the encoder, whatever class wrote the files.
 	if task == Embed || f.HasChain() {
 		s.Decoders, n.GGUF = 0, "t5encoder"
 	}
@@ -270,7 +270,7 @@ func newT5(f *checkpoint.File, task Task, v t5Version) *Network {
 	return n
 }
 
-// readGGUF finds out what GGUF files say by their tensors only.
+// readGGUF determines what GGUF files express only by their tensors.
 func (s *t5Settings) readGGUF(f *checkpoint.File, v *t5Version) {
 	if s.FeedForward = "relu"; f.Rows("enc.blk.0.ffn_gate.weight") > 0 {
 		s.FeedForward = "gated-gelu"
@@ -278,9 +278,9 @@ func (s *t5Settings) readGGUF(f *checkpoint.File, v *t5Version) {
 	v.biased = f.Rows("enc.blk.1.attn_rel_b.weight") > 0 || f.Rows("dec.blk.1.attn_rel_b.weight") > 0
 }
 
-// scale is how the logits are made, and whether their head is the table of words even
-// if the file has another. T5 1.0, which ties the two, divides its logits by √hidden;
-// T5 1.1 does neither. Configurations say so by one name or the other.
+// scale is how the logits are computed, and whether their head is the embedding table
+// even if the file has another. T5 1.0, which ties the two, divides its logits by
+// √hidden; T5 1.1 does neither. Configurations say so by one name or the other.
 func (s *t5Settings) scale(f *checkpoint.File, v t5Version) Decoder {
 	scaled := float32(1 / math.Sqrt(float64(s.HiddenSize)))
 	d := Decoder{OneStep: true, LogitScale: 1}
@@ -301,8 +301,8 @@ func (s *t5Settings) scale(f *checkpoint.File, v t5Version) Decoder {
 	return d
 }
 
-// t5Leftover says whether a tensor is the table of words once more, or a bias that the
-// first class had.
+// t5Leftover reports whether a tensor is a copy of the embedding table, or a bias from
+// the first class.
 func t5Leftover(name string) bool {
 	switch name {
 	case "encoder.embed_tokens.weight", "decoder.embed_tokens.weight", "transformer.encoder.embed_tokens.weight", "transformer.decoder.embed_tokens.weight",
@@ -312,7 +312,7 @@ func t5Leftover(name string) bool {
 	return false
 }
 
-// build makes the layers. biased says that each has biases of its own.
+// build makes the layers. biased says that each has its own biases.
 func (m *t5) build(s *t5Settings, biased bool, act kernels.Activation) {
 	attention := compute.Attention{Heads: s.Heads, KVHeads: s.Heads, HeadDim: s.HeadDim, Scale: 1}
 	ffns := func(n int) []t5FeedForward {
@@ -341,7 +341,7 @@ func (m *t5) build(s *t5Settings, biased bool, act kernels.Activation) {
 	}
 }
 
-// addBiases gives the layers what they add to scores by the distance.
+// addBiases sets the layers' relative position biases.
 func (m *t5) addBiases(f *checkpoint.File, s *t5Settings) error {
 	for _, layers := range [][]t5SelfAttention{m.Encoder, m.Decoder} {
 		var bias *compute.RelativeBias
@@ -352,9 +352,9 @@ func (m *t5) addBiases(f *checkpoint.File, s *t5Settings) error {
 				if err != nil {
 					return fmt.Errorf("%s: tensor %s: %w", f.Path, l.Bias.Tensor.Name, err)
 				}
-				bothWays := !l.Mask.Causal
+				bidirectional := !l.Mask.Causal
 				bias = compute.NewRelativeBias(values, func(distance int) int {
-					return compute.RelativeBucket(distance, s.Buckets, s.Farthest, bothWays)
+					return compute.RelativeBucket(distance, s.Buckets, s.MaxDistance, bidirectional)
 				})
 			}
 			l.Mask.Bias = bias
@@ -363,7 +363,7 @@ func (m *t5) addBiases(f *checkpoint.File, s *t5Settings) error {
 	return nil
 }
 
-// export writes what the tables of settings cannot say.
+// export writes what the settings tables cannot express.
 func (m *t5) export(e *checkpoint.Export, s *t5Settings, words Decoder, act kernels.Activation) error {
 	if s.Gated && act != kernels.GELUTanh || !s.Gated && act != kernels.ReLU {
 		return e.Refuse(fmt.Sprintf("feed_forward_proj %q with the activation %s", s.FeedForward, checkpoint.ActivationName(act)), "in GGUF files of T5 it is relu or gated-gelu")

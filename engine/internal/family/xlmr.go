@@ -18,8 +18,7 @@ func init() {
 }
 
 // XLM-RoBERTa (Conneau et al. 2019), RoBERTa (Liu et al. 2019) and CamemBERT: BERT's
-// trunk, with positions that count from the padding id + 1, one token type, and
-// the head
+// trunk, with positions counted from the padding id + 1, one token type, and the head
 //
 //	logits = out·tanh(dense·x[first token])
 type xlmrClassifier struct {
@@ -45,7 +44,7 @@ func xlmrOf(vocab int) func(f *checkpoint.File, task Task) *Network {
 		s.read(f, s)
 		n.Settings, n.OneType = s, true
 		n.Load.Prefixes = []string{"roberta."}
-		n.MaxLength = m.place(f, s)
+		n.MaxLength = m.setPositions(f, s)
 		n.Export = func(e *checkpoint.Export) error {
 			cutPositions(e, m, s)
 			return nil
@@ -57,11 +56,11 @@ func xlmrOf(vocab int) func(f *checkpoint.File, task Task) *Network {
 	}
 }
 
-// place sets up the positions and tells how many tokens they are enough for.
-func (m *bert) place(f *checkpoint.File, s *xlmrSettings) int {
+// setPositions sets up the positions and returns how many tokens they suffice for.
+func (m *bert) setPositions(f *checkpoint.File, s *xlmrSettings) int {
 	pad := int32(s.PadTokenID)
 	if f.IsGGUF() {
-		// llama.cpp's converter cuts the rows up to the padding id's off.
+		// llama.cpp's converter removes the rows up to the padding id's.
 		m.positions = positions{skip: true, pad: pad, padRow: -1}
 		return s.MaxPositions
 	}
@@ -72,8 +71,8 @@ func (m *bert) place(f *checkpoint.File, s *xlmrSettings) int {
 	return s.MaxPositions - s.PadTokenID - 1
 }
 
-// cutPositions leaves the rows up to the padding id's out of a GGUF file, as
-// llama.cpp's converter does.
+// cutPositions omits the rows up to the padding id's from a GGUF file, as llama.cpp's
+// converter does.
 func cutPositions(e *checkpoint.Export, m *bert, s *xlmrSettings) {
 	first := int(m.positions.first)
 	e.Cut("position_embd.weight", first)
