@@ -11,32 +11,32 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// A Chain is what follows the encoder of a model of sentence-transformers:
+// A Chain is what follows the encoder in a sentence-transformers model:
 //
 //	Pooling    one vector of the states of all tokens
 //	Dense      act(W·x + b)
 //	LayerNorm
 //	Normalize  to length 1
 //
-// Without Pooling the others work on each token's state, as late interaction
-// wants it. It is a struct of tensors for File.Load, numbered as the modules of
-// most models are, from 2, which is where llama.cpp begins too.
+// Without Pooling the other modules act on each token's state, for late interaction. It
+// is a struct of tensors for File.Load, numbered as the modules of most models are,
+// from 2, which is where llama.cpp begins too.
 type Chain struct {
 	Steps []Step `hf:"dense.%d." gguf:"dense_%d" each:"steps" from:"2"`
 
 	Pooling compute.Pooling
-	Unit    bool // its vectors are to be of length 1
+	Unit    bool // its vectors are normalised to length 1
 	Width   int  // of its vectors
-	Kept    int  // numbers of each that are kept, Width if all are
+	Kept    int  // leading dimensions that are kept; Width: all
 
 	words []string // the steps in words
 }
 
-// firstStep is the number of the first step in the names of tensors and keys.
+// firstStep is the number of the first step in tensor names and keys.
 const firstStep = 2
 
-// A Step is a module behind the pooling. Of its parts it has one, except that a
-// Dense may add what it was given, perhaps projected.
+// A Step is a module after the pooling. It has one of these layers, except that a Dense
+// may add its input as a residual, perhaps projected.
 type Step struct {
 	Dense    *compute.Linear `hf:"linear" gguf:"." shape:"outputs inputs" bias:"optional" keep:"exact" if:"dense"`
 	Residual *compute.Linear `hf:"residual" gguf:"_residual" shape:"outputs inputs" bias:"none" keep:"exact" if:"residual"`
@@ -47,14 +47,14 @@ type Step struct {
 	dense, norm, normalize bool
 	bias, add              bool // of a Dense
 	inputs, outputs        int
-	folder                 string // of its weights
-	path                   string // of its configuration, for errors
+	folder                 string // with its weights
+	path                   string // its configuration, for errors
 }
 
-// Dimensions gives the loader the number of steps.
+// Dimensions adds the number of steps.
 func (c *Chain) Dimensions(dims map[string]int) { dims["steps"] = len(c.Steps) }
 
-// Dimensions gives the loader this step's.
+// Dimensions adds this step's dimensions.
 func (s *Step) Dimensions(dims map[string]int) {
 	number := func(b bool) int {
 		if b {
@@ -66,7 +66,8 @@ func (s *Step) Dimensions(dims map[string]int) {
 	dims["inputs"], dims["outputs"] = s.inputs, s.outputs
 }
 
-// ModuleEps is the epsilon of PyTorch's LayerNorm, which the module always has.
+// ModuleEps is the default epsilon of PyTorch's LayerNorm, which the module always
+// uses.
 const ModuleEps = 1e-5
 
 // Loaded checks what was loaded.
@@ -83,8 +84,7 @@ func (c *Chain) Loaded() error {
 	return nil
 }
 
-// HasBias says whether the configuration of a Dense promises a bias, and
-// BiasError is the error that the weights say otherwise.
+// HasBias reports whether a Dense has a bias according to its configuration.
 func (s *Step) HasBias() bool { return s.bias }
 
 // BiasError is the error that a Dense and its weights disagree about a bias.
@@ -92,10 +92,9 @@ func (s *Step) BiasError() error {
 	return &fault.FormatError{Path: s.path, Field: "bias", Offset: -1, Found: strconv.FormatBool(s.bias), Want: "what the weights have"}
 }
 
-// Chain reads what follows the encoder, whose states have so many numbers.
-// pooling, "mean", "cls", "last" or "max", is taken in place of the model's own
-// unless it is "". Without any modules the pooling is the mean, as
-// sentence-transformers has it.
+// Chain reads what follows the encoder, whose hidden size is hidden. pooling ("mean",
+// "cls", "last" or "max") replaces the model's own unless it is "". Without any modules
+// the pooling is the mean, as in sentence-transformers.
 func (f *File) Chain(hidden int, pooling string) (*Chain, error) {
 	c := &Chain{Width: hidden}
 	s := f.Sentence
@@ -123,7 +122,7 @@ func (f *File) Chain(hidden int, pooling string) (*Chain, error) {
 		return nil, err
 	}
 	if f.ModelType == "model2vec" {
-		c.Unit = f.Bool(Key{HF: "normalize"}, false) // whatever modules there are
+		c.Unit = f.Bool(Key{HF: "normalize"}, false) // regardless of modules
 	}
 	for i := range c.Steps {
 		if s := &c.Steps[i]; s.folder != "" && (s.dense || s.norm) {
@@ -142,17 +141,17 @@ func (f *File) Chain(hidden int, pooling string) (*Chain, error) {
 		}
 		c.Pooling = p
 	}
-	return c, c.keep(f)
+	return c, c.truncate(f)
 }
 
-// moduleActivations are PyTorch's classes by the last part of their names.
+// moduleActivations are PyTorch's classes by the last component of their names.
 var moduleActivations = map[string]kernels.Activation{
 	"Identity": kernels.Identity, "Tanh": kernels.Tanh, "GELU": kernels.GELU, "ReLU": kernels.ReLU, "SiLU": kernels.SiLU,
 	"Sigmoid": kernels.Sigmoid,
 }
 
-// read makes the chain of the modules behind the encoder, which leaves what they read under
-// the name at. prompted says whether texts may have a prompt before them.
+// read builds the chain from the modules after the encoder, whose output is called at.
+// prompted says whether texts may be preceded by a prompt.
 func (c *Chain) read(modules []Module, at string, prompted bool) error {
 	for i := range modules {
 		m := &modules[i]
@@ -185,7 +184,7 @@ func (c *Chain) read(modules []Module, at string, prompted bool) error {
 			return m.refuse(fmt.Sprintf("the module %q of sentence-transformers", Abridge(m.Class)), "winnow knows Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout")
 		}
 		var err error
-		if at, err = m.passes(at); err != nil {
+		if at, err = m.outputName(at); err != nil {
 			return err
 		}
 		c.add(s)
@@ -208,8 +207,8 @@ func (c *Chain) add(s Step) {
 	c.Steps = append(c.Steps, s)
 }
 
-// trim takes a last Normalize off: whoever asks for a vector says whether it is to
-// be normalised.
+// trim removes a final Normalize: callers that request a vector decide on
+// normalisation.
 func (c *Chain) trim() {
 	if last := len(c.Steps) - 1; last >= 0 && c.Steps[last].normalize {
 		c.Unit = true
@@ -246,7 +245,7 @@ func (m *Module) dense(s *Step) error {
 	return nil
 }
 
-// String is the chain in words.
+// String describes the chain in words.
 func (c *Chain) String() string {
 	words := append([]string{c.Pooling.String()}, c.words...)
 	if c.Unit && c.Pooling != compute.PoolNone {
@@ -255,13 +254,12 @@ func (c *Chain) String() string {
 	return strings.Join(words, " → ")
 }
 
-// Vectors is Logits, of which the numbers that are to be kept are kept.
+// Vectors is Logits, truncated to the dimensions that are kept.
 func (c *Chain) Vectors(m *compute.Context, x compute.Matrix) compute.Matrix {
 	return c.Logits(m, x).Columns(0, c.Kept)
 }
 
-// Logits takes vectors, a row each, through the steps. What it makes of them are
-// logits or vectors.
+// Logits applies the steps to vectors, one per row. The results are logits or vectors.
 func (c *Chain) Logits(m *compute.Context, x compute.Matrix) compute.Matrix {
 	for i := range c.Steps {
 		s := &c.Steps[i]
@@ -285,7 +283,7 @@ func (c *Chain) Logits(m *compute.Context, x compute.Matrix) compute.Matrix {
 	return x
 }
 
-// Normalize makes a vector one of length 1; one of length 0 stays.
+// Normalize scales a vector to length 1; a zero vector is unchanged.
 func Normalize(v []float32) {
 	sum := 0.0
 	for _, x := range v {
@@ -300,8 +298,8 @@ func Normalize(v []float32) {
 	}
 }
 
-// IsClassifier says whether the chain is the head of ModernBERT's classifier:
-// Dense, norm and Dense on the first token or the mean.
+// IsClassifier reports whether the chain is ModernBERT's classification head: Dense,
+// norm and Dense on the first token or the mean.
 func (c *Chain) IsClassifier(hidden int) bool {
 	if len(c.Steps) != 3 || c.Pooling != compute.PoolFirst && c.Pooling != compute.PoolMean {
 		return false
@@ -310,8 +308,7 @@ func (c *Chain) IsClassifier(hidden int) bool {
 	return dense.dense && !dense.add && dense.outputs == hidden && norm.norm && out.dense && !out.add && out.Activation == kernels.Identity
 }
 
-// AliasClassifier calls the tensors of such a chain by the names of ModernBERT's
-// classifier.
+// AliasClassifier renames such a chain's tensors to those of ModernBERT's classifier.
 func (f *File) AliasClassifier() {
 	f.Alias("dense.2.linear", "head.dense")
 	f.Alias("dense.3.norm", "head.norm")

@@ -11,7 +11,7 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// The numbers that llama.cpp has for no pooling and for that of a classifier.
+// llama.cpp's numbers for no pooling and for a classifier's.
 const (
 	PoolingTypeNone = 0
 	PoolingTypeRank = 4
@@ -22,21 +22,21 @@ var ggufPoolings = map[int]compute.Pooling{1: compute.PoolMean, 2: compute.PoolF
 
 // The keys of what follows the encoder in GGUF files.
 var (
-	keyPoolingType = Key{GGUF: ".pooling_type"}
-	keyPooling     = Key{GGUF: ".pooling"} // the name of one that has no number
-	keyHeadPooling = Key{GGUF: ".classifier.pooling_type"}
-	keyUnit        = Key{GGUF: ".normalize"} // vectors are to be of length 1, as llama.cpp makes all
-	keyPromptNames = Key{GGUF: ".prompts.names"}
-	keyPromptTexts = Key{GGUF: ".prompts.texts"} // as many
-	keyPromptUsual = Key{GGUF: ".prompts.default"}
-	keyKept        = Key{GGUF: ".dimensions"} // of each vector, where it is not all
-	keySequence    = Key{GGUF: ".sequence_length"}
+	keyPoolingType   = Key{GGUF: ".pooling_type"}
+	keyPooling       = Key{GGUF: ".pooling"} // names of a pooling without a number
+	keyHeadPooling   = Key{GGUF: ".classifier.pooling_type"}
+	keyUnit          = Key{GGUF: ".normalize"} // normalise vectors to length 1, as llama.cpp always does
+	keyPromptNames   = Key{GGUF: ".prompts.names"}
+	keyPromptTexts   = Key{GGUF: ".prompts.texts"} // parallel to the names
+	keyPromptDefault = Key{GGUF: ".prompts.default"}
+	keyDimensions    = Key{GGUF: ".dimensions"} // kept of each vector, if not all
+	keySequence      = Key{GGUF: ".sequence_length"}
 )
 
-// maxSequence is the same in sentence_bert_config.json.
+// maxSequence is keySequence's name in sentence_bert_config.json.
 const maxSequence = "max_seq_length"
 
-// PoolingType is the pooling_type of a GGUF file; ok is false where it has none.
+// PoolingType is the pooling_type of a GGUF file; ok is false if it has none.
 func (f *File) PoolingType() (n int, ok bool) {
 	if !f.IsGGUF() || !f.Has(keyPoolingType) {
 		return 0, false
@@ -44,9 +44,9 @@ func (f *File) PoolingType() (n int, ok bool) {
 	return f.Int(keyPoolingType, PoolingTypeNone, PoolingTypeRank, 0), true
 }
 
-// readGGUF makes the chain of a GGUF file: dense_2, dense_3 and so on, each of
-// which may be a norm, dense_2_norm, or a key that asks for length 1,
-// dense_2_normalize.
+// readGGUF builds the chain of a GGUF file: dense_2, dense_3 and so on, each of which
+// may instead be a norm (dense_2_norm) or a normalisation to length 1 (the key
+// dense_2_normalize).
 func (c *Chain) readGGUF(f *File) {
 	c.Unit = f.Bool(keyUnit, true)
 	pooling := f.ggufPooling()
@@ -73,9 +73,9 @@ func (c *Chain) readGGUF(f *File) {
 	c.Pooling = pooling
 }
 
-// ggufPooling is how a GGUF file pools, which is the mean where it does not say.
-// One that ranks (pooling type 4) without a classifier, and names the pooling
-// before that, has a chain whose vectors are logits.
+// ggufPooling is a GGUF file's pooling, by default the mean. A file that ranks (pooling
+// type 4) without a classifier, and names the preceding pooling, has a chain whose
+// vectors are logits.
 func (f *File) ggufPooling() compute.Pooling {
 	kind := f.Int(keyPoolingType, PoolingTypeNone, PoolingTypeRank, PoolingTypeNone)
 	switch {
@@ -93,7 +93,7 @@ func (f *File) ggufPooling() compute.Pooling {
 	return compute.PoolMean
 }
 
-// namedPooling reads the names of the kinds that a pooling joins.
+// namedPooling parses the names of the kinds that a pooling joins.
 func (f *File) namedPooling(text string) compute.Pooling {
 	p, ok := joinedPooling(strings.Split(text, " "))
 	if !ok {
@@ -115,8 +115,8 @@ func poolingNames(p compute.Pooling) string {
 	return strings.Join(names, " ")
 }
 
-// ChainScores says whether the vectors of a chain are logits: those of a
-// CrossEncoder, or of one number.
+// ChainScores reports whether a chain's vectors are logits: those of a CrossEncoder, or
+// single numbers.
 func (f *File) ChainScores(c *Chain) bool {
 	if f.IsGGUF() {
 		kind, _ := f.PoolingType()
@@ -125,9 +125,9 @@ func (f *File) ChainScores(c *Chain) bool {
 	return f.Sentence.Kind() == "CrossEncoder" || c.Width == 1
 }
 
-// Prompts are what is put before texts, by name, and the name of the one that is
-// put before all, unless another is asked for, or "".
-func (f *File) Prompts() (prompts map[string]string, usual string, err error) {
+// Prompts returns the prefixes for texts by name, and the name of the default one, or
+// "".
+func (f *File) Prompts() (prompts map[string]string, defaultName string, err error) {
 	if !f.IsGGUF() {
 		return f.Sentence.Prompts()
 	}
@@ -140,15 +140,15 @@ func (f *File) Prompts() (prompts map[string]string, usual string, err error) {
 	for i, name := range names {
 		prompts[name] = texts[i]
 	}
-	usual = f.String(keyPromptUsual, "")
-	if _, ok := prompts[usual]; !ok && usual != "" {
-		f.Fail(keyPromptUsual, f.Describe(keyPromptUsual), "a name of prompts.names")
+	defaultName = f.String(keyPromptDefault, "")
+	if _, ok := prompts[defaultName]; !ok && defaultName != "" {
+		f.Fail(keyPromptDefault, f.Describe(keyPromptDefault), "a name of prompts.names")
 	}
-	return prompts, usual, f.err
+	return prompts, defaultName, f.err
 }
 
-// SequenceLimit is how many tokens a sequence may have by settings beside the
-// model's positions; 0: as many as these are enough for.
+// SequenceLimit is the maximum sequence length by settings other than the model's
+// positions; 0: no further limit.
 func (f *File) SequenceLimit() (int, error) {
 	if f.IsGGUF() {
 		n := f.Int(keySequence, 1, MaxPositions, 0)
@@ -161,20 +161,20 @@ func (f *File) SequenceLimit() (int, error) {
 	return int(min(n, MaxPositions)), nil
 }
 
-// SequenceLimit writes how many tokens a sequence may have, where that is fewer
-// than the positions are enough for.
+// SequenceLimit writes the maximum sequence length, where it is less than the positions
+// allow.
 func (e *Export) SequenceLimit(n int) { e.Set(keySequence.GGUF, uint32(n)) }
 
 // PoolingType writes llama.cpp's number of a pooling.
 func (e *Export) PoolingType(n int) { e.Set(keyPoolingType.GGUF, uint32(n)) }
 
-// Chain writes what follows the encoder. labels are those of its numbers where
-// they are logits, or nil.
+// Chain writes what follows the encoder. labels are those of its outputs if they are
+// logits, or nil.
 func (e *Export) Chain(c *Chain, labels []string) {
 	for i := range c.Steps {
 		s := &c.Steps[i]
 		key := fmt.Sprintf(".dense_%d_", firstStep+i)
-		if s.dense && e.architecture == "gemma-embedding" { // llama.cpp wants to know
+		if s.dense && e.architecture == "gemma-embedding" { // required by llama.cpp
 			e.Set(key+"feat_in", uint32(s.inputs))
 			e.Set(key+"feat_out", uint32(s.outputs))
 		}
@@ -192,13 +192,13 @@ func (e *Export) Chain(c *Chain, labels []string) {
 		e.Set(keyUnit.GGUF, false)
 	}
 	if c.Kept != c.Width {
-		e.Set(keyKept.GGUF, uint32(c.Kept))
+		e.Set(keyDimensions.GGUF, uint32(c.Kept))
 	}
 	kind := poolingType(c.Pooling)
 	if kind == PoolingTypeNone && c.Pooling != compute.PoolNone {
 		e.Set(keyPooling.GGUF, poolingNames(c.Pooling))
 		if labels != nil {
-			kind = poolingType(compute.PoolMean) // for there has to be a number
+			kind = poolingType(compute.PoolMean) // a number is required
 		}
 	}
 	if labels == nil {
@@ -220,8 +220,8 @@ func poolingType(p compute.Pooling) uint32 {
 	return PoolingTypeNone
 }
 
-// Texts writes what is put before texts.
-func (e *Export) Texts(prompts map[string]string, usual string) {
+// Texts writes the prefixes for texts.
+func (e *Export) Texts(prompts map[string]string, defaultName string) {
 	if len(prompts) > 0 {
 		names := slices.Sorted(maps.Keys(prompts))
 		texts := make([]string, len(names))
@@ -231,7 +231,7 @@ func (e *Export) Texts(prompts map[string]string, usual string) {
 		e.Set(keyPromptNames.GGUF, names)
 		e.Set(keyPromptTexts.GGUF, texts)
 	}
-	if usual != "" {
-		e.Set(keyPromptUsual.GGUF, usual)
+	if defaultName != "" {
+		e.Set(keyPromptDefault.GGUF, defaultName)
 	}
 }

@@ -8,10 +8,10 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// MessageFormat is how a chat template wants the content of messages.
+// MessageFormat is the form in which a chat template expects message content.
 type MessageFormat uint8
 
-// The formats of messages.
+// The message formats.
 const (
 	NoMessages         MessageFormat = iota // the model is not given messages
 	FlatMessages                            // content is a text
@@ -32,8 +32,8 @@ func ParseMessageFormat(s string) (MessageFormat, error) {
 	return NoMessages, fmt.Errorf("message format %q: expected flat or structured", Abridge(s))
 }
 
-// CrossEncoder says whether the files are those of sentence-transformers'
-// CrossEncoder, which then say how a pair is read.
+// CrossEncoder reports whether the files are a CrossEncoder's, or have a chain of
+// modules, which then define how a pair is read.
 func (m *SentenceModel) CrossEncoder() bool {
 	if m == nil {
 		return false
@@ -41,7 +41,7 @@ func (m *SentenceModel) CrossEncoder() bool {
 	return m.Kind() == "CrossEncoder" || len(m.Modules) > 0
 }
 
-// ChatTemplate is the model's template of conversations, "" where it has none.
+// ChatTemplate is the model's chat template, or "".
 func (f *File) ChatTemplate() (string, error) {
 	if f.IsGGUF() {
 		return f.String(Key{GGUF: "tokenizer.chat_template"}, ""), f.err
@@ -57,7 +57,7 @@ func (f *File) ChatTemplate() (string, error) {
 	if text, ok := config.String("chat_template"); ok {
 		return text, nil
 	}
-	// Several, of which one is called default.
+	// Several, one of which is called default.
 	list, _ := config.value("chat_template").([]any)
 	for _, e := range list {
 		if o, ok := e.(map[string]any); ok && o["name"] == "default" {
@@ -69,10 +69,10 @@ func (f *File) ChatTemplate() (string, error) {
 	return "", &fault.FormatError{Path: path, Field: "chat_template", Offset: -1, Found: config.Kind("chat_template"), Want: "a text, or a list with one whose name is default"}
 }
 
-// MessageFormat is how sentence-transformers gives the model messages, NoMessages
-// where it gives texts: as sentence_bert_config.json says. Where that is silent, it is
-// texts for what sentence-transformers has saved (older versions knew nothing else),
-// and messages for other folders with a chat template.
+// MessageFormat is the format of the messages that sentence-transformers gives the
+// model, or NoMessages if it gives texts, according to sentence_bert_config.json. By
+// default models saved by sentence-transformers get texts (older versions had nothing
+// else), and other folders with a chat template get messages.
 func (f *File) MessageFormat() (MessageFormat, error) {
 	if f.IsGGUF() {
 		if !f.Has(keyMessageFormat) {
@@ -107,13 +107,13 @@ func (f *File) MessageFormat() (MessageFormat, error) {
 	return FlatMessages, nil
 }
 
-// TemplateVariables are what sentence-transformers gives the chat template beside the
-// messages: values of JSON.
+// TemplateVariables are the JSON values that sentence-transformers passes to the chat
+// template in addition to the messages.
 func (f *File) TemplateVariables() map[string]any {
 	variables := make(map[string]any)
 	o, err := f.templateVariables()
 	if err != nil {
-		return variables // of a file that nobody but winnow writes
+		return variables // only winnow writes them
 	}
 	for _, name := range o.Names() {
 		variables[name] = o.value(name)
@@ -135,7 +135,7 @@ func (f *File) templateVariables() (*Object, error) {
 // keyTemplateVariables is a JSON object of them.
 var keyTemplateVariables = Key{GGUF: ".rerank.template_variables"}
 
-// ChatTemplate copies the template of conversations, for those who have them.
+// ChatTemplate copies the chat template, if there is one.
 func (e *Export) ChatTemplate() {
 	text, err := e.file.ChatTemplate()
 	if err != nil {
@@ -145,13 +145,13 @@ func (e *Export) ChatTemplate() {
 	}
 }
 
-// Messages writes that the model is given messages, and how its template is rendered:
-// with these spellings of special tokens.
+// Messages records that the model is given messages, and how its template is rendered:
+// with these special token spellings.
 func (e *Export) Messages(format MessageFormat, tokens map[string]string) {
 	e.Set(keyMessageFormat.GGUF, format.String())
 	variables := newObject("", make(map[string]any))
 	for name := range tokenKeys {
-		variables.members[name] = tokens[name] // "": not what the vocabulary has
+		variables.members[name] = tokens[name] // "": not in the vocabulary
 	}
 	o, err := e.file.templateVariables()
 	if err == nil {
@@ -166,14 +166,14 @@ func (e *Export) Messages(format MessageFormat, tokens map[string]string) {
 // keyMessageFormat is the format of the messages that tokenizer.chat_template renders.
 var keyMessageFormat = Key{GGUF: ".rerank.message_format"}
 
-// The keys of the answers of a language model that ranks.
+// The keys of a reranking language model's answers.
 var (
 	keyYesToken = Key{GGUF: ".rerank.yes_token_id"}
 	keyNoToken  = Key{GGUF: ".rerank.no_token_id"}
 )
 
-// LogitScore are the tokens whose logits a language model's score is made of, the
-// second negative if there is only one; ok is false where the files do not say.
+// LogitScore returns the tokens whose logits make up a language model's score, the
+// second negative if there is only one; ok is false if the files do not say.
 func (f *File) LogitScore() (yes, no int, ok bool, err error) {
 	if !f.IsGGUF() {
 		return f.Sentence.LogitScore()
@@ -182,7 +182,7 @@ func (f *File) LogitScore() (yes, no int, ok bool, err error) {
 	return yes, no, yes >= 0, f.err
 }
 
-// LogitScore writes the tokens of a score: that of "yes", or those of "no" and "yes".
+// LogitScore writes the tokens of a score: "yes", or "no" and "yes".
 func (e *Export) LogitScore(ids []int32) {
 	e.Set(keyYesToken.GGUF, uint32(ids[len(ids)-1]))
 	if len(ids) == 2 {

@@ -7,11 +7,11 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// What sentence_bert_config.json says of how the transformer is made and called: arguments
-// of its class in Python, most of which change nothing here. Those that do are computed, or
-// refused by their name.
+// How sentence_bert_config.json says that the transformer is made and called: arguments
+// of its Python class, most of which change nothing here. Those that do are computed,
+// or refused by name.
 
-// argumentNames are the names that the arguments of a part of the transformer have had.
+// argumentNames are the names that a group of arguments has had.
 type argumentNames [2]string
 
 var (
@@ -20,7 +20,7 @@ var (
 	configArguments    = argumentNames{"config_kwargs", "config_args"}
 )
 
-// in are the arguments, and the name that they have.
+// in returns the arguments and the name they are under.
 func (names argumentNames) in(encoder *Object) (*Object, string) {
 	for _, name := range names {
 		if o := encoder.Object(name); o != nil {
@@ -31,20 +31,20 @@ func (names argumentNames) in(encoder *Object) (*Object, string) {
 }
 
 var (
-	// hubArguments say where from and how files are loaded.
+	// hubArguments say from where and how files are loaded.
 	hubArguments = wordSet(`trust_remote_code code_revision revision token use_auth_token cache_dir local_files_only force_download subfolder proxies
 		resume_download local_dir use_safetensors low_cpu_mem_usage device_map weights_only`)
-	// harmlessModelArguments are types and ways of computing the same.
+	// harmlessModelArguments are number types and equivalent ways of computing.
 	harmlessModelArguments = wordSet(`torch_dtype dtype attn_implementation add_pooling_layer use_memory_efficient_attention unpad_inputs variant
 		output_loading_info offload_folder max_memory tp_plan`)
-	// harmlessProcessorArguments are about padding, of which there is none here.
+	// harmlessProcessorArguments are about padding, which is not used here.
 	harmlessProcessorArguments = wordSet(`use_fast padding_side pad_to_multiple_of legacy clean_up_tokenization_spaces chat_template model_max_length`)
-	// harmlessCallArguments are so in calls.
+	// harmlessCallArguments are the same for calls.
 	harmlessCallArguments = wordSet(`padding padding_side pad_to_multiple_of return_tensors return_attention_mask return_offsets_mapping
 		return_special_tokens_mask return_length verbose max_length`)
 )
 
-// arguments refuses what of sentence_bert_config.json's arguments is neither known to be
+// arguments refuses arguments in sentence_bert_config.json that are neither known to be
 // harmless nor read.
 func (m *SentenceModel) arguments() error {
 	for _, part := range []struct {
@@ -73,8 +73,8 @@ func (m *SentenceModel) arguments() error {
 	return m.outputs()
 }
 
-// harmlessArgument says whether an argument of the tokenizer's calls, or of the chat
-// template's, changes nothing or is read elsewhere.
+// harmlessArgument reports whether an argument of calls to the tokenizer or the chat
+// template changes nothing or is read elsewhere.
 func harmlessArgument(part, name string, o *Object) bool {
 	on, isBool := o.Bool(name)
 	how, _ := o.String(name)
@@ -90,7 +90,7 @@ func harmlessArgument(part, name string, o *Object) bool {
 		case "truncation":
 			return on
 		}
-		return true // a variable of the template
+		return true // a template variable
 	case name == "truncation":
 		return on || how == "longest_first"
 	case name == "add_special_tokens", name == "return_token_type_ids":
@@ -104,8 +104,8 @@ func harmlessArgument(part, name string, o *Object) bool {
 	return harmlessCallArguments[name]
 }
 
-// outputs refuses what of the transformer is to be read but the states of its last layer,
-// or the logits of its head.
+// outputs refuses transformer outputs other than the last layer's hidden states or the
+// head's logits.
 func (m *SentenceModel) outputs() error {
 	modalities := m.Encoder.Object("modality_config")
 	if modalities == nil {
@@ -121,7 +121,7 @@ func (m *SentenceModel) outputs() error {
 		if want := "last_hidden_state"; o.Has(output) && (!ok || len(names) != 1 || names[0] != want && names[0] != "logits") {
 			return m.refuseEncoder(field+output, o, output)
 		}
-		o.Has("format") // MessageFormat reads it where it counts
+		o.Has("format") // MessageFormat reads it if it matters
 	}
 	if name, ok := m.Encoder.String("module_output_name"); ok && !slices.Contains([]string{tokenStates, sentenceVector, scoreOutput, "causal_logits"}, name) {
 		return m.refuseEncoder("module_output_name", m.Encoder, "module_output_name")
@@ -129,7 +129,7 @@ func (m *SentenceModel) outputs() error {
 	return nil
 }
 
-// The names that modules have for what they read and write.
+// Module names for inputs and outputs.
 const (
 	tokenStates    = "token_embeddings"
 	sentenceVector = "sentence_embedding"
@@ -140,8 +140,8 @@ func (m *SentenceModel) refuseEncoder(field string, o *Object, name string) erro
 	return &fault.UnsupportedError{Path: o.path, What: field + " " + o.Kind(name)}
 }
 
-// Override puts the arguments that sentence_bert_config.json has for the configuration in
-// the place of what config.json says.
+// override replaces settings of config.json by sentence_bert_config.json's arguments
+// for the configuration.
 func (m *SentenceModel) override(config *Object) {
 	o, _ := configArguments.in(m.Encoder)
 	for _, name := range o.Names() {
@@ -151,9 +151,9 @@ func (m *SentenceModel) override(config *Object) {
 	}
 }
 
-// sequenceLimit is how many tokens a sequence may have by these files, 0 where they do not
-// say: the arguments of calls go before those of the tokenizer, and these before
-// max_seq_length. The name is that of the setting.
+// sequenceLimit is the maximum sequence length by these files, 0 if they do not say:
+// call arguments take precedence over the tokenizer's, and those over max_seq_length.
+// name is that of the setting.
 func (m *SentenceModel) sequenceLimit() (n int64, name string, v *Object, ok bool) {
 	if m == nil {
 		return 0, "", nil, true
@@ -172,8 +172,8 @@ func (m *SentenceModel) sequenceLimit() (n int64, name string, v *Object, ok boo
 	return 0, "", nil, true
 }
 
-// unread are the settings of sentence-transformers' files that nobody has read, each
-// behind the name of its file.
+// unread are the settings in sentence-transformers' files that have not been read, each
+// preceded by its file's name.
 func (m *SentenceModel) unread() []string {
 	if m == nil {
 		return nil
@@ -196,10 +196,9 @@ func (m *SentenceModel) unread() []string {
 	return names
 }
 
-// The settings of these files that change nothing that is computed here.
+// Settings of these files that change nothing computed here.
 var (
-	// The book, scores of vectors, what an activation is left to, and tasks that texts are
-	// not given here.
+	// Bookkeeping, vector similarity, default activations, and tasks not used here.
 	harmlessOwn = wordSet(`__version__ model_type similarity_fn_name truncate_dim activation_fn keep_in_fp32_modules prompts default_prompt_name
 		query_length document_length query_prefix document_prefix attend_to_expansion_tokens do_query_expansion skiplist_words`)
 	harmlessEncoder = wordSet(`transformer_task modality_config module_output_name unpad_inputs query_length document_length query_expansion

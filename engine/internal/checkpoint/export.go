@@ -13,9 +13,9 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// An Export is a GGUF file in the making. The tables that read a folder write it: the
-// tags of settings structs, and the tensors that Load has found. It keeps the first
-// error for WriteFile.
+// An Export is a GGUF file under construction. It is written by the tables that read a
+// folder: the tags of settings structs, and the tensors that Load has found. It keeps
+// the first error for WriteFile.
 type Export struct {
 	file         *File
 	to           quant.Type
@@ -23,23 +23,23 @@ type Export struct {
 	metadata     []gguf.KV
 	tensors      []gguf.Source
 	dropped      map[string]bool
-	cut          map[string]int     // rows to leave out at the beginning of a tensor
-	scales       map[string]float32 // of tensors, by the end of their names
+	cut          map[string]int     // leading rows to omit, by tensor
+	scales       map[string]float32 // factors, by tensor name suffix
 	progress     func(done, of int)
 	result       Conversion
 	err          error
 }
 
-// A Conversion is what an Export has written.
+// A Conversion summarises what an Export has written.
 type Conversion struct {
 	Tensors  int
 	Bytes    int64          // of the file
-	Types    map[string]int // how many tensors are of each type
-	Fallback int            // tensors whose rows do not fit the blocks of the type asked for
+	Types    map[string]int // number of tensors by type
+	Fallback int            // tensors whose rows do not fit the blocks of the requested type
 }
 
-// NewExport begins a GGUF file of the given architecture, with matrices of type to, of
-// a folder in Hugging Face layout that has been read and loaded.
+// NewExport begins a GGUF file of the given architecture, with matrices of type to,
+// from a folder in Hugging Face layout that has been read and loaded.
 func NewExport(f *File, to quant.Type, architecture string) (*Export, error) {
 	number, ok := fileTypes[to]
 	if !ok {
@@ -63,10 +63,10 @@ func (e *Export) fail(err error) {
 // Architecture is GGUF's name of the family.
 func (e *Export) Architecture() string { return e.architecture }
 
-// Refuse is the error that GGUF files cannot express something of the model.
+// Refuse is the error that GGUF files cannot express something in the model.
 func (e *Export) Refuse(what, hint string) error { return e.file.Refuse("a conversion of "+what, hint) }
 
-// find returns the full name of a key and its place in the metadata, or -1.
+// find returns the full name of a key and its index in the metadata, or -1.
 func (e *Export) find(key string) (string, int) {
 	if strings.HasPrefix(key, ".") {
 		key = e.architecture + key
@@ -74,8 +74,8 @@ func (e *Export) find(key string) (string, int) {
 	return key, slices.IndexFunc(e.metadata, func(kv gguf.KV) bool { return kv.Key == key })
 }
 
-// Set sets a key, replacing its value; nil leaves the key out of the file. A key that
-// begins with a dot follows the name of the architecture.
+// Set sets or replaces the value of a key; nil omits the key from the file. A key that
+// begins with a dot is prefixed with the architecture.
 func (e *Export) Set(key string, value any) {
 	if key, i := e.find(key); i >= 0 {
 		e.metadata[i].Value = value
@@ -84,7 +84,7 @@ func (e *Export) Set(key string, value any) {
 	}
 }
 
-// Get returns the value of a key, nil where it is not set.
+// Get returns the value of a key, nil if it is not set.
 func (e *Export) Get(key string) any {
 	if _, i := e.find(key); i >= 0 {
 		return e.metadata[i].Value
@@ -92,10 +92,9 @@ func (e *Export) Get(key string) any {
 	return nil
 }
 
-// Settings writes a struct that File.Read has filled, reads it back and compares the
-// two. A setting of config.json that GGUF files have no key for ends in an error, unless
-// it is what they stand for without one, or the tag "-" says that they express it
-// otherwise.
+// Settings writes a struct filled by File.Read, reads it back and compares the two. A
+// setting of config.json without a GGUF key is an error, unless it has the value that
+// GGUF files imply, or the tag "-" says that they express it differently.
 func (e *Export) Settings(settings any) {
 	dims := make(map[string]int)
 	settingsOf(reflect.ValueOf(settings).Elem(), func(s *setting) {
@@ -125,14 +124,14 @@ func (e *Export) setting(s *setting) {
 			value = int32(x)
 		}
 	case float64:
-		value = float32(x) // the type that llama.cpp takes
+		value = float32(x) // llama.cpp's type
 	case kernels.Activation:
 		value = ActivationName(x)
 	}
 	e.Set(s.key.GGUF, value)
 }
 
-// keyless refuses a setting without a key, unless a GGUF file stands for it.
+// keyless refuses a setting without a key, unless GGUF files imply it.
 func (e *Export) keyless(s *setting, dims map[string]int) {
 	text, ok := s.fallback(true)
 	if strings.HasPrefix(text, "rows:") || text == "preset" {
@@ -147,7 +146,7 @@ func (e *Export) keyless(s *setting, dims map[string]int) {
 	}
 }
 
-// equalSettings compares two fields; numbers count as equal if they are as float32.
+// equalSettings compares two fields, numbers as float32.
 func equalSettings(a, b reflect.Value) bool {
 	a, b = reflect.Indirect(a), reflect.Indirect(b)
 	switch {
@@ -161,7 +160,7 @@ func equalSettings(a, b reflect.Value) bool {
 	return reflect.DeepEqual(a.Interface(), b.Interface())
 }
 
-// readBack reads settings from the metadata and compares them with what they were.
+// readBack reads settings from the metadata and compares them with the originals.
 func (e *Export) readBack(settings any) error {
 	var b bytes.Buffer
 	if err := gguf.Write(&b, e.metadata, nil); err != nil {
@@ -171,24 +170,24 @@ func (e *Export) readBack(settings any) error {
 	if err != nil {
 		return err
 	}
-	g.source = e.file.source // whose tensors bound the number of layers
+	g.source = e.file.source // its tensors bound the number of layers
 	want := reflect.ValueOf(settings).Elem()
 	got := reflect.New(want.Type())
-	got.Elem().Set(want) // for what the family sets by itself
+	got.Elem().Set(want) // for what the family sets itself
 	g.Read(got.Interface())
-	var wanted []*setting
-	settingsOf(want, func(s *setting) { wanted = append(wanted, s) })
+	var expected []*setting
+	settingsOf(want, func(s *setting) { expected = append(expected, s) })
 	settingsOf(got.Elem(), func(s *setting) {
-		w := wanted[0]
-		if wanted = wanted[1:]; s.key.GGUF != "" && !equalSettings(s.value, w.value) {
+		w := expected[0]
+		if expected = expected[1:]; s.key.GGUF != "" && !equalSettings(s.value, w.value) {
 			g.FailWith(fmt.Errorf("%s: %s would be %v in the GGUF file and is %v", e.file.settingsPath, w.field, s.value, w.value))
 		}
 	})
 	return g.err
 }
 
-// WriteFile writes the file, unless something would be lost. progress, if it is not
-// nil, is told how many of the tensors have been written.
+// WriteFile writes the file, unless something would be lost. progress, if not nil, is
+// called with the number of tensors written.
 func (e *Export) WriteFile(path string, progress func(done, of int)) (Conversion, error) {
 	if e.err != nil {
 		return Conversion{}, e.err

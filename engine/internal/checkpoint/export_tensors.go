@@ -11,24 +11,23 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// Drop leaves a tensor out, by its name in the GGUF file.
+// Drop omits a tensor, by its name in the GGUF file.
 func (e *Export) Drop(name string) { e.dropped[name] = true }
 
-// Cut leaves rows at the beginning of a tensor out.
+// Cut omits leading rows of a tensor.
 func (e *Export) Cut(name string, rows int) { e.cut[name] = rows }
 
-// Scale multiplies all tensors whose names end in name: "attn_q.weight" stands for that
-// of every layer.
+// Scale multiplies all tensors whose names end in name: "attn_q.weight" means that of
+// every layer.
 func (e *Export) Scale(name string, factor float32) { e.scales[name] = factor }
 
-// Add adds a tensor of float32 numbers that the folder does not have as such. One of
-// that name in the folder is left out.
+// Add adds a float32 tensor, replacing the folder's tensor of that name, if any.
 func (e *Export) Add(name string, shape []int, x []float32) {
 	e.Drop(name)
 	e.source(name, quant.F32, shape, func(w io.Writer) error { return binary.Write(w, binary.LittleEndian, x) })
 }
 
-// source adds a tensor whose numbers data writes.
+// source adds a tensor whose contents data writes.
 func (e *Export) source(name string, t quant.Type, shape []int, data func(w io.Writer) error) {
 	e.result.Types[t.String()]++
 	e.tensors = append(e.tensors, gguf.Source{Name: name, Type: t, Shape: shape, Data: func(w io.Writer) error {
@@ -40,29 +39,29 @@ func (e *Export) source(name string, t quant.Type, shape []int, data func(w io.W
 	}})
 }
 
-// Tensors adds the tensors that Load has found: one by one where both formats have as
-// many for a field, else in even parts or end to end.
+// Tensors adds the tensors that Load has found: one by one where both formats have the
+// same number for a field, otherwise split evenly or concatenated.
 func (e *Export) Tensors() {
 	for _, field := range e.file.loading.fields {
-		for _, ending := range []string{"", ".weight", ".bias"} {
-			parts := field.parts[ending]
-			if len(parts) == 0 || field.gguf == nil {
+		for _, suffix := range []string{"", ".weight", ".bias"} {
+			tensors := field.tensors[suffix]
+			if len(tensors) == 0 || field.gguf == nil {
 				continue
 			}
 			targets, rows := field.gguf[0], 0
-			if i := slices.IndexFunc(field.gguf, func(names []string) bool { return len(names) == len(parts) }); i >= 0 {
+			if i := slices.IndexFunc(field.gguf, func(names []string) bool { return len(names) == len(tensors) }); i >= 0 {
 				targets = field.gguf[i]
 			}
-			for _, p := range parts {
+			for _, p := range tensors {
 				rows += rowsOf(p.Shape)
 			}
 			each := rows / len(targets)
 			for i, target := range targets {
-				if name := target + ending; !e.dropped[name] {
-					e.rows(name, parts, i*each+e.cut[name], (i+1)*each, field.change)
+				if name := target + suffix; !e.dropped[name] {
+					e.rows(name, tensors, i*each+e.cut[name], (i+1)*each, field.change)
 				}
 			}
-			field.change.add = 0 // what biases do not lack
+			field.change.add = 0 // not for biases
 		}
 	}
 }
@@ -74,8 +73,8 @@ func rowsOf(shape []int) int {
 	return shape[0]
 }
 
-// A change is how numbers x and their rows change: to scale·(x + add), the two halves of
-// each of so many heads interleaved (0: not).
+// A change maps values x and their rows to scale·(x + add), with the two halves of each
+// of that many heads interleaved (0: not).
 type change struct {
 	scale, add float32
 	heads      int
@@ -87,17 +86,17 @@ type rowRange struct {
 	from, to int
 }
 
-// rows adds a tensor of rows from to to-1 of parts put end to end.
-func (e *Export) rows(name string, parts []quant.Tensor, from, to int, c change) {
+// rows adds a tensor of rows from to to-1 of the concatenated tensors.
+func (e *Export) rows(name string, tensors []quant.Tensor, from, to int, c change) {
 	c.scale = 1
-	for ending, factor := range e.scales {
-		if strings.HasSuffix(name, ending) {
+	for suffix, factor := range e.scales {
+		if strings.HasSuffix(name, suffix) {
 			c.scale *= factor
 		}
 	}
 	var ranges []rowRange
 	at := 0
-	for _, p := range parts {
+	for _, p := range tensors {
 		n := rowsOf(p.Shape)
 		if a, b := max(from-at, 0), min(to-at, n); a < b {
 			ranges = append(ranges, rowRange{p, a, b})
@@ -112,7 +111,7 @@ func (e *Export) rows(name string, parts []quant.Tensor, from, to int, c change)
 		e.fail(fmt.Errorf("%s: nothing is left of %s", e.file.Path, name))
 		return
 	}
-	shape := append([]int{to - from}, parts[0].Shape[min(1, len(parts[0].Shape)):]...)
+	shape := append([]int{to - from}, tensors[0].Shape[min(1, len(tensors[0].Shape)):]...)
 	t := quant.F32
 	if len(shape) == 2 && !exactName(name) {
 		t = e.fit(shape[1])
@@ -120,7 +119,7 @@ func (e *Export) rows(name string, parts []quant.Tensor, from, to int, c change)
 	e.write(name, t, shape, ranges, c)
 }
 
-// write adds a tensor of ranges of rows.
+// write adds a tensor of row ranges.
 func (e *Export) write(name string, t quant.Type, shape []int, ranges []rowRange, c change) {
 	same := c.scale == 1 && c.add == 0 && !slices.ContainsFunc(ranges, func(r rowRange) bool { return r.Type != t })
 	e.source(name, t, shape, func(w io.Writer) error {

@@ -24,28 +24,27 @@ const (
 	Safetensors = "safetensors"
 )
 
-// A File is an open model: settings and tensors of a folder in Hugging Face
-// layout or of a GGUF file, in one form. Its methods are for one goroutine at a
-// time, except Tokenizer.
+// A File is an open model: settings and tensors of a folder in Hugging Face layout or
+// of a GGUF file, in one form. Its methods, except Tokenizer, must not be called
+// concurrently.
 type File struct {
 	Path   string // of the weights, for errors
 	Format string // GGUF or Safetensors
-	Name   string // of the model; "" where a GGUF file has none
+	Name   string // of the model; "" if a GGUF file has none
 
-	// Architecture is the first class in config.json, or GGUF's
-	// general.architecture. A config.json may do without one; ModelType, its
-	// model_type, is what there is then.
+	// Architecture is the first class in config.json, or GGUF's general.architecture. It
+	// may be missing from config.json; then there is ModelType, its model_type.
 	Architecture, ModelType string
 
 	Config   *Object        // config.json; nil for GGUF
 	Metadata *gguf.File     // nil for safetensors
 	Sentence *SentenceModel // nil for GGUF
 
-	// RoundAll has narrow matrices, too, rounded: for tests.
+	// RoundAll rounds narrow matrices too: for tests.
 	RoundAll bool
 
 	values       values
-	settingsPath string // of the file with the settings, for errors
+	settingsPath string // the file with the settings, for errors
 	err          error  // the first about the settings
 	source       source
 	tokenizer    func() (*tokenizer.Tokenizer, error)
@@ -62,8 +61,8 @@ type source interface {
 	Close() error
 }
 
-// Open opens the model at path: a folder, a file in it, or a GGUF file. It reads
-// no weights.
+// Open opens the model at path: a folder, a file in it, or a GGUF file. It reads no
+// weights.
 func Open(path string) (*File, error) {
 	path, err := modeldir.Resolve(path)
 	if err != nil {
@@ -88,7 +87,7 @@ func Open(path string) (*File, error) {
 	return f, err
 }
 
-// OpenBytes opens a GGUF file that is in memory; name is for errors.
+// OpenBytes opens a GGUF file in memory; name is for errors.
 func OpenBytes(name string, data []byte) (*File, error) {
 	g, err := gguf.OpenBytes(name, data)
 	if err != nil {
@@ -105,12 +104,12 @@ func fromGGUF(g *gguf.File) *File {
 	return f
 }
 
-// seeing are the model types of models of text and images, whose config.json has the
-// settings of the language model in an object.
-var seeing = map[string]bool{"qwen3_vl": true}
+// multimodal are the model types of vision-language models, whose config.json has the
+// language model's settings in an object.
+var multimodal = map[string]bool{"qwen3_vl": true}
 
 func openFolder(dir string) (*File, error) {
-	// An adapter may lie beside a whole model, which transformers then changes by it.
+	// An adapter may accompany a whole model; transformers then applies it.
 	if adapter := filepath.Join(dir, "adapter_config.json"); exists(adapter) {
 		return nil, &fault.UnsupportedError{Path: adapter, What: "an adapter to another model (adapter_config.json)",
 			Hint: "merge it into its base model (merge_and_unload of PEFT) and save that, without adapter_config.json"}
@@ -124,7 +123,7 @@ func openFolder(dir string) (*File, error) {
 	path := filepath.Join(dir, "config.json")
 	data, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) && sentence.static() {
-		data, err = []byte("{}"), nil // its weights and its tokenizer say everything
+		data, err = []byte("{}"), nil // its weights and tokenizer say everything
 	}
 	if err != nil {
 		return nil, err
@@ -133,7 +132,7 @@ func openFolder(dir string) (*File, error) {
 	if err != nil {
 		return nil, err
 	}
-	if kind, _ := config.String("model_type"); seeing[kind] {
+	if kind, _ := config.String("model_type"); multimodal[kind] {
 		config = config.lift("text_config", "architectures", "model_type", "tie_word_embeddings")
 	}
 	if err := sentence.arguments(); err != nil {
@@ -160,7 +159,7 @@ func openFolder(dir string) (*File, error) {
 	return f, nil
 }
 
-// class is the first of config.json's architectures, "" where it has none.
+// class is the first of config.json's architectures, or "".
 func (f *File) class() string {
 	k := Key{HF: "architectures"}
 	if !f.Has(k) {
@@ -179,9 +178,9 @@ func (f *File) class() string {
 	return list[0]
 }
 
-// withoutWeights is the error of a folder whose weights cannot be opened. A
-// checkpoint in Python's format, which can run any program when it is read, is
-// refused with the command that converts it.
+// withoutWeights is the error for a folder whose weights cannot be opened. A checkpoint
+// in Python's pickle format, which can run arbitrary code when read, is refused with
+// the command that converts it.
 func (f *File) withoutWeights(dir string, err error) error {
 	if exists(filepath.Join(dir, "model.safetensors")) || exists(filepath.Join(dir, "model.safetensors.index.json")) {
 		return err
@@ -211,7 +210,7 @@ func exists(path string) bool {
 	return err == nil
 }
 
-// Absolute is the absolute path, if there is one.
+// Absolute returns the absolute path, if it can be determined.
 func Absolute(path string) string {
 	if a, err := filepath.Abs(path); err == nil {
 		return a
@@ -222,16 +221,16 @@ func Absolute(path string) string {
 // Close closes the files. No tensor may be read afterwards.
 func (f *File) Close() error { return f.source.Close() }
 
-// IsGGUF says whether the model is a GGUF file.
+// IsGGUF reports whether the model is a GGUF file.
 func (f *File) IsGGUF() bool { return f.Format == GGUF }
 
 // SettingsPath is the file with the settings, for errors.
 func (f *File) SettingsPath() string { return f.settingsPath }
 
-// Folder is where config.json and the tokenizer's files are, or the GGUF file.
+// Folder contains config.json and the tokenizer's files, or the GGUF file.
 func (f *File) Folder() string { return filepath.Dir(f.settingsPath) }
 
-// FileText is a text file of the folder, "" where there is none.
+// FileText returns a text file in the folder, "" if there is none.
 func (f *File) FileText(name string) (string, error) {
 	data, err := readSmall(filepath.Join(f.Folder(), name))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -240,8 +239,8 @@ func (f *File) FileText(name string) (string, error) {
 	return string(data), err
 }
 
-// Tensor is the tensor of that name, which may have one of the prefixes of the
-// last Load before it.
+// Tensor returns the tensor of that name, possibly with one of the prefixes of the last
+// Load.
 func (f *File) Tensor(name string) (quant.Tensor, bool) {
 	for _, prefix := range f.loading.options.Prefixes {
 		if t, ok := f.source.Tensor(prefix + name); ok {
@@ -251,7 +250,7 @@ func (f *File) Tensor(name string) (quant.Tensor, bool) {
 	return f.source.Tensor(name)
 }
 
-// TensorNames are the names of all tensors.
+// TensorNames returns the names of all tensors.
 func (f *File) TensorNames() []string { return f.source.Names() }
 
 // A TensorInfo describes one tensor of a model file.
@@ -262,8 +261,7 @@ type TensorInfo struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// TensorInfos lists the tensors by name, with the number of weights that they
-// hold and their bytes.
+// TensorInfos lists the tensors by name, with their total weights and bytes.
 func (f *File) TensorInfos() (infos []TensorInfo, parameters, bytes int64) {
 	names := slices.Clone(f.source.Names())
 	slices.Sort(names)

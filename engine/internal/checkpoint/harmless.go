@@ -2,53 +2,52 @@ package checkpoint
 
 import "strings"
 
-// Settings that may be passed over, with the reason for each group.
+// Settings that may be ignored, with the reason for each group.
 
-// harmlessNames are settings of config.json that change nothing that is computed
-// here, whatever they hold.
+// harmlessNames are settings of config.json that, whatever their value, change nothing
+// computed here.
 var harmlessNames = wordSet(
-	// They matter while a model is trained only.
+	// Only for training.
 	`initializer_range initializer_factor initializer_cutoff_factor gradient_checkpointing attn_pdrop embd_pdrop resid_pdrop layerdrop
 	dropout dropout_rate seq_classif_dropout qa_dropout attention_dropout label_smoothing sparse_prediction sparse_pred_ignore_index
 	repad_logits_with_grad use_xentropy tf_legacy_loss pretraining_tp z_loss router_aux_loss_coef`,
-	// They choose one of several ways to the same result.
+	// Equivalent ways of computing the same.
 	`deterministic_flash_attn unpad_inputs use_memory_efficient_attention use_flash_attn fused_bias_fc fused_dropout_add_ln
 	reference_compile compile_model chunk_size_feed_forward pack_qkv attn_implementation _attn_implementation
 	_attn_implementation_autoset _flash_attn_2_enabled torchscript use_bfloat16 legacy`,
-	// They are for generating text, which requests have settings of their own for.
+	// Text generation, for which requests have their own settings.
 	`use_cache cache_implementation max_length min_length do_sample early_stopping num_beams num_beam_groups diversity_penalty top_k
 	top_p typical_p repetition_penalty length_penalty no_repeat_ngram_size encoder_no_repeat_ngram_size bad_words_ids
 	num_return_sequences output_scores return_dict_in_generate remove_invalid_values exponential_decay_length_penalty
 	suppress_tokens begin_suppress_tokens prefix task_specific_params output_past`,
-	// They say what the output of a Python class looks like.
+	// The form of a Python class's output.
 	`return_dict output_hidden_states output_attentions dense_seq_output`,
-	// They are the books of those who made the file, or the names of things.
+	// Bookkeeping of the authors, or names of things.
 	`_name_or_path name_or_path transformers_version torch_dtype dtype model_type architectures auto_map custom_pipelines
 	_commit_hash finetuning_task label2id id2label num_labels _num_labels sentence_transformers sbert_ce_default_activation_function tokenizer_class directionality
 	unsloth_version unsloth_fixed matryoshka_dimensions model_max_length license`,
-	// They are ids of special tokens, which the tokenizer has.
+	// Ids of special tokens, which the tokenizer has.
 	`bos_token_id eos_token_id pad_token_id cls_token_id sep_token_id mask_token_id unk_token_id decoder_start_token_id
 	forced_bos_token_id forced_eos_token_id`,
-	// The tensors of the file say whether there are biases.
+	// The file's tensors show whether there are biases.
 	`attention_bias mlp_bias norm_bias classifier_bias qkv_bias qkv_proj_bias mlp_fc1_bias mlp_fc2_bias decoder_bias`,
-	// They describe heads of pretraining, or a pooler that no class of transformers reads.
+	// Pretraining heads, or a pooler that no transformers class reads.
 	`pooler_fc_size pooler_num_attention_heads pooler_num_fc_layers pooler_size_per_head pooler_type emb_pooler
 	tie_encoder_decoder cross_attention_hidden_size generator_hidden_size`,
-	// Whoever has a language model's head reads it.
+	// Read by language models.
 	`tie_word_embeddings`,
 )
 
-// harmlessPart is what the names of many settings have in them that matter while a
-// model is trained only.
-const harmlessPart = "dropout"
+// harmlessSubstring occurs in the names of many settings that are only for training.
+const harmlessSubstring = "dropout"
 
-// harmlessFor are settings that the classes of a model_type, a class by itself or
-// llama.cpp's code for an architecture do not read, although their files have them.
+// harmlessFor are settings that a model_type's classes, a single class or llama.cpp's
+// code for an architecture do not read, although their files have them.
 var harmlessFor = map[string][]string{
 	"albert":          {"net_structure_type", "gap_size", "num_memory_blocks", "down_scale_factor"},
 	"distilbert":      {"tie_weights_", "sinusoidal_pos_embds", "output_past"},
 	"electra":         {"summary_activation", "summary_last_dropout", "summary_type", "summary_use_proj"},
-	"bert":            {"embedding_length_input"}, // of an ELECTRA that is one
+	"bert":            {"embedding_length_input"}, // written for an ELECTRA exported as BERT
 	"gemma":           {"hidden_activation"},
 	"gemma2":          {"hidden_act"},
 	"gemma3_text":     {"hidden_act", "attn_logit_softcapping"},
@@ -66,8 +65,8 @@ var harmlessFor = map[string][]string{
 	"modern-bert": {"attention.causal", "attention.layer_norm_rms_epsilon"},
 }
 
-// harmlessValues are settings that change nothing where they have one of these
-// values, because it is what is computed anyway.
+// harmlessValues are settings that change nothing with one of these values, because
+// that is what is computed anyway.
 var harmlessValues = map[string][]string{
 	"is_decoder":                      {"false"},
 	"add_cross_attention":             {"false"},
@@ -93,14 +92,14 @@ var harmlessValues = map[string][]string{
 	"quantization_config":             {"{}"},
 }
 
-// harmlessStarts begin the keys of GGUF metadata that describe the file, the
-// tokenizer, how the file was split and how it was quantized.
-var harmlessStarts = []string{"general.", "tokenizer.", "split.", "quantize."}
+// harmlessPrefixes begin GGUF keys that describe the file, the tokenizer, how the file
+// was split and how it was quantized.
+var harmlessPrefixes = []string{"general.", "tokenizer.", "split.", "quantize."}
 
-// harmlessKeys are keys behind the architecture's name that change nothing.
+// harmlessKeys are keys, without the architecture, that change nothing.
 var harmlessKeys = []string{"rope.scaling.finetuned", "vocab_size", "classifier.output_labels", "pooling_type", "rerank.prompt"}
 
-// wordSet is the set of the words of texts.
+// wordSet is the set of words in texts.
 func wordSet(texts ...string) map[string]bool {
 	set := make(map[string]bool)
 	for _, text := range texts {

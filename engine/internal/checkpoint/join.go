@@ -10,19 +10,20 @@ import (
 	"github.com/winnow-rerank/winnow/safetensors"
 )
 
-// joined is a model's file with those of its modules, whose tensors have a prefix.
+// joined is a model's file together with its modules' files, whose tensors have a
+// prefix.
 type joined struct {
 	source
-	parts   []joinedPart
-	aliases map[string]string // names of tensors that are called otherwise in the file
+	modules []joinedModule
+	aliases map[string]string // names in the file, by alias
 }
 
-type joinedPart struct {
+type joinedModule struct {
 	prefix string
 	file   *safetensors.File
 }
 
-// joined is f's source as one that others can be joined to.
+// joined makes f's source one that others can be joined to.
 func (f *File) joined() *joined {
 	j, ok := f.source.(*joined)
 	if !ok {
@@ -32,9 +33,9 @@ func (f *File) joined() *joined {
 	return j
 }
 
-// Join opens the weights in a folder and puts the prefix before their names.
+// Join opens the weights in a folder and adds them with the prefix.
 func (f *File) Join(dir, prefix string) error {
-	part, err := safetensors.Open(dir)
+	file, err := safetensors.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
 		return &fault.FormatError{Path: dir, Offset: -1, Found: "no such folder", Want: "a module's weights"}
 	}
@@ -42,18 +43,18 @@ func (f *File) Join(dir, prefix string) error {
 		return err
 	}
 	j := f.joined()
-	j.parts = append(j.parts, joinedPart{prefix, part})
+	j.modules = append(j.modules, joinedModule{prefix, file})
 	return nil
 }
 
-// Alias calls the weight and the bias of a layer otherwise.
+// Alias renames a layer's weight and bias.
 func (f *File) Alias(old, name string) {
 	for _, end := range []string{".weight", ".bias"} {
 		f.AliasTensor(old+end, name+end)
 	}
 }
 
-// AliasTensor calls one tensor otherwise, if the file has it.
+// AliasTensor renames a tensor, if the file has it.
 func (f *File) AliasTensor(old, name string) {
 	if j := f.joined(); j.has(old) {
 		j.aliases[name] = old
@@ -80,7 +81,7 @@ func (j *joined) Names() []string {
 	for _, name := range j.source.Names() {
 		add(name)
 	}
-	for _, p := range j.parts {
+	for _, p := range j.modules {
 		for _, name := range p.file.Names() {
 			add(p.prefix + name)
 		}
@@ -88,12 +89,12 @@ func (j *joined) Names() []string {
 	return names
 }
 
-// find is where a tensor is, and its name there.
+// find returns a tensor's source and its name there.
 func (j *joined) find(name string) (source, string) {
 	if old, ok := j.aliases[name]; ok {
 		name = old
 	}
-	for _, p := range j.parts {
+	for _, p := range j.modules {
 		if rest, ok := strings.CutPrefix(name, p.prefix); ok {
 			return p.file, rest
 		}
@@ -115,7 +116,7 @@ func (j *joined) Release(name string) {
 
 func (j *joined) Close() error {
 	errs := []error{j.source.Close()}
-	for _, p := range j.parts {
+	for _, p := range j.modules {
 		errs = append(errs, p.file.Close())
 	}
 	return errors.Join(errs...)

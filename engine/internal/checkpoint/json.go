@@ -16,9 +16,9 @@ import (
 	"github.com/winnow-rerank/winnow/internal/mapfile"
 )
 
-// An Object is a JSON object, which remembers what of it has been read. A nil
-// Object is an empty one. Its methods take null for absent, and say whether the
-// value is there and of their type.
+// An Object is a JSON object that tracks which members have been read. A nil Object is
+// empty. Its methods treat null as absent, and report whether the value exists and is
+// of their type.
 type Object struct {
 	path    string // of the file, for errors
 	members map[string]any
@@ -26,11 +26,11 @@ type Object struct {
 	inner   map[string]*Object
 }
 
-// maxJSON is the size of the largest JSON file that is read as an Object.
+// maxJSON is the maximum size of a JSON file read as an Object.
 const maxJSON = 16 << 20
 
-// ParseObject reads a JSON object; path names the file in errors. As Python's
-// writer has them, it takes NaN, Infinity and -Infinity for numbers.
+// ParseObject parses a JSON object; path names the file in errors. It accepts NaN,
+// Infinity and -Infinity as numbers, as Python's writer has them.
 func ParseObject(path string, data []byte) (*Object, error) {
 	data = quoteLiterals(data)
 	d := json.NewDecoder(bytes.NewReader(data))
@@ -58,8 +58,7 @@ func newObject(path string, members map[string]any) *Object {
 	return &Object{path: path, members: members, read: make(map[string]bool), inner: make(map[string]*Object)}
 }
 
-// ReadObject reads a JSON file that may be absent: there is none if the object is
-// nil. An empty file counts as none.
+// ReadObject reads a JSON file; the object is nil if the file is absent or empty.
 func ReadObject(path string) (*Object, error) {
 	data, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) || err == nil && len(bytes.TrimSpace(data)) == 0 {
@@ -71,10 +70,10 @@ func ReadObject(path string) (*Object, error) {
 	return ParseObject(path, data)
 }
 
-// readSmall is a file of at most maxJSON bytes.
+// readSmall reads a file of at most maxJSON bytes.
 func readSmall(path string) ([]byte, error) { return mapfile.ReadAll(path, maxJSON) }
 
-// literals are the numbers that Python writes although JSON has none of them.
+// literals are numbers that Python writes although JSON has no such literals.
 var literals = []struct {
 	name  string
 	value float64
@@ -83,7 +82,7 @@ var literals = []struct {
 // literalMark begins the strings that stand for literals.
 const literalMark = "\u0000number "
 
-// quoteLiterals makes strings of the literals outside strings.
+// quoteLiterals turns the literals outside strings into strings.
 func quoteLiterals(data []byte) []byte {
 	if !bytes.Contains(data, []byte("NaN")) && !bytes.Contains(data, []byte("Infinity")) {
 		return data
@@ -117,8 +116,7 @@ func literalAt(data []byte) string {
 	return ""
 }
 
-// value is the member of that name, nil where it is absent or null, and marks it
-// as read.
+// value returns the member of that name, nil if absent or null, and marks it as read.
 func (o *Object) value(name string) any {
 	if o == nil {
 		return nil
@@ -127,7 +125,7 @@ func (o *Object) value(name string) any {
 	return o.members[name]
 }
 
-// Names are the names of all members, sorted.
+// Names returns the names of all members, sorted.
 func (o *Object) Names() []string {
 	if o == nil {
 		return nil
@@ -135,10 +133,10 @@ func (o *Object) Names() []string {
 	return slices.Sorted(maps.Keys(o.members))
 }
 
-// Has says whether there is such a member that is not null.
+// Has reports whether there is such a member that is not null.
 func (o *Object) Has(name string) bool { return o.value(name) != nil }
 
-// Null says whether there is such a member and it is null.
+// Null reports whether there is such a member and it is null.
 func (o *Object) Null(name string) bool {
 	v := o.value(name)
 	if o == nil || v != nil {
@@ -148,7 +146,7 @@ func (o *Object) Null(name string) bool {
 	return ok
 }
 
-// Int takes 8 and 8.0, not 8.5.
+// Int accepts 8 and 8.0, not 8.5.
 func (o *Object) Int(name string) (int64, bool) { return wholeNumber(o.value(name)) }
 
 func wholeNumber(v any) (int64, bool) {
@@ -166,7 +164,7 @@ func wholeNumber(v any) (int64, bool) {
 	return int64(f), true
 }
 
-// Float is any number.
+// Float accepts any number.
 func (o *Object) Float(name string) (float64, bool) { return number(o.value(name)) }
 
 func number(v any) (float64, bool) {
@@ -184,7 +182,7 @@ func number(v any) (float64, bool) {
 	return 0, false
 }
 
-// String is a text.
+// String accepts a string.
 func (o *Object) String(name string) (string, bool) {
 	return text(o.value(name))
 }
@@ -197,18 +195,18 @@ func text(v any) (string, bool) {
 	return s, ok
 }
 
-// Bool is true or false.
+// Bool accepts true or false.
 func (o *Object) Bool(name string) (value, ok bool) {
 	value, ok = o.value(name).(bool)
 	return value, ok
 }
 
-// Strings is a list of texts.
+// Strings accepts a list of strings.
 func (o *Object) Strings(name string) ([]string, bool) {
 	return listOf(o.value(name), text)
 }
 
-// Texts is a list of texts, or a text for a list of one.
+// Texts accepts a list of strings, or a string as a list of one.
 func (o *Object) Texts(name string) ([]string, bool) {
 	if one, ok := o.String(name); ok {
 		return []string{one}, true
@@ -216,10 +214,10 @@ func (o *Object) Texts(name string) ([]string, bool) {
 	return o.Strings(name)
 }
 
-// Ints is a list of whole numbers.
+// Ints accepts a list of whole numbers.
 func (o *Object) Ints(name string) ([]int64, bool) { return listOf(o.value(name), wholeNumber) }
 
-// Floats is a list of numbers.
+// Floats accepts a list of numbers.
 func (o *Object) Floats(name string) ([]float64, bool) { return listOf(o.value(name), number) }
 
 func listOf[T any](v any, element func(any) (T, bool)) ([]T, bool) {
@@ -236,7 +234,7 @@ func listOf[T any](v any, element func(any) (T, bool)) ([]T, bool) {
 	return out, true
 }
 
-// Object is the object of that name, or nil.
+// Object returns the object of that name, or nil.
 func (o *Object) Object(name string) *Object {
 	members, ok := o.value(name).(map[string]any)
 	if !ok {
@@ -248,8 +246,9 @@ func (o *Object) Object(name string) *Object {
 	return o.inner[name]
 }
 
-// lift is the object with the members of one of its objects as its own, before which
-// only those of the names in over go. Without such an object it is the object itself.
+// lift returns the object with the members of an inner object as its own; of its
+// original members, only those named in over take precedence. Without such an inner
+// object it returns o.
 func (o *Object) lift(name string, over ...string) *Object {
 	inner, ok := o.members[name].(map[string]any)
 	if !ok {
@@ -264,7 +263,7 @@ func (o *Object) lift(name string, over ...string) *Object {
 	return newObject(o.path, members)
 }
 
-// Kind is the value as JSON, abridged, for errors; "nothing" where there is none.
+// Kind is the value as JSON, abridged, for errors; "nothing" if absent.
 func (o *Object) Kind(name string) string {
 	v := o.value(name)
 	if v == nil {
@@ -280,14 +279,14 @@ func (o *Object) Kind(name string) string {
 	return Abridge(string(b))
 }
 
-// account says that all members have been read.
+// account marks all members as read.
 func (o *Object) account() {
 	for _, name := range o.Names() {
 		o.read[name] = true
 	}
 }
 
-// unread are the members that nobody has read, those of objects with their path.
+// unread returns the members that have not been read, those of objects with their path.
 // A null says nothing and counts as read.
 func (o *Object) unread() []string {
 	var names []string
@@ -304,7 +303,7 @@ func (o *Object) unread() []string {
 	return names
 }
 
-// JSON is the object as JSON.
+// JSON encodes the object.
 func (o *Object) JSON() string {
 	b, err := json.Marshal(o.members)
 	if err != nil {
@@ -313,11 +312,11 @@ func (o *Object) JSON() string {
 	return string(b)
 }
 
-// Abridge shortens a text of a file for an error.
+// Abridge shortens text from a file for an error.
 func Abridge(s string) string {
-	const most = 80
-	if len(s) > most {
-		return strings.ToValidUTF8(s[:most], "") + "…"
+	const maxBytes = 80
+	if len(s) > maxBytes {
+		return strings.ToValidUTF8(s[:maxBytes], "") + "…"
 	}
 	return s
 }

@@ -6,9 +6,9 @@ import (
 	"slices"
 )
 
-// What the files say that a model is for, beside its class.
+// What the files say about a model's purpose, apart from its class.
 
-// LateInteraction says whether the model compares the vectors of tokens (ColBERT).
+// LateInteraction reports whether the model compares token vectors (ColBERT).
 func (f *File) LateInteraction() bool {
 	if f.IsGGUF() {
 		return f.Has(keyLateQuery.length)
@@ -16,8 +16,7 @@ func (f *File) LateInteraction() bool {
 	return f.Architecture == colBERT || f.Sentence.Late()
 }
 
-// HasChain says whether modules follow the trunk, in place of the head that its
-// class has.
+// HasChain reports whether modules follow the trunk, instead of the class's head.
 func (f *File) HasChain() bool {
 	if !f.IsGGUF() {
 		return slices.ContainsFunc(f.Sentence.Modules, func(m Module) bool { return m.Class != "Transformer" && m.Class != "LogitScore" })
@@ -31,7 +30,7 @@ func (f *File) HasChain() bool {
 	return ok && kind != PoolingTypeNone || f.Has(keyPooling)
 }
 
-// ChainLabels are the labels of a chain whose vectors are logits; ok is false where
+// ChainLabels returns the labels of a chain whose vectors are logits; ok is false if
 // they are vectors.
 func (f *File) ChainLabels(c *Chain) (labels []string, ok bool) {
 	if !f.ChainScores(c) {
@@ -48,14 +47,14 @@ func (f *File) ChainLabels(c *Chain) (labels []string, ok bool) {
 	return DefaultLabels(c.Width), true
 }
 
-// TiesWords says whether a language model's head is its embedding table even where
-// the file has a head of its own.
+// TiesWords reports whether a language model's head is its embedding table even if the
+// file has a separate head.
 func (f *File) TiesWords(byDefault bool) bool {
 	return !f.IsGGUF() && f.Bool(Key{HF: "tie_word_embeddings"}, byDefault)
 }
 
-// EndTokens are the tokens that end a text: those of the configuration and of
-// generation_config.json, or of GGUF metadata.
+// EndTokens returns the tokens that end a text: from the configuration and
+// generation_config.json, or from GGUF metadata.
 func (f *File) EndTokens() []int32 {
 	var ids []int32
 	if f.IsGGUF() {
@@ -68,7 +67,7 @@ func (f *File) EndTokens() []int32 {
 	}
 	generation, err := ReadObject(filepath.Join(f.Folder(), "generation_config.json"))
 	if err != nil {
-		generation = nil // it is about how texts are made, and no reason to refuse a model
+		generation = nil // it only configures generation: no reason to refuse a model
 	}
 	for _, config := range []*Object{f.Config, generation} {
 		if id, ok := config.Int("eos_token_id"); ok {

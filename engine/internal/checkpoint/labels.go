@@ -12,7 +12,7 @@ var (
 	keyLabelsByName = Key{HF: "label2id"}
 )
 
-// DefaultLabels are the names that transformers gives n labels.
+// DefaultLabels returns transformers' default names for n labels.
 func DefaultLabels(n int) []string {
 	labels := make([]string, n)
 	for i := range labels {
@@ -21,11 +21,11 @@ func DefaultLabels(n int) []string {
 	return labels
 }
 
-// HasLabels says whether the file names labels.
+// HasLabels reports whether the file names labels.
 func (f *File) HasLabels() bool { return f.Has(keyLabels) }
 
-// Labels are the names of a classifier's outputs. A GGUF file without them has
-// one for each row of its tensor cls.output.
+// Labels returns the names of a classifier's outputs. A GGUF file without them has one
+// for each row of the tensor cls.output.
 func (f *File) Labels() []string {
 	if f.IsGGUF() {
 		if labels := f.Strings(keyLabels, nil); len(labels) > 0 {
@@ -73,8 +73,8 @@ func labelName(v any) (string, bool) {
 	return "", false
 }
 
-// ConfiguredActivation is the name of what sentence-transformers applies to the
-// logits, "" where the files do not say.
+// ConfiguredActivation names the function that sentence-transformers applies to the
+// logits, "" if the files do not say.
 func (f *File) ConfiguredActivation() string {
 	if f.IsGGUF() {
 		return ""

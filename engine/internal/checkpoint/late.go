@@ -12,37 +12,36 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// LateSettings says how texts are encoded for late interaction (ColBERT): which
-// token marks a query or a document, what queries are filled up with, and which
-// tokens of documents do not count.
+// LateSettings configures the encoding of texts for late interaction (ColBERT): the
+// tokens that mark a query or a document, query padding, and document tokens to skip.
 type LateSettings struct {
 	Query, Document LateText
-	Expand          bool           // queries are filled up to their length
-	Attend          bool           // tokens see the filling
-	Mask            int32          // what they are filled with
-	Skip            map[int32]bool // tokens of documents whose vectors do not count
-	Raw             bool           // vectors keep the lengths that the modules give them
+	Expand          bool           // queries are padded to their length
+	Attend          bool           // tokens see the padding
+	Mask            int32          // the padding token
+	Skip            map[int32]bool // document tokens whose vectors are skipped
+	Raw             bool           // vectors are not normalised after the modules
 }
 
-// A LateText is how a kind of text is encoded.
+// A LateText says how one kind of text is encoded.
 type LateText struct {
 	Prefix string
-	Length int   // most tokens
-	Mark   int32 // the prefix as a token that is put behind the first one; -1: none
-	Before bool  // the prefix is put before the text, not between its tokens
+	Length int   // maximum tokens
+	Mark   int32 // the prefix as a token, inserted after the first one; -1: none
+	Before bool  // the prefix is prepended to the text, not inserted as a token
 }
 
-// colBERT is the class of the checkpoints of ColBERT's authors.
+// colBERT is the class of the ColBERT authors' checkpoints.
 const colBERT = "HF_ColBERT"
 
-// What PyLate takes where nothing is said, and what ColBERT does.
+// PyLate's defaults, and ColBERT's.
 const (
 	lateQueryLength    = 32
 	lateDocumentLength = 180
 	punctuation        = "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"
 )
 
-// Late says whether the chain of modules is for late interaction.
+// Late reports whether the chain of modules is for late interaction.
 func (m *SentenceModel) Late() bool {
 	if m == nil {
 		return false
@@ -53,8 +52,8 @@ func (m *SentenceModel) Late() bool {
 		slices.ContainsFunc(m.Modules, func(e Module) bool { return e.PyLate })
 }
 
-// readColBERT makes the chain of a checkpoint of ColBERT's authors, whose
-// projection is the tensor linear.weight beside the encoder's.
+// readColBERT builds the chain of a ColBERT authors' checkpoint, whose projection is
+// the tensor linear.weight next to the encoder's.
 func (c *Chain) readColBERT(f *File) error {
 	t, ok := f.source.Tensor("linear.weight")
 	if !ok || len(t.Shape) != 2 || t.Shape[0] < 1 || t.Shape[0] > MaxWidth {
@@ -68,8 +67,8 @@ func (c *Chain) readColBERT(f *File) error {
 	return nil
 }
 
-// beside reads the settings of another file of the folder as f reads its own.
-func (f *File) beside(o *Object) *File {
+// withConfig reads another settings file of the folder the way f reads its own.
+func (f *File) withConfig(o *Object) *File {
 	path := f.settingsPath
 	if o != nil {
 		path = o.path
@@ -77,13 +76,12 @@ func (f *File) beside(o *Object) *File {
 	return &File{Format: Safetensors, Config: o, values: o, settingsPath: path}
 }
 
-// lateLength is how many tokens a text may have.
+// lateLength is the maximum length of a text in tokens.
 func (f *File) lateLength(name string, fallback int) int {
 	return f.Int(Key{HF: name}, 4, MaxPositions, fallback)
 }
 
-// The keys of late interaction in GGUF files, whose marks and skipped tokens are
-// ids.
+// The keys of late interaction in GGUF files; marks and skipped tokens are ids.
 type lateKeys struct{ length, mark, prefix Key }
 
 var (
@@ -100,8 +98,8 @@ func lateKeysOf(kind string) lateKeys {
 	return lateKeys{Key{GGUF: stem + "_length"}, Key{GGUF: stem + "_token_id"}, Key{GGUF: stem + "_prefix"}}
 }
 
-// Late reads how a model of late interaction, which takes up to maxLength tokens
-// of a vocabulary of so many, encodes texts.
+// Late reads how a late-interaction model with up to maxLength tokens and the given
+// vocabulary size encodes texts.
 func (f *File) Late(t *tokenizer.Tokenizer, maxLength, vocab int) (*LateSettings, error) {
 	l := &LateSettings{Expand: true, Skip: make(map[int32]bool)}
 	var err error
@@ -119,7 +117,7 @@ func (f *File) Late(t *tokenizer.Tokenizer, maxLength, vocab int) (*LateSettings
 			return l, nil
 		}
 	}
-	return l, f.markless("[MASK]")
+	return l, f.missingToken("[MASK]")
 }
 
 func (l *LateSettings) readGGUF(f *File, maxLength, vocab int) error {
@@ -127,7 +125,7 @@ func (l *LateSettings) readGGUF(f *File, maxLength, vocab int) error {
 		keys lateKeys
 		text *LateText
 	}{{keyLateQuery, &l.Query}, {keyLateDocument, &l.Document}} {
-		t.text.Length = min(f.count(t.keys.length, 4, MaxPositions), maxLength)
+		t.text.Length = min(f.requiredInt(t.keys.length, 4, MaxPositions), maxLength)
 		t.text.Mark = int32(f.Int(t.keys.mark, 0, vocab-1, -1))
 		t.text.Prefix = f.String(t.keys.prefix, "")
 		t.text.Before = t.text.Prefix != ""
@@ -146,7 +144,7 @@ func (l *LateSettings) read(f *File, t *tokenizer.Tokenizer, maxLength int) erro
 	var r *File
 	switch {
 	case f.Architecture == colBERT && s.Modules == nil:
-		r = f.beside(s.Artifact)
+		r = f.withConfig(s.Artifact)
 		l.Query = LateText{Prefix: r.String(Key{HF: "query_token_id"}, "[unused0]"), Length: r.lateLength("query_maxlen", lateQueryLength)}
 		l.Document = LateText{Prefix: r.String(Key{HF: "doc_token_id"}, "[unused1]"), Length: r.lateLength("doc_maxlen", lateDocumentLength)}
 		l.Attend = r.Bool(Key{HF: "attend_to_mask_tokens"}, false)
@@ -154,13 +152,13 @@ func (l *LateSettings) read(f *File, t *tokenizer.Tokenizer, maxLength int) erro
 			skip = nil
 		}
 	case s.Kind() == "MultiVectorEncoder":
-		r = f.beside(s.Encoder)
+		r = f.withConfig(s.Encoder)
 		var err error
 		if skip, err = l.multiVector(f, r, maxLength); err != nil {
 			return err
 		}
 	default:
-		r = f.beside(s.Settings)
+		r = f.withConfig(s.Settings)
 		l.Query = LateText{Prefix: r.String(Key{HF: "query_prefix"}, "[Q] "), Length: r.lateLength("query_length", lateQueryLength)}
 		l.Document = LateText{Prefix: r.String(Key{HF: "document_prefix"}, "[D] "), Length: r.lateLength("document_length", lateDocumentLength)}
 		l.Expand, l.Attend = r.Bool(Key{HF: "do_query_expansion"}, true), r.Bool(Key{HF: "attend_to_expansion_tokens"}, false)
@@ -169,14 +167,13 @@ func (l *LateSettings) read(f *File, t *tokenizer.Tokenizer, maxLength int) erro
 	if r.err != nil {
 		return r.err
 	}
-	return l.marks(f, t, maxLength, skip)
+	return l.lookUpTokens(f, t, maxLength, skip)
 }
 
-// keySkipped is the words of documents that do not count.
+// keySkipped lists the document words to skip.
 var keySkipped = Key{HF: "skiplist_words"}
 
-// multiVector reads the settings of a MultiVectorEncoder, and gives the words that
-// do not count.
+// multiVector reads a MultiVectorEncoder's settings and returns the words to skip.
 func (l *LateSettings) multiVector(f, r *File, maxLength int) (skip []string, err error) {
 	s := f.Sentence
 	prompts, _, err := s.Prompts()
@@ -190,7 +187,7 @@ func (l *LateSettings) multiVector(f, r *File, maxLength int) (skip []string, er
 		if how, _ := expansion.String("strategy"); how != "fixed" || expansion.Has("token") {
 			return nil, r.Refuse("query_expansion "+s.Encoder.Kind("query_expansion"), `winnow knows the strategy "fixed" with the mask token`)
 		}
-		x := f.beside(expansion)
+		x := f.withConfig(expansion)
 		l.Query.Length, l.Attend = x.lateLength("length", lateQueryLength), x.Bool(Key{HF: "attend"}, false)
 		if x.err != nil {
 			return nil, x.err
@@ -200,16 +197,16 @@ func (l *LateSettings) multiVector(f, r *File, maxLength int) (skip []string, er
 	l.Raw = last[len(last)-1].Class != "Normalize"
 	m := s.Module(multiVectorMask)
 	if m == nil {
-		l.Expand = l.Expand && l.Attend // what nothing sees does not count either
+		l.Expand = l.Expand && l.Attend // padding that nothing attends to does not count either
 		return nil, nil
 	}
 	return m.skipped(f)
 }
 
-// multiVectorMask is the class of the module that says which tokens count.
+// multiVectorMask is the class of the module that masks skipped tokens.
 const multiVectorMask = "MultiVectorMask"
 
-// skipped are the words that do not count in documents.
+// skipped returns the words to skip in documents.
 func (m *Module) skipped(f *File) ([]string, error) {
 	ids, ok := m.Config.Ints("keep_only_token_ids")
 	if m.Config.Has("keep_only_token_ids") && (!ok || len(ids) > 0) {
@@ -224,7 +221,7 @@ func (m *Module) skipped(f *File) ([]string, error) {
 	if slices.Contains(tasks, "query") {
 		return nil, m.refuse(skipTasks+" "+m.Config.Kind(skipTasks), "winnow leaves words out of documents only")
 	}
-	x := f.beside(m.Config)
+	x := f.withConfig(m.Config)
 	words := x.Strings(keySkipped, nil)
 	if !slices.Contains(tasks, "document") {
 		words = nil
@@ -232,11 +229,11 @@ func (m *Module) skipped(f *File) ([]string, error) {
 	return words, x.err
 }
 
-// skipTasks is for which texts words are left out.
+// skipTasks says for which texts words are skipped.
 const skipTasks = "skiplist_tasks"
 
-// marks looks the special tokens up.
-func (l *LateSettings) marks(f *File, t *tokenizer.Tokenizer, maxLength int, skip []string) error {
+// lookUpTokens looks up the special tokens.
+func (l *LateSettings) lookUpTokens(f *File, t *tokenizer.Tokenizer, maxLength int, skip []string) error {
 	for _, text := range []*LateText{&l.Query, &l.Document} {
 		text.Length = min(text.Length, maxLength)
 		text.Mark = -1
@@ -245,7 +242,7 @@ func (l *LateSettings) marks(f *File, t *tokenizer.Tokenizer, maxLength int, ski
 		}
 		id, ok := t.ID(text.Prefix)
 		if !ok {
-			return f.markless(strconv.Quote(text.Prefix))
+			return f.missingToken(strconv.Quote(text.Prefix))
 		}
 		text.Mark = id
 	}
@@ -257,7 +254,7 @@ func (l *LateSettings) marks(f *File, t *tokenizer.Tokenizer, maxLength int, ski
 	return nil
 }
 
-func (f *File) markless(name string) error {
+func (f *File) missingToken(name string) error {
 	return f.wrong("vocabulary", "no token "+name, "the marks of late interaction")
 }
 

@@ -8,8 +8,8 @@ var (
 	keyLayerPattern = Key{GGUF: ".attention.sliding_window_pattern"}
 )
 
-// LayerTypes says of n layers which see everything, as against a window: true
-// those. Where the file lists them, that goes before everyGlobal.
+// LayerTypes reports for each of n layers whether it has full attention, as opposed to
+// a window. A list in the file takes precedence over everyGlobal.
 func (f *File) LayerTypes(n int, everyGlobal func(layer int) bool) []bool {
 	global := make([]bool, n)
 	for i := range global {
@@ -44,8 +44,8 @@ func (f *File) LayerTypes(n int, everyGlobal func(layer int) bool) []bool {
 	return global
 }
 
-// Pattern is a number that says which layers see everything, or fallback where
-// the file has none, or a list for LayerTypes in its place.
+// Pattern is a number that determines the layers with full attention, or fallback if
+// the file has none, or has a list for LayerTypes instead.
 func (f *File) Pattern(k Key, fallback int) int {
 	if f.IsGGUF() {
 		if _, ok := f.values.Ints(f.name(k)); ok {
@@ -55,8 +55,8 @@ func (f *File) Pattern(k Key, fallback int) int {
 	return f.Int(k, 1, MaxLayers, fallback)
 }
 
-// LayerTypes writes which layers see everything: every so many, where that is
-// what the rule of the architecture says, or a list of those that see a window.
+// LayerTypes writes which layers have full attention: every, if the architecture's rule
+// yields the same layers, or otherwise a list of the layers with a window.
 func (e *Export) LayerTypes(global []bool, every int, rule func(layer, every int) bool) {
 	local := make([]bool, len(global))
 	same := true

@@ -2,21 +2,21 @@ package checkpoint
 
 import "strings"
 
-// Tensors that authors' libraries leave alone when no part of the model asks for
-// them are left alone here, too.
+// Tensors that the authors' libraries ignore when no part of the model uses them are
+// ignored here, too.
 
-// leftoverStarts begin the names of heads that pretraining or a training loss
-// left behind, behind the name of the model.
-var leftoverStarts = []string{
-	"cls.", "lm_head.", "lm_predictions.", "mask_predictions.", "predictions.", "mlm.", "qa_outputs.", // heads of language models
-	"pooler.", "head.", "decoder.", "pre_classifier.", "sop_classifier.", "nsp.", // and what stands before them
+// leftoverPrefixes begin, after the model's name, the names of heads left over from
+// pretraining or a training loss.
+var leftoverPrefixes = []string{
+	"cls.", "lm_head.", "lm_predictions.", "mask_predictions.", "predictions.", "mlm.", "qa_outputs.", // language model heads
+	"pooler.", "head.", "decoder.", "pre_classifier.", "sop_classifier.", "nsp.", // and the layers before them
 	"vocab_transform.", "vocab_layer_norm.", "vocab_projector.",
 	"generator_", "discriminator_",
 	"loss.", "loss_fct.", "loss_fn.", "criterion.", "log_vars", "logit_scale",
 }
 
-// leftoverEnds end the names of buffers that are computed anyway.
-var leftoverEnds = []string{
+// leftoverSuffixes end the names of buffers that are computed anyway.
+var leftoverSuffixes = []string{
 	"position_ids", "token_type_ids", "inv_freq", "cos_cached", "sin_cached", "attn.bias", "attn.masked_bias", "attention.bias", "attention.masked_bias",
 	"relative_position_ids", "num_batches_tracked",
 }
@@ -24,10 +24,10 @@ var leftoverEnds = []string{
 // leftoverGGUF are the same in GGUF files.
 var leftoverGGUF = []string{frequencyDivisors, "rope_factors_long.weight", "rope_factors_short.weight"}
 
-// modelNames are what transformers puts before the names of a class's encoder.
+// modelNames are transformers' prefixes of the names of a class's encoder.
 var modelNames = []string{"bert.", "roberta.", "electra.", "distilbert.", "deberta.", "albert.", "mpnet.", "ernie.", "new.", "transformer.", "model."}
 
-// leftover says whether a tensor that nothing asks for may be left over.
+// leftover reports whether an unused tensor may be ignored.
 func (f *File) leftover(name string) bool {
 	if f.IsGGUF() {
 		for _, known := range leftoverGGUF {
@@ -40,7 +40,7 @@ func (f *File) leftover(name string) bool {
 	if strings.Contains(name, "rotary_emb.") {
 		return true
 	}
-	for _, end := range leftoverEnds {
+	for _, end := range leftoverSuffixes {
 		if strings.HasSuffix(name, end) {
 			return true
 		}
@@ -52,7 +52,7 @@ func (f *File) leftover(name string) bool {
 			break
 		}
 	}
-	for _, start := range leftoverStarts {
+	for _, start := range leftoverPrefixes {
 		if strings.HasPrefix(name, start) {
 			return true
 		}

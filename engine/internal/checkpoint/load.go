@@ -15,20 +15,19 @@ import (
 // LoadOptions says how the tensors of a file are loaded.
 type LoadOptions struct {
 	Family   string                 // for errors
-	Prefixes []string               // that names in safetensors files may begin with, tried in order
-	Ignore   func(name string) bool // more tensors that may be left over; or nil
+	Prefixes []string               // of names in safetensors files, tried in order
+	Ignore   func(name string) bool // further tensors that may be left over; or nil
 	Eps      float32                // of all norms
-	Settings []any                  // pointers to structs whose fields shapes name
+	Settings []any                  // pointers to structs with the fields that shapes refer to
 }
 
-// Dimensioned is a struct of tensors, or an element of a slice of them, that has
-// dimensions of its own.
+// Dimensioned is a struct of tensors, or a slice element, with its own dimensions.
 type Dimensioned interface {
-	// Dimensions puts them among the others before its tensors are loaded.
+	// Dimensions adds them to the others before its tensors are loaded.
 	Dimensions(dims map[string]int)
 }
 
-// Loaded is a struct of tensors that checks or completes itself when it is loaded.
+// Loaded is a struct of tensors that checks or completes itself after loading.
 type Loaded interface{ Loaded() error }
 
 // loading is the state of the latest Load.
@@ -42,18 +41,18 @@ type loading struct {
 	fields  []tensorField
 }
 
-// A tensorField is a field that Load has found tensors for, with what an Export needs to
-// write them to a GGUF file.
+// A tensorField is a field that Load has found tensors for, with what an Export needs
+// to write them to a GGUF file.
 type tensorField struct {
-	gguf   [][]string                // its names there, without endings: the alternatives
-	parts  map[string][]quant.Tensor // by ending: ".weight", ".bias", or none
-	change change
+	gguf    [][]string                // its names there, without suffixes: the alternatives
+	tensors map[string][]quant.Tensor // by suffix: ".weight", ".bias" or ""
+	change  change
 }
 
-// newField begins a field; stem begins its names in GGUF files. One that they do not
-// have has no names.
+// newField begins a field; stem begins its names in GGUF files. A field that GGUF files
+// do not have gets no names.
 func (f *File) newField(stem string, tag reflect.StructTag) tensorField {
-	t := tensorField{parts: make(map[string][]quant.Tensor)}
+	t := tensorField{tensors: make(map[string][]quant.Tensor)}
 	if tag.Get("gguf") == "" || tag.Get("again") == "true" {
 		return t
 	}
@@ -72,40 +71,39 @@ func (f *File) newField(stem string, tag reflect.StructTag) tensorField {
 	return t
 }
 
-// Load fills structs with the tensors of the file, unless the settings are wrong.
-// A field says by its tags which tensors it wants:
+// Load fills structs with the tensors of the file, unless the settings are wrong. A
+// field's tags say which tensors it holds:
 //
 //	hf, gguf    the tensor's name in each format, without ".weight". Several names
-//	            separated by blanks are stacked, output upon output; alternatives, of
-//	            which one may have the tensors stacked already, are separated by
-//	            commas. A field without the tag of the file's format is left empty.
-//	shape       the shape that the settings promise: numbers, dims of settings, or
-//	            products such as 3*hidden. Of stacked tensors it is each one's.
-//	keep        "exact": the matrix is not rounded to 8 bits, whatever the precision.
-//	bias        "none" or "optional", or a dim: none where that is 0. A Linear and a
-//	            Norm have one otherwise.
-//	optional    "true": a pointer that stays nil where the file has none.
-//	if          a dim or a field of settings: a pointer that stays nil where that is
-//	            0 or false.
+//	            separated by blanks are stacked along outputs; alternatives, one of
+//	            which may already be stacked in the file, are separated by commas. A
+//	            field without the tag for the file's format is left empty.
+//	shape       the shape that the settings imply: numbers, dims of settings, or
+//	            products such as 3*hidden; for stacked tensors, each one's shape.
+//	keep        "exact": the matrix is not rounded to 8 bits at any precision.
+//	bias        "none" or "optional", or a dim: none if it is 0. By default a Linear
+//	            and a Norm must have one.
+//	optional    "true": a pointer that stays nil if the file has no such tensor.
+//	if          a dim or a field of settings: a pointer that stays nil if it is 0 or
+//	            false.
 //	each        on a slice of structs: the dim of its length. %d in the slice's hf and
 //	            gguf tags, which begin its tensors' names, is the index.
 //	from        on a slice: the index of its first element in names.
-//	interleave  a dim: in GGUF files the two halves of each of so many heads are
-//	            interleaved, as llama.cpp has those of Llama; 0: they are not.
-//	byhead      a dim: the outputs are queries, keys and values of each of so many
-//	            heads in turn, not all queries, then all keys, all values; 0: they are not.
-//	apart       "true": an Export writes the tensors of the first alternative, whatever
-//	            the file has.
-//	again       "true": another field has the tensors, too, and an Export writes that.
-//	plus        a dim: what a Norm's weights in safetensors files lack (Gemma: 1).
+//	interleave  a dim: in GGUF files the two halves of each of that many heads are
+//	            interleaved, as llama.cpp does for Llama; 0: they are not.
+//	byhead      a dim: the outputs are queries, keys and values of each of that many
+//	            heads in turn, not all queries, all keys, then all values; 0: they are not.
+//	apart       "true": an Export always writes the tensors of the first alternative.
+//	again       "true": another field has the same tensors, and an Export writes those.
+//	plus        a dim: added to a Norm's weights from safetensors files (Gemma: 1).
 //
-// A field of []float32 is a vector, which is called in the file as its tags say and
-// may have an if. A name of one dot is that which the slice's tag begins. Fields of
+// A field of []float32 is a vector, named in the file exactly as its tags say; it may
+// have an if. The name "." is the prefix from the slice's tag itself. Fields of
 // embedded structs are the struct's own.
 //
-// Load reads no matrices: it checks names and shapes of all tensors, so that one
-// error lists everything that is missing or left over. Pack does the rest.
-func (f *File) Load(o LoadOptions, parts ...any) error {
+// Load reads no matrices: it checks names and shapes of all tensors, so that a single
+// error lists everything missing or left over. Pack does the rest.
+func (f *File) Load(o LoadOptions, structs ...any) error {
 	if f.err != nil {
 		return f.err
 	}
@@ -115,11 +113,11 @@ func (f *File) Load(o LoadOptions, parts ...any) error {
 	for _, s := range o.Settings {
 		settingsOf(reflect.ValueOf(s).Elem(), func(s *setting) { s.dimension(l.dims) })
 	}
-	for _, part := range parts {
-		if d, ok := part.(Dimensioned); ok {
+	for _, s := range structs {
+		if d, ok := s.(Dimensioned); ok {
 			d.Dimensions(l.dims)
 		}
-		f.structure(reflect.ValueOf(part).Elem(), "", "")
+		f.structure(reflect.ValueOf(s).Elem(), "", "")
 	}
 	var unused []string
 	for _, name := range f.source.Names() {
@@ -130,8 +128,8 @@ func (f *File) Load(o LoadOptions, parts ...any) error {
 	if err := f.discrepancies(unused); err != nil {
 		return err
 	}
-	for _, part := range parts {
-		if p, ok := part.(Loaded); ok && l.err == nil {
+	for _, s := range structs {
+		if p, ok := s.(Loaded); ok && l.err == nil {
 			l.err = p.Loaded()
 		}
 	}
@@ -156,8 +154,8 @@ func (f *File) discrepancies(unused []string) error {
 		Found: strings.Join(found, " and "), Want: "the tensors of " + f.loading.options.Family}
 }
 
-// structure fills a struct; prefix begins the names of its tensors, stem those in GGUF
-// files.
+// structure fills a struct; prefix begins the names of its tensors, stem their names in
+// GGUF files.
 func (f *File) structure(v reflect.Value, prefix, stem string) {
 	dims := f.loading.dims
 	for i := range v.NumField() {
@@ -187,7 +185,7 @@ func (f *File) structure(v reflect.Value, prefix, stem string) {
 		}
 		names, stacked := f.choose(spelling, prefix)
 		if field.Kind() == reflect.Pointer {
-			if tag.Get("optional") == "true" && !f.has(names[0]+".weight") || !f.wanted(tag) {
+			if tag.Get("optional") == "true" && !f.has(names[0]+".weight") || !f.enabled(tag) {
 				field.SetZero()
 				continue
 			}
@@ -205,7 +203,7 @@ func (f *File) structure(v reflect.Value, prefix, stem string) {
 		case *compute.Norm:
 			f.norm(dst, names[0], shape, tag)
 		case *[]float32:
-			if *dst = nil; f.wanted(tag) {
+			if *dst = nil; f.enabled(tag) {
 				*dst = f.vector(names[0], []string{""}, shape, true)
 			}
 		case *compute.Embedding:
@@ -219,43 +217,42 @@ func (f *File) structure(v reflect.Value, prefix, stem string) {
 	}
 }
 
-// wanted says whether there is to be what the tag's field holds.
-func (f *File) wanted(tag reflect.StructTag) bool {
+// enabled reports whether the tag's condition for the field holds.
+func (f *File) enabled(tag reflect.StructTag) bool {
 	when := tag.Get("if")
 	return when == "" || f.dimension(when) != 0
 }
 
-// TableBytes is how much of the file's tensors stays in the file: tables of
-// embeddings.
+// TableBytes is the size of the tensors that stay in the file: embedding tables.
 func (f *File) TableBytes() int64 { return f.loading.tables }
 
-// tensor is the tensor of that name with the first of the endings that the file
-// has, checked. required says whether it is missed where there is none.
-func (f *File) tensor(stem string, endings []string, shape []int, required bool) (quant.Tensor, bool) {
+// tensor returns the tensor of that name with the first of the suffixes that the file
+// has, checked. If it is required, its absence is an error.
+func (f *File) tensor(stem string, suffixes []string, shape []int, required bool) (quant.Tensor, bool) {
 	l := &f.loading
-	for _, ending := range endings {
-		t, ok := f.Tensor(stem + ending)
+	for _, suffix := range suffixes {
+		t, ok := f.Tensor(stem + suffix)
 		if !ok {
 			continue
 		}
 		l.used[t.Name] = true
 		if err := f.check(t, shape); err != nil {
-			f.keep(err)
+			f.recordError(err)
 			return quant.Tensor{}, false
 		}
-		t.Shape = slices.Clone(shape) // a matrix of one row may be there as a vector
-		parts := l.fields[len(l.fields)-1].parts
-		parts[endings[0]] = append(parts[endings[0]], t)
+		t.Shape = slices.Clone(shape) // a single-row matrix may be stored as a vector
+		tensors := l.fields[len(l.fields)-1].tensors
+		tensors[suffixes[0]] = append(tensors[suffixes[0]], t)
 		return t, true
 	}
 	if required {
-		l.missing = append(l.missing, stem+endings[0])
+		l.missing = append(l.missing, stem+suffixes[0])
 	}
 	return quant.Tensor{}, false
 }
 
-// keep keeps the first error about a tensor.
-func (f *File) keep(err error) {
+// recordError keeps the first error about a tensor.
+func (f *File) recordError(err error) {
 	if f.loading.err == nil {
 		f.loading.err = err
 	}
@@ -264,7 +261,7 @@ func (f *File) keep(err error) {
 func (f *File) check(t quant.Tensor, shape []int) error {
 	have := t.Shape
 	if f.IsGGUF() && len(have) == 1 && len(shape) == 2 && shape[0] == 1 {
-		have = []int{1, have[0]} // llama.cpp stores a matrix of one row as a vector
+		have = []int{1, have[0]} // llama.cpp stores a single-row matrix as a vector
 	}
 	if !slices.Equal(have, shape) {
 		return f.badTensor(t, fmt.Sprintf("shape %v", t.Shape), fmt.Sprintf("shape %v, as the configuration says", shape))
@@ -313,27 +310,27 @@ func (f *File) norm(dst *compute.Norm, name string, shape []int, tag reflect.Str
 	}
 }
 
-// vector is a tensor as float32 numbers, nil if there is none.
-func (f *File) vector(stem string, endings []string, shape []int, required bool) []float32 {
-	t, ok := f.tensor(stem, endings, shape, required)
+// vector returns a tensor as float32 numbers, nil if there is none.
+func (f *File) vector(stem string, suffixes []string, shape []int, required bool) []float32 {
+	t, ok := f.tensor(stem, suffixes, shape, required)
 	if !ok {
 		return nil
 	}
 	v := make([]float32, t.Len())
 	if err := dequantize(v, t, t.Data); err != nil {
-		f.keep(err)
+		f.recordError(err)
 		return nil
 	}
 	if i := notFinite(v); i >= 0 {
-		f.keep(f.infinite(t, 0, i, v[i]))
+		f.recordError(f.infinite(t, 0, i, v[i]))
 	}
 	return v
 }
 
-// linear loads a linear layer, but for its weights, which are packed later.
+// linear loads a linear layer except for its weights, which are packed later.
 func (f *File) linear(dst *compute.Linear, names []string, shape []int, tag reflect.StructTag) {
 	p := linearWork{dst: dst, out: shape[0] * len(names), in: 1}
-	for _, n := range shape[1:] { // a convolution has inputs by taps
+	for _, n := range shape[1:] { // a convolution has inputs × taps
 		p.in *= n
 	}
 	p.format = f.packing.format
@@ -347,11 +344,11 @@ func (f *File) linear(dst *compute.Linear, names []string, shape []int, tag refl
 	heads := 0
 	if dim := tag.Get("interleave"); dim != "" && f.IsGGUF() {
 		if heads = f.dimension(dim); heads > 0 && shape[0]%(2*heads) != 0 {
-			f.keep(fmt.Errorf("%s: tensor %s: %d rows are not %d heads of an even width", f.Path, names[0], shape[0], heads))
+			f.recordError(fmt.Errorf("%s: tensor %s: %d rows are not %d heads of an even width", f.Path, names[0], shape[0], heads))
 			heads = 0
 		}
 	}
-	var order []int // of the rows; nil: as they are
+	var order []int // of the rows; nil: unchanged
 	if heads > 0 {
 		order = deinterleaved(shape[0], heads)
 	}
@@ -365,7 +362,7 @@ func (f *File) linear(dst *compute.Linear, names []string, shape []int, tag refl
 			if order != nil {
 				t = reorder(t, p.in, order)
 			}
-			p.parts = append(p.parts, t)
+			p.tensors = append(p.tensors, t)
 		}
 		if hasBias {
 			b := f.vector(name, []string{".bias"}, shape[:1], biasRequired)
@@ -382,8 +379,8 @@ func (f *File) linear(dst *compute.Linear, names []string, shape []int, tag refl
 	case len(biases) == p.out:
 		dst.Bias = biases
 	case len(biases) > 0 && f.loading.missing == nil:
-		// Some of the stacked layers have one: what the others lack is 0.
-		f.keep(&fault.FormatError{Path: f.Path, Field: "tensor " + names[0] + ".bias", Offset: -1,
+		// Only some of the stacked layers have a bias.
+		f.recordError(&fault.FormatError{Path: f.Path, Field: "tensor " + names[0] + ".bias", Offset: -1,
 			Found: fmt.Sprintf("%d biases in all", len(biases)), Want: strconv.Itoa(p.out)})
 	}
 	f.packing.work = append(f.packing.work, p)

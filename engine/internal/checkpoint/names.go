@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// spelling is the tag of the file's format.
+// spelling is the tag for the file's format.
 func (f *File) spelling(tag reflect.StructTag) string {
 	if f.IsGGUF() {
 		return tag.Get("gguf")
@@ -15,29 +15,29 @@ func (f *File) spelling(tag reflect.StructTag) string {
 	return tag.Get("hf")
 }
 
-// numbered is the beginning of the names of element j of a slice.
+// numbered is the name prefix of element j of a slice.
 func numbered(stem string, tag reflect.StructTag, j int) string {
 	from, _ := strconv.Atoi(tag.Get("from"))
 	return strings.Replace(stem, "%d", strconv.Itoa(from+j), 1)
 }
 
-// choose is the alternative of a tag that the file has, or the first one, and
-// how many of the first one's tensors each of its tensors stands for.
+// choose returns the alternative of a tag that the file has, or the first one, and how
+// many of the first one's tensors are stacked in each of its tensors.
 func (f *File) choose(spelling, prefix string) (names []string, stacked int) {
 	first, alternatives, _ := strings.Cut(spelling, ",")
-	wanted := qualified(first, prefix)
-	if !slices.ContainsFunc(wanted, func(name string) bool { return !f.has(name + ".weight") }) {
-		return wanted, 1
+	expected := qualified(first, prefix)
+	if !slices.ContainsFunc(expected, func(name string) bool { return !f.has(name + ".weight") }) {
+		return expected, 1
 	}
 	for alternative := range strings.SplitSeq(alternatives, ",") {
 		if names := qualified(alternative, prefix); len(names) > 0 && f.has(names[0]+".weight") {
-			return names, len(wanted) / len(names)
+			return names, len(expected) / len(names)
 		}
 	}
-	return wanted, 1
+	return expected, 1
 }
 
-// qualified are the names in a tag, each behind the prefix.
+// qualified returns the names in a tag, each with the prefix.
 func qualified(tag, prefix string) []string {
 	names := strings.Fields(tag)
 	for i := range names {
@@ -46,8 +46,8 @@ func qualified(tag, prefix string) []string {
 	return names
 }
 
-// chooseStem is the alternative of a slice's tag that names in the file begin
-// with, or the first one.
+// chooseStem returns the alternative of a slice's tag that begins names in the file, or
+// the first one.
 func (f *File) chooseStem(spelling string, tag reflect.StructTag) string {
 	first, alternatives, _ := strings.Cut(spelling, ",")
 	for alternative := range strings.SplitSeq(alternatives, ",") {
@@ -62,7 +62,7 @@ func (f *File) chooseStem(spelling string, tag reflect.StructTag) string {
 	return first
 }
 
-// bare is a tensor's name without the first prefix that it begins with.
+// bare is a tensor's name without the first matching prefix.
 func (f *File) bare(name string) string {
 	for _, prefix := range f.loading.options.Prefixes {
 		if rest, ok := strings.CutPrefix(name, prefix); ok {

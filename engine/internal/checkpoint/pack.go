@@ -13,36 +13,36 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// packing is how matrices are packed, and those that are still to be.
+// packing says how matrices are packed, and which are still to be.
 type packing struct {
 	format packFormat
-	floats packFormat // of matrices that the file has as floats, where others are packed in 8 bits
+	floats packFormat // of the file's float matrices, when others are packed in 8 bits
 	work   []linearWork
-	widens bool // some matrices can have channels of activations in 16 bits
+	widens bool // some matrices support channels of activations in 16 bits
 }
 
-// linearWork is a Linear that is still to be packed.
+// linearWork is a Linear still to be packed.
 type linearWork struct {
 	dst     *compute.Linear
-	parts   []quant.Tensor // stacked
+	tensors []quant.Tensor // stacked
 	out, in int
 	format  packFormat
 	err     error
 }
 
-// Pack packs all Linears, the largest first, on the workers of r, and releases
-// the file's pages behind itself. It gives the packed size.
+// Pack packs all Linears on the workers of r, largest first, and releases the file's
+// pages as it goes. It returns the packed size.
 func (f *File) Pack(r *compute.Runner) (bytes int64, err error) {
 	p := &packer{f, f.packing.work}
 	f.packing.work = nil
 	return p.run(r)
 }
 
-// PackTable packs a whole table of embeddings as a linear layer, such as a
-// language model's head.
+// PackTable packs a whole embedding table as a linear layer, such as a language model's
+// head.
 func (f *File) PackTable(r *compute.Runner, e *compute.Embedding) (*compute.Linear, error) {
 	l := new(compute.Linear)
-	p := &packer{f, []linearWork{{dst: l, parts: []quant.Tensor{e.Tensor}, out: e.Rows, in: e.Cols, format: f.packing.format}}}
+	p := &packer{f, []linearWork{{dst: l, tensors: []quant.Tensor{e.Tensor}, out: e.Rows, in: e.Cols, format: f.packing.format}}}
 	_, err := p.run(r)
 	return l, err
 }
@@ -69,15 +69,15 @@ func (p *packer) run(r *compute.Runner) (bytes int64, err error) {
 	return bytes, nil
 }
 
-// Widens says whether some of the matrices that Pack has packed multiply activations of
-// 8 bits, or can.
+// Widens reports whether some of the packed matrices multiply 8-bit activations, or
+// can.
 func (f *File) Widens() bool { return f.packing.widens }
 
 // Tile packs one Linear.
 func (p *packer) Tile(_ *compute.Context, i int) {
 	w, f := &p.work[i], p.f
 	defer func() {
-		for _, t := range w.parts {
+		for _, t := range w.tensors {
 			f.source.Release(t.Name)
 		}
 	}()
@@ -89,11 +89,11 @@ func (p *packer) Tile(_ *compute.Context, i int) {
 	if w.format.bytes() && w.floats() {
 		w.format = f.packing.floats
 	}
-	perPart := w.out / len(w.parts)
-	most := uint32(0)
+	perTensor := w.out / len(w.tensors)
+	largest := uint32(0)
 	row := func(i int, dst []float32) {
-		t := w.parts[i/perPart]
-		i %= perPart
+		t := w.tensors[i/perTensor]
+		i %= perTensor
 		bytes := t.Type.Bytes(w.in)
 		err := dequantize(dst, t, t.Data[i*bytes:(i+1)*bytes])
 		m := kernels.Largest(dst)
@@ -104,65 +104,63 @@ func (p *packer) Tile(_ *compute.Context, i int) {
 		if err != nil && w.err == nil {
 			w.err = err
 		}
-		most = max(most, m)
+		largest = max(largest, m)
 	}
 	w.dst.Weights = w.format.pack(w.out, w.in, row)
-	if w.format == packF16 && most > math.Float32bits(maxF16) {
+	if w.format == packF16 && largest > math.Float32bits(maxF16) {
 		w.dst.Weights = kernels.PackF32(w.out, w.in, row)
 	}
 }
 
-// blocks says whether the tensors are all of types that are multiplied as they
-// are in the file.
+// blocks reports whether the tensors are all of types that are multiplied as stored.
 func (w *linearWork) blocks() bool {
-	return !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return !kernels.CanPackBlocks(t.Type) })
+	return !slices.ContainsFunc(w.tensors, func(t quant.Tensor) bool { return !kernels.CanPackBlocks(t.Type) })
 }
 
-// wide says whether the tensors are all of floats of more than 16 bits.
+// wide reports whether the tensors are all floats of more than 16 bits.
 func (w *linearWork) wide() bool {
-	return !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return t.Type != quant.F32 && t.Type != quant.F64 })
+	return !slices.ContainsFunc(w.tensors, func(t quant.Tensor) bool { return t.Type != quant.F32 && t.Type != quant.F64 })
 }
 
-// floats says whether the tensors are all of floats.
+// floats reports whether the tensors are all floats.
 func (w *linearWork) floats() bool {
-	return !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return t.Type.BlockSize() > 1 })
+	return !slices.ContainsFunc(w.tensors, func(t quant.Tensor) bool { return t.Type.BlockSize() > 1 })
 }
 
-// packBlocks packs tensors in blocks as they are. It packs nothing where their
-// blocks are better, or only, multiplied otherwise.
+// packBlocks packs tensors in blocks as stored. It packs nothing if their blocks are
+// better, or can only be, multiplied another way.
 func (f *File) packBlocks(w *linearWork) error {
-	for _, t := range w.parts {
+	for _, t := range w.tensors {
 		if err := f.finiteScales(t, w.in); err != nil {
 			return err
 		}
 	}
-	if !slices.ContainsFunc(w.parts, func(t quant.Tensor) bool { return !evenRows(t, w.in) }) {
+	if !slices.ContainsFunc(w.tensors, func(t quant.Tensor) bool { return !rowScaled(t, w.in) }) {
 		return nil
 	}
-	var parts []kernels.Weights
-	outputs := w.out / len(w.parts)
-	for i := 0; i < len(w.parts); {
-		t := w.parts[i]
+	var packed []kernels.Weights
+	outputs := w.out / len(w.tensors)
+	for i := 0; i < len(w.tensors); {
+		t := w.tensors[i]
 		data := t.Data
 		n := 1
-		for ; i+n < len(w.parts) && w.parts[i+n].Type == t.Type; n++ {
-			data = append(data[:len(data):len(data)], w.parts[i+n].Data...)
+		for ; i+n < len(w.tensors) && w.tensors[i+n].Type == t.Type; n++ {
+			data = append(data[:len(data):len(data)], w.tensors[i+n].Data...)
 		}
-		parts = append(parts, kernels.PackBlocks(t.Type, n*outputs, w.in, data))
+		packed = append(packed, kernels.PackBlocks(t.Type, n*outputs, w.in, data))
 		i += n
 	}
-	if len(parts) == 1 {
-		w.dst.Weights = parts[0]
-	} else if stack := kernels.Stack(parts...); stack != nil {
+	if len(packed) == 1 {
+		w.dst.Weights = packed[0]
+	} else if stack := kernels.Stack(packed...); stack != nil {
 		w.dst.Weights = stack
 	}
 	return nil
 }
 
-// evenRows says whether t is of Q8_0 and the blocks of each row have one scale, as
-// in files of models that were made with a scale for each output. Their rows need
-// no blocks.
-func evenRows(t quant.Tensor, in int) bool {
+// rowScaled reports whether t is Q8_0 with one scale per row, as in files of models
+// quantised with a scale per output. Their rows need no blocks.
+func rowScaled(t quant.Tensor, in int) bool {
 	if t.Type != quant.Q8_0 {
 		return false
 	}
@@ -176,8 +174,8 @@ func evenRows(t quant.Tensor, in int) bool {
 	return true
 }
 
-// halves are where the float16 numbers of a block are.
-func halves(t quant.Type) []int {
+// scaleOffsets are the offsets of the float16 numbers in a block.
+func scaleOffsets(t quant.Type) []int {
 	switch t {
 	case quant.Q4_1, quant.Q5_1, quant.Q4_K, quant.Q5_K:
 		return []int{0, 2}
@@ -191,7 +189,7 @@ func halves(t quant.Type) []int {
 func (f *File) finiteScales(t quant.Tensor, in int) error {
 	const infinite = 0x7c00 // the exponent of an infinite float16
 	size, numbers := t.Type.BlockBytes(), t.Type.BlockSize()
-	for _, at := range halves(t.Type) {
+	for _, at := range scaleOffsets(t.Type) {
 		for b := at; b < len(t.Data); b += size {
 			if binary.LittleEndian.Uint16(t.Data[b:])&infinite == infinite {
 				n := b / size * numbers
@@ -213,7 +211,7 @@ func dequantize(dst []float32, t quant.Tensor, src []byte) error {
 	return nil
 }
 
-// infinity is the bits of +Inf; NaNs have more.
+// infinity is the bit pattern of +Inf; NaNs are above it.
 const infinity = 0x7f800000
 
 // notFinite is the index of the first NaN or infinity, or -1.
@@ -224,10 +222,9 @@ func notFinite(v []float32) int {
 	return slices.IndexFunc(v, func(x float32) bool { return math.Float32bits(x)&infinity == infinity })
 }
 
-// deinterleaved is where each row of heads stands in a matrix whose heads have
-// their halves interleaved: row 2i is the i-th of the first half and 2i+1 that of
-// the second. llama.cpp's converter does so with Llama, since its rotation turns
-// neighbours.
+// deinterleaved returns the position of each head row in a matrix whose heads have
+// their halves interleaved: row 2i is the i-th of the first half and 2i+1 that of the
+// second. llama.cpp's converter does this to Llama, since its RoPE rotates neighbours.
 func deinterleaved(rows, heads int) []int {
 	order := make([]int, rows)
 	dim := rows / heads
@@ -238,8 +235,8 @@ func deinterleaved(rows, heads int) []int {
 	return order
 }
 
-// headByHead is where each row of queries, keys and values stands in a matrix that has
-// those of one head after those of the one before.
+// headByHead returns the position of each row of queries, keys and values in a matrix
+// that stores them head by head.
 func headByHead(rows, heads int) []int {
 	order := make([]int, 0, rows)
 	dim := rows / (3 * heads)
@@ -253,7 +250,7 @@ func headByHead(rows, heads int) []int {
 	return order
 }
 
-// reorder is a copy of t of which row i is t's row order[i].
+// reorder returns a copy of t whose row i is t's row order[i].
 func reorder(t quant.Tensor, cols int, order []int) quant.Tensor {
 	size := t.Type.Bytes(cols)
 	data := make([]byte, 0, len(t.Data))
@@ -264,7 +261,7 @@ func reorder(t quant.Tensor, cols int, order []int) quant.Tensor {
 	return t
 }
 
-// permuted is a copy of v whose number i is v's number order[i].
+// permuted returns a copy of v whose element i is v's element order[i].
 func permuted(v []float32, order []int) []float32 {
 	out := make([]float32, len(v))
 	for i, j := range order {

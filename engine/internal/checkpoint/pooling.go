@@ -8,9 +8,8 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 )
 
-// pooling reads the configuration of a Pooling module, in its old form or its new
-// one. prompted says whether texts may have a prompt before them, which some poolings leave
-// out.
+// pooling reads the configuration of a Pooling module, in the old form or the new one.
+// prompted says whether texts may have a prompt, which some poolings leave out.
 func (m *Module) pooling(hidden int, prompted bool) (compute.Pooling, error) {
 	for _, name := range []string{"word_embedding_dimension", "embedding_dimension"} {
 		if n, ok := m.Config.Int(name); m.Config.Has(name) && (!ok || n != int64(hidden)) {
@@ -55,11 +54,11 @@ func joinedPooling(names []string) (how compute.Pooling, ok bool) {
 	return how, ok && len(names) > 0
 }
 
-// keep reads how many numbers of each vector are kept.
-func (c *Chain) keep(f *File) error {
+// truncate reads how many dimensions of each vector are kept.
+func (c *Chain) truncate(f *File) error {
 	c.Kept = c.Width
 	if f.IsGGUF() {
-		c.Kept = f.Int(keyKept, 1, c.Width, c.Width)
+		c.Kept = f.Int(keyDimensions, 1, c.Width, c.Width)
 		return f.err
 	}
 	if f.ChainScores(c) || c.Pooling == compute.PoolNone {
@@ -72,7 +71,7 @@ func (c *Chain) keep(f *File) error {
 	}
 	if ok && n < int64(c.Width) {
 		c.Kept = int(n)
-		if c.Unit { // what is kept of a vector of length 1 is shorter
+		if c.Unit { // a truncated unit vector is shorter than 1
 			c.Steps, c.Unit = append(c.Steps, Step{inputs: c.Width, outputs: c.Width, normalize: true}), false
 			c.words = append(c.words, "length 1")
 		}
@@ -81,7 +80,7 @@ func (c *Chain) keep(f *File) error {
 	return nil
 }
 
-// truncateDim is how many numbers of a vector sentence-transformers keeps.
+// truncateDim is the number of vector dimensions that sentence-transformers keeps.
 const truncateDim = "truncate_dim"
 
 // poolings are sentence-transformers' names.
@@ -90,9 +89,9 @@ var poolings = map[string]compute.Pooling{
 	"weightedmean": compute.PoolWeighted, "mean_sqrt_len_tokens": compute.PoolRoot,
 }
 
-// passes is the name under which a module leaves what the one before it left as at. Modules
+// outputName is the name of the module's output, given its input's name at. Modules
 // that read or write anything else are refused.
-func (m *Module) passes(at string) (string, error) {
+func (m *Module) outputName(at string) (string, error) {
 	const input, output = "module_input_name", "module_output_name"
 	if name, ok := m.Config.String(input); ok && name != at {
 		return "", m.wrong(input, m.Config.Kind(input), strconv.Quote(at)+", which the module before it writes")

@@ -11,14 +11,14 @@ import (
 // Precision is the number format in which a model's matrices are multiplied.
 type Precision uint8
 
-// The precisions that a user can ask for.
+// The precisions that a user can request.
 const (
 	Auto Precision = iota
 	F32
 	F16
-	Int8    // weights and activations of 8 bits, those of a few channels 16
-	Int8A16 // weights of 8 bits, activations of up to 16
-	Int16A8 // weights of 16 bits, or 8 where that errs little; activations as Int8's
+	Int8    // 8-bit weights and activations, a few channels in 16 bits
+	Int8A16 // 8-bit weights, activations up to 16 bits
+	Int16A8 // 16-bit weights, or 8 where the error is small; activations as in Int8
 )
 
 var precisionNames = [...]string{Auto: "auto", F32: "f32", F16: "f16", Int8: "int8", Int8A16: "int8a16", Int16A8: "int16a8"}
@@ -40,7 +40,7 @@ func ParsePrecision(s string) (Precision, error) {
 	return Auto, fmt.Errorf("precision %q: expected auto, f32, f16, int8, int8a16 or int16a8", s)
 }
 
-// MarshalText and UnmarshalText let flags and JSON name a precision.
+// MarshalText encodes the precision's name for flags and JSON.
 func (p Precision) MarshalText() ([]byte, error) { return []byte(p.String()), nil }
 
 // UnmarshalText is ParsePrecision.
@@ -56,18 +56,17 @@ const (
 	packF32 packFormat = iota
 	packF16
 	packBF16
-	packInt8   // tensors in blocks keep those, others get a scale for each output; activations have up to 16 bits
-	packInt16  // the same with weights of 16 bits in two terms
-	packNarrow // tensors in blocks keep those, others stay float32
+	packInt8   // tensors in blocks stay so, others get a scale per output; activations up to 16 bits
+	packInt16  // likewise, with 16-bit weights in two terms
+	packNarrow // tensors in blocks stay so, others stay float32
 )
 
-// narrow is below how many inputs or outputs a matrix is not rounded to 8 bits, nor from
-// 32 to 16. Models as narrow as that take little time and memory in any precision, so that
-// there is nothing to be had for the errors.
+// narrow is the number of inputs or outputs below which a matrix is not rounded to 8
+// bits, nor from 32 to 16. Models this narrow need little time and memory in any
+// precision, so rounding gains nothing.
 const narrow = 128
 
-// maxF16 is the largest number that 16 bits hold; a matrix with a larger one is
-// kept in float32.
+// maxF16 is the largest float16; a matrix that exceeds it is kept in float32.
 const maxF16 = 65504
 
 func (f packFormat) pack(out, in int, row func(i int, dst []float32)) kernels.Weights {
@@ -84,10 +83,10 @@ func (f packFormat) pack(out, in int, row func(i int, dst []float32)) kernels.We
 	return kernels.PackF32(out, in, row)
 }
 
-// bytes says whether weights that are not in blocks are multiplied as bytes.
+// bytes reports whether weights that are not in blocks are multiplied as bytes.
 func (f packFormat) bytes() bool { return f == packInt8 || f == packInt16 }
 
-// exact is what a matrix gets that must not lose accuracy to 8 bits.
+// exact is the format for a matrix that must not lose accuracy to 8 bits.
 func (f packFormat) exact() packFormat {
 	if f.bytes() {
 		return packF32
@@ -95,9 +94,8 @@ func (f packFormat) exact() packFormat {
 	return f
 }
 
-// ChoosePrecision decides how the matrices are packed and says why. eightBits is what a
-// family's files with 8-bit weights are multiplied in if nothing is asked for. It must
-// come before Load.
+// ChoosePrecision decides how the matrices are packed and says why. eightBits is the
+// family's default for files with 8-bit weights. It must be called before Load.
 func (f *File) ChoosePrecision(asked, eightBits Precision) (chosen Precision, reason string) {
 	common := f.commonType()
 	chosen, reason = asked, "asked for"
@@ -131,8 +129,7 @@ func (f *File) ChoosePrecision(asked, eightBits Precision) (chosen Precision, re
 	return chosen, reason
 }
 
-// narrowest is below how many inputs or outputs a matrix of this file is not
-// rounded.
+// narrowest is narrow, or 0 if all matrices of this file are rounded.
 func (f *File) narrowest() int {
 	if f.RoundAll {
 		return 0
@@ -140,19 +137,19 @@ func (f *File) narrowest() int {
 	return narrow
 }
 
-// commonType is the type that most of the numbers in the file's matrices have.
+// commonType is the type of most of the numbers in the file's matrices.
 func (f *File) commonType() quant.Type {
 	numbers := make(map[quant.Type]int)
-	most := quant.F32
+	common := quant.F32
 	for _, name := range f.source.Names() {
 		t, _ := f.source.Tensor(name)
 		if len(t.Shape) < 2 || !t.Type.CanDequantize() || strings.Contains(name, "embd") || strings.Contains(name, "embeddings") {
 			continue
 		}
 		numbers[t.Type] += t.Len()
-		if numbers[t.Type] > numbers[most] {
-			most = t.Type
+		if numbers[t.Type] > numbers[common] {
+			common = t.Type
 		}
 	}
-	return most
+	return common
 }

@@ -15,13 +15,13 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// fileTypes are llama.cpp's numbers of the type of most of a file's matrices.
+// fileTypes are llama.cpp's numbers for the type of most of a file's matrices.
 var fileTypes = map[quant.Type]uint32{
 	quant.F32: 0, quant.F16: 1, quant.Q4_0: 2, quant.Q4_1: 3, quant.Q8_0: 7, quant.Q5_0: 8, quant.Q5_1: 9,
 	quant.Q4_K: 14, quant.Q5_K: 16, quant.Q6_K: 18, quant.BF16: 32,
 }
 
-// ExportTypes are the names of the types that an Export writes.
+// ExportTypes returns the names of the types that an Export writes.
 func ExportTypes() []string {
 	var names []string
 	for _, t := range slices.Sorted(maps.Keys(fileTypes)) {
@@ -30,8 +30,8 @@ func ExportTypes() []string {
 	return names
 }
 
-// Retype begins a GGUF file that is another one with matrices of type to: its metadata
-// and the types of what is not a matrix stay.
+// Retype begins a copy of a GGUF file with matrices of type to: metadata and the types
+// of all other tensors stay.
 func Retype(f *File, to quant.Type) (*Export, error) {
 	e, err := NewExport(f, to, f.Architecture)
 	if err != nil {
@@ -58,7 +58,7 @@ func Retype(f *File, to quant.Type) (*Export, error) {
 	return e, nil
 }
 
-// exactName says whether a matrix of a GGUF file is not rounded.
+// exactName reports whether a matrix of a GGUF file is not rounded.
 func exactName(name string) bool {
 	name = strings.TrimSuffix(name, ".weight")
 	switch name {
@@ -68,7 +68,7 @@ func exactName(name string) bool {
 	return strings.Contains(name, "norm") || strings.HasSuffix(name, "attn_rel_b") || strings.HasPrefix(name, "dense_") || strings.HasPrefix(name, "projector.")
 }
 
-// fit is the type of the matrices, or the next one whose blocks a row of n numbers fills.
+// fit is the type of the matrices, or the next one whose blocks fit rows of n numbers.
 func (e *Export) fit(n int) quant.Type {
 	if n%e.to.BlockSize() == 0 {
 		return e.to
@@ -81,7 +81,7 @@ func (e *Export) fit(n int) quant.Type {
 	return quant.F16
 }
 
-// interleaved is where each row of heads goes whose halves are interleaved.
+// interleaved is the inverse of deinterleaved.
 func interleaved(rows, heads int) []int {
 	order := make([]int, rows)
 	for row, at := range deinterleaved(rows, heads) {
@@ -90,9 +90,9 @@ func interleaved(rows, heads int) []int {
 	return order
 }
 
-// requantize writes rows of width numbers in type t, changed as c says.
+// requantize writes rows of width numbers in type t, with the change c applied.
 func requantize(w io.Writer, t quant.Type, r rowRange, width int, c change) error {
-	const numbers = 1 << 18 // that a worker writes at a time
+	const numbers = 1 << 18 // per worker and write
 	rows := len(r.Data) / r.Type.Bytes(width)
 	if len(r.Shape) == 1 { // a vector is one row
 		rows, width = 1, rows*width
@@ -142,9 +142,8 @@ func requantize(w io.Writer, t quant.Type, r rowRange, width int, c change) erro
 	return nil
 }
 
-// stepOf is the number that all weights of a tensor that is to become Q8_0 are
-// multiples of, because they were 8-bit numbers with one scale before; 0 if there is
-// none.
+// stepOf is the step that all weights of a tensor to be stored as Q8_0 are multiples
+// of, because they used to be 8-bit numbers with one scale; 0 if there is none.
 func stepOf(t quant.Type, r rowRange, c change) (float32, error) {
 	if t != quant.Q8_0 || r.Type.BlockSize() != 1 || c.scale != 1 || c.add != 0 {
 		return 0, nil
@@ -154,7 +153,7 @@ func stepOf(t quant.Type, r rowRange, c change) (float32, error) {
 	return stepOfRow(x), err
 }
 
-// stepOfRow is the same of a row.
+// stepOfRow is the same for a row.
 func stepOfRow(x []float32) float32 {
 	levels, even := kernels.Levels(x)
 	if !even {
@@ -163,9 +162,9 @@ func stepOfRow(x []float32) float32 {
 	return math.Float32frombits(kernels.Largest(x)) / levels
 }
 
-// quantizeRow writes a row in type t. Weights that were 8-bit numbers with one scale,
-// for the tensor or for the row, become those numbers again, so that nothing is lost;
-// blocks with scales of their own would round them once more.
+// quantizeRow writes a row in type t. Weights that used to be 8-bit numbers with one
+// scale for the tensor or the row become those numbers again, so that nothing is lost;
+// separate block scales would round them again.
 func quantizeRow(dst []byte, t quant.Type, x []float32, step float32) error {
 	if t == quant.Q8_0 && step == 0 {
 		step = stepOfRow(x)

@@ -12,7 +12,7 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// A setting is a field of a settings struct with what its tags say; see File.Read.
+// A setting is a field of a settings struct with its tags; see File.Read.
 type setting struct {
 	value reflect.Value
 	field string // its Go name
@@ -21,8 +21,8 @@ type setting struct {
 	dim   string
 }
 
-// settingsOf gives the fields of a struct, those of embedded structs among them,
-// in their order.
+// settingsOf yields the fields of a struct in order, including those of embedded
+// structs.
 func settingsOf(v reflect.Value, yield func(s *setting)) {
 	for i := range v.NumField() {
 		f := v.Type().Field(i)
@@ -35,8 +35,8 @@ func settingsOf(v reflect.Value, yield func(s *setting)) {
 	}
 }
 
-// ggufKey is the key of a GGUF file in a tag. "-" says that such files express
-// the setting otherwise, so that there is none.
+// ggufKey is the GGUF key in a tag. "-" says that such files express the setting
+// differently, so there is none.
 func ggufKey(tag reflect.StructTag) string {
 	if k := tag.Get("gguf"); k != "-" {
 		return k
@@ -44,11 +44,11 @@ func ggufKey(tag reflect.StructTag) string {
 	return ""
 }
 
-// table says whether the file's settings are to fill the field: one without names
-// is the family's own.
+// table reports whether the field is filled from the file's settings: one without names
+// is set by the family.
 func (s *setting) table() bool { return s.key != Key{} }
 
-// fallback is the default of the field in a format.
+// fallback is the field's default in a format.
 func (s *setting) fallback(gguf bool) (text string, ok bool) {
 	if gguf {
 		if text, ok = s.tag.Lookup("ggufdefault"); ok {
@@ -58,28 +58,28 @@ func (s *setting) fallback(gguf bool) (text string, ok bool) {
 	return s.tag.Lookup("default")
 }
 
-// Read fills a struct with the settings of the file. The first setting that is
-// missing or wrong is the error that Err gives. Each exported field with a name
-// in a format is a setting; fields of embedded structs are the struct's own.
+// Read fills a struct with the settings of the file. Err returns an error for the first
+// setting that is missing or wrong. Each exported field with a name in a format is a
+// setting; fields of embedded structs are the struct's own.
 //
-//	hf           names in config.json, separated by blanks; the first that is there
+//	hf           names in config.json, separated by blanks; the first one present
 //	             and not null counts
-//	gguf         key in GGUF metadata; with a dot at its beginning it follows the
-//	             name of the architecture. "-": such files express it otherwise
-//	default      what the class takes where the file does not have it. "preset": what
-//	             the field held before. "@hidden/heads": a product or quotient of
-//	             dims of fields above. "rows:NAME": rows of the tensor of that name.
-//	             Without a default the setting is required
-//	ggufdefault  the same for GGUF files, where it is not default; "required": none
-//	null         what null means in config.json, where it is not default
+//	gguf         key in GGUF metadata; a leading dot stands for the name of the
+//	             architecture. "-": such files express it differently
+//	default      the class's default. "preset": the field's previous value.
+//	             "@hidden/heads": a product or quotient of dims of fields above.
+//	             "rows:NAME": rows of the tensor of that name. Without a default the
+//	             setting is required
+//	ggufdefault  the default for GGUF files, if it differs; "required": none
+//	null         the meaning of null in config.json, if not the default
 //	min, max     the range of a number, as a number or the name of a bound: width,
-//	             heads, layers, vocab, positions, labels. Whole numbers are from 1 to
-//	             width unless it says otherwise, no more layers than tensors
-//	dim          the name by which shapes know the field; see File.Load
+//	             heads, layers, vocab, positions, labels. By default whole numbers are
+//	             from 1 to width; layers are bounded by the number of tensors, too
+//	dim          the field's name in shapes; see File.Load
 //
-// Fields are of int, bool, float32, float64, string, kernels.Activation (by
-// transformers' names), []string, or pointers to the first five, which stay nil
-// where the file does not have the setting.
+// Fields are of type int, bool, float32, float64, string, kernels.Activation (by
+// transformers' names), []string, or pointers to the first five, which stay nil if the
+// file does not have the setting.
 func (f *File) Read(settings any) {
 	dims := make(map[string]int)
 	settingsOf(reflect.ValueOf(settings).Elem(), func(s *setting) {
@@ -90,7 +90,7 @@ func (f *File) Read(settings any) {
 	})
 }
 
-// dimension puts the field among the dims, by its name and its dim's.
+// dimension adds the field to the dims, by its name and its dim's.
 func (s *setting) dimension(dims map[string]int) {
 	n := 0
 	switch {
@@ -125,12 +125,12 @@ func (f *File) readSetting(s *setting, dims map[string]int) {
 	case s.value.Kind() == reflect.Pointer:
 		s.value.SetZero()
 	case f.name(s.key) != "":
-		f.Fail(s.key, "nothing", s.wanted())
+		f.Fail(s.key, "nothing", s.expected())
 	}
 }
 
-// wanted is what a field takes, in words.
-func (s *setting) wanted() string {
+// expected describes the values of a field, for errors.
+func (s *setting) expected() string {
 	switch s.value.Interface().(type) {
 	case int:
 		return fmt.Sprintf("a whole number from %d to %d", int(s.bound("min", 1)), int(s.bound("max", MaxWidth)))
@@ -157,11 +157,11 @@ func (f *File) setValue(s *setting, v reflect.Value) {
 			f.layers(s, v, int(low), int(high))
 			return
 		}
-		v.SetInt(int64(f.count(s.key, int(low), int(high))))
+		v.SetInt(int64(f.requiredInt(s.key, int(low), int(high))))
 	case *bool:
 		v.SetBool(f.Bool(s.key, false))
 	case *float32, *float64:
-		v.SetFloat(f.number(s.key, s.bound("min", -math.MaxFloat32), s.bound("max", math.MaxFloat32)))
+		v.SetFloat(f.requiredFloat(s.key, s.bound("min", -math.MaxFloat32), s.bound("max", math.MaxFloat32)))
 	case *string:
 		v.SetString(f.String(s.key, ""))
 	case *kernels.Activation:
@@ -178,14 +178,13 @@ func (f *File) setValue(s *setting, v reflect.Value) {
 	}
 }
 
-// fewLayers may be more than there are tensors: layers that share their tensors, as
-// ALBERT's do.
+// fewLayers may exceed the number of tensors: layers can share tensors, as in ALBERT.
 const fewLayers = 64
 
-// layers reads a number of layers, which cannot be more than there are tensors, unless
-// they are few.
+// layers reads a number of layers, which must not exceed the number of tensors unless
+// it is at most fewLayers.
 func (f *File) layers(s *setting, v reflect.Value, low, high int) {
-	n := f.count(s.key, low, high)
+	n := f.requiredInt(s.key, low, high)
 	if tensors := len(f.source.Names()); n > max(tensors, fewLayers) {
 		f.Fail(s.key, strconv.Itoa(n), fmt.Sprintf("no more layers than the file has tensors (%d)", tensors))
 		n = low
@@ -193,11 +192,11 @@ func (f *File) layers(s *setting, v reflect.Value, low, high int) {
 	v.SetInt(int64(n))
 }
 
-// bound is a bound of a number by a tag.
-func (s *setting) bound(tag string, usual float64) float64 {
+// bound is a number's bound according to a tag.
+func (s *setting) bound(tag string, byDefault float64) float64 {
 	text, ok := s.tag.Lookup(tag)
 	if !ok {
-		return usual
+		return byDefault
 	}
 	if n, ok := bounds[text]; ok {
 		return float64(n)
@@ -236,7 +235,7 @@ func (f *File) setText(s *setting, v reflect.Value, text string, dims map[string
 		if v.CanInt() {
 			v.SetInt(int64(number))
 			if low := s.bound("min", 1); isRows && number < low {
-				f.Fail(s.key, "neither the setting nor the matrix "+tensor+".weight", s.wanted())
+				f.Fail(s.key, "neither the setting nor the matrix "+tensor+".weight", s.expected())
 				v.SetInt(int64(low))
 			}
 		} else {
@@ -260,8 +259,8 @@ func (f *File) setText(s *setting, v reflect.Value, text string, dims map[string
 	}
 }
 
-// evaluate is the value of a product or quotient of dims and numbers, from left
-// to right, such as "3*hidden" or "hidden/heads". What cannot be divided is 0.
+// evaluate computes a product or quotient of dims and numbers, left to right, such as
+// "3*hidden" or "hidden/heads". Division by 0 yields 0.
 func evaluate(expression string, dims map[string]int) int {
 	n, operator := 1, byte('*')
 	for rest := expression; rest != ""; {
@@ -292,7 +291,7 @@ func evaluate(expression string, dims map[string]int) int {
 	return n
 }
 
-// activations are the names that transformers gives them.
+// activations are transformers' names.
 var activations = map[string]kernels.Activation{
 	"gelu":              kernels.GELU,
 	"gelu_python":       kernels.GELU,
@@ -311,15 +310,15 @@ var activations = map[string]kernels.Activation{
 	"linear":            kernels.Identity,
 }
 
-// ActivationNamed is the activation that transformers calls so.
+// ActivationNamed returns the activation with that name in transformers.
 func ActivationNamed(name string) (act kernels.Activation, ok bool) {
 	act, ok = activations[name]
 	return act, ok
 }
 
-// ActivationName is what config.json calls an activation.
+// ActivationName returns an activation's name in config.json.
 func ActivationName(a kernels.Activation) string {
-	switch a { // the plain names, not the first in the alphabet
+	switch a { // the plain names, not the first alphabetically
 	case kernels.GELUTanh:
 		return "gelu_pytorch_tanh"
 	case kernels.Identity:
@@ -333,8 +332,8 @@ func ActivationName(a kernels.Activation) string {
 	return ""
 }
 
-// Activation is an activation by its name in transformers, or fallback where the
-// setting is absent.
+// Activation reads an activation by its name in transformers, or returns fallback if
+// the setting is absent.
 func (f *File) Activation(k Key, fallback kernels.Activation) kernels.Activation {
 	if !f.Has(k) {
 		return fallback

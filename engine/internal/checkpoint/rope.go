@@ -7,22 +7,22 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 )
 
-// RoPEDefaults is what a family says of its rotary position embedding.
+// RoPEDefaults is a family's information about its rotary embedding.
 type RoPEDefaults struct {
-	ThetaKey  Key     // of the base
-	Theta     float64 // the class's, where the file has none
+	ThetaKey  Key     // key of the base
+	Theta     float64 // the class's default
 	Scaled    bool    // scaling for longer texts applies to these layers
-	ScaledHF  bool    // and in config.json, if not in GGUF
-	Partial   bool    // the class may turn only a part of each head
-	Dim       int     // of a head
-	Positions int     // the window that the configuration gives
+	ScaledHF  bool    // it does in config.json, though not in GGUF
+	Partial   bool    // the class may rotate only part of each head
+	Dim       int     // head dim
+	Positions int     // the configured window
 }
 
-// RoPE reads how the layers of a kind turn their heads: "" is all layers of a
-// class whose layers all turn alike, "full_attention" and "sliding_attention" are
-// those of a class that tells these apart. It knows every form that transformers
-// has written and follows modeling_rope_utils.py of 5.24, where rope_scaling goes
-// before rope_parameters and the base in either before one beside it.
+// RoPE reads the rotary embedding for one kind of layer: "" is all layers of a class
+// with a single RoPE, "full_attention" and "sliding_attention" are those of a class
+// that distinguishes them. It supports every form that transformers has written and
+// follows modeling_rope_utils.py of 5.24: rope_scaling takes precedence over
+// rope_parameters, and the base in either over one next to it.
 func (f *File) RoPE(kind string, o RoPEDefaults) *compute.RoPE {
 	r := &ropeReader{f: f, o: o, dim: o.Dim}
 	r.s = compute.DefaultRoPESettings(f.Float(o.ThetaKey, 1, 1e15, o.Theta))
@@ -49,11 +49,11 @@ type ropeReader struct {
 	f   *File
 	o   RoPEDefaults
 	s   compute.RoPESettings
-	dim int // numbers of a head that are turned
+	dim int // numbers of a head that are rotated
 }
 
-// dicts are the objects of config.json that a kind's parameters are in, those
-// that count most first, and their names.
+// dicts returns the objects of config.json with a kind's parameters, highest precedence
+// first, and their names.
 func (r *ropeReader) dicts(kind string) (dicts []*Object, names []string) {
 	config := r.f.Config
 	add := func(o *Object, name string) {
@@ -63,7 +63,7 @@ func (r *ropeReader) dicts(kind string) (dicts []*Object, names []string) {
 	}
 	parameters, scaling := config.Object("rope_parameters"), config.Object("rope_scaling")
 	if kind == "" {
-		// The first replaces the second, whatever that has.
+		// rope_scaling replaces rope_parameters entirely.
 		if add(scaling, "rope_scaling"); len(dicts) == 0 {
 			add(parameters, "rope_parameters")
 		} else {
@@ -102,12 +102,12 @@ func (r *ropeReader) readConfig(kind string) {
 		return false
 	}
 	number("rope_theta", 1, 1e15, &r.s.Theta)
-	part := f.Float(Key{HF: "partial_rotary_factor rotary_pct rotary_emb_fraction"}, 0, 1, 1)
-	number("partial_rotary_factor", 0, 1, &part)
-	if part != 1 && !r.o.Partial {
-		f.Unsupported(fmt.Sprintf("rotation of a part of each head (partial_rotary_factor %g)", part), "")
+	fraction := f.Float(Key{HF: "partial_rotary_factor rotary_pct rotary_emb_fraction"}, 0, 1, 1)
+	number("partial_rotary_factor", 0, 1, &fraction)
+	if fraction != 1 && !r.o.Partial {
+		f.Unsupported(fmt.Sprintf("rotation of a part of each head (partial_rotary_factor %g)", fraction), "")
 	}
-	r.dim = int(float64(r.o.Dim) * part)
+	r.dim = int(float64(r.o.Dim) * fraction)
 
 	s := &r.s
 	hasFactor := number("factor", 1, 1e6, &s.Factor)
@@ -128,7 +128,7 @@ func (r *ropeReader) readConfig(kind string) {
 	if s.BetaSlow == 0 {
 		s.BetaSlow = 1
 	}
-	// transformers looks for it beside the kinds, not in them.
+	// transformers looks for it next to the kinds, not in them.
 	whole := f.Config.Object("rope_parameters")
 	if kind == "" && len(dicts) > 0 {
 		whole = dicts[0]
@@ -146,9 +146,9 @@ func (r *ropeReader) readConfig(kind string) {
 	r.scale(r.kindOf(kind, dicts), hasFactor, dicts)
 }
 
-// kindOf is the name of the way of scaling, "" where there is none. The old name of
-// the setting counts where the new one is nowhere; but in a class that tells kinds of
-// layers apart and is given no rope_parameters, transformers has filled in the new one.
+// kindOf is the name of the scaling method, "" if there is none. The setting's old name
+// is used if the new one is nowhere; but for a class that distinguishes layer kinds and
+// has no rope_parameters, transformers has filled in the new one.
 func (r *ropeReader) kindOf(kind string, dicts []*Object) string {
 	for _, o := range dicts {
 		if name, ok := o.String("rope_type"); ok {
@@ -160,7 +160,7 @@ func (r *ropeReader) kindOf(kind string, dicts []*Object) string {
 		}
 	}
 	if kind != "" && r.f.Config.Object("rope_parameters").Object(kind) == nil {
-		return "" // and whatever stands under the old one is told to be unread
+		return "" // the old name's value is then reported as unread
 	}
 	old := ""
 	for _, o := range dicts {
@@ -171,11 +171,11 @@ func (r *ropeReader) kindOf(kind string, dicts []*Object) string {
 	return old
 }
 
-// scale sets the way of scaling by its name in config.json.
+// scale sets the scaling method by its name in config.json.
 func (r *ropeReader) scale(name string, hasFactor bool, dicts []*Object) {
 	f, s := r.f, &r.s
-	short := lists(dicts, "short_factor")
-	lists(dicts, "long_factor")
+	short := floatList(dicts, "short_factor")
+	floatList(dicts, "long_factor")
 	if !hasFactor && name != "" && name != "default" {
 		if name != "yarn" && name != "longrope" && name != "su" {
 			f.fail("rope_scaling.factor", "nothing", "a number from 1")
@@ -185,7 +185,7 @@ func (r *ropeReader) scale(name string, hasFactor bool, dicts []*Object) {
 	}
 	switch name {
 	case "", "default", "dynamic":
-		// Dynamic scaling begins beyond the window, where no text goes.
+		// Dynamic scaling begins beyond the window, which no text exceeds.
 		s.Factor = 1
 	case "linear", "yarn":
 		s.Kind = name
@@ -195,9 +195,9 @@ func (r *ropeReader) scale(name string, hasFactor bool, dicts []*Object) {
 			f.fail("rope_scaling.high_freq_factor", fmt.Sprint(s.HighFreq), "more than low_freq_factor")
 		}
 	case "ntk":
-		// Fixed NTK scaling, as the classes of gte have it: base and positions are
-		// stretched for good.
-		if mixed := lists(dicts, "mixed_b"); mixed != nil || has(dicts, "mixed_b") {
+		// Fixed NTK scaling, as in the gte classes: base and positions are stretched at
+		// all lengths.
+		if mixed := floatList(dicts, "mixed_b"); mixed != nil || hasAny(dicts, "mixed_b") {
 			f.Unsupported("rope_scaling of type \"ntk\" with mixed_b", "")
 		}
 		s.Theta *= s.Factor
@@ -209,8 +209,7 @@ func (r *ropeReader) scale(name string, hasFactor bool, dicts []*Object) {
 	}
 }
 
-// longRoPE is LongRoPE within the original window, where each frequency has a
-// divisor.
+// longRoPE is LongRoPE within the original window, where each frequency has a divisor.
 func (r *ropeReader) longRoPE(short []float64) {
 	f, s := r.f, &r.s
 	if float64(r.o.Positions) > s.Original {
@@ -236,8 +235,8 @@ func (r *ropeReader) longRoPE(short []float64) {
 	s.Factor = 1
 }
 
-// lists is the list of numbers of that name in the first object that has it.
-func lists(dicts []*Object, name string) []float64 {
+// floatList returns the list of numbers of that name in the first object that has it.
+func floatList(dicts []*Object, name string) []float64 {
 	for _, o := range dicts {
 		if list, ok := o.Floats(name); ok {
 			return list
@@ -246,7 +245,7 @@ func lists(dicts []*Object, name string) []float64 {
 	return nil
 }
 
-func has(dicts []*Object, name string) bool {
+func hasAny(dicts []*Object, name string) bool {
 	for _, o := range dicts {
 		if o.Has(name) {
 			return true

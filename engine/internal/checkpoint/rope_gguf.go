@@ -20,7 +20,7 @@ var (
 	keyRoPETruncate  = Key{GGUF: ".rope.scaling.yarn_truncate"} // winnow's own
 )
 
-// frequencyDivisors is the tensor that has Llama 3's frequencies as divisors.
+// frequencyDivisors is the tensor with Llama 3's frequency divisors.
 const frequencyDivisors = "rope_freqs.weight"
 
 // readGGUF reads GGUF metadata.
@@ -53,7 +53,7 @@ func (r *ropeReader) readGGUF() {
 	r.divisors()
 }
 
-// yarnAttention is YaRN's factor of cosines and sines where nothing else is said.
+// yarnAttention is YaRN's default factor of cosines and sines.
 func yarnAttention(factor float64) float64 {
 	if factor <= 1 {
 		return 1
@@ -83,8 +83,8 @@ func (r *ropeReader) divisors() {
 	}
 }
 
-// RoPE writes how the layers that see everything turn their heads, and how those
-// do that see a window, if they turn otherwise; local is nil if they do not.
+// RoPE writes the rotary embedding of layers with full attention and of those with a
+// window; local is nil if they are the same.
 func (e *Export) RoPE(global, local *compute.RoPE) {
 	s := global.Settings()
 	e.Set(".rope.freq_base", float32(s.Theta))

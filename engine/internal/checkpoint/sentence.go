@@ -13,44 +13,44 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// A SentenceModel is what sentence-transformers keeps beside a model. Models that
-// it saves are chains of modules: modules.json lists them, and each has a folder
-// with a configuration and perhaps weights. The first one is the transformer, in
-// the folder of the model itself.
+// A SentenceModel is sentence-transformers' files for a model. Models saved by it are
+// chains of modules: modules.json lists them, and each has a folder with a
+// configuration and perhaps weights. The first one is the transformer, in the model's
+// own folder.
 type SentenceModel struct {
-	Modules  []Module // none where there is no modules.json
+	Modules  []Module // nil without modules.json
 	Settings *Object  // config_sentence_transformers.json
 	Encoder  *Object  // sentence_bert_config.json: the transformer's own settings
-	Artifact *Object  // artifact.metadata, of ColBERT's own checkpoints
+	Artifact *Object  // artifact.metadata, of the ColBERT authors' checkpoints
 
-	path string // of the first, for errors
+	path string // config_sentence_transformers.json, for errors
 }
 
 // A Module is an entry of modules.json.
 type Module struct {
-	Class  string // the last part of its type's name: "Pooling", "Dense", …
-	PyLate bool   // it is PyLate's
+	Class  string // the last component of its type's name: "Pooling", "Dense", …
+	PyLate bool   // from PyLate
 	Folder string
-	Config *Object // nil where there is none
+	Config *Object // nil if there is none
 	path   string  // of the configuration, for errors
 }
 
 const maxModules = 64
 
-// staticEmbedding is the class of a module that is a table of the vectors of tokens, in
-// the place of a transformer.
+// staticEmbedding is the class of a module that is an embedding table instead of a
+// transformer.
 const staticEmbedding = "StaticEmbedding"
 
-// static says whether the model is such a table.
+// static reports whether the model is such a table.
 func (m *SentenceModel) static() bool {
 	return m != nil && len(m.Modules) > 0 && m.Modules[0].Class == staticEmbedding
 }
 
-// encoderConfigs are the names that the transformer's own settings have had.
+// encoderConfigs are the names that the transformer's settings file has had.
 var encoderConfigs = []string{"sentence_bert_config.json", "sentence_roberta_config.json", "sentence_xlm-roberta_config.json",
 	"sentence_distilbert_config.json", "sentence_camembert_config.json", "sentence_albert_config.json", "sentence_xlnet_config.json"}
 
-// readSentenceModel reads the files of dir, all of which may be absent.
+// readSentenceModel reads the files in dir, all of which are optional.
 func readSentenceModel(dir string) (*SentenceModel, error) {
 	m := &SentenceModel{path: filepath.Join(dir, "config_sentence_transformers.json")}
 	var err error
@@ -63,7 +63,7 @@ func readSentenceModel(dir string) (*SentenceModel, error) {
 	path := filepath.Join(dir, "modules.json")
 	data, err := readSmall(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		// Some publish the pooling's folder without the list.
+		// Some models have the pooling's folder without the list.
 		if pooling := filepath.Join(dir, "1_Pooling"); exists(filepath.Join(pooling, "config.json")) {
 			m.Modules = []Module{{Class: "Transformer", Folder: dir}, {Class: "Pooling", Folder: pooling}}
 		}
@@ -89,7 +89,7 @@ func readSentenceModel(dir string) (*SentenceModel, error) {
 	return m, nil
 }
 
-// encoderFolder is the folder of the transformer: dir, or in old models one in it.
+// encoderFolder is the folder of the transformer: dir, or a subfolder in old models.
 func (m *SentenceModel) encoderFolder(dir string) string {
 	if len(m.Modules) > 0 {
 		return m.Modules[0].Folder
@@ -126,7 +126,7 @@ func parseModules(path string, data []byte) ([]Module, error) {
 	return modules, nil
 }
 
-// Module is the first module of a class, or nil.
+// Module returns the first module of a class, or nil.
 func (m *SentenceModel) Module(class string) *Module {
 	if m == nil {
 		return nil
@@ -139,8 +139,8 @@ func (m *SentenceModel) Module(class string) *Module {
 	return nil
 }
 
-// Kind is model_type of config_sentence_transformers.json: "SentenceTransformer",
-// "CrossEncoder", "ColBERT" and so on; "" where there is none.
+// Kind is model_type in config_sentence_transformers.json: "SentenceTransformer",
+// "CrossEncoder", "ColBERT" and so on, or "".
 func (m *SentenceModel) Kind() string {
 	if m == nil {
 		return ""
@@ -150,7 +150,7 @@ func (m *SentenceModel) Kind() string {
 }
 
 // Task is what sentence-transformers loads the transformer for: "feature-extraction",
-// "sequence-classification", "text-generation"; "" where the files do not say.
+// "sequence-classification", "text-generation", or "" if the files do not say.
 func (m *SentenceModel) Task() string {
 	if m == nil {
 		return ""
@@ -159,9 +159,9 @@ func (m *SentenceModel) Task() string {
 	return task
 }
 
-// Prompts are what is put before texts, by name, and the name of the one that is
-// put before all, unless another is asked for, or "".
-func (m *SentenceModel) Prompts() (prompts map[string]string, usual string, err error) {
+// Prompts returns the prefixes for texts by name, and the name of the default one, or
+// "".
+func (m *SentenceModel) Prompts() (prompts map[string]string, defaultName string, err error) {
 	prompts = make(map[string]string)
 	if m == nil {
 		return prompts, "", nil
@@ -174,17 +174,17 @@ func (m *SentenceModel) Prompts() (prompts map[string]string, usual string, err 
 		}
 		prompts[name] = text
 	}
-	usual, ok := m.Settings.String("default_prompt_name")
-	if kind := m.Kind(); kind != "CrossEncoder" && (usual == "query" || usual == "document") && prompts[usual] == "" {
-		return prompts, "", nil // names that embedding models have, with or without a text
+	defaultName, ok := m.Settings.String("default_prompt_name")
+	if kind := m.Kind(); kind != "CrossEncoder" && (defaultName == "query" || defaultName == "document") && prompts[defaultName] == "" {
+		return prompts, "", nil // embedding models have these names with or without a text
 	}
-	if _, known := prompts[usual]; m.Settings.Has("default_prompt_name") && (!ok || !known) {
+	if _, known := prompts[defaultName]; m.Settings.Has("default_prompt_name") && (!ok || !known) {
 		return nil, "", m.wrong("default_prompt_name", m.Settings.Kind("default_prompt_name"), `a name of "prompts"`)
 	}
-	return prompts, usual, nil
+	return prompts, defaultName, nil
 }
 
-// prompted says whether texts may have a prompt before them.
+// prompted reports whether texts may have a prompt.
 func (m *SentenceModel) prompted() bool {
 	prompts, _, err := m.Prompts()
 	for _, text := range prompts {
@@ -199,9 +199,9 @@ func (m *SentenceModel) wrong(field, found, want string) error {
 	return &fault.FormatError{Path: m.path, Field: field, Offset: -1, Found: found, Want: want}
 }
 
-// LogitScore are the tokens whose logits a CrossEncoder on top of a language model
-// takes for yes and no, the latter negative if there is none. ok says whether
-// there is such a module.
+// LogitScore returns the tokens for yes and no of a CrossEncoder on top of a language
+// model, the latter negative if there is none. ok reports whether there is such a
+// module.
 func (m *SentenceModel) LogitScore() (yes, no int, ok bool, err error) {
 	module := m.Module("LogitScore")
 	if module == nil {

@@ -10,8 +10,8 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// Bounds of what a configuration may claim. They are far above every published
-// model and keep all products of two of them within an int.
+// Bounds on configured values. They are far above every published model and keep all
+// products of two of them within an int.
 const (
 	MaxWidth     = 1 << 20
 	MaxLayers    = 1 << 14
@@ -26,14 +26,13 @@ var bounds = map[string]int{
 	"width": MaxWidth, "layers": MaxLayers, "heads": MaxHeads, "vocab": MaxVocab, "positions": MaxPositions, "labels": MaxLabels,
 }
 
-// A Key is the name of a setting in config.json, perhaps several separated by
-// blanks of which the first that is there counts, and in GGUF metadata, where one
-// that begins with a dot follows the name of the architecture. A setting that a
-// format does not have has no name there.
+// A Key is a setting's name in config.json, or several separated by blanks, of which
+// the first present one counts, and in GGUF metadata, where a leading dot stands for
+// the architecture's name. It is empty for a format without the setting.
 type Key struct{ HF, GGUF string }
 
-// values is a source of settings: config.json or GGUF metadata. Each method says
-// whether the setting is there and of that type.
+// values is a source of settings: config.json or GGUF metadata. Each method reports
+// whether the setting exists and is of that type.
 type values interface {
 	Has(name string) bool
 	Int(name string) (int64, bool)
@@ -42,10 +41,10 @@ type values interface {
 	Bool(name string) (value, ok bool)
 	Strings(name string) ([]string, bool)
 	Ints(name string) ([]int64, bool)
-	Kind(name string) string // what the setting is, in words
+	Kind(name string) string // the setting's value, for errors
 }
 
-// metadata is GGUF metadata that remembers what has been read.
+// metadata is GGUF metadata that tracks what has been read.
 type metadata struct {
 	*gguf.File
 	read map[string]bool
@@ -61,7 +60,7 @@ func (m *metadata) Int(name string) (int64, bool) {
 	return m.File.Int(name)
 }
 
-// Float takes whole numbers, too.
+// Float accepts whole numbers, too.
 func (m *metadata) Float(name string) (float64, bool) {
 	m.read[name] = true
 	if n, ok := m.File.Int(name); ok {
@@ -90,8 +89,8 @@ func (m *metadata) Ints(name string) ([]int64, bool) {
 	return m.File.Ints(name)
 }
 
-// name is what a setting is called in this file, "" where the format does not
-// have it. All of its names count as read.
+// name is a setting's name in this file, "" if the format does not have it. All of its
+// names count as read.
 func (f *File) name(k Key) string {
 	if !f.IsGGUF() {
 		first := ""
@@ -108,28 +107,27 @@ func (f *File) name(k Key) string {
 	return k.GGUF
 }
 
-// Has says whether the file has the setting. A null of config.json counts as none.
+// Has reports whether the file has the setting. A null in config.json does not count.
 func (f *File) Has(k Key) bool {
 	n := f.name(k)
 	return n != "" && f.values.Has(n)
 }
 
-// Null says whether config.json has the setting as null, which for some classes
-// means something else than leaving it out.
+// Null reports whether config.json has the setting as null, which some classes
+// distinguish from omitting it.
 func (f *File) Null(k Key) bool { return !f.IsGGUF() && f.Config.Null(f.name(k)) }
 
-// Account says that the family knows the settings of these names and rightly does
-// without them.
+// Account marks settings that the family knows and does not need as read.
 func (f *File) Account(keys ...Key) {
 	for _, k := range keys {
 		f.Has(k)
 	}
 }
 
-// Err is the first error that reading the settings gave.
+// Err returns the first error in reading the settings.
 func (f *File) Err() error { return f.err }
 
-// Fail keeps an error about a setting, unless there is one already.
+// Fail records an error about a setting, unless there is one already.
 func (f *File) Fail(k Key, found, want string) { f.fail(f.name(k), found, want) }
 
 func (f *File) fail(field, found, want string) {
@@ -138,14 +136,14 @@ func (f *File) fail(field, found, want string) {
 	}
 }
 
-// FailWith keeps an error of what a family reads by itself, unless there is one already.
+// FailWith records an error in what a family reads itself, unless there is one already.
 func (f *File) FailWith(err error) {
 	if f.err == nil {
 		f.err = err
 	}
 }
 
-// FailTensor keeps an error about a tensor.
+// FailTensor records an error about a tensor.
 func (f *File) FailTensor(name, found, want string) {
 	f.FailWith(f.badTensor(quant.Tensor{Name: name}, found, want))
 }
@@ -154,19 +152,19 @@ func (f *File) wrong(field, found, want string) error {
 	return &fault.FormatError{Path: f.settingsPath, Field: field, Offset: -1, Found: found, Want: want}
 }
 
-// Refuse is the error that the file has something that is not computed.
+// Refuse is the error that the file has something unsupported.
 func (f *File) Refuse(what, hint string) error {
 	return &fault.UnsupportedError{Path: f.settingsPath, What: what, Hint: hint}
 }
 
-// Unsupported keeps such an error, unless there is one already.
+// Unsupported records such an error, unless there is one already.
 func (f *File) Unsupported(what, hint string) {
 	if f.err == nil {
 		f.err = f.Refuse(what, hint)
 	}
 }
 
-// Describe is what a setting holds, for an error.
+// Describe is a setting's value, for an error.
 func (f *File) Describe(k Key) string {
 	n := f.name(k)
 	if n == "" || !f.values.Has(n) {
@@ -184,16 +182,16 @@ func (f *File) Describe(k Key) string {
 	return Abridge(f.values.Kind(n))
 }
 
-// Int is a whole number from low to high, or fallback where the setting is absent.
+// Int is a whole number from low to high, or fallback if the setting is absent.
 func (f *File) Int(k Key, low, high, fallback int) int {
 	if !f.Has(k) {
 		return fallback
 	}
-	return f.count(k, low, high)
+	return f.requiredInt(k, low, high)
 }
 
-// count is a whole number that must be there.
-func (f *File) count(k Key, low, high int) int {
+// requiredInt is a whole number that must exist.
+func (f *File) requiredInt(k Key, low, high int) int {
 	v, ok := f.values.Int(f.name(k))
 	if !ok || v < int64(low) || v > int64(high) {
 		f.Fail(k, f.Describe(k), fmt.Sprintf("a whole number from %d to %d", low, high))
@@ -202,16 +200,16 @@ func (f *File) count(k Key, low, high int) int {
 	return int(v)
 }
 
-// Float is a number from low to high, or fallback where the setting is absent.
+// Float is a number from low to high, or fallback if the setting is absent.
 func (f *File) Float(k Key, low, high, fallback float64) float64 {
 	if !f.Has(k) {
 		return fallback
 	}
-	return f.number(k, low, high)
+	return f.requiredFloat(k, low, high)
 }
 
-// number is a number that must be there.
-func (f *File) number(k Key, low, high float64) float64 {
+// requiredFloat is a number that must exist.
+func (f *File) requiredFloat(k Key, low, high float64) float64 {
 	v, ok := f.values.Float(f.name(k))
 	if !ok || !(v >= low && v <= high) {
 		f.Fail(k, f.Describe(k), fmt.Sprintf("a number from %g to %g", low, high))
@@ -220,7 +218,7 @@ func (f *File) number(k Key, low, high float64) float64 {
 	return v
 }
 
-// String is a text, or fallback where the setting is absent.
+// String is a text, or fallback if the setting is absent.
 func (f *File) String(k Key, fallback string) string {
 	if !f.Has(k) {
 		return fallback
@@ -233,7 +231,7 @@ func (f *File) String(k Key, fallback string) string {
 	return v
 }
 
-// Bool is true or false, or fallback where the setting is absent.
+// Bool is true or false, or fallback if the setting is absent.
 func (f *File) Bool(k Key, fallback bool) bool {
 	if !f.Has(k) {
 		return fallback
@@ -246,8 +244,8 @@ func (f *File) Bool(k Key, fallback bool) bool {
 	return v
 }
 
-// Strings is a list of texts, or fallback where the setting is absent. One text
-// with bars or blanks between words counts as a list of them, in lower case.
+// Strings is a list of texts, or fallback if the setting is absent. A single text is
+// split at bars and blanks and lower-cased.
 func (f *File) Strings(k Key, fallback []string) []string {
 	if !f.Has(k) {
 		return fallback
@@ -264,7 +262,7 @@ func (f *File) Strings(k Key, fallback []string) []string {
 	return strings.FieldsFunc(strings.ToLower(text), func(c rune) bool { return c == '|' || c == ' ' })
 }
 
-// Ints is a list of whole numbers, or nil where the setting is absent.
+// Ints is a list of whole numbers, or nil if the setting is absent.
 func (f *File) Ints(k Key) []int64 {
 	if !f.Has(k) {
 		return nil
@@ -276,7 +274,7 @@ func (f *File) Ints(k Key) []int64 {
 	return list
 }
 
-// Rows is the number of rows of a tensor, 0 where there is no such matrix.
+// Rows is the number of rows of a tensor, 0 if there is no such matrix.
 func (f *File) Rows(name string) int {
 	t, ok := f.Tensor(name)
 	if !ok || len(t.Shape) != 2 {

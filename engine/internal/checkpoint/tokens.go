@@ -9,8 +9,8 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// Tokenizer is the model's, read once. It may be called by a goroutine of its own;
-// Close must wait for it.
+// Tokenizer returns the model's tokenizer, which is read only once. It may be called
+// from another goroutine; Close must wait for it.
 func (f *File) Tokenizer() (*tokenizer.Tokenizer, error) { return f.tokenizer() }
 
 // readTokenizer sets how the tokenizer is read.
@@ -27,10 +27,10 @@ func (f *File) readTokenizer(read func() (*tokenizer.Tokenizer, error)) {
 	})
 }
 
-// keyLower says that texts are turned to lower case.
+// keyLower says that texts are lower-cased.
 var keyLower = Key{GGUF: ".lowercase"}
 
-// LowerCase says whether texts are turned to lower case before they are tokenized.
+// LowerCase reports whether texts are lower-cased before tokenisation.
 func (f *File) LowerCase() bool {
 	if f.IsGGUF() {
 		return f.Bool(keyLower, false)
@@ -39,12 +39,10 @@ func (f *File) LowerCase() bool {
 	return lower
 }
 
-// tokenKeys are the names that templates have for special tokens, and those of their ids
-// in GGUF files.
+// tokenKeys maps template names of special tokens to those of their ids in GGUF files.
 var tokenKeys = map[string]string{"bos_token": "bos", "eos_token": "eos", "pad_token": "padding", "unk_token": "unknown", "mask_token": "mask"}
 
-// SpecialTokens are the spellings of special tokens by the names that templates have
-// for them.
+// SpecialTokens returns the spellings of special tokens by their names in templates.
 func (f *File) SpecialTokens(t *tokenizer.Tokenizer) map[string]string {
 	tokens := make(map[string]string)
 	if f.IsGGUF() {
@@ -58,7 +56,7 @@ func (f *File) SpecialTokens(t *tokenizer.Tokenizer) map[string]string {
 	for _, file := range []string{"special_tokens_map.json", "tokenizer_config.json"} {
 		config, err := ReadObject(filepath.Join(f.Folder(), file))
 		if err != nil {
-			continue // the tokenizer says what is wrong with it
+			continue // the tokenizer reports what is wrong with it
 		}
 		for _, name := range []string{"bos_token", "eos_token", "pad_token", "unk_token", "sep_token", "cls_token", "mask_token"} {
 			if text, ok := config.String(name); ok {
@@ -72,8 +70,8 @@ func (f *File) SpecialTokens(t *tokenizer.Tokenizer) map[string]string {
 }
 
 // Tokenizer writes the tokenizer of a model whose embedding table has vocab rows. Keys
-// that are set already stay as they are. Where metadata cannot express the tokenizer,
-// tokenizer.json is written whole.
+// already set are unchanged. If metadata cannot express the tokenizer, tokenizer.json
+// is included whole.
 func (e *Export) Tokenizer(t *tokenizer.Tokenizer, vocab int) {
 	if e.file.LowerCase() {
 		e.Set(keyLower.GGUF, true)

@@ -10,11 +10,11 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// Unpacked is a linear layer that is multiplied once, while the model is loaded:
-// it is packed for that, in float32 whatever the precision, and not kept.
+// Unpacked is a linear layer used only while the model is loaded: it is packed for a
+// single multiplication, in float32 at any precision, and not kept.
 type Unpacked struct {
 	file    *File
-	part    quant.Tensor
+	tensor  quant.Tensor
 	bias    []float32 // or nil
 	out, in int
 }
@@ -25,7 +25,7 @@ func (f *File) unpacked(dst *Unpacked, name string, shape []int, tag reflect.Str
 	if !ok {
 		return
 	}
-	*dst = Unpacked{file: f, part: t, out: shape[0], in: shape[1]}
+	*dst = Unpacked{file: f, tensor: t, out: shape[0], in: shape[1]}
 	if has, required := f.biasOf(tag); has {
 		dst.bias = f.vector(name, []string{".bias"}, shape[:1], required)
 	}
@@ -35,7 +35,7 @@ func (f *File) unpacked(dst *Unpacked, name string, shape []int, tag reflect.Str
 func (l *Unpacked) Multiply(x compute.Matrix) (compute.Matrix, error) {
 	var err error
 	w := kernels.PackF32(l.out, l.in, func(i int, dst []float32) {
-		if e := l.file.row(dst, l.part, i); e != nil {
+		if e := l.file.row(dst, l.tensor, i); e != nil {
 			err = e
 		}
 	})
@@ -44,7 +44,7 @@ func (l *Unpacked) Multiply(x compute.Matrix) (compute.Matrix, error) {
 	w.Reserve(&in, x.Rows)
 	w.Prepare(&in, x, 0, x.Rows)
 	w.Multiply(y, &in, 0, l.out, &kernels.Epilogue{Bias: l.bias})
-	l.file.source.Release(l.part.Name)
+	l.file.source.Release(l.tensor.Name)
 	return y, err
 }
 
@@ -60,7 +60,7 @@ func (f *File) row(dst []float32, t quant.Tensor, i int) error {
 	return nil
 }
 
-// Whole is all rows of a table.
+// Whole returns all rows of a table.
 func (f *File) Whole(e *compute.Embedding) (compute.Matrix, error) {
 	x := compute.Matrix{Data: make([]float32, e.Rows*e.Cols), Rows: e.Rows, Cols: e.Cols, Stride: e.Cols}
 	for i := range x.Rows {
@@ -71,7 +71,7 @@ func (f *File) Whole(e *compute.Embedding) (compute.Matrix, error) {
 	return x, nil
 }
 
-// Numbers are those of a tensor.
+// Numbers returns those of a tensor.
 func (f *File) Numbers(name string) ([]float32, error) {
 	t, ok := f.Tensor(name)
 	if !ok {
@@ -81,7 +81,7 @@ func (f *File) Numbers(name string) ([]float32, error) {
 	return x, dequantize(x, t, t.Data)
 }
 
-// Indices are the whole numbers of a vector, each of which must be below a bound.
+// Indices returns the whole numbers of a vector, each of which must be less than below.
 func (f *File) Indices(name string, below int) ([]int32, error) {
 	t, _ := f.Tensor(name)
 	if len(t.Shape) != 1 || t.Type != quant.I32 && t.Type != quant.I64 {

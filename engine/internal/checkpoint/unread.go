@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// Unread are the settings of the file that nobody has read and that are not known
-// to be harmless, sorted: those of config.json, with a path where they are in an
-// object, or keys of GGUF metadata.
+// Unread returns the settings that have not been read and are not known to be harmless,
+// sorted: names in config.json, with a path inside objects, or keys of GGUF metadata.
 func (f *File) Unread() []string {
 	var names []string
 	if m, ok := f.values.(*metadata); ok {
@@ -30,9 +29,9 @@ func (f *File) Unread() []string {
 	return names
 }
 
-// harmless says whether a setting of config.json changes nothing.
+// harmless reports whether a setting of config.json changes nothing.
 func (f *File) harmless(name string) bool {
-	if harmlessNames[name] || strings.Contains(name, harmlessPart) || slices.Contains(harmlessFor[f.ModelType], name) || slices.Contains(harmlessFor[f.Architecture], name) {
+	if harmlessNames[name] || strings.Contains(name, harmlessSubstring) || slices.Contains(harmlessFor[f.ModelType], name) || slices.Contains(harmlessFor[f.Architecture], name) {
 		return true
 	}
 	ends := func(end string) bool { return strings.HasSuffix(f.Architecture, end) }
@@ -47,10 +46,10 @@ func (f *File) harmless(name string) bool {
 	return false
 }
 
-// harmlessKey says whether a key of GGUF metadata changes nothing. Those of the
-// tokenizer are its own to account for.
+// harmlessKey reports whether a key of GGUF metadata changes nothing. The tokenizer
+// accounts for its own keys.
 func harmlessKey(key, architecture string) bool {
-	for _, start := range harmlessStarts {
+	for _, start := range harmlessPrefixes {
 		if strings.HasPrefix(key, start) {
 			return true
 		}
