@@ -13,7 +13,7 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// packing says how matrices are packed, and which are still to be.
+// packing says how matrices are packed, and holds those still to be packed.
 type packing struct {
 	format packFormat
 	floats packFormat // of the file's float matrices, when others are packed in 8 bits

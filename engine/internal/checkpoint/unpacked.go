@@ -71,7 +71,7 @@ func (f *File) Whole(e *compute.Embedding) (compute.Matrix, error) {
 	return x, nil
 }
 
-// Numbers returns those of a tensor.
+// Numbers returns a tensor's numbers.
 func (f *File) Numbers(name string) ([]float32, error) {
 	t, ok := f.Tensor(name)
 	if !ok {

@@ -71,8 +71,8 @@ type Calibration struct {
 	Bytes    int64   // additional weight memory
 }
 
-// Calibrate chooses for all matrices with 8-bit weights that pass uses, in a model with
-// that many layers. pass fills the batch and computes its hidden states.
+// Calibrate chooses the form of all products with 8-bit weights that pass computes, in
+// a model with that many layers. pass fills the batch and computes its hidden states.
 func (r *Runner) Calibrate(layers int, pass func(c *Context)) (Calibration, error) {
 	k := &calibration{pass: pass, layers: layers}
 	if err := k.run(r); err != nil {

@@ -20,7 +20,7 @@ func init() {
 // narrower embeddings, which are projected, and layers that share weights:
 //
 //	x = project·LN(word[id] + position[i] + type[t])
-//	for each layer, the layers of its group one after the other:
+//	for each layer, the layers of its group in turn:
 //		x = LN(x + Out·attention(QKV·x))
 //		x = LN(x + Down·act(Up·x))
 //	logits = classifier·tanh(pooler·x[first token])
