@@ -111,7 +111,7 @@ func (e *Export) RoPE(global, local *compute.RoPE) {
 	case "linear":
 		e.Set(keyRoPEKind.GGUF, s.Kind)
 		e.Set(keyRoPEFactor.GGUF, float32(s.Factor))
-	case "llama3", "ntk":
+	case "llama3":
 		plain := compute.NewRoPE(global.Dim(), compute.DefaultRoPESettings(s.Theta)).Frequencies()
 		divisors = make([]float32, len(plain))
 		for i, f := range global.Frequencies() {

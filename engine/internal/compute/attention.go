@@ -50,8 +50,8 @@ type Attention struct {
 	SoftCap float32 // of scores; 0: none
 	Mask    AttentionMask
 
-	// Coarse allows 16-bit products where matrices have 8-bit weights and all rows are
-	// requested: for few queries they cost more than they save.
+	// Coarse allows 16-bit products where activations are rounded to 8 bits and all rows
+	// are requested: for few queries they cost more than they save.
 	Coarse bool
 }
 

@@ -26,7 +26,7 @@ type ropeTable struct{ cos, sin Matrix }
 // RoPESettings are the parameters of RoPE and of its extensions to longer texts.
 type RoPESettings struct {
 	Theta float64
-	// Kind is how frequencies are scaled: "linear", "ntk", "yarn" or "llama3". Anything
+	// Kind is how frequencies are scaled: "linear", "yarn" or "llama3". Anything
 	// else leaves them unchanged: "dynamic" scaling begins beyond the window, which no
 	// text exceeds.
 	Kind     string
@@ -57,12 +57,6 @@ func NewRoPE(dim int, s RoPESettings) *RoPE {
 		r.frequencies[i] = math.Pow(s.Theta, -2*float64(i)/float64(dim))
 	}
 	switch s.Kind {
-	case "ntk":
-		// As in GTE's reference code: the base is multiplied by Factor, and the slowest
-		// pair ends up stretched by Factor.
-		for i := range r.frequencies {
-			r.frequencies[i] = math.Pow(s.Theta*s.Factor, -2*float64(i)/float64(dim)) / math.Pow(s.Factor, 2/float64(dim))
-		}
 	case "linear":
 		// Equivalent to dividing positions.
 		for i := range r.frequencies {

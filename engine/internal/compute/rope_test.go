@@ -35,7 +35,7 @@ func TestRoPEScaling(t *testing.T) {
 			[]float64{1, 0.1939228, 0.02734413, 0.0009115831, 0.0001767767, 3.428102e-05, 6.64787e-06, 1.289173e-06}},
 		{"dynamic", with(1e8, func(s *RoPESettings) { s.Kind, s.Factor = "dynamic", 8 }), 1,
 			[]float64{1, 0.1, 0.01, 0.001, 1e-4, 1e-5, 1e-6, 1e-7}},
-		{"NTK of GTE", with(2e4, func(s *RoPESettings) { s.Kind, s.Factor = "ntk", 8 }), 1,
+		{"NTK of GTE", with(2e4*8, func(s *RoPESettings) { s.Kind, s.Factor = "linear", math.Pow(8, 2.0/16) }), 1,
 			[]float64{0.7711054, 0.1724244, 0.03855527, 0.008621221, 0.001927764, 0.000431061, 9.638818e-05, 2.155305e-05}},
 		{"divisors", with(1e8, func(s *RoPESettings) { s.Divisors = []float32{1, 2, 4, 8, 1, 1, 1, 2} }), 1,
 			[]float64{1, 0.05, 0.0025, 0.000125, 1e-4, 1e-5, 1e-6, 5e-8}},

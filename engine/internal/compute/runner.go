@@ -10,8 +10,8 @@ import (
 
 // RunnerOptions configures a Runner.
 type RunnerOptions struct {
-	// Coarse says that the model's matrices have 8-bit weights, so that attention needs
-	// no more than 16 bits where a layer allows it.
+	// Coarse says that activations are rounded to 8 bits, so that attention needs no more
+	// than 16 where a layer allows it.
 	Coarse bool
 	// Pause, if set, is called by workers between layers.
 	Pause func()

@@ -84,9 +84,7 @@ func (m *bert) encode(c *compute.Context, x compute.Matrix, want compute.Want) c
 }
 
 func newBERTLayer(heads, headDim int, activation kernels.Activation) bertLayer {
-	l := bertLayer{Attention: compute.NewAttention(heads, headDim, compute.AttentionMask{}), activation: activation}
-	l.Coarse = true
-	return l
+	return bertLayer{Attention: compute.NewAttention(heads, headDim, compute.AttentionMask{}), activation: activation}
 }
 
 func (l *bertLayer) Project(c *compute.Context, x compute.Matrix, to compute.QKV) {

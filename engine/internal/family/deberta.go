@@ -32,7 +32,7 @@ func init() {
 // disentangled is attention whose scores also combine content with relative position,
 // in both directions (c2p and p2c):
 //
-//	score = (qᵢ·kⱼ + qᵢ·K[b(i−j)] + kⱼ·Q[b(i−j)]) / √(3·width of a head)
+//	score = (qᵢ·kⱼ + qᵢ·K[b(i−j)] + kⱼ·Q[b(i−j)]) / √(terms·head dim)
 //
 // b maps distances to buckets that widen with distance. K and Q are projections of the
 // bucket embeddings. Only some models have position embeddings, token types, project

@@ -97,7 +97,6 @@ func (m *rotaryBERT) build(f *checkpoint.File, spec *Spec, settings any, s rotar
 		l := &m.Layers[i]
 		l.activation, l.rope = s.activation, rope
 		l.Attention = compute.NewAttention(spec.Heads, dim, compute.AttentionMask{})
-		l.Coarse = true
 	}
 	m.stack = compute.Stack(m.Layers)
 	n := &Network{Trunk: m, Spec: spec, Settings: settings, MaxLength: s.positions, TokenTypes: max(s.types, 1), OneType: s.types < 2, Pooling: compute.PoolFirst,

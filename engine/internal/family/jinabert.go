@@ -136,7 +136,6 @@ func newJinaBERT(f *checkpoint.File, task Task) *Network {
 		l := &m.Layers[i]
 		l.activation = activation
 		l.Attention = compute.NewAttention(s.Heads, dim, compute.AttentionMask{Slopes: compute.ALiBi(s.Heads)})
-		l.Coarse = true
 	}
 	m.stack = compute.Stack(m.Layers)
 	n := &Network{Trunk: m, Spec: &s.Spec, Settings: s, MaxLength: s.MaxPositions, TokenTypes: s.TypeVocabSize, OneType: true, Pooling: compute.PoolFirst,

@@ -163,7 +163,6 @@ func newModernBERT(f *checkpoint.File, task Task) *Network {
 		l := &m.Layers[i]
 		l.activation, l.rope, l.first = s.HiddenActivation, global, i == 0
 		l.Attention = compute.NewAttention(s.Heads, dim, compute.AttentionMask{})
-		l.Coarse = true
 		if !fullAttention[i] {
 			l.rope, l.Mask = local, compute.Within(s.LocalAttention/2)
 			window = max(1, s.LocalAttention/2)

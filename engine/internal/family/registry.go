@@ -74,7 +74,7 @@ type Network struct {
 	Settings    any // the family's settings struct: dimensions for Load, keys for Export
 
 	MaxLength  int  // maximum tokens for which there are positions
-	Window     int  // the smallest attention window of any layer, as a distance; 0: all layers see everything
+	Window     int  // how far a token sees in the layer with the narrowest window: a distance, or the length of a causal window; 0: all layers see everything
 	TokenTypes int  // number of token types
 	OneType    bool // token types are 0 whatever the tokenizer says
 	Decoder    Decoder
@@ -230,7 +230,7 @@ func (fam *Family) task(f *checkpoint.File) (*Family, Task, error) {
 	if strings.HasSuffix(f.Architecture, "ForMaskedLM") {
 		return nil, 0, f.Refuse(f.Architecture+" without modules.json",
 			"this is a language model that was trained to fill gaps, and nothing says how it ranks: winnow reads "+
-				strings.TrimSuffix(f.Architecture, "ForMaskedLM")+"ForSequenceClassification, and this class where the modules of sentence-transformers are beside it")
+				strings.TrimSuffix(f.Architecture, "ForMaskedLM")+"ForSequenceClassification, and this class with sentence-transformers modules")
 	}
 	return fam, task, nil
 }
