@@ -10,15 +10,15 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// wordMark begins the words of a SentencePiece vocabulary. An answer that begins with it
-// is a token by its spelling there.
-const wordMark = "▁"
+// metaspace marks the start of a word in SentencePiece vocabularies. An answer that
+// starts with it is looked up in the vocabulary under that spelling.
+const metaspace = "▁"
 
-// answers are the tokens whose logits make the score: of "no" and "yes", in this
-// order, or of one alone.
-func (p *prompt) answers(t *tokenizer.Tokenizer, score string) (ids []int32, labels []string, err error) {
+// answerTokens returns the tokens whose logits make the score: "no" and "yes", in this
+// order, or a single token.
+func (p *prompt) answerTokens(t *tokenizer.Tokenizer, score string) (ids []int32, labels []string, err error) {
 	word := func(w string) int32 {
-		if id, ok := t.ID(w); ok && strings.HasPrefix(w, wordMark) {
+		if id, ok := t.ID(w); ok && strings.HasPrefix(w, metaspace) {
 			return id
 		}
 		list, bad := t.Tokens(nil, w)
@@ -32,7 +32,7 @@ func (p *prompt) answers(t *tokenizer.Tokenizer, score string) (ids []int32, lab
 		}
 		return list[0]
 	}
-	bare := func(w string) string { return cmp.Or(strings.TrimPrefix(w, wordMark), w) }
+	bare := func(w string) string { return cmp.Or(strings.TrimPrefix(w, metaspace), w) }
 	if score == "" {
 		score = p.score
 	}
@@ -53,10 +53,10 @@ func (p *prompt) answers(t *tokenizer.Tokenizer, score string) (ids []int32, lab
 	return ids, slices.Clip(labels), err
 }
 
-// answers are the tokens whose logits make the score: those that the files name, or
-// those of the prompt.
-func (m *backbone) answers(p *prompt, o Options) (ids []int32, labels []string, err error) {
-	yes, no, ok, err := m.file.LogitScore()
+// answerTokens returns the tokens whose logits make the score: those named in the
+// model's files, unless o.Score is set, or else those of the prompt.
+func (b *backbone) answerTokens(p *prompt, o Options) (ids []int32, labels []string, err error) {
+	yes, no, ok, err := b.file.LogitScore()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -67,5 +67,5 @@ func (m *backbone) answers(p *prompt, o Options) (ids []int32, labels []string, 
 		}
 		return []int32{int32(no), int32(yes)}, []string{name(no), name(yes)}, nil
 	}
-	return p.answers(m.tokenizer, o.Score)
+	return p.answerTokens(b.tokenizer, o.Score)
 }

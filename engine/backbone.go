@@ -23,17 +23,17 @@ type backbone struct {
 	tokenizer *tokenizer.Tokenizer
 	runner    *compute.Runner
 
-	maxLength int  // tokens of a sequence
-	positions int  // that the network has for them
-	sized     bool // the files say how long one may be, whatever the tokenizer's say
-	slack     int  // that a prompt may have beyond it
-	chunk     int  // that a worker takes through the layers at a time
-	plain     bool // texts are plain whatever the call says
+	maxLength        int  // tokens of a sequence
+	positions        int  // that the network has for them
+	hasSequenceLimit bool // the files say how long one may be, whatever the tokenizer's say
+	slack            int  // that a prompt may have beyond it
+	chunkTokens      int  // that a worker takes through the layers at a time
+	plainText        bool // texts are plain whatever the call says
 
 	prefixes *compute.PrefixCache // of causal models; nil: none needed yet
 
-	mu    sync.Mutex
-	calls []*call // not in use
+	mu        sync.Mutex
+	freeCalls []*call // not in use
 }
 
 // defaultChunk is how many tokens a worker takes through the layers at a time:
@@ -42,77 +42,77 @@ type backbone struct {
 const defaultChunk = 192
 
 // pack makes the weights ready to compute; bytes is how much memory they take.
-func (m *backbone) pack() (bytes int64, err error) {
-	bytes, err = m.file.Pack(m.runner)
-	if err != nil || m.network.Prepare == nil {
+func (b *backbone) pack() (bytes int64, err error) {
+	bytes, err = b.file.Pack(b.runner)
+	if err != nil || b.network.Prepare == nil {
 		return bytes, err
 	}
-	more, err := m.network.Prepare(m.runner)
+	more, err := b.network.Prepare(b.runner)
 	return bytes + more, err
 }
 
 // limit finds out how long a sequence may be, and checks that the tokenizer and
 // the embedding table go together.
-func (m *backbone) limit(o Options) error {
-	f, t := m.file, m.tokenizer
-	t.Trim(m.network.Spec.VocabSize)
-	if size, rows := t.Size(), m.network.Spec.VocabSize; size > rows {
+func (b *backbone) setMaxLength(o Options) error {
+	f, t := b.file, b.tokenizer
+	t.Trim(b.network.Spec.VocabSize)
+	if size, rows := t.Size(), b.network.Spec.VocabSize; size > rows {
 		return &fault.FormatError{Path: f.SettingsPath(), Field: "vocabulary", Offset: -1,
 			Found: fmt.Sprintf("token ids up to %d", size-1), Want: fmt.Sprintf("at most %d, the last row of the embedding table", rows-1)}
 	}
-	m.maxLength = m.network.MaxLength
+	b.maxLength = b.network.MaxLength
 	limit := t.MaxLength()
-	if m.network.Bag { // whose libraries read tokenizer.json alone
-		if limit = t.TruncationLength(); m.network.DropsUnknown {
+	if b.network.Bag { // whose libraries read tokenizer.json alone
+		if limit = t.TruncationLength(); b.network.DropsUnknown {
 			limit = 0
 		}
 	}
-	if limit > 0 && !m.sized {
-		m.maxLength = min(m.maxLength, limit)
+	if limit > 0 && !b.hasSequenceLimit {
+		b.maxLength = min(b.maxLength, limit)
 	}
 	if o.MaxLength > 0 {
-		m.maxLength = min(m.maxLength, o.MaxLength)
+		b.maxLength = min(b.maxLength, o.MaxLength)
 	}
 	if err := f.Err(); err != nil {
 		return err
 	}
-	if added := t.Added(true); m.maxLength <= added && !m.network.Bag {
-		return fmt.Errorf("%s: a maximum length of %d tokens has no room for a query and a document beside %d special tokens", m.path, m.maxLength, added)
+	if added := t.Added(true); b.maxLength <= added && !b.network.Bag {
+		return fmt.Errorf("%s: a maximum length of %d tokens has no room for a query and a document beside %d special tokens", b.path, b.maxLength, added)
 	}
 	return nil
 }
 
 // Close ends the model's share of the workers and unmaps its file.
-func (m *backbone) Close() error {
-	if m.runner != nil {
-		m.runner.Close()
+func (b *backbone) Close() error {
+	if b.runner != nil {
+		b.runner.Close()
 	}
-	return m.file.Close()
+	return b.file.Close()
 }
 
 // length is the tokens of a sequence, at most as many as are asked for.
-func (m *backbone) length(asked int) int {
-	if asked > 0 {
-		return min(m.maxLength, asked)
+func (b *backbone) sequenceLimit(requested int) int {
+	if requested > 0 {
+		return min(b.maxLength, requested)
 	}
-	return m.maxLength
+	return b.maxLength
 }
 
-func (m *backbone) checkAll(sequences []Sequence) error {
+func (b *backbone) checkSequences(sequences []Sequence) error {
 	for i, s := range sequences {
-		if err := m.check(s); err != nil {
+		if err := b.checkSequence(s); err != nil {
 			return fmt.Errorf("sequence %d: %w", i, err)
 		}
 	}
 	return nil
 }
 
-func (m *backbone) check(s Sequence) error {
-	if s.Len() == 0 && !m.network.Bag || s.Len() > m.maxLength+m.slack {
-		return fmt.Errorf("%d tokens: expected 1 to %d", s.Len(), m.maxLength+m.slack)
+func (b *backbone) checkSequence(s Sequence) error {
+	if s.Len() == 0 && !b.network.Bag || s.Len() > b.maxLength+b.slack {
+		return fmt.Errorf("%d tokens: expected 1 to %d", s.Len(), b.maxLength+b.slack)
 	}
 	for _, id := range s.IDs {
-		if vocab := m.network.Spec.VocabSize; uint(id) >= uint(vocab) {
+		if vocab := b.network.Spec.VocabSize; uint(id) >= uint(vocab) {
 			return fmt.Errorf("token %d: the vocabulary has %d", id, vocab)
 		}
 	}
@@ -120,8 +120,8 @@ func (m *backbone) check(s Sequence) error {
 		return fmt.Errorf("%d token types for %d tokens", len(s.Types), s.Len())
 	}
 	for _, t := range s.Types {
-		if uint(t) >= uint(m.network.TokenTypes) {
-			return fmt.Errorf("token type %d: the model has %d", t, m.network.TokenTypes)
+		if uint(t) >= uint(b.network.TokenTypes) {
+			return fmt.Errorf("token type %d: the model has %d", t, b.network.TokenTypes)
 		}
 	}
 	return nil
@@ -129,33 +129,33 @@ func (m *backbone) check(s Sequence) error {
 
 // Operations is how many multiplications and additions of matrix products the model has
 // done since it was opened, those of attention's scores not among them.
-func (m *backbone) Operations() int64 { return m.runner.Operations() }
+func (b *backbone) Operations() int64 { return b.runner.Operations() }
 
 // A finisher takes a batch through the network and makes what the call wants.
-type finisher interface {
-	finish(c *compute.Context, r *call)
+type batchRunner interface {
+	runBatch(c *compute.Context, r *call)
 }
 
 // A call is what one pass of sequences through the network needs; it is kept for the
 // next, so that nothing is allocated once as large a call has been made before.
 type call struct {
 	model     *backbone
-	task      finisher
+	task      batchRunner
 	plan      compute.Plan
 	sequences []Sequence
 	inputs    []compute.Sequence // of the sequences what the network reads
 	prefixes  []compute.Prefix   // what lies before each, or none
-	held      []*compute.KVCache // that the prefixes use
+	caches    []*compute.KVCache // that the prefixes use
 	outputs   []Output
 	vectors   [][]float32
-	bad       atomic.Int64 // a sequence whose result is not finite, or -1
+	nonFinite atomic.Int64 // a sequence whose result is not finite, or -1
 }
 
 // forward takes sequences through the network, in chunks, and has task put what is
 // wanted of them into outputs or vectors.
-func (m *backbone) forward(ctx context.Context, task finisher, sequences []Sequence, outputs []Output, vectors [][]float32) error {
-	r := m.call()
-	defer m.done(r)
+func (b *backbone) forward(ctx context.Context, task batchRunner, sequences []Sequence, outputs []Output, vectors [][]float32) error {
+	r := b.acquireCall()
+	defer b.releaseCall(r)
 	r.task, r.sequences, r.outputs, r.vectors = task, sequences, outputs, vectors
 	for _, s := range sequences {
 		r.inputs = append(r.inputs, compute.Sequence{IDs: s.IDs, Types: s.Types, Visible: s.visible})
@@ -166,12 +166,12 @@ func (m *backbone) forward(ctx context.Context, task finisher, sequences []Seque
 // run does the call, whose inputs are there.
 func (r *call) run(ctx context.Context) error {
 	m := r.model
-	r.bad.Store(-1)
-	r.plan.Divide(r.inputs, m.chunk, m.runner.Size(), 4*max(1, m.network.Spec.HiddenSize))
+	r.nonFinite.Store(-1)
+	r.plan.Divide(r.inputs, m.chunkTokens, m.runner.Size(), 4*max(1, m.network.Spec.HiddenSize))
 	if err := m.runner.Run(ctx, r, r.plan.Chunks()); err != nil {
 		return err
 	}
-	if i := r.bad.Load(); i >= 0 {
+	if i := r.nonFinite.Load(); i >= 0 {
 		return fmt.Errorf("%s: sequence %d: %w", m.path, i, ErrNotFinite)
 	}
 	return nil
@@ -180,28 +180,28 @@ func (r *call) run(ctx context.Context) error {
 // Tile takes one chunk through the network.
 func (r *call) Tile(c *compute.Context, i int) {
 	r.plan.Fill(&c.Batch, i, r.inputs, r.prefixes)
-	r.task.finish(c, r)
+	r.task.runBatch(c, r)
 }
 
-func (m *backbone) call() *call {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if n := len(m.calls); n > 0 {
-		r := m.calls[n-1]
-		m.calls = m.calls[:n-1]
+func (b *backbone) acquireCall() *call {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if n := len(b.freeCalls); n > 0 {
+		r := b.freeCalls[n-1]
+		b.freeCalls = b.freeCalls[:n-1]
 		return r
 	}
-	return &call{model: m}
+	return &call{model: b}
 }
 
 // done gives a call back, holding nothing of the caller's.
-func (m *backbone) done(r *call) {
+func (b *backbone) releaseCall(r *call) {
 	clear(r.inputs)
 	clear(r.prefixes)
-	clear(r.held)
+	clear(r.caches)
 	r.task, r.sequences, r.outputs, r.vectors = nil, nil, nil, nil
-	r.inputs, r.prefixes, r.held = r.inputs[:0], r.prefixes[:0], r.held[:0]
-	m.mu.Lock()
-	m.calls = append(m.calls, r)
-	m.mu.Unlock()
+	r.inputs, r.prefixes, r.caches = r.inputs[:0], r.prefixes[:0], r.caches[:0]
+	b.mu.Lock()
+	b.freeCalls = append(b.freeCalls, r)
+	b.mu.Unlock()
 }

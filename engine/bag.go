@@ -7,49 +7,49 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// A bag is how texts of static embeddings become tokens: without special ones, and, as
-// model2vec does, without those for what the vocabulary does not have.
+// A bag encodes texts for static embeddings: without special tokens and, as in model2vec,
+// without unknown tokens.
 type bag struct {
 	*backbone
-	unknown int32 // the token to leave out, or -1
-	letters int   // characters of a token of median length, by which texts are cut before; 0: they are not
+	unknown     int32 // token to leave out, or -1
+	medianRunes int   // median token length in characters, by which texts are cut before tokenization; 0: no cut
 }
 
-func (m *backbone) newBag() *bag {
-	b := &bag{backbone: m, unknown: -1}
-	if !m.network.DropsUnknown {
-		return b
+func (b *backbone) newBag() *bag {
+	r := &bag{backbone: b, unknown: -1}
+	if !b.network.DropsUnknown {
+		return r
 	}
-	if id, ok := m.tokenizer.UnknownID(); ok {
-		b.unknown = id
+	if id, ok := b.tokenizer.UnknownID(); ok {
+		r.unknown = id
 	}
 	var lengths []int
-	for id := range int32(m.tokenizer.Size()) {
-		if piece := m.tokenizer.Piece(id); piece != "" {
+	for id := range int32(b.tokenizer.Size()) {
+		if piece := b.tokenizer.Piece(id); piece != "" {
 			lengths = append(lengths, utf8.RuneCountInString(piece))
 		}
 	}
 	slices.Sort(lengths)
 	if n := len(lengths); n > 0 {
-		b.letters = (lengths[(n-1)/2] + lengths[n/2]) / 2
+		r.medianRunes = (lengths[(n-1)/2] + lengths[n/2]) / 2
 	}
-	return b
+	return r
 }
 
-func (b *bag) room(int) error { return nil }
+func (b *bag) checkLimit(int) error { return nil }
 
-func (b *bag) read(_ *tokenizer.Encoding, text string, kept []int32, o EncodeOptions, most, limit int) (_ Sequence, full int, err error) {
-	full = len(kept)
-	if room := limit * b.letters; b.letters > 0 && o.Side != LeftSide && len(text) > room {
-		if cut := firstRunes(text, room); len(cut) < len(text) {
-			if kept, err = o.tokens(b.tokenizer, nil, cut); err != nil {
+func (b *bag) read(_ *tokenizer.Encoding, text string, tokens []int32, o EncodeOptions, maxTokens, limit int) (_ Sequence, full int, err error) {
+	full = len(tokens)
+	if maxRunes := limit * b.medianRunes; b.medianRunes > 0 && o.Side != LeftSide && len(text) > maxRunes {
+		if cut := firstRunes(text, maxRunes); len(cut) < len(text) {
+			if tokens, err = o.tokens(b.tokenizer, nil, cut); err != nil {
 				return Sequence{}, 0, err
 			}
 		}
 	}
-	kept = o.truncate(o.truncate(kept, most), limit)
-	ids := make([]int32, 0, len(kept))
-	for _, id := range kept {
+	tokens = o.truncate(o.truncate(tokens, maxTokens), limit)
+	ids := make([]int32, 0, len(tokens))
+	for _, id := range tokens {
 		if id != b.unknown {
 			ids = append(ids, id)
 		}
@@ -57,7 +57,7 @@ func (b *bag) read(_ *tokenizer.Encoding, text string, kept []int32, o EncodeOpt
 	return Sequence{IDs: ids}, full, nil
 }
 
-// firstRunes is the first n characters of a text.
+// firstRunes returns the first n characters of text.
 func firstRunes(text string, n int) string {
 	for i := range text {
 		if n == 0 {

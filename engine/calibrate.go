@@ -20,24 +20,24 @@ var calibrationTexts = [...][2]string{
 const calibrationTokens = 32
 
 // calibrate chooses how matrices with 8-bit weights are multiplied.
-func (m *backbone) calibrate() (compute.Calibration, error) {
+func (b *backbone) calibrate() (compute.Calibration, error) {
 	texts := make([]Sequence, len(calibrationTexts))
 	for i, t := range calibrationTexts {
 		var err error
-		if texts[i], err = m.calibrationText(t[0], t[1]); err != nil {
-			return compute.Calibration{}, fmt.Errorf("%s: %w", m.path, err)
+		if texts[i], err = b.calibrationText(t[0], t[1]); err != nil {
+			return compute.Calibration{}, fmt.Errorf("%s: %w", b.path, err)
 		}
 	}
-	return m.runner.Calibrate(m.network.Spec.Layers, func(c *compute.Context) {
+	return b.runner.Calibrate(b.network.Spec.Layers, func(c *compute.Context) {
 		for i, s := range texts {
 			c.Batch.Add(i, compute.Sequence{IDs: s.IDs, Types: s.Types}, compute.Prefix{})
 		}
-		m.network.Trunk.Hidden(c, m.network.Pooling.Want())
+		b.network.Trunk.Hidden(c, b.network.Pooling.Want())
 	})
 }
 
 // costs says what a calibration has chosen, in words.
-func costs(c compute.Calibration) string {
+func describeCalibration(c compute.Calibration) string {
 	weights := ""
 	if c.Rests > 0 {
 		weights = fmt.Sprintf("weights of 16 bits in %d of %d matrices, ", c.Rests, c.Matrices)
@@ -47,20 +47,20 @@ func costs(c compute.Calibration) string {
 
 // calibrationText is a query and a document in the form in which the model takes
 // texts.
-func (m *backbone) calibrationText(query, document string) (Sequence, error) {
-	a, err := m.tokenizer.PlainTokens(nil, query)
+func (b *backbone) calibrationText(query, document string) (Sequence, error) {
+	queryTokens, err := b.tokenizer.PlainTokens(nil, query)
 	if err != nil {
 		return Sequence{}, err
 	}
-	b, err := m.tokenizer.PlainTokens(nil, document)
+	documentTokens, err := b.tokenizer.PlainTokens(nil, document)
 	if err != nil {
 		return Sequence{}, err
 	}
-	most := min(calibrationTokens, m.maxLength)
+	maxTokens := min(calibrationTokens, b.maxLength)
 	var e tokenizer.Encoding
-	if m.tokenizer.Pair(&e, a, b, most, tokenizer.LongestFirst) == nil {
-		return m.sequence(&e), nil
+	if b.tokenizer.Pair(&e, queryTokens, documentTokens, maxTokens, tokenizer.LongestFirst) == nil {
+		return b.sequence(&e), nil
 	}
-	ids := append(a, b...)
-	return Sequence{IDs: ids[:min(len(ids), most)]}, nil
+	ids := append(queryTokens, documentTokens...)
+	return Sequence{IDs: ids[:min(len(ids), maxTokens)]}, nil
 }

@@ -10,51 +10,51 @@ import (
 // planChain is for a trunk without a classifier of its family's: what follows it, if
 // anything does, is a chain of modules, whose vectors are those of the texts or, of
 // a cross-encoder, logits.
-func (m *backbone) planChain(o Options) (*taskPlan, error) {
-	chain, err := m.file.Chain(m.network.Spec.HiddenSize, o.Pooling)
+func (b *backbone) planChain(o Options) (*taskPlan, error) {
+	chain, err := b.file.Chain(b.network.Spec.HiddenSize, o.Pooling)
 	if err != nil {
 		return nil, err
 	}
 	p := &taskPlan{parts: []any{chain}}
-	if labels, ok := m.file.ChainLabels(chain); ok {
-		s := &scorer{backbone: m, head: chainHead{chain}, pooling: chain.Pooling, labels: labels, words: chain.String()}
-		if own, ok := m.chainClassifier(chain); ok {
+	if labels, ok := b.file.ChainLabels(chain); ok {
+		s := &scorer{backbone: b, head: chainHead{chain}, pooling: chain.Pooling, labels: labels, headText: chain.String()}
+		if own, ok := b.chainClassifier(chain); ok {
 			s.head, p.parts, p.settings = classifierHead{own}, []any{own}, []any{&labelSettings{Count: len(labels)}}
-			m.network.Classifier, m.network.Pooling = own, chain.Pooling
+			b.network.Classifier, b.network.Pooling = own, chain.Pooling
 		}
-		p.finish = s.pairs
+		p.finish = s.finishPairs
 		return p, nil
 	}
 	p.finish = func(t *tasks, o Options) error {
-		if err := noLabel(m.file, o); err != nil {
+		if err := rejectLabel(b.file, o); err != nil {
 			return err
 		}
-		prompts, err := readPrompts(m.file)
+		prompts, err := readPrompts(b.file)
 		if err != nil {
 			return err
 		}
-		e := &embedding{backbone: m, chain: chain, prompts: prompts, reader: singleText{m}}
-		if m.network.Bag {
-			e.reader = m.newBag()
+		e := &textEmbedder{backbone: b, chain: chain, prompts: prompts, reader: singleText{b}}
+		if b.network.Bag {
+			e.reader = b.newBag()
 		}
 		t.embedder = e
 		switch o.Score {
 		case "":
-			t.ranker = unable{fmt.Errorf("%s: %w; by the cosine of its vectors it does if it is asked to: --score cosine, or the option WithScore", m.path, ErrCannotRerank)}
+			t.ranker = unsupported{fmt.Errorf("%s: %w; by the cosine of its vectors it does if it is asked to: --score cosine, or the option WithScore", b.path, ErrCannotRerank)}
 		case scoreCosine:
-			t.ranker = newCosine(e)
+			t.ranker = newCosineRanker(e)
 		default:
-			return fmt.Errorf("%s: the scoring %q was asked for, but the model embeds, which can be scored by %s", m.file.SettingsPath(), o.Score, scoreCosine)
+			return fmt.Errorf("%s: the scoring %q was asked for, but the model embeds, which can be scored by %s", b.file.SettingsPath(), o.Score, scoreCosine)
 		}
-		return m.file.Err()
+		return b.file.Err()
 	}
 	return p, nil
 }
 
 // chainClassifier is the family's own head, where it has one that can stand for a chain.
-func (m *backbone) chainClassifier(c *checkpoint.Chain) (own family.Classifier, ok bool) {
-	if head := m.network.ChainClassifier; head != nil {
-		own = head(m.file, c, m.network.Spec.HiddenSize)
+func (b *backbone) chainClassifier(c *checkpoint.Chain) (own family.Classifier, ok bool) {
+	if head := b.network.ChainClassifier; head != nil {
+		own = head(b.file, c, b.network.Spec.HiddenSize)
 	}
 	return own, own != nil
 }

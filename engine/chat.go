@@ -15,33 +15,33 @@ import (
 // chat is a reranker that reads query and document as messages of these roles, which
 // the chat template of its folder renders; an instruction, or the default prompt of
 // the folder, is the system's message. So sentence-transformers does it.
-type chat struct {
+type chatRanker struct {
 	*scorer
-	template    *chatTemplate
-	format      checkpoint.MessageFormat
-	variables   map[string]any // that the authors give the template beside the messages
-	instruction string
-	reason      string
-	prompts     promptScorer
+	template     *chatTemplate
+	format       checkpoint.MessageFormat
+	variables    map[string]any // that the authors give the template beside the messages
+	instruction  string
+	reason       string
+	promptScorer promptScorer
 }
 
 // newChat checks that the template carries both roles.
-func (m *backbone) newChat(s *scorer, format checkpoint.MessageFormat, reason string, o Options) (*chat, error) {
-	source, err := m.file.ChatTemplate()
+func (b *backbone) newChatRanker(s *scorer, format checkpoint.MessageFormat, reason string, o Options) (*chatRanker, error) {
+	source, err := b.file.ChatTemplate()
 	if err != nil {
 		return nil, err
 	}
-	template, err := m.chatTemplate(source)
+	template, err := b.chatTemplate(source)
 	if err != nil {
 		return nil, err
 	}
-	prompts, err := readPrompts(m.file)
+	prompts, err := readPrompts(b.file)
 	if err != nil {
 		return nil, err
 	}
-	c := &chat{scorer: s, template: template, format: format, reason: reason, instruction: prompts.texts[prompts.standard],
+	c := &chatRanker{scorer: s, template: template, format: format, reason: reason, instruction: prompts.texts[prompts.defaultName],
 		variables: make(map[string]any)}
-	for name, v := range m.file.TemplateVariables() {
+	for name, v := range b.file.TemplateVariables() {
 		if n, ok := v.(json.Number); ok {
 			v, err = strconv.Atoi(n.String())
 			if err != nil {
@@ -54,15 +54,15 @@ func (m *backbone) newChat(s *scorer, format checkpoint.MessageFormat, reason st
 		c.instruction = o.Instruction
 	}
 	if err := c.probe(); err != nil {
-		return nil, &fault.UnsupportedError{Path: m.file.SettingsPath(), What: "a chat template " + err.Error() + ", which", Hint: "give the prompt as --template"}
+		return nil, &fault.UnsupportedError{Path: b.file.SettingsPath(), What: "a chat template " + err.Error() + ", which", Hint: "give the prompt as --template"}
 	}
-	c.prompts = m.promptScorer(s)
+	c.promptScorer = b.newPromptScorer(s)
 	return c, nil
 }
 
 // probe renders pairs that differ in one role: what does not change does not reach
 // the model.
-func (c *chat) probe() error {
+func (c *chatRanker) probe() error {
 	var texts [3]string
 	for i, pair := range [3][2]string{{"alpha", "bravo"}, {"charlie", "bravo"}, {"alpha", "foxtrot"}} {
 		var err error
@@ -79,7 +79,7 @@ func (c *chat) probe() error {
 }
 
 // render writes the prompt.
-func (c *chat) render(query, document, instruction string) (string, error) {
+func (c *chatRanker) render(query, document, instruction string) (string, error) {
 	var messages []any
 	if instruction != "" {
 		messages = append(messages, c.message("system", instruction))
@@ -88,25 +88,27 @@ func (c *chat) render(query, document, instruction string) (string, error) {
 	return c.template.render(messages, c.variables)
 }
 
-func (c *chat) message(role, content string) *jinja.Dict { return message(c.format, role, content) }
+func (c *chatRanker) message(role, content string) *jinja.Dict {
+	return message(c.format, role, content)
+}
 
-func (c *chat) describe(info *Info) {
+func (c *chatRanker) describe(info *Info) {
 	c.scorer.describe(info)
 	info.Prompt, info.PromptReason = "chat template", c.reason
 }
 
-func (c *chat) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
-	return c.prompts.score(ctx, sequences, outputs)
+func (c *chatRanker) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	return c.promptScorer.score(ctx, sequences, outputs)
 }
 
-func (c *chat) export(e *checkpoint.Export) error {
+func (c *chatRanker) export(e *checkpoint.Export) error {
 	c.exportLabels(e)
 	e.Messages(c.format, c.file.SpecialTokens(c.tokenizer))
 	prompts, err := readPrompts(c.file)
 	if err != nil {
 		return err
 	}
-	e.Texts(prompts.texts, prompts.standard)
+	e.Texts(prompts.texts, prompts.defaultName)
 	return nil
 }
 
@@ -123,15 +125,15 @@ func unguard(text string) string { return strings.ReplaceAll(text, guardMark, ""
 
 // A chatEncoder makes the sequences of one query's documents.
 type chatEncoder struct {
-	*chat
+	*chatRanker
 	options            EncodeOptions
 	query, instruction string
 	suffix             []int32 // tokens that every prompt ends with
 	limit              int
 }
 
-func (c *chat) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
-	e := &chatEncoder{chat: c, options: o, instruction: c.instruction, limit: limit}
+func (c *chatRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
+	e := &chatEncoder{chatRanker: c, options: o, instruction: c.instruction, limit: limit}
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
@@ -143,7 +145,7 @@ func (c *chat) encode(ctx context.Context, query string, documents []string, o E
 		return Encoded{}, err
 	}
 	encoded := newEncoded(len(documents), limit)
-	err = c.encodePieces(ctx, len(documents), func(from, to int) error {
+	err = c.encodeBatches(ctx, len(documents), func(from, to int) error {
 		for d := from; d < to; d++ {
 			text, dropped, err := c.bound(documents[d], o.MaxDocument, o)
 			if err != nil {
@@ -161,7 +163,7 @@ func (c *chat) encode(ctx context.Context, query string, documents []string, o E
 	if err != nil {
 		return Encoded{}, err
 	}
-	err = c.prompts.share(func() ([]int32, error) { return e.tokens(e.query, "") }, encoded.Sequences)
+	err = c.promptScorer.markShared(func() ([]int32, error) { return e.tokens(e.query, "") }, encoded.Sequences)
 	return encoded, err
 }
 
@@ -216,7 +218,7 @@ func (e *chatEncoder) tokens(query, document string) ([]int32, error) {
 		return nil, fmt.Errorf("%s: %w", e.path, err)
 	}
 	var ids []int32
-	for _, s := range segmentsOf(e.tokenizer, text) {
+	for _, s := range splitSpecialTokens(e.tokenizer, text) {
 		if s.id >= 0 {
 			ids = append(ids, s.id)
 		} else if ids, err = e.tokenizer.PlainTokens(ids, unguard(s.text)); err != nil {

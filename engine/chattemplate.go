@@ -8,22 +8,22 @@ import (
 	"github.com/winnow-rerank/winnow/internal/jinja"
 )
 
-// A chatTemplate is a template of conversations with what the model's files say for it.
+// A chatTemplate is a parsed chat template with the model's special tokens.
 type chatTemplate struct {
 	*jinja.Template
-	path   string            // of the file that has it, or would
-	tokens map[string]string // special tokens, by the names that templates have for them
+	path   string            // settings file of the model, for errors
+	tokens map[string]string // spellings of special tokens, by their template variables
 }
 
-func (m *backbone) chatTemplate(source string) (_ *chatTemplate, err error) {
-	t := &chatTemplate{path: m.file.SettingsPath(), tokens: m.file.SpecialTokens(m.tokenizer)}
+func (b *backbone) chatTemplate(source string) (_ *chatTemplate, err error) {
+	t := &chatTemplate{path: b.file.SettingsPath(), tokens: b.file.SpecialTokens(b.tokenizer)}
 	if t.Template, err = jinja.Parse(source); err != nil {
 		return nil, &fault.UnsupportedError{Path: t.path, What: err.Error() + ", which", Hint: "give the prompt as --template"}
 	}
 	return t, nil
 }
 
-// render writes messages, with variables in the place of what a template gets as a rule.
+// render renders messages. variables override the default ones.
 func (t *chatTemplate) render(messages []any, variables map[string]any) (string, error) {
 	all := map[string]any{"messages": messages, "add_generation_prompt": false, "tools": nil, "documents": nil}
 	for name, token := range t.tokens {
@@ -33,7 +33,7 @@ func (t *chatTemplate) render(messages []any, variables map[string]any) (string,
 	return t.Render(all)
 }
 
-// message is a message as templates get it.
+// message returns a message in the form that templates expect.
 func message(format checkpoint.MessageFormat, role, content string) *jinja.Dict {
 	if format != checkpoint.StructuredMessages {
 		return jinja.NewDict("role", role, "content", content)

@@ -5,18 +5,18 @@ import (
 )
 
 // planClassifier is for the head of a family's classification checkpoints.
-func (m *backbone) planClassifier() *taskPlan {
-	n := m.network
+func (b *backbone) planClassifier() *taskPlan {
+	n := b.network
 	labels := &labelSettings{}
-	labels.names = m.labels()
+	labels.names = b.labels()
 	labels.Count = len(labels.names)
-	s := &scorer{backbone: m, head: classifierHead{n.Classifier}, pooling: n.Pooling, labels: labels.names,
-		words: n.Pooling.String() + " → " + n.Classifier.String()}
+	s := &scorer{backbone: b, head: classifierHead{n.Classifier}, pooling: n.Pooling, labels: labels.names,
+		headText: n.Pooling.String() + " → " + n.Classifier.String()}
 	p := &taskPlan{parts: []any{n.Classifier}, settings: []any{labels}}
 	if n.Prompted() {
-		return m.planPrompted(p, s)
+		return b.planPrompted(p, s)
 	}
-	p.finish = s.pairs
+	p.finish = s.finishPairs
 	return p
 }
 
@@ -29,12 +29,12 @@ type labelSettings struct {
 
 // labels are the classifier's. llama.cpp's converter leaves those of Qwen 3's two
 // answers out where they have no names: the first is the relevant one.
-func (m *backbone) labels() []string {
-	if m.network.OneLogit {
+func (b *backbone) labels() []string {
+	if b.network.OneLogit {
 		return checkpoint.DefaultLabels(1)
 	}
-	labels := m.file.Labels()
-	if m.file.IsGGUF() && !m.file.HasLabels() && likeQwen3(m.file.Architecture) && len(labels) == 2 {
+	labels := b.file.Labels()
+	if b.file.IsGGUF() && !b.file.HasLabels() && isQwen3(b.file.Architecture) && len(labels) == 2 {
 		return []string{"yes", "no"}
 	}
 	return labels

@@ -33,9 +33,9 @@ type languageModel struct {
 	err  error
 }
 
-func (m *backbone) newLanguageModel(own *languageHead, o Options) *languageModel {
-	l := &languageModel{backbone: m, table: own.table(m), ends: m.endTokens(), prefixes: m.prefixCache(), chat: m.newConversation(o.ChatTemplate)}
-	l.tied = l.table == m.network.Decoder.Words
+func (b *backbone) newLanguageModel(own *languageHead, o Options) *languageModel {
+	l := &languageModel{backbone: b, table: own.table(b), ends: b.endTokens(), prefixes: b.prefixCache(), chat: b.newConversation(o.ChatTemplate)}
+	l.tied = l.table == b.network.Decoder.Words
 	return l
 }
 
@@ -86,13 +86,13 @@ func (l *languageModel) export(e *checkpoint.Export) error {
 }
 
 // packed is the whole head.
-func (l *languageModel) packed() (*compute.Linear, error) {
+func (l *languageModel) packedHead() (*compute.Linear, error) {
 	l.once.Do(func() { l.head, l.err = l.file.PackTable(l.runner, l.table) })
 	return l.head, l.err
 }
 
 // roomToGrow is for how many tokens of a completion memory is taken at once.
-const roomToGrow = 256
+const completionReserve = 256
 
 func (l *languageModel) complete(ctx context.Context, prompt []int32, o CompleteOptions) (*Completion, error) {
 	for _, id := range prompt {
@@ -107,17 +107,17 @@ func (l *languageModel) complete(ctx context.Context, prompt []int32, o Complete
 	if len(prompt) >= l.maxLength {
 		return nil, fmt.Errorf("%w: %d tokens of %d", ErrPromptTooLong, len(prompt), l.maxLength)
 	}
-	head, err := l.packed()
+	head, err := l.packedHead()
 	if err != nil {
 		return nil, err
 	}
 	// Where the end is unknown, what is kept grows as it does.
-	room := min(l.maxLength-len(prompt), roomToGrow)
+	room := min(l.maxLength-len(prompt), completionReserve)
 	if o.MaxTokens >= 0 {
 		room = min(room, o.MaxTokens)
 	}
 	g := &generator{backbone: l.backbone, ctx: ctx, head: head, ids: slices.Clone(prompt),
-		sampler: sampler{o: o, tokenizer: l.tokenizer, ends: l.ends, logits: make([]float32, head.Outputs()), random: rand.New(rand.NewPCG(o.Seed, 0))}}
+		sampler: sampler{options: o, tokenizer: l.tokenizer, ends: l.ends, logits: make([]float32, head.Outputs()), random: rand.New(rand.NewPCG(o.Seed, 0))}}
 	start := time.Now()
 	var known *compute.KVCache
 	if !o.NoCache {
@@ -150,13 +150,13 @@ func (l *languageModel) complete(ctx context.Context, prompt []int32, o Complete
 var endNames = []string{"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<|end_of_text|>", "<end_of_turn>"}
 
 // endTokens are the tokens that end a text.
-func (m *backbone) endTokens() map[int32]bool {
+func (b *backbone) endTokens() map[int32]bool {
 	ends := make(map[int32]bool)
-	for _, id := range m.file.EndTokens() {
+	for _, id := range b.file.EndTokens() {
 		ends[id] = true
 	}
 	for _, name := range endNames {
-		if id, ok := m.tokenizer.ID(name); ok {
+		if id, ok := b.tokenizer.ID(name); ok {
 			ends[id] = true
 		}
 	}

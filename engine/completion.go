@@ -4,27 +4,28 @@ import (
 	"time"
 )
 
-// CompleteOptions says how a text is continued. The zero value continues it by
-// nothing; MaxTokens -1 goes on until the model ends it or the window is full.
+// CompleteOptions controls how a text is continued. The zero value generates nothing;
+// with a negative MaxTokens, generation ends when the model ends the text or the context
+// window is full.
 type CompleteOptions struct {
-	MaxTokens   int      // at most; -1: no bound but the window
-	Temperature float64  // 0 or less: always the most probable token
-	TopK        int      // of the most probable tokens only; 0 or less: of all
-	TopP        float64  // of the most probable ones that together have this much; 0 or 1: of all
-	MinP        float64  // of those with at least this much of the most probable one's
-	Seed        uint64   // equal seeds give equal texts
-	Stop        []string // the text ends before any of these
-	Probs       int      // how many of the most probable tokens to tell at each step
-	IgnoreEnd   bool     // the model cannot end the text
-	NoCache     bool     // nothing of an earlier prompt is used again, nor is this one kept
+	MaxTokens   int      // maximum number of tokens to generate; negative: limited only by the context window
+	Temperature float64  // 0 or less: always take the most probable token
+	TopK        int      // sample from this many most probable tokens; 0 or less: from all
+	TopP        float64  // sample from the most probable tokens whose probabilities add up to this; 0 or 1: from all
+	MinP        float64  // sample from tokens with at least this fraction of the highest probability
+	Seed        uint64   // equal seeds produce equal texts
+	Stop        []string // the text ends before the first of these
+	Probs       int      // number of most probable tokens to report at each step
+	IgnoreEnd   bool     // never sample a token that ends the text
+	NoCache     bool     // neither use the KV cache of an earlier prompt nor keep this one's
 
-	// Emit, if it is set, gets the text as it comes, whole characters at a time. An error ends
-	// the completion.
+	// Emit, if not nil, receives the text as it is generated, in whole characters. An error
+	// ends the completion.
 	Emit func(text string, t CompletionToken) error
 }
 
-// A TokenProbability is a token and the logarithm of its probability, before any
-// sampling option.
+// A TokenProbability is a token and the natural logarithm of its probability, before
+// sampling options are applied.
 type TokenProbability struct {
 	ID      int
 	Bytes   string
@@ -33,33 +34,33 @@ type TokenProbability struct {
 
 // A CompletionToken is one step of a completion.
 type CompletionToken struct {
-	TokenProbability                    // Logprob is set if Probs was
-	Top              []TokenProbability // the most probable ones, best first
+	TokenProbability                    // Logprob is set if CompleteOptions.Probs is positive
+	Top              []TokenProbability // the most probable tokens, best first
 }
 
-// Why a completion ended.
+// The reasons for which a completion ends.
 const (
-	StopLimit = "limit" // MaxTokens, or the window
-	StopEnd   = "eos"   // the model ended it
-	StopWord  = "word"  // one of Stop came
-	StopNone  = "none"  // there was nothing to begin with
+	StopLimit = "limit" // MaxTokens or the context window was reached
+	StopEnd   = "eos"   // the model ended the text
+	StopWord  = "word"  // the text reached one of CompleteOptions.Stop
+	StopNone  = "none"  // the prompt was empty
 )
 
-// A Completion is what a text was continued by.
+// A Completion is the generated continuation of a prompt.
 type Completion struct {
 	Text         string
 	Tokens       []CompletionToken
-	Stop         string // StopLimit, …
-	StoppingWord string
+	Stop         string // StopLimit, StopEnd, StopWord or StopNone
+	StoppingWord string // for StopWord: the text that was found
 	PromptTokens int
-	CachedTokens int  // of these, not computed anew
-	Truncated    bool // the window was full
-	PromptTime   time.Duration
-	Time         time.Duration // of the tokens after the first
+	CachedTokens int           // prompt tokens taken from the KV cache
+	Truncated    bool          // the context window was full
+	PromptTime   time.Duration // prefill
+	Time         time.Duration // generation after prefill
 }
 
 // A Message is one turn of a conversation.
 type Message struct {
-	Role    string // "system", "user", "assistant" or what else the template knows
+	Role    string // "system", "user", "assistant" or another role that the template knows
 	Content string
 }

@@ -7,31 +7,32 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 )
 
-// A conversation makes prompts of messages.
+// A conversation renders messages as prompts with a chat template.
 type conversation struct {
 	template *chatTemplate
 	source   string
 	format   checkpoint.MessageFormat
-	err      error // why there are none
+	err      error // why messages cannot be rendered
 }
 
-// newConversation takes a chat template, or reads the model's own for "". A model whose template cannot be used
-// loads all the same: it is only conversations that need it.
-func (m *backbone) newConversation(source string) *conversation {
+// newConversation parses source or, if it is "", the model's own chat template. A
+// template that cannot be used does not keep the model from loading, since only
+// conversations need it.
+func (b *backbone) newConversation(source string) *conversation {
 	c := &conversation{source: source, format: checkpoint.FlatMessages}
 	if source == "" {
-		c.source, c.err = m.file.ChatTemplate()
+		c.source, c.err = b.file.ChatTemplate()
 	}
 	if c.err == nil && c.source == "" {
-		c.err = fmt.Errorf("%s: %w", m.path, ErrNoChatTemplate)
+		c.err = fmt.Errorf("%s: %w", b.path, ErrNoChatTemplate)
 	}
 	if c.err == nil {
-		c.template, c.err = m.chatTemplate(c.source)
+		c.template, c.err = b.chatTemplate(c.source)
 	}
 	if c.err != nil {
 		return c
 	}
-	// Templates of models that also see expect parts where others expect a text.
+	// Templates of vision-language models expect a list of parts instead of a string.
 	const probe = "alpha"
 	if text, err := c.render([]Message{{"user", probe}}, nil); err != nil || !strings.Contains(text, probe) {
 		c.format = checkpoint.StructuredMessages

@@ -42,7 +42,7 @@ func Convert(in, out string, t quant.Type, progress func(done, of int)) (c Conve
 			}
 			return err
 		}
-		m, fam, err := build(f, in, Options{Precision: F32, unjudged: true}, t == quant.F32)
+		m, fam, err := build(f, in, Options{Precision: F32, anyLabel: true}, t == quant.F32)
 		if err != nil {
 			return err
 		}
@@ -52,7 +52,7 @@ func Convert(in, out string, t quant.Type, progress func(done, of int)) (c Conve
 			c, err = e.WriteFile(out, progress)
 		}
 		if err == nil && t == quant.F32 {
-			err = m.compare(out)
+			err = m.compareOutputs(out)
 		}
 		return err
 	})
@@ -92,17 +92,17 @@ func (m *Model) export(fam *family.Family, t quant.Type) (*checkpoint.Export, er
 
 // compare opens a file in F32 that was written of the model and compares what the
 // two compute.
-func (m *Model) compare(path string) error {
-	copied, err := Open(path, Options{Precision: F32, Threads: m.runner.Size(), unjudged: true})
+func (m *Model) compareOutputs(path string) error {
+	copied, err := Open(path, Options{Precision: F32, Threads: m.runner.Size(), anyLabel: true})
 	if err != nil {
 		return fmt.Errorf("the file that was written cannot be opened: %w", err)
 	}
 	defer copied.Close()
-	want, err := m.sample()
+	want, err := m.sampleOutputs()
 	if err != nil {
 		return err
 	}
-	got, err := copied.sample()
+	got, err := copied.sampleOutputs()
 	if err != nil {
 		return fmt.Errorf("of the file that was written: %w", err)
 	}
@@ -119,7 +119,7 @@ func (m *Model) compare(path string) error {
 
 // sample is what the model computes of some texts: scores, or vectors, or nothing where
 // it only completes.
-func (m *Model) sample() (numbers []float64, err error) {
+func (m *Model) sampleOutputs() (numbers []float64, err error) {
 	ctx := context.Background()
 	documents := []string{"Deep learning is a subset of machine learning.", "Äpfel sind süß."}
 	e, err := m.Encode(ctx, "What is deep learning?", documents, EncodeOptions{})
@@ -140,5 +140,5 @@ func (m *Model) sample() (numbers []float64, err error) {
 		return nil, err
 	}
 	vectors, err := m.Embed(ctx, e.Sequences)
-	return doubles(slices.Concat(vectors...)), err
+	return toFloat64(slices.Concat(vectors...)), err
 }

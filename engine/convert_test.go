@@ -388,7 +388,7 @@ func produce(t *testing.T, m *Model) yield {
 					if m.Info().Unit {
 						Normalize(v)
 					}
-					p.numbers = append(p.numbers, doubles(v)...)
+					p.numbers = append(p.numbers, toFloat64(v)...)
 				}
 			}
 		case "complete":

@@ -14,7 +14,7 @@ const scoreCosine = "cosine"
 // (bi-encoder). It ranks only if it is asked to: the texts of such a model may be
 // anything, and a reranker that reads query and document together ranks better.
 type cosineRanker struct {
-	*embedding
+	*textEmbedder
 	query, document string // the prompts
 }
 
@@ -25,16 +25,16 @@ var (
 	documentPrompts = []string{"document", "passage", "corpus"}
 )
 
-func newCosine(e *embedding) *cosineRanker {
+func newCosineRanker(e *textEmbedder) *cosineRanker {
 	find := func(names []string) string {
 		for _, name := range names {
 			if text, ok := e.prompts.texts[name]; ok {
 				return text
 			}
 		}
-		return e.prompts.texts[e.prompts.standard]
+		return e.prompts.texts[e.prompts.defaultName]
 	}
-	return &cosineRanker{embedding: e, query: find(queryPrompts), document: find(documentPrompts)}
+	return &cosineRanker{textEmbedder: e, query: find(queryPrompts), document: find(documentPrompts)}
 }
 
 func (r *cosineRanker) describe(info *Info) {
@@ -44,21 +44,21 @@ func (r *cosineRanker) describe(info *Info) {
 
 // encode makes of each document a sequence that knows its query.
 func (r *cosineRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
-	if err := r.reader.room(limit); err != nil {
+	if err := r.reader.checkLimit(limit); err != nil {
 		return Encoded{}, err
 	}
 	q := new(encodedQuery)
 	var err error
-	if q.sequence, _, err = new(textEncoder).encode(r.embedding, r.query+query, o, o.MaxQuery, limit); err != nil {
+	if q.sequence, _, err = new(textEncoder).encode(r.textEmbedder, r.query+query, o, o.MaxQuery, limit); err != nil {
 		return Encoded{}, err
 	}
 	q.sequence.group = q
 	encoded := newEncoded(len(documents), limit)
-	err = r.encodePieces(ctx, len(documents), func(from, to int) error {
+	err = r.encodeBatches(ctx, len(documents), func(from, to int) error {
 		var s textEncoder
 		for n := from; n < to; n++ {
 			var err error
-			if encoded.Sequences[n], encoded.Full[n], err = s.encode(r.embedding, r.document+documents[n], o, o.MaxDocument, limit); err != nil {
+			if encoded.Sequences[n], encoded.Full[n], err = s.encode(r.textEmbedder, r.document+documents[n], o, o.MaxDocument, limit); err != nil {
 				return err
 			}
 			encoded.Sequences[n].group = q
@@ -73,17 +73,17 @@ func (r *cosineRanker) score(ctx context.Context, sequences []Sequence, outputs 
 }
 
 // finish makes the scores of a batch of documents.
-func (r *cosineRanker) finish(c *compute.Context, call *call) {
+func (r *cosineRanker) runBatch(c *compute.Context, call *call) {
 	x, ok := r.vectors(c)
 	if !ok {
 		return
 	}
 	for i, n := range c.Batch.Numbers {
 		if !finite(x.Row(i)) {
-			call.bad.Store(int64(n))
+			call.nonFinite.Store(int64(n))
 			continue
 		}
-		z := cosine(doubles(call.query(n).vectors.Load().Row(0)), doubles(x.Row(i)))
+		z := cosine(toFloat64(call.query(n).vectors.Load().Row(0)), toFloat64(x.Row(i)))
 		call.outputs[n] = Output{Logit: z, Probability: z}
 	}
 }
@@ -91,13 +91,13 @@ func (r *cosineRanker) finish(c *compute.Context, call *call) {
 // cosineQueries keeps the vectors of queries.
 type cosineQueries struct{ *cosineRanker }
 
-func (r cosineQueries) finish(c *compute.Context, call *call) {
+func (r cosineQueries) runBatch(c *compute.Context, call *call) {
 	x, ok := r.vectors(c)
 	if !ok {
 		return
 	}
 	for i, n := range c.Batch.Numbers {
-		call.keep(n, x.Slice(i, i+1))
+		call.storeQuery(n, x.Slice(i, i+1))
 	}
 }
 

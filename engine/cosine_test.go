@@ -112,7 +112,7 @@ func TestCosinePrompts(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := cosine(doubles(vectors[0]), doubles(vectors[1])); got[i].Logit != want {
+			if want := cosine(toFloat64(vectors[0]), toFloat64(vectors[1])); got[i].Logit != want {
 				t.Errorf("document %d: %v, want %v", i, got[i].Logit, want)
 			}
 		}

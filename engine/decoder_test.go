@@ -452,7 +452,7 @@ func TestDecoderMemory(t *testing.T) {
 		if _, err := m.Complete(context.Background(), []int32{5}, CompleteOptions{MaxTokens: 1}); err != nil {
 			t.Fatal(err)
 		}
-		head, err := m.completer.(*languageModel).packed()
+		head, err := m.completer.(*languageModel).packedHead()
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -10,28 +10,28 @@ import (
 
 // embedding makes a vector of each text: the states of the trunk, pooled, and taken
 // through the chain of modules behind it.
-type embedding struct {
+type textEmbedder struct {
 	*backbone
 	chain   *checkpoint.Chain
-	prompts prompts
+	prompts namedPrompts
 	reader  textReader
 }
 
-func (e *embedding) describe(info *Info) {
+func (e *textEmbedder) describe(info *Info) {
 	info.Tasks = append(info.Tasks, "embed")
 	info.Head = e.chain.String()
 	info.Dimensions, info.Pooling, info.Unit = e.chain.Kept, e.chain.Pooling.String(), e.chain.Unit
-	info.Prompts, info.DefaultPrompt = e.prompts.texts, e.prompts.standard
+	info.Prompts, info.DefaultPrompt = e.prompts.texts, e.prompts.defaultName
 }
 
-func (e *embedding) export(x *checkpoint.Export) error {
+func (e *textEmbedder) export(x *checkpoint.Export) error {
 	x.Chain(e.chain, nil)
-	x.Texts(e.prompts.texts, e.prompts.standard)
+	x.Texts(e.prompts.texts, e.prompts.defaultName)
 	return nil
 }
 
-func (e *embedding) encodeTexts(ctx context.Context, texts []string, o TextOptions, limit int) (Encoded, error) {
-	if err := e.reader.room(limit); err != nil {
+func (e *textEmbedder) encodeTexts(ctx context.Context, texts []string, o TextOptions, limit int) (Encoded, error) {
+	if err := e.reader.checkLimit(limit); err != nil {
 		return Encoded{}, err
 	}
 	prompt, err := e.prompts.text(o.Prompt)
@@ -40,7 +40,7 @@ func (e *embedding) encodeTexts(ctx context.Context, texts []string, o TextOptio
 	}
 	read := EncodeOptions{Plain: o.Plain, Side: o.Side}
 	encoded := newEncoded(len(texts), limit)
-	err = e.encodePieces(ctx, len(texts), func(from, to int) error {
+	err = e.encodeBatches(ctx, len(texts), func(from, to int) error {
 		var s textEncoder
 		for n := from; n < to; n++ {
 			var err error
@@ -61,14 +61,14 @@ type textEncoder struct {
 
 // encode makes the sequence of a text, of which most tokens count (0: all), within limit
 // tokens; full is how many they would be uncut.
-func (s *textEncoder) encode(e *embedding, text string, o EncodeOptions, most, limit int) (_ Sequence, full int, err error) {
+func (s *textEncoder) encode(e *textEmbedder, text string, o EncodeOptions, maxTokens, limit int) (_ Sequence, full int, err error) {
 	if s.tokens, err = o.tokens(e.tokenizer, s.tokens[:0], text); err != nil {
 		return Sequence{}, 0, err
 	}
-	return e.reader.read(&s.out, text, s.tokens, o, most, limit)
+	return e.reader.read(&s.out, text, s.tokens, o, maxTokens, limit)
 }
 
-func (e *embedding) embed(ctx context.Context, sequences []Sequence) ([][]float32, error) {
+func (e *textEmbedder) embed(ctx context.Context, sequences []Sequence) ([][]float32, error) {
 	vectors := make([][]float32, len(sequences))
 	if err := e.forward(ctx, e, sequences, nil, vectors); err != nil {
 		return nil, err
@@ -77,7 +77,7 @@ func (e *embedding) embed(ctx context.Context, sequences []Sequence) ([][]float3
 }
 
 // finish makes the vectors of a batch.
-func (e *embedding) finish(c *compute.Context, r *call) {
+func (e *textEmbedder) runBatch(c *compute.Context, r *call) {
 	x, ok := e.vectors(c)
 	if !ok {
 		return
@@ -85,13 +85,13 @@ func (e *embedding) finish(c *compute.Context, r *call) {
 	for i, n := range c.Batch.Numbers {
 		r.vectors[n] = append([]float32(nil), x.Row(i)...)
 		if !finite(x.Row(i)) {
-			r.bad.Store(int64(n))
+			r.nonFinite.Store(int64(n))
 		}
 	}
 }
 
 // vectors are those of a batch, a row a text; ok is false if the caller has gone away.
-func (e *embedding) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
+func (e *textEmbedder) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
 	x = e.network.Trunk.Hidden(c, e.chain.Pooling.Want())
 	if c.Cancelled() {
 		return x, false
@@ -102,7 +102,7 @@ func (e *embedding) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
 	return e.chain.Vectors(c, x), true
 }
 
-func (e *embedding) states(ctx context.Context, sequences []Sequence) ([][]float32, error) {
+func (e *textEmbedder) states(ctx context.Context, sequences []Sequence) ([][]float32, error) {
 	vectors := make([][]float32, len(sequences))
 	if err := e.forward(ctx, tokenStates{e}, sequences, nil, vectors); err != nil {
 		return nil, err
@@ -111,10 +111,10 @@ func (e *embedding) states(ctx context.Context, sequences []Sequence) ([][]float
 }
 
 // tokenStates are the states of every token, as they come from the trunk.
-type tokenStates struct{ *embedding }
+type tokenStates struct{ *textEmbedder }
 
 // finish keeps the states of a batch.
-func (t tokenStates) finish(c *compute.Context, r *call) {
+func (t tokenStates) runBatch(c *compute.Context, r *call) {
 	x := t.network.Trunk.Hidden(c, compute.EveryToken)
 	if c.Cancelled() {
 		return
@@ -123,7 +123,7 @@ func (t tokenStates) finish(c *compute.Context, r *call) {
 		own := x.Slice(c.Batch.Range(i))
 		r.vectors[n] = clone(own).Data
 		if !finite(r.vectors[n]) {
-			r.bad.Store(int64(n))
+			r.nonFinite.Store(int64(n))
 		}
 	}
 }

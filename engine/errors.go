@@ -8,8 +8,8 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// Errors of a model that is asked for something that it was not made for, or that
-// went wrong in the computation.
+// Errors of a call to a model that does not support the task, or whose result is not
+// finite.
 var (
 	ErrNotFinite      = errors.New("the model computed a number that is not finite")
 	ErrCannotRerank   = errors.New("the model has no classification head and cannot rerank")
@@ -17,21 +17,22 @@ var (
 	ErrCannotComplete = errors.New("the model has no language model's head and cannot complete text")
 )
 
-// ErrPromptTooLong is the error of a completion whose prompt leaves no room.
+// ErrPromptTooLong is returned for a prompt that leaves no room for a completion in the
+// model's context window.
 var ErrPromptTooLong = errors.New("the prompt is longer than the model's window")
 
-// ErrNoChatTemplate is the error of a conversation with a model whose files bring no
-// template for one.
+// ErrNoChatTemplate is returned for a conversation with a model whose files contain no
+// chat template.
 var ErrNoChatTemplate = errors.New("the model has no chat template")
 
-// ErrTooMuch is the error of a text on which the model's tokenizer gives up.
+// ErrTooMuch is returned for a text that exceeds the limits of the model's tokenizer.
 var ErrTooMuch = tokenizer.ErrTooMuch
 
-// ErrNoRoom is the error of a call whose length leaves no room for texts, because of it
-// or of what else it asks for.
+// ErrNoRoom is returned for a call whose maximum length leaves no room for texts next to
+// special tokens, prompt and instruction.
 var ErrNoRoom = errors.New("no room for the texts")
 
-// A roomError is an ErrNoRoom that says why.
+// A roomError is an ErrNoRoom with a reason.
 type roomError struct{ text string }
 
 func noRoom(format string, args ...any) error { return &roomError{fmt.Sprintf(format, args...)} }
@@ -40,10 +41,10 @@ func (e *roomError) Error() string { return e.text }
 
 func (e *roomError) Is(target error) bool { return target == ErrNoRoom }
 
-// An UnknownPromptError names a prompt that the model does not have.
+// An UnknownPromptError reports a prompt name that the model does not have.
 type UnknownPromptError struct {
 	Name  string
-	Known []string
+	Known []string // names of the model's prompts, sorted
 }
 
 func (e *UnknownPromptError) Error() string {

@@ -47,14 +47,14 @@ func (g *generator) run(out *Completion) error {
 	var text []byte // all that was generated
 	sent := 0       // bytes of it that were emitted
 	emit := func(end int, t CompletionToken) error {
-		if g.o.Emit == nil {
+		if g.options.Emit == nil {
 			return nil
 		}
 		part := tokenizer.Text(text[sent:end])
 		sent = end
-		return g.o.Emit(part, t)
+		return g.options.Emit(part, t)
 	}
-	for out.Stop = StopLimit; (g.o.MaxTokens < 0 || len(out.Tokens) < g.o.MaxTokens) && len(g.ids) < g.maxLength; {
+	for out.Stop = StopLimit; (g.options.MaxTokens < 0 || len(out.Tokens) < g.options.MaxTokens) && len(g.ids) < g.maxLength; {
 		if len(out.Tokens) > 0 {
 			if err := g.step(); err != nil {
 				return err
@@ -67,7 +67,7 @@ func (g *generator) run(out *Completion) error {
 		if !end {
 			text = append(text, t.Bytes...)
 		}
-		if at, word := findStop(text, len(text)-len(t.Bytes), g.o.Stop); at >= 0 {
+		if at, word := findStop(text, len(text)-len(t.Bytes), g.options.Stop); at >= 0 {
 			text = text[:at]
 			out.Stop, out.StoppingWord = StopWord, word
 			sent = min(sent, at)
@@ -77,7 +77,7 @@ func (g *generator) run(out *Completion) error {
 			break
 		}
 		// What may be part of a character or of a stop text waits.
-		ready := max(sent, len(text)-waiting(text, g.o.Stop))
+		ready := max(sent, len(text)-incompleteSuffix(text, g.options.Stop))
 		if end {
 			ready = len(text)
 		}
@@ -90,8 +90,8 @@ func (g *generator) run(out *Completion) error {
 		}
 	}
 	out.Truncated = out.Stop == StopLimit && len(g.ids) >= g.maxLength
-	if sent < len(text) && out.Stop != StopWord && g.o.Emit != nil {
-		if err := g.o.Emit(tokenizer.Text(text[sent:]), CompletionToken{TokenProbability: TokenProbability{ID: -1}}); err != nil {
+	if sent < len(text) && out.Stop != StopWord && g.options.Emit != nil {
+		if err := g.options.Emit(tokenizer.Text(text[sent:]), CompletionToken{TokenProbability: TokenProbability{ID: -1}}); err != nil {
 			return err
 		}
 	}
@@ -116,7 +116,7 @@ func findStop(text []byte, from int, stops []string) (at int, word string) {
 
 // waiting is how many bytes at the end of text may still become something else:
 // part of a character, or the beginning of a stop text.
-func waiting(text []byte, stops []string) int {
+func incompleteSuffix(text []byte, stops []string) int {
 	n := 0
 	for i := 1; i <= min(3, len(text)); i++ {
 		if b := text[len(text)-i]; utf8.RuneStart(b) {

@@ -41,7 +41,7 @@ func TestListwiseWindow(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	blocks := e.Sequences[0].group.(*list).blocks
+	blocks := e.Sequences[0].group.(*documentList).blocks
 	documents := 0
 	for i, b := range blocks {
 		if len(b.ids) > 600 {

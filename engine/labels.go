@@ -10,64 +10,62 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 )
 
-// affirmative are names of the label that says that a document is relevant: those
-// of models that answer, and those of models of inference (NLI), to which a
-// relevant document is one that entails the query.
-var affirmative = []string{"entailment", "entail", "entails", "relevant", "yes", "true", "positive"}
+// relevantNames are label names that mean relevant. For natural language inference
+// (NLI) models, a relevant document is one that entails the query.
+var relevantNames = []string{"entailment", "entail", "entails", "relevant", "yes", "true", "positive"}
 
-// A judgement is how a score is made of a classifier's logits.
-type judgement struct {
-	relevant int  // number of the label that means relevant
-	apart    bool // labels do not exclude each other: its logit stands alone
+// A relevance says how to turn a classifier's logits into a score.
+type relevance struct {
+	label       int  // number of the label that means relevant
+	independent bool // labels are not mutually exclusive: only this label's logit counts
 }
 
 var keyProblem = checkpoint.Key{HF: "problem_type", GGUF: ".classifier.problem_type"}
 
-// judge decides which label means relevant: the one that is asked for, by name or
-// number; or the only one; or the only one with a name that says so; or, of two
-// labels, the second.
-func judge(f *checkpoint.File, labels []string, asked string) (judgement, error) {
-	j := judgement{apart: f.String(keyProblem, "") == "multi_label_classification" || len(labels) == 1}
-	if asked != "" {
-		n, err := label(f, labels, asked)
-		j.relevant = n
-		return j, err
+// findRelevance decides which label means relevant: the requested one, by name or
+// number; the only one whose name says so; the only label; or the second of two.
+func findRelevance(f *checkpoint.File, labels []string, requested string) (relevance, error) {
+	r := relevance{independent: f.String(keyProblem, "") == "multi_label_classification" || len(labels) == 1}
+	if requested != "" {
+		n, err := labelNumber(f, labels, requested)
+		r.label = n
+		return r, err
 	}
 	found := -1
 	for i, name := range labels {
-		if slices.Contains(affirmative, strings.ToLower(strings.TrimSpace(name))) {
+		if slices.Contains(relevantNames, strings.ToLower(strings.TrimSpace(name))) {
 			if found >= 0 {
-				return j, f.Refuse("a classifier of the labels "+listed(labels), "say which one means that a document is relevant: --label NAME, or the option WithLabel")
+				return r, f.Refuse("a classifier of the labels "+formatLabels(labels), "say which one means that a document is relevant: --label NAME, or the option WithLabel")
 			}
 			found = i
 		}
 	}
 	switch {
 	case found >= 0:
-		j.relevant = found
+		r.label = found
 	case len(labels) <= 2:
-		j.relevant = max(0, len(labels)-1)
+		r.label = max(0, len(labels)-1)
 	default:
-		return j, f.Refuse(fmt.Sprintf("a classifier of %d labels, none of which is known to mean that a document is relevant (%s),", len(labels), listed(labels)),
+		return r, f.Refuse(fmt.Sprintf("a classifier of %d labels, none of which is known to mean that a document is relevant (%s),", len(labels), formatLabels(labels)),
 			"say which one does: --label NAME, or the option WithLabel")
 	}
-	return j, nil
+	return r, nil
 }
 
-// label is the number of a label by its name or number.
-func label(f *checkpoint.File, labels []string, asked string) (int, error) {
+// labelNumber returns the index of a label given by name, ignoring case, or by number.
+func labelNumber(f *checkpoint.File, labels []string, requested string) (int, error) {
 	for i, name := range labels {
-		if strings.EqualFold(name, asked) {
+		if strings.EqualFold(name, requested) {
 			return i, nil
 		}
 	}
-	if n, err := strconv.Atoi(asked); err == nil && n >= 0 && n < len(labels) {
+	if n, err := strconv.Atoi(requested); err == nil && n >= 0 && n < len(labels) {
 		return n, nil
 	}
-	return 0, fmt.Errorf("%s: label %q: the model has %s", f.SettingsPath(), asked, listed(labels))
+	return 0, fmt.Errorf("%s: label %q: the model has %s", f.SettingsPath(), requested, formatLabels(labels))
 }
 
-func listed(labels []string) string {
+func formatLabels(labels []string) string {
 	names := make([]string, len(labels))
 	for i, name := range labels {
 		names[i] = strconv.Itoa(i) + " " + name
@@ -75,44 +73,44 @@ func listed(labels []string) string {
 	return checkpoint.Abridge(strings.Join(names, ", "))
 }
 
-// activation is what makes a probability of the logits.
-func (j judgement) activation() string {
-	if j.apart {
+// activation names the function that turns logits into a probability.
+func (r relevance) activation() string {
+	if r.independent {
 		return "sigmoid"
 	}
 	return "softmax"
 }
 
-// output makes a score of logits; ok is false if they are not finite. The
-// probability is the relevant label's sigmoid or softmax; the logit is the number
-// whose sigmoid that is: of two labels the difference, of more the relevant one's
-// logit minus the logarithm of the others' summed exponentials.
-func (j judgement) output(logits []float32) (out Output, ok bool) {
-	z := float64(logits[j.relevant])
-	if !j.apart {
-		z -= logSumExpBut(logits, j.relevant)
+// output turns logits into a score; ok is false if it is not finite. Probability is the
+// sigmoid or softmax of the relevant label; Logit is the number whose sigmoid is
+// Probability: for a softmax, the relevant logit minus the log-sum-exp of the others,
+// which for two labels is the difference of the logits.
+func (r relevance) output(logits []float32) (out Output, ok bool) {
+	z := float64(logits[r.label])
+	if !r.independent {
+		z -= logSumExpExcept(logits, r.label)
 	}
 	return Output{Logit: z, Probability: sigmoid(z)}, !math.IsNaN(z) && !math.IsInf(z, 0)
 }
 
 func sigmoid(z float64) float64 { return 1 / (1 + math.Exp(-z)) }
 
-// logSumExpBut is log Σ exp(x) of all but one of the numbers.
-func logSumExpBut(x []float32, but int) float64 {
-	most := math.Inf(-1)
+// logSumExpExcept returns log Σ exp(xᵢ) over all i except one.
+func logSumExpExcept(x []float32, except int) float64 {
+	largest := math.Inf(-1)
 	for i, v := range x {
-		if v := float64(v); i != but && (v > most || v != v) {
-			most = v
+		if v := float64(v); i != except && (v > largest || v != v) {
+			largest = v
 		}
 	}
-	if len(x) == 2 || math.IsInf(most, 0) || math.IsNaN(most) {
-		return most
+	if len(x) == 2 || math.IsInf(largest, 0) || math.IsNaN(largest) {
+		return largest
 	}
 	sum := 0.0
 	for i, v := range x {
-		if i != but {
-			sum += math.Exp(float64(v) - most)
+		if i != except {
+			sum += math.Exp(float64(v) - largest)
 		}
 	}
-	return most + math.Log(sum)
+	return largest + math.Log(sum)
 }

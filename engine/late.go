@@ -20,33 +20,33 @@ import (
 // Behind the first special token stands one that says which of the two a text is.
 // A query is filled up to a certain length with mask tokens, which see it but which
 // nothing sees; their vectors count. Punctuation of documents does not.
-type late struct {
+type lateRanker struct {
 	*backbone
 	chain    *checkpoint.Chain
 	settings *checkpoint.LateSettings
 }
 
-func (m *backbone) planLate() (*taskPlan, error) {
-	chain, err := m.file.Chain(m.network.Spec.HiddenSize, "")
+func (b *backbone) planLate() (*taskPlan, error) {
+	chain, err := b.file.Chain(b.network.Spec.HiddenSize, "")
 	if err != nil {
 		return nil, err
 	}
-	l := &late{backbone: m, chain: chain}
+	l := &lateRanker{backbone: b, chain: chain}
 	return &taskPlan{parts: []any{chain}, finish: func(t *tasks, o Options) error {
-		if err := cmp.Or(noLabel(m.file, o), noScore(m.file, o)); err != nil {
+		if err := cmp.Or(rejectLabel(b.file, o), rejectScore(b.file, o)); err != nil {
 			return err
 		}
-		if m.tokenizer.Added(false) == 0 {
-			return m.file.Refuse("late interaction with a tokenizer that adds no special tokens to a text", "the mark of a query or document stands behind the first of them")
+		if b.tokenizer.Added(false) == 0 {
+			return b.file.Refuse("late interaction with a tokenizer that adds no special tokens to a text", "the mark of a query or document stands behind the first of them")
 		}
 		var err error
-		l.settings, err = m.file.Late(m.tokenizer, m.maxLength, m.network.Spec.VocabSize)
+		l.settings, err = b.file.Late(b.tokenizer, b.maxLength, b.network.Spec.VocabSize)
 		if err != nil {
 			return err
 		}
 		if s := l.settings; s.Expand && !s.Attend {
-			if w := m.network.Window; w > 0 && w < s.Query.Length {
-				return m.file.Refuse(fmt.Sprintf("late interaction with queries of %d tokens and attention within %d", s.Query.Length, w), "")
+			if w := b.network.Window; w > 0 && w < s.Query.Length {
+				return b.file.Refuse(fmt.Sprintf("late interaction with queries of %d tokens and attention within %d", s.Query.Length, w), "")
 			}
 		}
 		t.ranker = l
@@ -54,13 +54,13 @@ func (m *backbone) planLate() (*taskPlan, error) {
 	}}, nil
 }
 
-func (l *late) describe(info *Info) {
+func (l *lateRanker) describe(info *Info) {
 	info.Tasks = append(info.Tasks, "rerank")
 	info.Head, info.Labels, info.Activation = l.chain.String()+" → MaxSim", []string{"MaxSim"}, "mean"
 	info.Relevant = "MaxSim"
 }
 
-func (l *late) export(e *checkpoint.Export) error {
+func (l *lateRanker) export(e *checkpoint.Export) error {
 	e.Chain(l.chain, nil)
 	e.Late(l.settings)
 	return nil
@@ -68,7 +68,7 @@ func (l *late) export(e *checkpoint.Export) error {
 
 // tokens encodes a text of a kind within limit tokens; full is how many they would
 // be uncut.
-func (l *late) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, bound, limit int) (ids []int32, full int, err error) {
+func (l *lateRanker) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, maxTokens, limit int) (ids []int32, full int, err error) {
 	if kind.Before {
 		text = kind.Prefix + text
 	}
@@ -82,7 +82,7 @@ func (l *late) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, b
 		limit--
 	}
 	var e tokenizer.Encoding
-	l.tokenizer.SingleSide(&e, o.truncate(tokens, bound), limit, o.Side.cut())
+	l.tokenizer.SingleSide(&e, o.truncate(tokens, maxTokens), limit, o.Side.forTokenizer())
 	ids = append(make([]int32, 0, limit+1), e.IDs[:1]...)
 	if kind.Mark >= 0 {
 		ids = append(ids, kind.Mark)
@@ -91,7 +91,7 @@ func (l *late) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, b
 }
 
 // encode makes of each document a sequence that knows its query.
-func (l *late) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
+func (l *lateRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	// The first and the last token, the mark and one of the text.
 	if limit < l.tokenizer.Added(false)+2 {
 		return Encoded{}, noRoom("at most %d tokens: no room for a text beside the special tokens", limit)
@@ -114,7 +114,7 @@ func (l *late) encode(ctx context.Context, query string, documents []string, o E
 	}
 	limit = min(limit, s.Document.Length)
 	encoded := newEncoded(len(documents), limit)
-	err = l.encodePieces(ctx, len(documents), func(from, to int) error {
+	err = l.encodeBatches(ctx, len(documents), func(from, to int) error {
 		for d := from; d < to; d++ {
 			s := Sequence{group: q}
 			var err error
@@ -128,12 +128,12 @@ func (l *late) encode(ctx context.Context, query string, documents []string, o E
 	return encoded, err
 }
 
-func (l *late) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+func (l *lateRanker) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
 	return l.scoreEncoded(ctx, lateQueries{l}, l, sequences, outputs)
 }
 
 // vectors are those of all tokens of a batch; ok is false if the caller has gone away.
-func (l *late) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
+func (l *lateRanker) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
 	x = l.network.Trunk.Hidden(c, compute.EveryToken)
 	if c.Cancelled() {
 		return x, false
@@ -148,7 +148,7 @@ func (l *late) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
 }
 
 // finish makes the scores of a batch of documents.
-func (l *late) finish(c *compute.Context, r *call) {
+func (l *lateRanker) runBatch(c *compute.Context, r *call) {
 	x, ok := l.vectors(c)
 	if !ok {
 		return
@@ -156,28 +156,28 @@ func (l *late) finish(c *compute.Context, r *call) {
 	for i, n := range c.Batch.Numbers {
 		own := x.Slice(c.Batch.Range(i))
 		if r.outputs[n], ok = l.maxSim(*r.query(n).vectors.Load(), own, r.sequences[n].IDs); !ok {
-			r.bad.Store(int64(n))
+			r.nonFinite.Store(int64(n))
 		}
 	}
 }
 
 // lateQueries keeps the vectors of queries.
-type lateQueries struct{ *late }
+type lateQueries struct{ *lateRanker }
 
-func (l lateQueries) finish(c *compute.Context, r *call) {
+func (l lateQueries) runBatch(c *compute.Context, r *call) {
 	x, ok := l.vectors(c)
 	if !ok {
 		return
 	}
 	for i, n := range c.Batch.Numbers {
-		r.keep(n, x.Slice(c.Batch.Range(i)))
+		r.storeQuery(n, x.Slice(c.Batch.Range(i)))
 	}
 }
 
 // maxSim is the score of a document by its tokens' vectors. The probability is the
 // mean of the cosines that are summed, which relevant or not are hardly ever
 // below 0.
-func (l *late) maxSim(query, document compute.Matrix, ids []int32) (out Output, ok bool) {
+func (l *lateRanker) maxSim(query, document compute.Matrix, ids []int32) (out Output, ok bool) {
 	sum := 0.0
 	for i := range query.Rows {
 		q := query.Row(i)

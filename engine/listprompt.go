@@ -66,21 +66,21 @@ type listEncoder struct {
 	options            EncodeOptions
 	query, instruction string
 	documents          []string
-	list               *list
+	list               *documentList
 	dropped            []int // tokens of each document
 }
 
 // clean is a text without marks, of at most so many tokens.
-func (e *listEncoder) clean(text string, most, bound int) (out string, tokens, dropped int, err error) {
-	if bound > 0 {
-		most = min(most, bound)
+func (e *listEncoder) cleanText(text string, maxTokens, userLimit int) (out string, tokens, dropped int, err error) {
+	if userLimit > 0 {
+		maxTokens = min(maxTokens, userLimit)
 	}
-	return e.cut(withoutMarks(text), most, e.options)
+	return e.cut(withoutMarks(text), maxTokens, e.options)
 }
 
 // block makes the prompt of documents from to to-1, or two where one would be longer
 // than the model's window: the frames around documents are tokens, too.
-func (e *listEncoder) block(from, to int) error {
+func (e *listEncoder) addBlock(from, to int) error {
 	p, err := e.prompt(e.documents[from:to])
 	if err != nil {
 		return err
@@ -89,10 +89,10 @@ func (e *listEncoder) block(from, to int) error {
 	if over := len(p.ids) - e.maxLength; over > 0 {
 		if to-from > 1 {
 			middle := (from + to) / 2
-			if err := e.block(from, middle); err != nil {
+			if err := e.addBlock(from, middle); err != nil {
 				return err
 			}
-			return e.block(middle, to)
+			return e.addBlock(middle, to)
 		}
 		ids, err := e.options.tokens(e.tokenizer, nil, e.documents[from])
 		if err != nil {
@@ -105,7 +105,7 @@ func (e *listEncoder) block(from, to int) error {
 			return err
 		}
 		e.dropped[from] += over
-		return e.block(from, to)
+		return e.addBlock(from, to)
 	}
 	e.list.blocks = append(e.list.blocks, p)
 	return nil
@@ -155,7 +155,7 @@ func (e *listEncoder) plainTokens(block []string) (ids []int32, err error) {
 		instruction = hole
 	}
 	values = append(append(values, block...), e.query)
-	for _, s := range segmentsOf(e.tokenizer, listText(hole, holes, instruction)) {
+	for _, s := range splitSpecialTokens(e.tokenizer, listText(hole, holes, instruction)) {
 		if s.id >= 0 {
 			ids = append(ids, s.id)
 			continue
@@ -175,9 +175,9 @@ func (e *listEncoder) plainTokens(block []string) (ids []int32, err error) {
 
 // The bounds that the authors' code has.
 const (
-	listBlock    = 125 // documents of a prompt
-	listDocument = 2048
-	listQuery    = 512
+	listBlockDocuments = 125 // documents of a prompt
+	listDocumentTokens = 2048
+	listQueryTokens    = 512
 )
 
 const (
@@ -187,7 +187,7 @@ const (
 
 // A list is documents that are scored as a whole, once, whichever of them is asked
 // for first.
-type list struct {
+type documentList struct {
 	blocks []listPrompt
 	total  int
 

@@ -21,7 +21,7 @@ import (
 // and the score of a document is the cosine of its e and the query's. A list that
 // is too long is cut in blocks; the query's e is then the mean of the blocks', each
 // weighted by its best document.
-type listwise struct {
+type listwiseRanker struct {
 	*backbone
 	projector   projector
 	marks       listMarks
@@ -39,14 +39,14 @@ type projectorSettings struct {
 	Projected int `dim:"projected"`
 }
 
-func (m *backbone) planListwise() *taskPlan {
-	l := &listwise{backbone: m}
-	sizes := &projectorSettings{Middle: max(1, m.file.Rows("projector.0.weight")), Projected: max(1, m.file.Rows("projector.2.weight"))}
+func (b *backbone) planListwise() *taskPlan {
+	l := &listwiseRanker{backbone: b}
+	sizes := &projectorSettings{Middle: max(1, b.file.Rows("projector.0.weight")), Projected: max(1, b.file.Rows("projector.2.weight"))}
 	return &taskPlan{parts: []any{&l.projector}, settings: []any{sizes}, finish: func(t *tasks, o Options) error {
 		if o.Score != "" || o.Template != "" {
-			return fmt.Errorf("%s: a listwise reranker has a prompt and a score of its own", m.file.SettingsPath())
+			return fmt.Errorf("%s: a listwise reranker has a prompt and a score of its own", b.file.SettingsPath())
 		}
-		if err := cmp.Or(noLabel(m.file, o), noScore(m.file, o)); err != nil {
+		if err := cmp.Or(rejectLabel(b.file, o), rejectScore(b.file, o)); err != nil {
 			return err
 		}
 		l.instruction = o.Instruction
@@ -55,7 +55,7 @@ func (m *backbone) planListwise() *taskPlan {
 	}}
 }
 
-func (l *listwise) findMarks() error {
+func (l *listwiseRanker) findMarks() error {
 	for _, mark := range []struct {
 		name string
 		id   *int32
@@ -69,18 +69,18 @@ func (l *listwise) findMarks() error {
 	return nil
 }
 
-func (l *listwise) describe(info *Info) {
+func (l *listwiseRanker) describe(info *Info) {
 	info.Tasks = append(info.Tasks, "rerank")
 	info.Head, info.Labels, info.Activation, info.Listwise = "marked tokens → projector → cosine", []string{"cosine"}, "none", true
 	info.Relevant = "cosine"
 }
 
-func (l *listwise) export(*checkpoint.Export) error { return nil }
+func (l *listwiseRanker) export(*checkpoint.Export) error { return nil }
 
 // score scores the lists that the sequences belong to.
-func (l *listwise) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+func (l *listwiseRanker) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
 	for i, s := range sequences {
-		list, ok := s.group.(*list)
+		list, ok := s.group.(*documentList)
 		if !ok {
 			return fmt.Errorf("sequence %d: a listwise model scores only what Encode made", i)
 		}
@@ -93,16 +93,16 @@ func (l *listwise) score(ctx context.Context, sequences []Sequence, outputs []Ou
 	return nil
 }
 
-func (l *listwise) scoreList(ctx context.Context, docs *list) ([]Output, error) {
+func (l *listwiseRanker) scoreList(ctx context.Context, docs *documentList) ([]Output, error) {
 	docs.mu.Lock()
 	defer docs.mu.Unlock()
 	if docs.scores != nil {
 		return docs.scores, nil
 	}
-	if err := l.runner.Run(ctx, &listCall{l, docs}, len(docs.blocks)); err != nil {
+	if err := l.runner.Run(ctx, &listJob{l, docs}, len(docs.blocks)); err != nil {
 		return nil, err
 	}
-	scores, err := docs.compare()
+	scores, err := docs.scoreStates()
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", l.path, err)
 	}
@@ -111,16 +111,16 @@ func (l *listwise) scoreList(ctx context.Context, docs *list) ([]Output, error) 
 }
 
 // compare makes the scores of the states.
-func (l *list) compare() ([]Output, error) {
+func (l *documentList) scoreStates() ([]Output, error) {
 	// The query's vector over all blocks.
 	query := make([]float64, l.blocks[0].states.Cols)
 	sum := 0.0
 	for i := range l.blocks {
 		x := l.blocks[i].states
-		documents, q := x.Rows-1, doubles(x.Row(x.Rows-1))
+		documents, q := x.Rows-1, toFloat64(x.Row(x.Rows-1))
 		best := math.Inf(-1)
 		for d := range documents {
-			best = max(best, (1+cosine(doubles(x.Row(d)), q))/2)
+			best = max(best, (1+cosine(toFloat64(x.Row(d)), q))/2)
 		}
 		for j, v := range q {
 			query[j] += best * v
@@ -134,7 +134,7 @@ func (l *list) compare() ([]Output, error) {
 	for i := range l.blocks {
 		b := &l.blocks[i]
 		for d := range b.states.Rows - 1 {
-			c := cosine(doubles(b.states.Row(d)), query)
+			c := cosine(toFloat64(b.states.Row(d)), query)
 			if math.IsNaN(c) || math.IsInf(c, 0) {
 				return nil, fmt.Errorf("document %d: %w", b.first+d, ErrNotFinite)
 			}
@@ -146,12 +146,12 @@ func (l *list) compare() ([]Output, error) {
 }
 
 // A listCall computes the states at a list's marks.
-type listCall struct {
-	*listwise
-	list *list
+type listJob struct {
+	*listwiseRanker
+	list *documentList
 }
 
-func (r *listCall) Tile(c *compute.Context, i int) {
+func (r *listJob) Tile(c *compute.Context, i int) {
 	p := &r.list.blocks[i]
 	c.Batch.Add(0, compute.Sequence{IDs: p.ids}, compute.Prefix{})
 	c.Batch.Marks = append(c.Batch.Marks, p.marks...)
@@ -164,27 +164,27 @@ func (r *listCall) Tile(c *compute.Context, i int) {
 
 // encode makes of each document a sequence that is its share of the prompt, and
 // knows the list.
-func (l *listwise) encode(ctx context.Context, query string, texts []string, o EncodeOptions, limit int) (Encoded, error) {
+func (l *listwiseRanker) encode(ctx context.Context, query string, texts []string, o EncodeOptions, limit int) (Encoded, error) {
 	encoded := newEncoded(len(texts), limit)
 	if len(texts) == 0 {
 		return encoded, nil
 	}
 	e := &listEncoder{backbone: l.backbone, marks: l.marks, options: o, instruction: l.instruction, documents: make([]string, len(texts)),
-		list: &list{total: len(texts)}, dropped: make([]int, len(texts))}
+		list: &documentList{total: len(texts)}, dropped: make([]int, len(texts))}
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
-	most := min(listDocument, limit/2)
+	most := min(listDocumentTokens, limit/2)
 	var instructionTokens, queryTokens int
 	var cut int
 	var err error
-	if e.instruction, instructionTokens, cut, err = e.clean(e.instruction, limit/4, 0); err != nil {
+	if e.instruction, instructionTokens, cut, err = e.cleanText(e.instruction, limit/4, 0); err != nil {
 		return Encoded{}, err
 	}
 	if cut > 0 {
 		return Encoded{}, noRoom("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+cut, limit/4, limit)
 	}
-	if e.query, queryTokens, _, err = e.clean(query, min(listQuery, limit/4), o.MaxQuery); err != nil {
+	if e.query, queryTokens, _, err = e.cleanText(query, min(listQueryTokens, limit/4), o.MaxQuery); err != nil {
 		return Encoded{}, err
 	}
 	full := limit - 2*queryTokens - instructionTokens
@@ -194,12 +194,12 @@ func (l *listwise) encode(ctx context.Context, query string, texts []string, o E
 			return Encoded{}, context.Cause(ctx)
 		}
 		var tokens int
-		if e.documents[i], tokens, e.dropped[i], err = e.clean(text, most, o.MaxDocument); err != nil {
+		if e.documents[i], tokens, e.dropped[i], err = e.cleanText(text, most, o.MaxDocument); err != nil {
 			return Encoded{}, err
 		}
 		room -= tokens
-		if i+1-first >= listBlock || room <= most || i == len(texts)-1 {
-			if err := e.block(first, i+1); err != nil {
+		if i+1-first >= listBlockDocuments || room <= most || i == len(texts)-1 {
+			if err := e.addBlock(first, i+1); err != nil {
 				return Encoded{}, err
 			}
 			first, room = i+1, full

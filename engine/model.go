@@ -52,7 +52,7 @@ func load(f *checkpoint.File, path string, o Options) (m *Model, err error) {
 // build is load, and says of which family the model is. Without weights it is not
 // made ready to compute.
 func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, _ *family.Family, err error) {
-	b := &backbone{path: path, file: f, plain: o.PlainText, chunk: cmp.Or(o.BatchTokens, defaultChunk)}
+	b := &backbone{path: path, file: f, plainText: o.PlainText, chunkTokens: cmp.Or(o.BatchTokens, defaultChunk)}
 	m := &Model{backbone: b}
 	built := false
 	defer func() {
@@ -89,7 +89,7 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 	if b.tokenizer, err = words(); err != nil {
 		return nil, nil, err
 	}
-	if err := b.limit(o); err != nil {
+	if err := b.setMaxLength(o); err != nil {
 		return nil, nil, err
 	}
 	m.tasks = noTasks(path)
@@ -102,7 +102,7 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 			return nil, nil, err
 		}
 		m.info.WeightBytes += c.Bytes
-		reason += "; " + costs(c)
+		reason += "; " + describeCalibration(c)
 	}
 	m.describe(fam)
 	m.info.Precision, m.info.PrecisionReason = precision, reason
@@ -132,13 +132,13 @@ func readTokenizer(f *checkpoint.File) func() (*tokenizer.Tokenizer, error) {
 // Encode turns the query with each of the documents into tokens, truncated to the
 // length that the model takes. It returns early when ctx is done.
 func (m *Model) Encode(ctx context.Context, query string, documents []string, o EncodeOptions) (Encoded, error) {
-	o.Plain, o.Side = o.Plain || m.plain, m.side(o.Side)
-	return m.ranker.encode(ctx, query, documents, o, m.length(o.MaxLength))
+	o.Plain, o.Side = o.Plain || m.plainText, m.truncationSide(o.Side)
+	return m.ranker.encode(ctx, query, documents, o, m.sequenceLimit(o.MaxLength))
 }
 
 // Score scores sequences that Encode has made. The result is in their order.
 func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, error) {
-	if err := m.checkAll(sequences); err != nil {
+	if err := m.checkSequences(sequences); err != nil {
 		return nil, err
 	}
 	outputs := make([]Output, len(sequences))
@@ -151,15 +151,15 @@ func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, erro
 // EncodeTexts turns texts into tokens, truncated to the length that the model takes.
 // It returns early when ctx is done.
 func (m *Model) EncodeTexts(ctx context.Context, texts []string, o TextOptions) (Encoded, error) {
-	o.Plain, o.Side = o.Plain || m.plain, m.side(o.Side)
-	return m.embedder.encodeTexts(ctx, texts, o, m.length(o.MaxLength))
+	o.Plain, o.Side = o.Plain || m.plainText, m.truncationSide(o.Side)
+	return m.embedder.encodeTexts(ctx, texts, o, m.sequenceLimit(o.MaxLength))
 }
 
 // Embed makes a vector of each sequence that EncodeTexts has made, in their order.
 // They are as the model's chain gives them, but for a last Normalize: see Info.Unit
 // and Normalize.
 func (m *Model) Embed(ctx context.Context, sequences []Sequence) ([][]float32, error) {
-	if err := m.checkAll(sequences); err != nil {
+	if err := m.checkSequences(sequences); err != nil {
 		return nil, err
 	}
 	return m.embedder.embed(ctx, sequences)
@@ -168,7 +168,7 @@ func (m *Model) Embed(ctx context.Context, sequences []Sequence) ([][]float32, e
 // TokenStates are the last hidden states of every token of sequences that EncodeTexts has
 // made, those of a sequence one behind the other: neither pooled nor normalised.
 func (m *Model) TokenStates(ctx context.Context, sequences []Sequence) ([][]float32, error) {
-	if err := m.checkAll(sequences); err != nil {
+	if err := m.checkSequences(sequences); err != nil {
 		return nil, err
 	}
 	return m.embedder.states(ctx, sequences)
@@ -215,9 +215,9 @@ func (m *Model) describe(fam *family.Family) {
 	info.EmbeddingBytes = f.TableBytes()
 	info.Kernels = kernels.Rung()
 	info.Threads = m.runner.Size()
-	tokens := max(m.chunk, m.maxLength)
+	tokens := max(m.chunkTokens, m.maxLength)
 	if n.Bag {
-		tokens = m.chunk // a text's vectors are added up one after another
+		tokens = m.chunkTokens // a text's vectors are added up one after another
 	}
 	info.ActivationBytes = compute.ActivationBytes(m.runner.Size(), tokens, info.Hidden, info.Intermediate)
 }

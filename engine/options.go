@@ -9,7 +9,7 @@ import (
 // Precision is the number format in which a model's matrices are multiplied.
 type Precision = checkpoint.Precision
 
-// The precisions that a user can ask for.
+// The supported precisions.
 const (
 	Auto    = checkpoint.Auto
 	F32     = checkpoint.F32
@@ -19,48 +19,47 @@ const (
 	Int16A8 = checkpoint.Int16A8
 )
 
-// ParsePrecision reads the name of a precision.
+// ParsePrecision parses the name of a precision.
 func ParsePrecision(s string) (Precision, error) { return checkpoint.ParsePrecision(s) }
 
-// Options changes how a model is loaded; the zero value is the default.
+// Options controls how a model is loaded. The zero value is the default.
 type Options struct {
-	Threads     int
+	Threads     int // worker threads; 0: one for each core
 	Precision   Precision
-	MaxLength   int    // tokens of a sequence, if that is fewer than the model takes
-	BatchTokens int    // that a worker takes through the layers at a time
-	Pause       func() // or nil: what workers call between layers
+	MaxLength   int    // tokens of a sequence, if fewer than the model's maximum; 0: that maximum
+	BatchTokens int    // tokens that a worker takes through the layers at a time; 0: the default
+	Pause       func() // if not nil, called by workers between layers
 
-	// Label is the name or number of a classifier's label that says that a document
-	// is relevant; "": the only one, or the one whose name says so, or the second of
-	// two.
+	// Label is the name or number of the classifier label that means relevant; "": the
+	// only one whose name says so, the only label, or the second of two.
 	Label string
-	// Pooling is "mean", "cls" or "last" in place of an embedding model's own.
+	// Pooling replaces an embedding model's pooling: "mean", "cls" or "last".
 	Pooling string
-	// Score is how a score is made where the model leaves a choice: of causal models
-	// "yes-no", "yes" or "token:ID"; of embedding models "cosine"; "": as the model's
+	// Score selects how scores are computed if the model leaves a choice: "yes-no", "yes"
+	// or "token:ID" for causal models, "cosine" for embedding models; "": as the model's
 	// authors do.
 	Score string
 
-	// Of rerankers with a head behind each of many layers: the layer to stop behind, 0 for
-	// the last one, and the layers before which so many neighbouring tokens of a document
-	// become one.
+	// For rerankers with a head after each of many layers: the layer to stop after (0: the
+	// last), and the layers before which each CompressRatio neighbouring tokens of a
+	// document are merged into one.
 	Layer          int
 	CompressRatio  int
 	CompressLayers []int
 
-	// Of causal models:
-	Template    string // the prompt: a name or text, or "none" for the bare pair; "": as the model's files say
-	Instruction string // in place of the prompt's own
-	PlainText   bool   // what spells a special token in queries and documents stays text
-	// ChatTemplate is the Jinja source of the template of conversations; "": the one that the
-	// model's files bring.
+	// For causal models:
+	Template    string // prompt by name or text, or "none" for the bare pair; "": as the model's files say
+	Instruction string // replaces the prompt's default instruction
+	PlainText   bool   // special token spellings in queries and documents stay plain text
+	// ChatTemplate is the Jinja source of the chat template; "": the one in the model's
+	// files.
 	ChatTemplate string
 
-	roundAll bool // narrow matrices too are rounded: for tests
-	unjudged bool // any label may be the relevant one: for conversions
+	roundAll bool // quantise narrow matrices too: for tests
+	anyLabel bool // do not require a known relevant label: for conversions
 }
 
-// check says what is wrong with the numbers.
+// check rejects negative numbers.
 func (o *Options) check() error {
 	if o.Threads < 0 || o.MaxLength < 0 || o.BatchTokens < 0 {
 		return fmt.Errorf("%d threads, maximum length %d, %d tokens a batch: expected numbers of at least 0", o.Threads, o.MaxLength, o.BatchTokens)
@@ -68,16 +67,16 @@ func (o *Options) check() error {
 	return nil
 }
 
-// noScore is the error of a scoring that is asked for where the model leaves no choice.
-func noScore(f *checkpoint.File, o Options) error {
+// rejectScore returns an error if o requests a score for a model that leaves no choice.
+func rejectScore(f *checkpoint.File, o Options) error {
 	if o.Score == "" {
 		return nil
 	}
 	return fmt.Errorf("%s: the scoring %q was asked for, but the model has its own", f.SettingsPath(), o.Score)
 }
 
-// noLabel is the error of a label that is asked for where there is no classifier.
-func noLabel(f *checkpoint.File, o Options) error {
+// rejectLabel returns an error if o requests a label for a model without a classifier.
+func rejectLabel(f *checkpoint.File, o Options) error {
 	if o.Label == "" {
 		return nil
 	}

@@ -10,48 +10,48 @@ import (
 
 // A pair is a classifier of query and document, joined as the tokenizer joins two
 // texts. What the files call the default prompt stands before the query.
-type pair struct {
+type pairRanker struct {
 	*scorer
-	prompts prompts
-	bare    string // of causal models: why they are not asked in words
+	prompts    namedPrompts
+	bareReason string // of causal models: why they are not asked in words
 }
 
-func (m *backbone) newPair(s *scorer) (*pair, error) {
-	prompts, err := readPrompts(m.file)
+func (b *backbone) newPairRanker(s *scorer) (*pairRanker, error) {
+	prompts, err := readPrompts(b.file)
 	if err != nil {
 		return nil, err
 	}
-	return &pair{scorer: s, prompts: prompts}, nil
+	return &pairRanker{scorer: s, prompts: prompts}, nil
 }
 
 // pairs has the model read pairs.
-func (s *scorer) pairs(t *tasks, o Options) (err error) {
-	if err := cmp.Or(noScore(s.file, o), s.judge(o)); err != nil {
+func (s *scorer) finishPairs(t *tasks, o Options) (err error) {
+	if err := cmp.Or(rejectScore(s.file, o), s.chooseLabel(o)); err != nil {
 		return err
 	}
-	t.ranker, err = s.newPair(s)
+	t.ranker, err = s.newPairRanker(s)
 	return err
 }
 
-func (p *pair) describe(info *Info) {
+func (p *pairRanker) describe(info *Info) {
 	p.scorer.describe(info)
-	if p.bare != "" {
-		info.Prompt, info.PromptReason = barePair, p.bare
+	if p.bareReason != "" {
+		info.Prompt, info.PromptReason = barePair, p.bareReason
 	}
 }
 
-func (p *pair) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
+func (p *pairRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	t := p.tokenizer
 	if added := t.Added(true); limit <= added {
 		return Encoded{}, noRoom("at most %d tokens: no room for a query and a document beside %d special tokens", limit, added)
 	}
-	whole, err := o.tokens(t, nil, p.prompts.texts[p.prompts.standard]+query)
+	whole, err := o.tokens(t, nil, p.prompts.texts[p.prompts.defaultName]+query)
 	if err != nil {
 		return Encoded{}, err
 	}
 	head := o.truncate(whole, o.MaxQuery)
 	encoded := newEncoded(len(documents), limit)
-	err = p.encodePieces(ctx, len(documents), func(from, to int) error {
+	err = p.encodeBatches(ctx, len(documents), func(from, to int) error {
 		var tokens []int32
 		var out tokenizer.Encoding
 		for d := from; d < to; d++ {
@@ -61,7 +61,7 @@ func (p *pair) encode(ctx context.Context, query string, documents []string, o E
 			}
 			encoded.Full[d] = len(whole) + len(tokens) + t.Added(true)
 			document := o.truncate(tokens, o.MaxDocument)
-			if err := t.PairSide(&out, head, document, limit, tokenizer.LongestFirst, o.Side.cut()); err != nil {
+			if err := t.PairSide(&out, head, document, limit, tokenizer.LongestFirst, o.Side.forTokenizer()); err != nil {
 				return err
 			}
 			encoded.Sequences[d] = p.sequence(&out)
@@ -71,10 +71,10 @@ func (p *pair) encode(ctx context.Context, query string, documents []string, o E
 	return encoded, err
 }
 
-func (p *pair) export(e *checkpoint.Export) error {
+func (p *pairRanker) export(e *checkpoint.Export) error {
 	p.exportLabels(e)
-	e.Texts(p.prompts.texts, p.prompts.standard)
-	if p.bare != "" {
+	e.Texts(p.prompts.texts, p.prompts.defaultName)
+	if p.bareReason != "" {
 		e.Set(keyPrompt.GGUF, barePair)
 		e.ChatTemplate()
 	}

@@ -8,43 +8,43 @@ import (
 )
 
 // plan decides what the model is for.
-func (m *backbone) plan(o Options) (*taskPlan, error) {
-	f := m.file
-	if err := cmp.Or(f.Err(), m.chooseLayer(o)); err != nil {
+func (b *backbone) plan(o Options) (*taskPlan, error) {
+	f := b.file
+	if err := cmp.Or(f.Err(), b.chooseLayer(o)); err != nil {
 		return nil, err
 	}
 	switch {
-	case m.task == family.Rank:
-		return m.planListwise(), nil
+	case b.task == family.Rank:
+		return b.planListwise(), nil
 	case f.LateInteraction(): // which has lengths of its own for queries and documents
-		return m.planLate()
+		return b.planLate()
 	}
 	n, err := f.SequenceLimit()
 	if err != nil {
 		return nil, err
 	}
-	m.positions = m.network.MaxLength
+	b.positions = b.network.MaxLength
 	if n > 0 {
-		m.network.MaxLength, m.sized = min(m.network.MaxLength, n), true
+		b.network.MaxLength, b.hasSequenceLimit = min(b.network.MaxLength, n), true
 	}
 	switch {
-	case f.HasChain() || m.task == family.Embed:
-		return m.planChain(o)
-	case m.task == family.Generate:
-		return m.planLanguageModel(), nil
+	case f.HasChain() || b.task == family.Embed:
+		return b.planChain(o)
+	case b.task == family.Generate:
+		return b.planLanguageModel(), nil
 	}
-	return m.planClassifier(), nil
+	return b.planClassifier(), nil
 }
 
 // chooseLayer has a layerwise reranker stop and compress where it is asked to.
-func (m *backbone) chooseLayer(o Options) error {
-	switch choose := m.network.ChooseLayer; {
-	case m.file.Err() != nil:
-		return m.file.Err()
+func (b *backbone) chooseLayer(o Options) error {
+	switch choose := b.network.ChooseLayer; {
+	case b.file.Err() != nil:
+		return b.file.Err()
 	case choose != nil:
 		return choose(o.Layer, o.CompressRatio, o.CompressLayers)
 	case o.Layer != 0 || o.CompressRatio > 1:
-		return fmt.Errorf("%s: a layer to stop behind, or compression, was asked for, but the model has one head, behind all of its layers", m.file.SettingsPath())
+		return fmt.Errorf("%s: a layer to stop behind, or compression, was asked for, but the model has one head, behind all of its layers", b.file.SettingsPath())
 	}
 	return nil
 }

@@ -14,38 +14,38 @@ type promptScorer interface {
 	score(ctx context.Context, sequences []Sequence, outputs []Output) error
 	// share finds the tokens that all prompts of a call begin with. head makes the prompt of
 	// an empty document.
-	share(head func() ([]int32, error), sequences []Sequence) error
+	markShared(head func() ([]int32, error), sequences []Sequence) error
 }
 
 // promptScorer is the one whose scores task makes.
-func (m *backbone) promptScorer(task finisher) promptScorer {
-	if d := m.network.Decoder; d.Causal && !d.Parts {
-		return &prefixScorer{m, task, m.prefixCache()}
+func (b *backbone) newPromptScorer(task batchRunner) promptScorer {
+	if d := b.network.Decoder; d.Causal && !d.Parts {
+		return &prefixScorer{b, task, b.prefixCache()}
 	}
-	return wholePrompts{m, task}
+	return wholePromptScorer{b, task}
 }
 
 // wholePrompts scores prompts whose tokens also see what comes after them.
-type wholePrompts struct {
+type wholePromptScorer struct {
 	*backbone
-	task finisher
+	task batchRunner
 }
 
-func (m wholePrompts) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
-	return m.forward(ctx, m.task, sequences, outputs, nil)
+func (w wholePromptScorer) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	return w.forward(ctx, w.task, sequences, outputs, nil)
 }
 
-func (m wholePrompts) share(func() ([]int32, error), []Sequence) error { return nil }
+func (w wholePromptScorer) markShared(func() ([]int32, error), []Sequence) error { return nil }
 
 // prefixScorer scores prompts of a causal model. The tokens that several begin with are
 // read once, for all of them, and kept for later calls; no score changes by that.
 type prefixScorer struct {
 	*backbone
-	task     finisher
+	task     batchRunner
 	prefixes *compute.PrefixCache
 }
 
-func (m *prefixScorer) share(head func() ([]int32, error), sequences []Sequence) error {
+func (p *prefixScorer) markShared(head func() ([]int32, error), sequences []Sequence) error {
 	if len(sequences) == 0 {
 		return nil
 	}
@@ -65,21 +65,21 @@ func (m *prefixScorer) share(head func() ([]int32, error), sequences []Sequence)
 	return nil
 }
 
-func (m *prefixScorer) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
-	r := m.call()
-	defer m.done(r)
-	r.task, r.sequences, r.outputs = m.task, sequences, outputs
+func (p *prefixScorer) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	r := p.acquireCall()
+	defer p.releaseCall(r)
+	r.task, r.sequences, r.outputs = p.task, sequences, outputs
 	defer func() {
-		for _, k := range r.held {
-			m.prefixes.Done(k)
+		for _, k := range r.caches {
+			p.prefixes.Done(k)
 		}
 	}()
-	known, err := r.prefill(ctx, m.prefixes)
+	known, err := r.prefill(ctx, p.prefixes)
 	if err != nil {
 		return err
 	}
 	for _, s := range sequences {
-		k := known[string(bytesOf(s.IDs[:s.shared]))]
+		k := known[string(mapKey(s.IDs[:s.shared]))]
 		if s.shared < compute.MinPrefix {
 			k = nil
 		}
@@ -96,12 +96,12 @@ func (m *prefixScorer) score(ctx context.Context, sequences []Sequence, outputs 
 // prefill has the keys and values of what sequences share: found, or computed.
 func (r *call) prefill(ctx context.Context, prefixes *compute.PrefixCache) (map[string]*compute.KVCache, error) {
 	known := make(map[string]*compute.KVCache)
-	w := &prefills{model: r.model}
+	w := &prefillJob{model: r.model}
 	for _, s := range r.sequences {
 		if s.shared < compute.MinPrefix {
 			continue
 		}
-		key := bytesOf(s.IDs[:s.shared])
+		key := mapKey(s.IDs[:s.shared])
 		if _, ok := known[string(key)]; ok {
 			continue
 		}
@@ -113,7 +113,7 @@ func (r *call) prefill(ctx context.Context, prefixes *compute.PrefixCache) (map[
 			k = next
 		}
 		known[string(key)] = k
-		r.held = append(r.held, k)
+		r.caches = append(r.caches, k)
 	}
 	if len(w.caches) == 0 {
 		return known, nil
@@ -128,18 +128,18 @@ func (r *call) prefill(ctx context.Context, prefixes *compute.PrefixCache) (map[
 }
 
 // prefills are texts that are read at the same time, each into a cache.
-type prefills struct {
+type prefillJob struct {
 	model  *backbone
 	caches []*compute.KVCache
 	ids    [][]int32
 }
 
-func (p *prefills) Tile(c *compute.Context, i int) {
+func (p *prefillJob) Tile(c *compute.Context, i int) {
 	c.Prefill(p.caches[i], p.ids[i], compute.NoToken, p.model.network.Trunk.Hidden)
 }
 
 // bytesOf is ids as a key of a map.
-func bytesOf(ids []int32) []byte {
+func mapKey(ids []int32) []byte {
 	b := make([]byte, 0, 4*len(ids))
 	for _, id := range ids {
 		b = append(b, byte(id), byte(id>>8), byte(id>>16), byte(id>>24))
@@ -148,9 +148,9 @@ func bytesOf(ids []int32) []byte {
 }
 
 // prefixCache is the store of KV caches of a causal model, one for all its tasks.
-func (m *backbone) prefixCache() *compute.PrefixCache {
-	if m.prefixes == nil {
-		m.prefixes = compute.NewPrefixCache(m.network.Decoder.Layers, m.network.Decoder.KeyWidth, prefixBytes)
+func (b *backbone) prefixCache() *compute.PrefixCache {
+	if b.prefixes == nil {
+		b.prefixes = compute.NewPrefixCache(b.network.Decoder.Layers, b.network.Decoder.KeyWidth, prefixBytes)
 	}
-	return m.prefixes
+	return b.prefixes
 }

@@ -10,32 +10,32 @@ import (
 // A prompted model reads query and document in a prompt. Its score is made of the
 // logits of answers ("yes" and "no", say), which are rows of the language model's
 // head, at the last token; or of a classifier.
-type prompted struct {
+type promptRanker struct {
 	*scorer
-	prompt  *prompt
-	prompts promptScorer
+	prompt       *prompt
+	promptScorer promptScorer
 }
 
-func (m *backbone) newPrompted(s *scorer, p *prompt) *prompted {
+func (b *backbone) newPromptRanker(s *scorer, p *prompt) *promptRanker {
 	if p.slack != nil {
-		m.slack = 2 * m.maxLength
+		b.slack = 2 * b.maxLength
 	}
-	return &prompted{scorer: s, prompt: p, prompts: m.promptScorer(s)}
+	return &promptRanker{scorer: s, prompt: p, promptScorer: b.newPromptScorer(s)}
 }
 
-func (p *prompted) describe(info *Info) {
+func (p *promptRanker) describe(info *Info) {
 	p.scorer.describe(info)
 	info.Prompt, info.PromptReason = p.prompt.name, p.prompt.reason
 }
 
 // export writes what makes scores of a causal model, and its prompt.
-func (p *prompted) export(e *checkpoint.Export) error {
+func (p *promptRanker) export(e *checkpoint.Export) error {
 	ranks, err := p.head.exportPrompted(e, p.scorer, p.prompt)
 	if err != nil {
 		return err
 	}
 	if usual := p.qwenPrompt(); ranks && p.prompt.name == usual.name {
-		e.Set("tokenizer.chat_template.rerank", usual.whole())
+		e.Set("tokenizer.chat_template.rerank", usual.fullText())
 		e.Set("tokenizer.chat_templates", []string{"rerank"})
 	} else {
 		e.Set(keyPrompt.GGUF, p.prompt.name)
@@ -44,24 +44,24 @@ func (p *prompted) export(e *checkpoint.Export) error {
 	return nil
 }
 
-func (p *prompted) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
-	return p.prompts.score(ctx, sequences, outputs)
+func (p *promptRanker) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
+	return p.promptScorer.score(ctx, sequences, outputs)
 }
 
-func (p *prompted) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
-	e := &promptEncoder{prompted: p, limit: limit, options: o, fields: fields{instruction: p.prompt.instruction, plain: o.Plain}}
+func (p *promptRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
+	e := &promptEncoder{promptRanker: p, limit: limit, options: o, fields: fields{instruction: p.prompt.instruction, plain: o.Plain}}
 	var err error
-	if e.query, e.full, err = p.bound(query, o.MaxQuery, o); err != nil {
+	if e.query, e.uncutTokens, err = p.bound(query, o.MaxQuery, o); err != nil {
 		return Encoded{}, err
 	}
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
-	if err := e.begin(); err != nil {
+	if err := e.encodeCommon(); err != nil {
 		return Encoded{}, err
 	}
 	encoded := newEncoded(len(documents), limit)
-	err = p.encodePieces(ctx, len(documents), func(from, to int) error {
+	err = p.encodeBatches(ctx, len(documents), func(from, to int) error {
 		for d := from; d < to; d++ {
 			v := e.fields
 			text, dropped, err := p.bound(documents[d], o.MaxDocument, o)
@@ -69,7 +69,7 @@ func (p *prompted) encode(ctx context.Context, query string, documents []string,
 				return err
 			}
 			v.document = text
-			p.prompt.writeTo(&v)
+			p.prompt.rewriteFields(&v)
 			s, full, err := e.encode(&v)
 			if err != nil {
 				return err
@@ -81,8 +81,8 @@ func (p *prompted) encode(ctx context.Context, query string, documents []string,
 	if err != nil {
 		return Encoded{}, err
 	}
-	err = p.prompts.share(func() ([]int32, error) {
-		head, _, err := e.encode(&e.written)
+	err = p.promptScorer.markShared(func() ([]int32, error) {
+		head, _, err := e.encode(&e.rewritten)
 		return head.IDs, err
 	}, encoded.Sequences)
 	return encoded, err
@@ -90,23 +90,23 @@ func (p *prompted) encode(ctx context.Context, query string, documents []string,
 
 // A promptEncoder makes the sequences of one query's documents.
 type promptEncoder struct {
-	*prompted
-	fields            // the caller's, without a document
-	written fields    // as the prompt has them
-	known   [][]int32 // tokens of the pieces without the document, cut to their own bounds
-	allowed int       // tokens in all
-	limit   int
-	fixed   int
-	full    int // tokens of the other pieces, uncut
-	options EncodeOptions
+	*promptRanker
+	fields                // the caller's, without a document
+	rewritten   fields    // as the prompt has them
+	pieceTokens [][]int32 // tokens of the pieces without the document, cut to their own bounds
+	maxTokens   int       // tokens in all
+	limit       int
+	fixedTokens int
+	uncutTokens int // tokens of the other pieces, uncut
+	options     EncodeOptions
 }
 
 // begin makes the tokens of the pieces without the document.
-func (e *promptEncoder) begin() error {
+func (e *promptEncoder) encodeCommon() error {
 	p := e.prompt
-	e.written = e.fields
-	p.writeTo(&e.written)
-	e.known = make([][]int32, len(p.pieces))
+	e.rewritten = e.fields
+	p.rewriteFields(&e.rewritten)
+	e.pieceTokens = make([][]int32, len(p.pieces))
 	tail := 0
 	for i := range p.pieces {
 		s := &p.pieces[i]
@@ -115,58 +115,58 @@ func (e *promptEncoder) begin() error {
 			continue
 		}
 		var err error
-		if e.known[i], err = s.tokens(nil, e.tokenizer, &e.written); err != nil {
+		if e.pieceTokens[i], err = s.tokens(nil, e.tokenizer, &e.rewritten); err != nil {
 			return err
 		}
-		e.full += len(e.known[i])
+		e.uncutTokens += len(e.pieceTokens[i])
 		if s.fixed {
-			e.fixed += len(e.known[i])
-			tail += len(e.known[i])
+			e.fixedTokens += len(e.pieceTokens[i])
+			tail += len(e.pieceTokens[i])
 		}
-		if s.most != nil {
-			e.known[i] = e.known[i][:min(len(e.known[i]), s.most(e.limit))]
+		if s.maxTokens != nil {
+			e.pieceTokens[i] = e.pieceTokens[i][:min(len(e.pieceTokens[i]), s.maxTokens(e.limit))]
 		}
 	}
-	e.allowed = e.limit
+	e.maxTokens = e.limit
 	if p.slack != nil {
-		e.allowed += min(p.slack(tail), e.slack)
+		e.maxTokens += min(p.slack(tail), e.slack)
 	}
-	if e.fixed >= e.allowed {
-		return noRoom("at most %d tokens: no room for a query and a document beside the prompt's %d", e.limit, e.fixed)
+	if e.fixedTokens >= e.maxTokens {
+		return noRoom("at most %d tokens: no room for a query and a document beside the prompt's %d", e.limit, e.fixedTokens)
 	}
 	return nil
 }
 
 // encode makes the sequence of one prompt, cut; full is how many tokens it has uncut.
 func (e *promptEncoder) encode(v *fields) (_ Sequence, full int, err error) {
-	list := make([][]int32, len(e.known))
-	full, total := e.full, 0
+	list := make([][]int32, len(e.pieceTokens))
+	full, total := e.uncutTokens, 0
 	for i := range list {
 		s := &e.prompt.pieces[i]
-		list[i] = e.known[i]
+		list[i] = e.pieceTokens[i]
 		if s.has(fieldDocument) {
 			if list[i], err = s.tokens(nil, e.tokenizer, v); err != nil {
 				return Sequence{}, 0, err
 			}
 			full += len(list[i])
-			if s.most != nil {
-				list[i] = list[i][:min(len(list[i]), s.most(e.limit))]
+			if s.maxTokens != nil {
+				list[i] = list[i][:min(len(list[i]), s.maxTokens(e.limit))]
 			}
 		}
 		total += len(list[i])
 	}
-	for i := len(list) - 1; i >= 0 && total > e.allowed; i-- {
+	for i := len(list) - 1; i >= 0 && total > e.maxTokens; i-- {
 		s := &e.prompt.pieces[i]
 		if s.fixed {
 			continue
 		}
 		was := len(list[i])
 		if s.has(fieldDocument) && (e.options.Side == LeftSide || !strings.HasSuffix(s.text, fieldDocument)) {
-			if list[i], err = e.shorten(s, v, list[i], was-(total-e.allowed)); err != nil {
+			if list[i], err = e.shortenDocument(s, v, list[i], was-(total-e.maxTokens)); err != nil {
 				return Sequence{}, 0, err
 			}
 		} else {
-			list[i] = list[i][:was-min(was, total-e.allowed)]
+			list[i] = list[i][:was-min(was, total-e.maxTokens)]
 		}
 		total += len(list[i]) - was
 	}
@@ -191,15 +191,15 @@ func (e *promptEncoder) encode(v *fields) (_ Sequence, full int, err error) {
 
 // shorten cuts the document inside a piece, so that the piece has at most so many
 // tokens; where even no document is short enough, it cuts the piece's end.
-func (e *promptEncoder) shorten(s *piece, v *fields, ids []int32, most int) ([]int32, error) {
+func (e *promptEncoder) shortenDocument(s *piece, v *fields, ids []int32, maxTokens int) ([]int32, error) {
 	cut := *v
 	document, err := e.tokenizer.Tokens(nil, v.document)
 	if err != nil {
 		return nil, err
 	}
-	for len(ids) > most && len(document) > 0 {
-		keep := max(0, len(document)-(len(ids)-most))
-		document = e.options.Side.cut().Cut(document, keep)
+	for len(ids) > maxTokens && len(document) > 0 {
+		keep := max(0, len(document)-(len(ids)-maxTokens))
+		document = e.options.Side.forTokenizer().Cut(document, keep)
 		if cut.document, err = e.tokenizer.Decode(document, false); err != nil {
 			return nil, err
 		}
@@ -207,5 +207,5 @@ func (e *promptEncoder) shorten(s *piece, v *fields, ids []int32, most int) ([]i
 			return nil, err
 		}
 	}
-	return ids[:min(len(ids), max(most, 0))], nil
+	return ids[:min(len(ids), max(maxTokens, 0))], nil
 }

@@ -162,12 +162,12 @@ func FuzzTemplate(f *testing.F) {
 	}
 	f.Cleanup(func() { m.Close() })
 	f.Fuzz(func(t *testing.T, template, query, document string, limit int) {
-		p, err := promptOf(m.tokenizer, template)
+		p, err := parsePrompt(m.tokenizer, template)
 		if err != nil || len(template)+len(query)+len(document) > 4000 {
 			return
 		}
 		p.prepare(m.tokenizer)
-		m.ranker.(*prompted).prompt = p
+		m.ranker.(*promptRanker).prompt = p
 		limit = min(max(limit, 1), m.maxLength)
 		for _, plain := range []bool{false, true} {
 			pairs, err := m.Encode(context.Background(), query, []string{document, ""}, EncodeOptions{MaxLength: limit, Plain: plain})
@@ -247,7 +247,7 @@ func TestPromptByName(t *testing.T) {
 			t.Fatal(err)
 		}
 		m := open(t, dir, Options{})
-		p, ok := m.ranker.(*prompted)
+		p, ok := m.ranker.(*promptRanker)
 		if !ok {
 			t.Errorf("%s in %s: %v", c.model, c.folder, m.ranker)
 			continue

@@ -21,7 +21,7 @@ type prompt struct {
 	score       string  // yes-no, the softmax of both; yes, the sigmoid of one; or token:ID
 	divisor     float32 // of the logits
 	// write is how the caller's texts stand in their fields, where it is not as they are.
-	write func(v *fields)
+	rewrite func(v *fields)
 	// slack is how many tokens a pair may have beyond the limit: FlagEmbedding
 	// counts its question only after it has cut.
 	slack func(fixed int) int
@@ -29,10 +29,10 @@ type prompt struct {
 
 // A piece is text with the fields {query}, {document} and {instruction}.
 type piece struct {
-	text  string
-	fixed bool                // it is never cut
-	begin bool                // the tokenizer's own tokens beside a text, in place of text
-	most  func(limit int) int // tokens that it may have; nil: no bound of its own
+	text          string
+	fixed         bool                // it is never cut
+	specialTokens bool                // the tokenizer's own tokens beside a text, in place of text
+	maxTokens     func(limit int) int // tokens that it may have; nil: no bound of its own
 
 	ids      []int32 // of a piece without fields
 	segments []segment
@@ -61,15 +61,15 @@ var builtinPrompts = map[string]func() *prompt{
 	"qwen3-reranker":           qwen3Prompt,
 	"qwen3-vl-reranker":        qwen3VLPrompt,
 	"mxbai-rerank-v2":          mxbaiPrompt,
-	"bge-reranker-gemma":       flagPrompt,
+	"bge-reranker-gemma":       bgeGemmaPrompt,
 	"bge-reranker-lightweight": lightweightPrompt,
 	"zerank":                   zerankPrompt,
 	"ctxl-rerank-v2":           ctxlPrompt,
 	"nemotron-rerank":          nemotronPrompt,
-	"monot5":                   func() *prompt { return t5Prompt("monot5", english, "▁true", "▁false") },
-	"monot5-yes-no":            func() *prompt { return t5Prompt("monot5-yes-no", english, "▁yes", "▁no") },
-	"monot5-true":              func() *prompt { return t5Prompt("monot5-true", english, "▁true", "▁") },
-	"ptt5":                     func() *prompt { return t5Prompt("ptt5", english, "▁sim", "▁não") },
+	"monot5":                   func() *prompt { return t5Prompt("monot5", monoT5Text, "▁true", "▁false") },
+	"monot5-yes-no":            func() *prompt { return t5Prompt("monot5-yes-no", monoT5Text, "▁yes", "▁no") },
+	"monot5-true":              func() *prompt { return t5Prompt("monot5-true", monoT5Text, "▁true", "▁") },
+	"ptt5":                     func() *prompt { return t5Prompt("ptt5", monoT5Text, "▁sim", "▁não") },
 	"monoptt5": func() *prompt {
 		return t5Prompt("monoptt5", "Pergunta: {query} Documento: {document} Relevante:", "▁Sim", "▁Não")
 	},
@@ -105,14 +105,14 @@ func qwen3VLPrompt() *prompt {
 // the limit, 8192 unless told otherwise, without the frame.
 func mxbaiPrompt() *prompt {
 	return &prompt{name: "mxbai-rerank-v2", divisor: 1, yes: "1", no: "0", score: "yes-no",
-		write: func(v *fields) {
+		rewrite: func(v *fields) {
 			if v.instruction != "" {
 				v.instruction = "instruction: " + v.instruction + "\n"
 			}
 		},
 		pieces: []piece{
 			{fixed: true, text: "<|im_start|>system\nYou are Qwen, created by Alibaba Cloud. You are a helpful assistant.<|im_end|>\n<|im_start|>user\n"},
-			{text: "{instruction}query: {query}", most: threeQuarters},
+			{text: "{instruction}query: {query}", maxTokens: threeQuarters},
 			{text: "\n"},
 			{text: "document: {document}"},
 			{fixed: true, text: "\n"},
@@ -127,15 +127,15 @@ func threeQuarters(limit int) int { return limit * 3 / 4 }
 // flagPrompt is that of bge-reranker-v2-gemma, as FlagEmbedding cuts it: the query
 // to three quarters of the limit, the document to what is left, and the question
 // comes on top.
-func flagPrompt() *prompt {
+func bgeGemmaPrompt() *prompt {
 	return &prompt{name: "bge-reranker-gemma", divisor: 1, yes: "Yes", no: "No", score: "yes",
 		instruction: "Given a query A and a passage B, determine whether the passage contains an answer to the query by providing a prediction of either 'Yes' or 'No'.",
 		slack:       func(fixed int) int { return 2 * fixed },
 		pieces: []piece{
-			{fixed: true, begin: true},
-			{text: "A: {query}", most: threeQuarters},
+			{fixed: true, specialTokens: true},
+			{text: "A: {query}", maxTokens: threeQuarters},
 			{text: "\n"},
-			{text: "B: {document}", most: func(limit int) int { return limit }},
+			{text: "B: {document}", maxTokens: func(limit int) int { return limit }},
 			{fixed: true, text: "\n"},
 			{fixed: true, text: "{instruction}"},
 		}}
@@ -144,7 +144,7 @@ func flagPrompt() *prompt {
 // lightweightPrompt is that of bge-reranker-v2.5-gemma2-lightweight, which
 // FlagEmbedding cuts alike.
 func lightweightPrompt() *prompt {
-	p := flagPrompt()
+	p := bgeGemmaPrompt()
 	p.name, p.instruction = "bge-reranker-lightweight", "Predict whether passage B contains an answer to query A."
 	return p
 }
@@ -156,7 +156,7 @@ func lightweightPrompt() *prompt {
 // fifth. An instruction stands behind the query as vLLM's zerank2.jinja puts it.
 func zerankPrompt() *prompt {
 	return &prompt{name: "zerank", divisor: 5, yes: "Yes", no: "No", score: "yes",
-		write: func(v *fields) {
+		rewrite: func(v *fields) {
 			v.query, v.document = strip(v.query), strip(v.document)
 			if v.instruction != "" {
 				v.query = "<query>" + v.query + "</query>\n<instruction>" + v.instruction + "</instruction>"
@@ -177,13 +177,13 @@ func strip(s string) string {
 // it: the score is the logit of token 0, whatever that token is.
 func ctxlPrompt() *prompt {
 	return &prompt{name: "ctxl-rerank-v2", divisor: 1, yes: "yes", no: "no", score: "token:0",
-		write: func(v *fields) {
+		rewrite: func(v *fields) {
 			if v.instruction != "" {
 				v.instruction = " " + v.instruction
 			}
 		},
 		pieces: []piece{
-			{fixed: true, begin: true},
+			{fixed: true, specialTokens: true},
 			{text: "Check whether a given document contains information helpful to answer the query.\n<Document> {document}\n<Query> {query}{instruction} ??"},
 		}}
 }
@@ -193,7 +193,7 @@ func ctxlPrompt() *prompt {
 func nemotronPrompt() *prompt {
 	return &prompt{name: "nemotron-rerank", divisor: 1, yes: "Yes", no: "No", score: "yes",
 		pieces: []piece{
-			{fixed: true, begin: true},
+			{fixed: true, specialTokens: true},
 			{text: "question:{query} \n \n passage:{document}"},
 		}}
 }
@@ -202,15 +202,15 @@ func nemotronPrompt() *prompt {
 // text, of which the document is cut, and the answers are words of the vocabulary.
 func t5Prompt(name, text, yes, no string) *prompt {
 	return &prompt{name: name, divisor: 1, yes: yes, no: no, score: "yes-no",
-		pieces: []piece{{text: text}, {fixed: true, begin: true}}} // </s>
+		pieces: []piece{{text: text}, {fixed: true, specialTokens: true}}} // </s>
 }
 
-const english = "Query: {query} Document: {document} Relevant:"
+const monoT5Text = "Query: {query} Document: {document} Relevant:"
 
 // promptOf reads a template: text with {query} and {document}, and {instruction}
 // if it takes one. What stands before the last special token before the fields,
 // and from the first one after them, is never cut.
-func promptOf(t *tokenizer.Tokenizer, template string) (*prompt, error) {
+func parsePrompt(t *tokenizer.Tokenizer, template string) (*prompt, error) {
 	if !strings.Contains(template, fieldQuery) || !strings.Contains(template, fieldDocument) {
 		return nil, fmt.Errorf("a template without %s or %s", fieldQuery, fieldDocument)
 	}
@@ -226,7 +226,7 @@ func promptOf(t *tokenizer.Tokenizer, template string) (*prompt, error) {
 	}
 	before, after, at := 0, last, 0
 	found := false
-	for _, s := range segmentsOf(t, template) {
+	for _, s := range splitSpecialTokens(t, template) {
 		end := at + len(s.text)
 		if s.id >= 0 {
 			if end <= first {
@@ -242,7 +242,7 @@ func promptOf(t *tokenizer.Tokenizer, template string) (*prompt, error) {
 }
 
 // segmentsOf cuts a template at its special tokens.
-func segmentsOf(t *tokenizer.Tokenizer, text string) []segment {
+func splitSpecialTokens(t *tokenizer.Tokenizer, text string) []segment {
 	var list []segment
 	done := 0
 	for i := 0; i < len(text); i++ {
@@ -278,13 +278,13 @@ func segmentsOf(t *tokenizer.Tokenizer, text string) []segment {
 }
 
 // because says why a prompt was chosen.
-func (p *prompt) because(reason string) *prompt {
+func (p *prompt) withReason(reason string) *prompt {
 	p.reason = reason
 	return p
 }
 
 // whole is the prompt with its own instruction in one text, as a GGUF file carries it.
-func (p *prompt) whole() string {
+func (p *prompt) fullText() string {
 	text := ""
 	for _, s := range p.pieces {
 		text += s.text
@@ -297,7 +297,7 @@ func (p *prompt) prepare(t *tokenizer.Tokenizer) error {
 	for i := range p.pieces {
 		s := &p.pieces[i]
 		switch {
-		case s.begin:
+		case s.specialTokens:
 			var e tokenizer.Encoding
 			if err := t.Encode(&e, "", 0); err != nil {
 				return err
@@ -309,7 +309,7 @@ func (p *prompt) prepare(t *tokenizer.Tokenizer) error {
 				return err
 			}
 		default:
-			s.segments = segmentsOf(t, s.text)
+			s.segments = splitSpecialTokens(t, s.text)
 		}
 	}
 	return nil
@@ -322,9 +322,9 @@ type fields struct {
 }
 
 // writeTo makes of the caller's texts what stands in the fields.
-func (p *prompt) writeTo(v *fields) {
-	if p.write != nil {
-		p.write(v)
+func (p *prompt) rewriteFields(v *fields) {
+	if p.rewrite != nil {
+		p.rewrite(v)
 	}
 }
 
@@ -336,14 +336,14 @@ func (v *fields) fill(text string) string {
 }
 
 // tokens are the piece's, uncut.
-func (s *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) ([]int32, error) {
-	if s.segments == nil {
-		return append(dst, s.ids...), nil
+func (p *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) ([]int32, error) {
+	if p.segments == nil {
+		return append(dst, p.ids...), nil
 	}
 	if !v.plain {
-		return t.Tokens(dst, v.fill(s.text))
+		return t.Tokens(dst, v.fill(p.text))
 	}
-	for _, g := range s.segments {
+	for _, g := range p.segments {
 		if g.id >= 0 {
 			dst = append(dst, g.id)
 			continue

@@ -11,35 +11,37 @@ import (
 )
 
 // A choice is a token and its logit, or later its probability.
-type choice struct {
-	id int32
-	p  float64
+type candidate struct {
+	id    int32
+	score float64
 }
 
 // worst is a heap of choices, the worst first: the lowest logit, of equal ones the
 // last token.
-type worst []choice
+type candidateHeap []candidate
 
-func (w worst) Len() int { return len(w) }
+func (h candidateHeap) Len() int { return len(h) }
 
-func (w worst) Less(i, j int) bool { return w[i].p < w[j].p || w[i].p == w[j].p && w[i].id > w[j].id }
+func (h candidateHeap) Less(i, j int) bool {
+	return h[i].score < h[j].score || h[i].score == h[j].score && h[i].id > h[j].id
+}
 
-func (w worst) Swap(i, j int) { w[i], w[j] = w[j], w[i] }
+func (h candidateHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
 // Push and Pop belong to the interface of a heap; the number of choices is fixed.
-func (w *worst) Push(any) {}
+func (h *candidateHeap) Push(any) {}
 
 // Pop does nothing.
-func (w *worst) Pop() any { return nil }
+func (h *candidateHeap) Pop() any { return nil }
 
 // A sampler chooses the next token by its logits.
 type sampler struct {
-	o         CompleteOptions
-	tokenizer *tokenizer.Tokenizer
-	ends      map[int32]bool // tokens that end a text
-	logits    []float32      // of the next token
-	random    *rand.Rand
-	choices   []choice
+	options    CompleteOptions
+	tokenizer  *tokenizer.Tokenizer
+	ends       map[int32]bool // tokens that end a text
+	logits     []float32      // of the next token
+	random     *rand.Rand
+	candidates []candidate
 }
 
 // choose samples a token of the logits: of the TopK most probable ones those that
@@ -47,19 +49,19 @@ type sampler struct {
 // that are told are the model's, before any of that.
 func (s *sampler) choose() CompletionToken {
 	var top []TokenProbability
-	normal := 0.0
-	if s.o.Probs > 0 {
-		most := float64(slices.Max(s.logits))
+	logSum := 0.0
+	if s.options.Probs > 0 {
+		maxLogit := float64(slices.Max(s.logits))
 		sum := 0.0
 		for _, z := range s.logits {
-			sum += math.Exp(float64(z) - most)
+			sum += math.Exp(float64(z) - maxLogit)
 		}
-		normal = most + math.Log(sum)
-		for _, c := range s.best(s.o.Probs) {
-			top = append(top, TokenProbability{ID: int(c.id), Bytes: s.pieceText(c.id), Logprob: c.p - normal})
+		logSum = maxLogit + math.Log(sum)
+		for _, c := range s.topCandidates(s.options.Probs) {
+			top = append(top, TokenProbability{ID: int(c.id), Bytes: s.pieceText(c.id), Logprob: c.score - logSum})
 		}
 	}
-	if s.o.IgnoreEnd {
+	if s.options.IgnoreEnd {
 		for id := range s.ends {
 			if int(id) < len(s.logits) {
 				s.logits[id] = float32(math.Inf(-1))
@@ -68,38 +70,38 @@ func (s *sampler) choose() CompletionToken {
 	}
 	id := s.sample()
 	t := CompletionToken{TokenProbability: TokenProbability{ID: int(id), Bytes: s.pieceText(id)}, Top: top}
-	if s.o.Probs > 0 {
-		t.Logprob = float64(s.logits[id]) - normal
+	if s.options.Probs > 0 {
+		t.Logprob = float64(s.logits[id]) - logSum
 	}
 	return t
 }
 
 // best are the k tokens of the highest logits, best first; of equal ones the first.
-func (s *sampler) best(k int) []choice {
+func (s *sampler) topCandidates(k int) []candidate {
 	k = min(k, len(s.logits))
-	s.choices = slices.Grow(s.choices[:0], k)[:k]
-	w := (*worst)(&s.choices)
+	s.candidates = slices.Grow(s.candidates[:0], k)[:k]
+	w := (*candidateHeap)(&s.candidates)
 	for id, z := range s.logits {
-		c := choice{int32(id), float64(z)}
+		c := candidate{int32(id), float64(z)}
 		switch {
 		case id < k:
-			s.choices[id] = c
+			s.candidates[id] = c
 			if id == k-1 {
 				heap.Init(w)
 			}
-		case k > 0 && c.p > s.choices[0].p: // of equal logits the first tokens stay
-			s.choices[0] = c
+		case k > 0 && c.score > s.candidates[0].score: // of equal logits the first tokens stay
+			s.candidates[0] = c
 			heap.Fix(w, 0)
 		}
 	}
-	slices.SortFunc(s.choices, func(a, b choice) int {
-		return cmp.Or(cmp.Compare(b.p, a.p), cmp.Compare(a.id, b.id))
+	slices.SortFunc(s.candidates, func(a, b candidate) int {
+		return cmp.Or(cmp.Compare(b.score, a.score), cmp.Compare(a.id, b.id))
 	})
-	return s.choices
+	return s.candidates
 }
 
 func (s *sampler) sample() int32 {
-	o := &s.o
+	o := &s.options
 	if o.Temperature <= 0 || o.TopK == 1 {
 		best := 0
 		for id, z := range s.logits {
@@ -113,36 +115,36 @@ func (s *sampler) sample() int32 {
 	if k <= 0 {
 		k = len(s.logits)
 	}
-	list := s.best(k)
-	most := list[0].p
+	list := s.topCandidates(k)
+	maxLogit := list[0].score
 	if o.TopP > 0 && o.TopP < 1 {
 		sum := 0.0
 		for _, c := range list {
-			sum += math.Exp(c.p - most)
+			sum += math.Exp(c.score - maxLogit)
 		}
-		part := 0.0
+		cumulative := 0.0
 		for i, c := range list {
-			part += math.Exp(c.p-most) / sum
-			if part >= o.TopP {
+			cumulative += math.Exp(c.score-maxLogit) / sum
+			if cumulative >= o.TopP {
 				list = list[:i+1]
 				break
 			}
 		}
 	}
 	if o.MinP > 0 {
-		least := most + math.Log(o.MinP)
-		for len(list) > 1 && list[len(list)-1].p < least {
+		minLogit := maxLogit + math.Log(o.MinP)
+		for len(list) > 1 && list[len(list)-1].score < minLogit {
 			list = list[:len(list)-1]
 		}
 	}
 	sum := 0.0
 	for i := range list {
-		list[i].p = math.Exp((list[i].p - most) / o.Temperature)
-		sum += list[i].p
+		list[i].score = math.Exp((list[i].score - maxLogit) / o.Temperature)
+		sum += list[i].score
 	}
-	at := s.random.Float64() * sum
+	remaining := s.random.Float64() * sum
 	for _, c := range list {
-		if at -= c.p; at < 0 {
+		if remaining -= c.score; remaining < 0 {
 			return c.id
 		}
 	}

@@ -16,14 +16,14 @@ type scorer struct {
 	pooling     compute.Pooling
 	temperature float32 // that logits are divided by; 0: 1
 	labels      []string
-	judgement   judgement
-	words       string // what makes the logits
+	relevance   relevance
+	headText    string // what makes the logits
 }
 
 // judge decides which label means that a document is relevant.
-func (s *scorer) judge(o Options) (err error) {
-	s.judgement, err = judge(s.file, s.labels, o.Label)
-	if o.unjudged {
+func (s *scorer) chooseLabel(o Options) (err error) {
+	s.relevance, err = findRelevance(s.file, s.labels, o.Label)
+	if o.anyLabel {
 		return nil
 	}
 	return err
@@ -34,7 +34,7 @@ func (s *scorer) score(ctx context.Context, sequences []Sequence, outputs []Outp
 }
 
 // finish makes the scores of a batch.
-func (s *scorer) finish(c *compute.Context, r *call) {
+func (s *scorer) runBatch(c *compute.Context, r *call) {
 	x := s.network.Trunk.Hidden(c, s.pooling.Want())
 	if c.Cancelled() {
 		return
@@ -48,17 +48,17 @@ func (s *scorer) finish(c *compute.Context, r *call) {
 			}
 		}
 		var ok bool
-		if r.outputs[n], ok = s.judgement.output(row); !ok {
-			r.bad.Store(int64(n))
+		if r.outputs[n], ok = s.relevance.output(row); !ok {
+			r.nonFinite.Store(int64(n))
 		}
 	}
 }
 
 func (s *scorer) describe(info *Info) {
 	info.Tasks = append(info.Tasks, "rerank")
-	info.Head, info.Labels = s.words, s.labels
-	info.Activation, info.Configured = s.judgement.activation(), s.file.ConfiguredActivation()
-	info.Relevant = s.labels[s.judgement.relevant]
+	info.Head, info.Labels = s.headText, s.labels
+	info.Activation, info.Configured = s.relevance.activation(), s.file.ConfiguredActivation()
+	info.Relevant = s.labels[s.relevance.label]
 }
 
 // A logitHead makes a row of logits of each row of pooled states: a family's classifier, a
@@ -92,7 +92,7 @@ func (h classifierHead) exportPrompted(e *checkpoint.Export, s *scorer, p *promp
 		return false, nil
 	}
 	e.PoolingType(checkpoint.PoolingTypeRank)
-	if !likeQwen3(e.Architecture()) {
+	if !isQwen3(e.Architecture()) {
 		return false, nil
 	}
 	if len(s.labels) == 1 {
@@ -145,10 +145,10 @@ func (h *answerHead) export(e *checkpoint.Export, labels []string) { e.LogitScor
 // exportPrompted makes a Qwen3-Reranker what llama.cpp knows as one: a classifier of the
 // rows of "yes" and "no".
 func (h *answerHead) exportPrompted(e *checkpoint.Export, s *scorer, p *prompt) (ranks bool, err error) {
-	if !likeQwen3(e.Architecture()) || len(h.ids) != 2 || !s.calledQwenReranker() {
+	if !isQwen3(e.Architecture()) || len(h.ids) != 2 || !s.namedQwenReranker() {
 		return false, nil
 	}
-	ids, _, err := p.answers(s.tokenizer, "")
+	ids, _, err := p.answerTokens(s.tokenizer, "")
 	if err != nil {
 		return false, err
 	}

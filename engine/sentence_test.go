@@ -216,40 +216,40 @@ func TestLabels(t *testing.T) {
 		{"a b c", "3", 0, "0 a, 1 b, 2 c"},
 		{"a b c", "d", 0, "0 a, 1 b, 2 c"},
 	} {
-		j, err := judge(m.file, strings.Fields(test.labels), test.asked)
+		j, err := findRelevance(m.file, strings.Fields(test.labels), test.asked)
 		if test.err != "" {
 			if err == nil || !strings.Contains(err.Error(), test.err) {
 				t.Errorf("%q, asked for %q: error %v, want one of %q", test.labels, test.asked, err, test.err)
 			}
 			continue
 		}
-		if err != nil || j.relevant != test.want {
-			t.Errorf("%q, asked for %q: %d, %v; want %d", test.labels, test.asked, j.relevant, err, test.want)
+		if err != nil || j.label != test.want {
+			t.Errorf("%q, asked for %q: %d, %v; want %d", test.labels, test.asked, j.label, err, test.want)
 		}
 	}
 }
 
 func TestJudgementOutput(t *testing.T) {
 	for _, test := range []struct {
-		judgement
+		relevance
 		logits             []float32
 		logit, probability float64
 	}{
-		{judgement{0, true}, []float32{0}, 0, 0.5},
-		{judgement{1, false}, []float32{1, 3}, 2, 1 / (1 + math.Exp(-2))},
-		{judgement{0, false}, []float32{1, 3}, -2, 1 / (1 + math.Exp(2))},
-		{judgement{1, false}, []float32{0, 0, 0}, -math.Log(2), 1. / 3},
-		{judgement{2, false}, []float32{1000, 0, 1000}, 0, 0.5},
-		{judgement{1, true}, []float32{5, 0, 5}, 0, 0.5},
+		{relevance{0, true}, []float32{0}, 0, 0.5},
+		{relevance{1, false}, []float32{1, 3}, 2, 1 / (1 + math.Exp(-2))},
+		{relevance{0, false}, []float32{1, 3}, -2, 1 / (1 + math.Exp(2))},
+		{relevance{1, false}, []float32{0, 0, 0}, -math.Log(2), 1. / 3},
+		{relevance{2, false}, []float32{1000, 0, 1000}, 0, 0.5},
+		{relevance{1, true}, []float32{5, 0, 5}, 0, 0.5},
 	} {
 		out, ok := test.output(test.logits)
 		if !ok || math.Abs(out.Logit-test.logit) > 1e-12 || math.Abs(out.Probability-test.probability) > 1e-12 {
-			t.Errorf("%v of %v: %v, %v; want %v, %v", test.judgement, test.logits, out, ok, test.logit, test.probability)
+			t.Errorf("%v of %v: %v, %v; want %v, %v", test.relevance, test.logits, out, ok, test.logit, test.probability)
 		}
 	}
 	nan := float32(math.NaN())
 	for _, logits := range [][]float32{{nan}, {0, nan}, {nan, 0}, {0, nan, 0}, {float32(math.Inf(1)), 0, 0}} {
-		if out, ok := (judgement{0, len(logits) == 1}).output(logits); ok {
+		if out, ok := (relevance{0, len(logits) == 1}).output(logits); ok {
 			t.Errorf("%v gives %v", logits, out)
 		}
 	}

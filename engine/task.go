@@ -9,84 +9,83 @@ import (
 
 // A ranker scores documents against a query.
 type ranker interface {
-	// encode makes the sequences of a query's documents, each of at most limit tokens.
+	// encode returns a sequence of at most limit tokens for each document.
 	encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error)
-	// score fills outputs with the scores of sequences that encode has made.
+	// score fills outputs with the scores of sequences returned by encode.
 	score(ctx context.Context, sequences []Sequence, outputs []Output) error
 	describe(info *Info)
 	exporter
 }
 
-// An embedder makes vectors of texts.
+// An embedder turns texts into vectors.
 type embedder interface {
 	encodeTexts(ctx context.Context, texts []string, o TextOptions, limit int) (Encoded, error)
 	embed(ctx context.Context, sequences []Sequence) ([][]float32, error)
-	// states are the last hidden states of every token, those of a sequence one behind the
-	// other.
+	// states returns the last hidden states of each sequence, concatenated token by token.
 	states(ctx context.Context, sequences []Sequence) ([][]float32, error)
 	describe(info *Info)
 	exporter
 }
 
-// A completer continues texts, and conversations.
+// A completer continues texts and conversations.
 type completer interface {
 	complete(ctx context.Context, prompt []int32, o CompleteOptions) (*Completion, error)
-	// chatPrompt writes messages as a prompt.
+	// chatPrompt renders messages as a prompt.
 	chatPrompt(messages []Message, variables map[string]any) (string, error)
 	describe(info *Info)
 	exporter
 }
 
-// An exporter is a task that writes its settings to a GGUF file.
+// An exporter writes the settings of a task to a GGUF file.
 type exporter interface {
 	export(e *checkpoint.Export) error
 }
 
-// tasks are what a model can do.
+// tasks holds the implementations of everything a model may be used for.
 type tasks struct {
 	ranker    ranker
 	embedder  embedder
 	completer completer
 }
 
-// noTasks are those of a model that can do nothing.
+// noTasks returns tasks that all fail; a plan replaces those that the model supports.
 func noTasks(path string) tasks {
-	return tasks{unable{fmt.Errorf("%s: %w", path, ErrCannotRerank)}, unable{fmt.Errorf("%s: %w", path, ErrCannotEmbed)}, unable{ErrCannotComplete}}
+	return tasks{unsupported{fmt.Errorf("%s: %w", path, ErrCannotRerank)}, unsupported{fmt.Errorf("%s: %w", path, ErrCannotEmbed)}, unsupported{ErrCannotComplete}}
 }
 
-// unable is a model that was not made for a task.
-type unable struct{ err error }
+// unsupported implements a task that the model was not trained for.
+type unsupported struct{ err error }
 
-func (u unable) encode(context.Context, string, []string, EncodeOptions, int) (Encoded, error) {
+func (u unsupported) encode(context.Context, string, []string, EncodeOptions, int) (Encoded, error) {
 	return Encoded{}, u.err
 }
 
-func (u unable) score(context.Context, []Sequence, []Output) error { return u.err }
+func (u unsupported) score(context.Context, []Sequence, []Output) error { return u.err }
 
-func (u unable) encodeTexts(context.Context, []string, TextOptions, int) (Encoded, error) {
+func (u unsupported) encodeTexts(context.Context, []string, TextOptions, int) (Encoded, error) {
 	return Encoded{}, u.err
 }
 
-func (u unable) embed(context.Context, []Sequence) ([][]float32, error) { return nil, u.err }
+func (u unsupported) embed(context.Context, []Sequence) ([][]float32, error) { return nil, u.err }
 
-func (u unable) states(context.Context, []Sequence) ([][]float32, error) { return nil, u.err }
+func (u unsupported) states(context.Context, []Sequence) ([][]float32, error) { return nil, u.err }
 
-func (u unable) complete(context.Context, []int32, CompleteOptions) (*Completion, error) {
+func (u unsupported) complete(context.Context, []int32, CompleteOptions) (*Completion, error) {
 	return nil, u.err
 }
 
-func (u unable) describe(*Info) {}
+func (u unsupported) describe(*Info) {}
 
-func (u unable) chatPrompt([]Message, map[string]any) (string, error) { return "", u.err }
+func (u unsupported) chatPrompt([]Message, map[string]any) (string, error) { return "", u.err }
 
-func (u unable) export(*checkpoint.Export) error { return nil }
+func (u unsupported) export(*checkpoint.Export) error { return nil }
 
-// A taskPlan is what a model is loaded for, decided by its files before there are
-// weights.
+// A taskPlan says what to load for a model's tasks. It is decided from the model's files
+// before any weights are loaded.
 type taskPlan struct {
-	parts    []any // structs of tensors to load beside the trunk
-	settings []any // structs with the dimensions that their tags name
-	// finish sets up those tasks that the model can do, once weights and tokenizer are
-	// there.
+	parts    []any // structs of tensors to load in addition to the trunk's
+	settings []any // structs that define the dimensions named in the tensors' tags
+	// finish sets up the tasks that the model supports, after weights and tokenizer have
+	// been loaded.
 	finish func(t *tasks, o Options) error
 }

@@ -9,24 +9,24 @@ import (
 
 // prompts are texts that are put before others, by name, and which of them is
 // unless another is asked for.
-type prompts struct {
-	texts    map[string]string
-	standard string
+type namedPrompts struct {
+	texts       map[string]string
+	defaultName string
 }
 
 // readPrompts reads those that sentence-transformers keeps beside a model.
-func readPrompts(f *checkpoint.File) (prompts, error) {
+func readPrompts(f *checkpoint.File) (namedPrompts, error) {
 	texts, standard, err := f.Prompts()
 	if err != nil {
-		return prompts{}, err
+		return namedPrompts{}, err
 	}
-	return prompts{texts, standard}, nil
+	return namedPrompts{texts, standard}, nil
 }
 
 // text is the prompt of that name, or the default one.
-func (p *prompts) text(name string) (string, error) {
+func (p *namedPrompts) text(name string) (string, error) {
 	if name == "" {
-		name = p.standard
+		name = p.defaultName
 	}
 	text, ok := p.texts[name]
 	if !ok && name != "" {

@@ -9,18 +9,18 @@ type textReader interface {
 	// used again.
 	read(out *tokenizer.Encoding, text string, tokens []int32, o EncodeOptions, most, limit int) (_ Sequence, full int, err error)
 	// room is the error that a limit leaves none for a text.
-	room(limit int) error
+	checkLimit(limit int) error
 }
 
 // singleText puts the tokenizer's special tokens around a text.
 type singleText struct{ *backbone }
 
-func (r singleText) read(out *tokenizer.Encoding, _ string, tokens []int32, o EncodeOptions, most, limit int) (_ Sequence, full int, err error) {
-	r.tokenizer.SingleSide(out, o.truncate(tokens, most), limit, o.Side.cut())
+func (r singleText) read(out *tokenizer.Encoding, _ string, tokens []int32, o EncodeOptions, maxTokens, limit int) (_ Sequence, full int, err error) {
+	r.tokenizer.SingleSide(out, o.truncate(tokens, maxTokens), limit, o.Side.forTokenizer())
 	return r.sequence(out), len(tokens) + r.tokenizer.Added(false), nil
 }
 
-func (r singleText) room(limit int) error {
+func (r singleText) checkLimit(limit int) error {
 	if added := r.tokenizer.Added(false); limit < added {
 		return noRoom("at most %d tokens: no room for a text beside %d special tokens", limit, added)
 	}

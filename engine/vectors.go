@@ -7,10 +7,10 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 )
 
-// Normalize makes a vector one of length 1; one of length 0 stays.
+// Normalize scales v to length 1 in place. A zero vector is left unchanged.
 func Normalize(v []float32) { checkpoint.Normalize(v) }
 
-// finite says whether all numbers are.
+// finite reports whether all elements of v are finite.
 func finite(v []float32) bool {
 	for _, x := range v {
 		if math.IsNaN(float64(x)) || math.IsInf(float64(x), 0) {
@@ -20,7 +20,7 @@ func finite(v []float32) bool {
 	return true
 }
 
-// dot is Σ xᵢ·yᵢ, in eight sums.
+// dot returns Σ xᵢ·yᵢ, accumulated in eight partial sums.
 func dot(x, y []float32) float32 {
 	y = y[:len(x)]
 	var s [8]float32
@@ -35,7 +35,7 @@ func dot(x, y []float32) float32 {
 	return s[0] + s[4] + (s[1] + s[5]) + (s[2] + s[6]) + (s[3] + s[7])
 }
 
-// cosine is PyTorch's: each length is at least 1e-8.
+// cosine returns the cosine similarity as PyTorch computes it: each norm is at least 1e-8.
 func cosine(a, b []float64) float64 {
 	var ab, aa, bb float64
 	for i, x := range a {
@@ -43,11 +43,11 @@ func cosine(a, b []float64) float64 {
 		aa += x * x
 		bb += b[i] * b[i]
 	}
-	const least = 1e-8
-	return ab / (max(math.Sqrt(aa), least) * max(math.Sqrt(bb), least))
+	const minNorm = 1e-8
+	return ab / (max(math.Sqrt(aa), minNorm) * max(math.Sqrt(bb), minNorm))
 }
 
-func doubles(v []float32) []float64 {
+func toFloat64(v []float32) []float64 {
 	d := make([]float64, len(v))
 	for i, x := range v {
 		d[i] = float64(x)
@@ -55,7 +55,7 @@ func doubles(v []float32) []float64 {
 	return d
 }
 
-// clone is a copy of a matrix that nobody else writes to.
+// clone copies x out of the memory that workers use again.
 func clone(x compute.Matrix) compute.Matrix {
 	y := compute.Matrix{Data: make([]float32, x.Rows*x.Cols), Rows: x.Rows, Cols: x.Cols, Stride: x.Cols}
 	for i := range x.Rows {
@@ -64,7 +64,7 @@ func clone(x compute.Matrix) compute.Matrix {
 	return y
 }
 
-// softCap is limit·tanh(x/limit), or x where limit is 0.
+// softCap replaces each x in row by limit·tanh(x/limit). If limit is 0, it does nothing.
 func softCap(row []float32, limit float32) {
 	if limit == 0 {
 		return

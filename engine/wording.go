@@ -13,114 +13,114 @@ import (
 
 // A wording is how a causal model is given a query and a document: in a prompt, as
 // messages that its chat template renders, or, with neither, as the bare pair.
-type wording interface {
+type inputFormat interface {
 	// ranker makes the ranker that reads pairs in this wording.
 	ranker(s *scorer, o Options) (ranker, error)
 	// answers is the prompt whose answers make the score of a language model.
-	answers() *prompt
+	answerPrompt() *prompt
 }
 
 // inPrompt is the wording of a prompt.
-type inPrompt struct{ *prompt }
+type promptInput struct{ *prompt }
 
-func (w inPrompt) answers() *prompt { return w.prompt }
+func (w promptInput) answerPrompt() *prompt { return w.prompt }
 
-func (w inPrompt) ranker(s *scorer, o Options) (ranker, error) {
+func (w promptInput) ranker(s *scorer, o Options) (ranker, error) {
 	if o.Instruction != "" {
 		w.instruction = o.Instruction
 	}
 	if err := w.prepare(s.tokenizer); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.file.SettingsPath(), err)
 	}
-	return s.newPrompted(s, w.prompt), nil
+	return s.newPromptRanker(s, w.prompt), nil
 }
 
 // inMessages is the wording of messages of that format; reason says why it is this one.
-type inMessages struct {
+type messagesInput struct {
 	format checkpoint.MessageFormat
 	reason string
 }
 
-func (w inMessages) answers() *prompt { return qwen3Prompt() }
+func (w messagesInput) answerPrompt() *prompt { return qwen3Prompt() }
 
-func (w inMessages) ranker(s *scorer, o Options) (ranker, error) {
-	return s.newChat(s, w.format, w.reason, o)
+func (w messagesInput) ranker(s *scorer, o Options) (ranker, error) {
+	return s.newChatRanker(s, w.format, w.reason, o)
 }
 
 // inPairs is the bare pair.
-type inPairs struct{ reason string }
+type pairInput struct{ reason string }
 
-func (w inPairs) answers() *prompt { return qwen3Prompt() }
+func (w pairInput) answerPrompt() *prompt { return qwen3Prompt() }
 
-func (w inPairs) ranker(s *scorer, o Options) (ranker, error) {
-	p, err := s.newPair(s)
+func (w pairInput) ranker(s *scorer, o Options) (ranker, error) {
+	p, err := s.newPairRanker(s)
 	if err != nil {
 		return nil, err
 	}
-	p.bare = w.reason
+	p.bareReason = w.reason
 	return p, nil
 }
 
 // wording decides: what is asked for; what the files say; what is known of the
 // model by its name; and, of a model of which nothing says anything, the usual
 // prompt of its family's rerankers.
-func (m *backbone) wording(o Options) (wording, error) {
-	w, err := m.findWording(o.Template)
+func (b *backbone) inputFormat(o Options) (inputFormat, error) {
+	w, err := b.chooseInputFormat(o.Template)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", m.file.SettingsPath(), err)
+		return nil, fmt.Errorf("%s: %w", b.file.SettingsPath(), err)
 	}
 	return w, nil
 }
 
-func (m *backbone) findWording(template string) (wording, error) {
-	f := m.file
+func (b *backbone) chooseInputFormat(template string) (inputFormat, error) {
+	f := b.file
 	switch {
 	case template == barePair:
-		return inPairs{"asked for"}, nil
+		return pairInput{"asked for"}, nil
 	case template != "":
-		p, err := m.askedPrompt(template)
-		return inPrompt{p}, err
+		p, err := b.requestedPrompt(template)
+		return promptInput{p}, err
 	case f.IsGGUF():
-		if w, err := m.ggufWording(); w != nil || err != nil {
+		if w, err := b.ggufInputFormat(); w != nil || err != nil {
 			return w, err
 		}
 	case f.Sentence.CrossEncoder():
 		format, err := f.MessageFormat()
 		if format != checkpoint.NoMessages || err != nil {
-			return inMessages{format, "the folder has a chat template, and sentence-transformers renders it"}, err
+			return messagesInput{format, "the folder has a chat template, and sentence-transformers renders it"}, err
 		}
-		return inPairs{"sentence-transformers gives this model the bare pair"}, nil
+		return pairInput{"sentence-transformers gives this model the bare pair"}, nil
 	}
-	if p := m.knownPrompt(); p != nil {
-		return inPrompt{p}, nil
+	if p := b.knownPrompt(); p != nil {
+		return promptInput{p}, nil
 	}
-	if m.task == family.Classify {
-		if format := m.ownTemplate(); format != checkpoint.NoMessages {
-			return inMessages{format, "the folder's chat template has the roles query and document"}, nil
+	if b.task == family.Classify {
+		if format := b.templateFormat(); format != checkpoint.NoMessages {
+			return messagesInput{format, "the folder's chat template has the roles query and document"}, nil
 		}
 	}
-	if p := m.usualPrompt(); p != nil {
-		return inPrompt{p}, nil
+	if p := b.familyPrompt(); p != nil {
+		return promptInput{p}, nil
 	}
-	return inPairs{"nothing says that the model is to be asked in words"}, nil
+	return pairInput{"nothing says that the model is to be asked in words"}, nil
 }
 
 // ggufWording is the wording that a GGUF file carries, or nil.
-func (m *backbone) ggufWording() (wording, error) {
-	f := m.file
+func (b *backbone) ggufInputFormat() (inputFormat, error) {
+	f := b.file
 	if text := f.String(checkpoint.Key{GGUF: "tokenizer.chat_template.rerank"}, ""); text != "" {
-		p, err := m.ggufPrompt(text)
-		return inPrompt{p}, err
+		p, err := b.ggufPrompt(text)
+		return promptInput{p}, err
 	}
 	if format, err := f.MessageFormat(); format != checkpoint.NoMessages || err != nil {
-		return inMessages{format, "the file says so"}, err
+		return messagesInput{format, "the file says so"}, err
 	}
 	name := f.String(keyPrompt, "")
 	if name == barePair {
-		return inPairs{"the file says so"}, nil
+		return pairInput{"the file says so"}, nil
 	}
 	if named, ok := builtinPrompts[name]; ok {
-		return inPrompt{named().because("the file names it")}, nil
+		return promptInput{named().withReason("the file names it")}, nil
 	}
 	return nil, nil
 }
@@ -139,37 +139,37 @@ var knownT5Prompts = []struct{ part, prompt string }{
 }
 
 // knownPrompt is the prompt of a model that is known by its name or class, or nil.
-func (m *backbone) knownPrompt() *prompt {
-	name := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(m.file.Name + " " + m.path))
+func (b *backbone) knownPrompt() *prompt {
+	name := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(b.file.Name + " " + b.path))
 	list := knownPrompts
-	if m.network.Decoder.OneStep {
+	if b.network.Decoder.OneStep {
 		list = knownT5Prompts
 	}
 	for _, known := range list {
 		if strings.Contains(name, known.part) {
-			return builtinPrompts[known.prompt]().because("the model's name is known")
+			return builtinPrompts[known.prompt]().withReason("the model's name is known")
 		}
 	}
-	if named, ok := builtinPrompts[m.network.Prompt]; ok {
-		return named().because("the model's class is known")
+	if named, ok := builtinPrompts[b.network.Prompt]; ok {
+		return named().withReason("the model's class is known")
 	}
-	if m.task == family.Classify && m.network.Pooling == compute.PoolMean {
-		return nemotronPrompt().because("the model's class is known")
+	if b.task == family.Classify && b.network.Pooling == compute.PoolMean {
+		return nemotronPrompt().withReason("the model's class is known")
 	}
 	return nil
 }
 
 // ownTemplate is the format of the messages of a chat template that carries the roles
 // query and document in a folder that says nothing else.
-func (m *backbone) ownTemplate() checkpoint.MessageFormat {
-	if m.file.IsGGUF() {
+func (b *backbone) templateFormat() checkpoint.MessageFormat {
+	if b.file.IsGGUF() {
 		return checkpoint.NoMessages
 	}
-	format, err := m.file.MessageFormat()
+	format, err := b.file.MessageFormat()
 	if err != nil || format == checkpoint.NoMessages {
 		return checkpoint.NoMessages
 	}
-	if _, err := m.newChat(&scorer{backbone: m}, format, "", Options{}); err != nil {
+	if _, err := b.newChatRanker(&scorer{backbone: b}, format, "", Options{}); err != nil {
 		return checkpoint.NoMessages
 	}
 	return format
@@ -177,55 +177,55 @@ func (m *backbone) ownTemplate() checkpoint.MessageFormat {
 
 // usualPrompt is that of the rerankers of the model's family: of language models, and
 // of a classifier of Qwen 3, Qwen 2 or Gemma whose folder has no chat template.
-func (m *backbone) usualPrompt() *prompt {
-	f := m.file
+func (b *backbone) familyPrompt() *prompt {
+	f := b.file
 	usual := "bge-reranker-gemma"
 	switch name := strings.ToLower(f.Architecture); {
-	case m.network.Decoder.OneStep:
+	case b.network.Decoder.OneStep:
 		usual = "monot5"
 	case strings.HasPrefix(name, "qwen3"):
-		usual = m.qwenPrompt().name
+		usual = b.qwenPrompt().name
 	case strings.HasPrefix(name, "qwen2"):
 		usual = "mxbai-rerank-v2"
-	case m.task == family.Classify && !strings.HasPrefix(name, "gemma"):
+	case b.task == family.Classify && !strings.HasPrefix(name, "gemma"):
 		return nil
 	}
-	if m.task == family.Classify {
+	if b.task == family.Classify {
 		if template, err := f.ChatTemplate(); err != nil || template != "" && !f.IsGGUF() {
 			return nil
 		}
 	}
-	return builtinPrompts[usual]().because("rerankers of this family usually have it")
+	return builtinPrompts[usual]().withReason("rerankers of this family usually have it")
 }
 
 // askedPrompt is the prompt of a name or template that was asked for.
-func (m *backbone) askedPrompt(template string) (*prompt, error) {
+func (b *backbone) requestedPrompt(template string) (*prompt, error) {
 	if named, ok := builtinPrompts[template]; ok {
-		return named().because("asked for"), nil
+		return named().withReason("asked for"), nil
 	}
 	if !strings.Contains(template, "{") {
 		return nil, fmt.Errorf("there is no template %q: expected text with %s and %s, or one of %s",
 			checkpoint.Abridge(template), fieldQuery, fieldDocument, strings.Join(slices.Sorted(maps.Keys(builtinPrompts)), ", "))
 	}
-	p, err := promptOf(m.tokenizer, template)
+	p, err := parsePrompt(b.tokenizer, template)
 	if err != nil {
 		return nil, err
 	}
-	return p.because("asked for"), nil
+	return p.withReason("asked for"), nil
 }
 
 // ggufPrompt is the prompt that a GGUF file carries. llama.cpp's converter writes
 // the default instruction into Qwen3-Reranker's; it is made a field again. It also
 // writes Qwen3-Reranker's into files of Qwen3-VL-Reranker, whose authors have another.
-func (m *backbone) ggufPrompt(text string) (*prompt, error) {
-	usual := m.qwenPrompt()
-	if plain := qwen3Prompt(); usual.name != plain.name && text == plain.whole() {
-		return usual.because("the file has that of Qwen3-Reranker, which the authors of this one do not use"), nil
+func (b *backbone) ggufPrompt(text string) (*prompt, error) {
+	usual := b.qwenPrompt()
+	if plain := qwen3Prompt(); usual.name != plain.name && text == plain.fullText() {
+		return usual.withReason("the file has that of Qwen3-Reranker, which the authors of this one do not use"), nil
 	}
-	p, err := promptOf(m.tokenizer, strings.Replace(text, usual.instruction, fieldInstruction, 1))
+	p, err := parsePrompt(b.tokenizer, strings.Replace(text, usual.instruction, fieldInstruction, 1))
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer.chat_template.rerank: %w", err)
 	}
 	p.instruction = usual.instruction
-	return p.because("the file has it as tokenizer.chat_template.rerank"), nil
+	return p.withReason("the file has it as tokenizer.chat_template.rerank"), nil
 }
