@@ -13,35 +13,35 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// A backbone is a loaded model without its tasks: the network that makes hidden states
-// of tokens, its tokenizer, and the workers that run it.
+// A backbone is a loaded model without its tasks: the network that turns tokens into
+// hidden states, its tokenizer, and the workers that run it.
 type backbone struct {
 	path      string
 	file      *checkpoint.File
-	task      family.Task // that the checkpoint was trained for
+	task      family.Task // what the checkpoint was trained for
 	network   *family.Network
 	tokenizer *tokenizer.Tokenizer
 	runner    *compute.Runner
 
 	maxLength        int  // tokens of a sequence
-	positions        int  // that the network has for them
-	hasSequenceLimit bool // the files say how long one may be, whatever the tokenizer's say
-	slack            int  // that a prompt may have beyond it
-	chunkTokens      int  // that a worker takes through the layers at a time
-	plainText        bool // texts are plain whatever the call says
+	positions        int  // positions that the network has
+	hasSequenceLimit bool // the model's files limit sequences, so the tokenizer's limit does not apply
+	slack            int  // tokens that a prompt may have in addition to maxLength
+	chunkTokens      int  // tokens that a worker takes through the layers at a time
+	plainText        bool // special token spellings stay plain text in every call
 
-	prefixes *compute.PrefixCache // of causal models; nil: none needed yet
+	prefixes *compute.PrefixCache // for causal models; nil until it is needed
 
 	mu        sync.Mutex
-	freeCalls []*call // not in use
+	freeCalls []*call
 }
 
-// defaultChunk is how many tokens a worker takes through the layers at a time:
-// enough for the weights, read once for all of them, to cost little, and few
-// enough for the activations to stay in the cache.
-const defaultChunk = 192
+// defaultBatchTokens is the number of tokens that a worker takes through the layers at a
+// time: enough to amortise reading the weights, and few enough for the activations to
+// stay in the CPU cache.
+const defaultBatchTokens = 192
 
-// pack makes the weights ready to compute; bytes is how much memory they take.
+// pack prepares the weights for computation; bytes is the memory that they take.
 func (b *backbone) pack() (bytes int64, err error) {
 	bytes, err = b.file.Pack(b.runner)
 	if err != nil || b.network.Prepare == nil {
@@ -51,8 +51,8 @@ func (b *backbone) pack() (bytes int64, err error) {
 	return bytes + more, err
 }
 
-// limit finds out how long a sequence may be, and checks that the tokenizer and
-// the embedding table go together.
+// setMaxLength determines the maximum length of a sequence, and checks that the
+// tokenizer's ids fit the embedding table.
 func (b *backbone) setMaxLength(o Options) error {
 	f, t := b.file, b.tokenizer
 	t.Trim(b.network.Spec.VocabSize)
@@ -62,7 +62,7 @@ func (b *backbone) setMaxLength(o Options) error {
 	}
 	b.maxLength = b.network.MaxLength
 	limit := t.MaxLength()
-	if b.network.Bag { // whose libraries read tokenizer.json alone
+	if b.network.Bag { // their libraries read nothing but tokenizer.json
 		if limit = t.TruncationLength(); b.network.DropsUnknown {
 			limit = 0
 		}
@@ -82,7 +82,8 @@ func (b *backbone) setMaxLength(o Options) error {
 	return nil
 }
 
-// Close ends the model's share of the workers and unmaps its file.
+// Close releases the model's workers and unmaps its files. No other method may run during
+// or after it.
 func (b *backbone) Close() error {
 	if b.runner != nil {
 		b.runner.Close()
@@ -90,7 +91,8 @@ func (b *backbone) Close() error {
 	return b.file.Close()
 }
 
-// length is the tokens of a sequence, at most as many as are asked for.
+// sequenceLimit returns the maximum length of a sequence in tokens, lowered to requested
+// unless that is 0.
 func (b *backbone) sequenceLimit(requested int) int {
 	if requested > 0 {
 		return min(b.maxLength, requested)
@@ -127,32 +129,32 @@ func (b *backbone) checkSequence(s Sequence) error {
 	return nil
 }
 
-// Operations is how many multiplications and additions of matrix products the model has
-// done since it was opened, those of attention's scores not among them.
+// Operations returns the number of multiplications and additions in matrix products since
+// the model was opened, excluding those of attention scores.
 func (b *backbone) Operations() int64 { return b.runner.Operations() }
 
-// A finisher takes a batch through the network and makes what the call wants.
+// A batchRunner takes a batch through the network and stores its results in the call.
 type batchRunner interface {
 	runBatch(c *compute.Context, r *call)
 }
 
-// A call is what one pass of sequences through the network needs; it is kept for the
-// next, so that nothing is allocated once as large a call has been made before.
+// A call holds the state of one pass of sequences through the network. It is reused, so
+// that a call no larger than earlier ones allocates nothing.
 type call struct {
 	model     *backbone
 	task      batchRunner
 	plan      compute.Plan
 	sequences []Sequence
-	inputs    []compute.Sequence // of the sequences what the network reads
-	prefixes  []compute.Prefix   // what lies before each, or none
-	caches    []*compute.KVCache // that the prefixes use
+	inputs    []compute.Sequence // sequences without their cached prefixes
+	prefixes  []compute.Prefix   // cached prefix of each input; empty: no input has one
+	caches    []*compute.KVCache // in use by prefixes
 	outputs   []Output
 	vectors   [][]float32
-	nonFinite atomic.Int64 // a sequence whose result is not finite, or -1
+	nonFinite atomic.Int64 // number of a sequence whose result is not finite, or -1
 }
 
-// forward takes sequences through the network, in chunks, and has task put what is
-// wanted of them into outputs or vectors.
+// forward takes sequences through the network in chunks; task stores the results in
+// outputs or vectors.
 func (b *backbone) forward(ctx context.Context, task batchRunner, sequences []Sequence, outputs []Output, vectors [][]float32) error {
 	r := b.acquireCall()
 	defer b.releaseCall(r)
@@ -163,7 +165,7 @@ func (b *backbone) forward(ctx context.Context, task batchRunner, sequences []Se
 	return r.run(ctx)
 }
 
-// run does the call, whose inputs are there.
+// run runs the call. Its inputs must be set.
 func (r *call) run(ctx context.Context) error {
 	m := r.model
 	r.nonFinite.Store(-1)
@@ -177,7 +179,7 @@ func (r *call) run(ctx context.Context) error {
 	return nil
 }
 
-// Tile takes one chunk through the network.
+// Tile takes chunk i through the network.
 func (r *call) Tile(c *compute.Context, i int) {
 	r.plan.Fill(&c.Batch, i, r.inputs, r.prefixes)
 	r.task.runBatch(c, r)
@@ -194,7 +196,7 @@ func (b *backbone) acquireCall() *call {
 	return &call{model: b}
 }
 
-// done gives a call back, holding nothing of the caller's.
+// releaseCall makes r available for reuse, without references to the caller's data.
 func (b *backbone) releaseCall(r *call) {
 	clear(r.inputs)
 	clear(r.prefixes)

@@ -7,8 +7,8 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// The queries and documents that this is chosen by: enough tokens for every layer to
-// show its large channels, and few enough to cost no time that is noticed.
+// calibrationTexts are the query and document pairs used for calibration: enough tokens
+// to show the outlier channels of every layer, and few enough to take negligible time.
 var calibrationTexts = [...][2]string{
 	{"how do vaccines work", "A vaccine shows the immune system a harmless piece of a virus, so that it remembers it."},
 	{"capital of Australia 1927", "Parliament moved from Melbourne to Canberra on 9 May 1927; Sydney is larger (5.3 million)."},
@@ -16,7 +16,7 @@ var calibrationTexts = [...][2]string{
 	{"Wie wird das Wetter morgen?", "Demain il fera froid. El tren sale a las ocho. 天気はどうですか"},
 }
 
-// calibrationTokens are taken of a text at most.
+// calibrationTokens is the maximum number of tokens of a pair.
 const calibrationTokens = 32
 
 // calibrate chooses how matrices with 8-bit weights are multiplied.
@@ -36,7 +36,7 @@ func (b *backbone) calibrate() (compute.Calibration, error) {
 	})
 }
 
-// costs says what a calibration has chosen, in words.
+// describeCalibration describes the choices of a calibration for Info.PrecisionReason.
 func describeCalibration(c compute.Calibration) string {
 	weights := ""
 	if c.Rests > 0 {
@@ -45,8 +45,7 @@ func describeCalibration(c compute.Calibration) string {
 	return fmt.Sprintf("%sactivations of 8 bits, and of 16 or by parts where that lowers the error most, for %.1f %% more work", weights, 100*c.Extra)
 }
 
-// calibrationText is a query and a document in the form in which the model takes
-// texts.
+// calibrationText encodes a query and a document in the form that the model expects.
 func (b *backbone) calibrationText(query, document string) (Sequence, error) {
 	queryTokens, err := b.tokenizer.PlainTokens(nil, query)
 	if err != nil {

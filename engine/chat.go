@@ -138,7 +138,7 @@ func (c *chatRanker) encode(ctx context.Context, query string, documents []strin
 		e.instruction = o.Instruction
 	}
 	var err error
-	if e.query, _, err = c.bound(query, o.MaxQuery, o); err != nil {
+	if e.query, _, err = c.truncateText(query, o.MaxQuery, o); err != nil {
 		return Encoded{}, err
 	}
 	if err := e.findSuffix(); err != nil {
@@ -147,7 +147,7 @@ func (c *chatRanker) encode(ctx context.Context, query string, documents []strin
 	encoded := newEncoded(len(documents), limit)
 	err = c.encodeBatches(ctx, len(documents), func(from, to int) error {
 		for d := from; d < to; d++ {
-			text, dropped, err := c.bound(documents[d], o.MaxDocument, o)
+			text, dropped, err := c.truncateText(documents[d], o.MaxDocument, o)
 			if err != nil {
 				return err
 			}

@@ -12,8 +12,8 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 )
 
-// A languageHead is a language model's own head, of models that do not take their
-// embedding table for it.
+// A languageHead is the output matrix of a language model, if it is not tied to the
+// embedding table.
 type languageHead struct {
 	Output *compute.Embedding `hf:"lm_head" gguf:"output" shape:"vocab hidden" optional:"true"`
 }
@@ -21,13 +21,13 @@ type languageHead struct {
 // A languageModel continues texts.
 type languageModel struct {
 	*backbone
-	table    *compute.Embedding // a row for each word's logit
-	tied     bool               // it is the embedding table
+	table    *compute.Embedding // output matrix, a row for each token
+	tied     bool               // table is the embedding table
 	ends     map[int32]bool     // tokens that end a text
 	prefixes *compute.PrefixCache
 	chat     *conversation
 
-	// The whole head is packed when it is first needed: rerankers do without.
+	// The head is packed when it is first needed, since reranking does not need it.
 	once sync.Once
 	head *compute.Linear
 	err  error
@@ -39,7 +39,8 @@ func (b *backbone) newLanguageModel(own *languageHead, o Options) *languageModel
 	return l
 }
 
-// table is what makes the logits: the model's own head, or its embedding table.
+// table returns the output matrix: h, or the embedding table if the model ties the two or
+// has no head.
 func (h *languageHead) table(m *backbone) *compute.Embedding {
 	d := m.network.Decoder
 	tied := d.TiesWords
@@ -60,11 +61,11 @@ func (l *languageModel) describe(info *Info) {
 	}
 }
 
-// export writes the tokens that end a text beside the one that the vocabulary calls
-// its end, and the template of conversations.
+// export writes the tokens that end a text, except those that readers know anyway: the
+// vocabulary's end token and endNames.
 func (l *languageModel) export(e *checkpoint.Export) error {
 	ids := l.endTokens()
-	for _, name := range endNames { // which are known anyway
+	for _, name := range endNames {
 		if id, ok := l.tokenizer.ID(name); ok {
 			delete(ids, id)
 		}
@@ -85,13 +86,14 @@ func (l *languageModel) export(e *checkpoint.Export) error {
 	return nil
 }
 
-// packed is the whole head.
+// packedHead returns the whole head, packing it on first use.
 func (l *languageModel) packedHead() (*compute.Linear, error) {
 	l.once.Do(func() { l.head, l.err = l.file.PackTable(l.runner, l.table) })
 	return l.head, l.err
 }
 
-// roomToGrow is for how many tokens of a completion memory is taken at once.
+// completionReserve is the number of generated tokens for which memory is reserved in
+// advance.
 const completionReserve = 256
 
 func (l *languageModel) complete(ctx context.Context, prompt []int32, o CompleteOptions) (*Completion, error) {
@@ -111,23 +113,13 @@ func (l *languageModel) complete(ctx context.Context, prompt []int32, o Complete
 	if err != nil {
 		return nil, err
 	}
-	// Where the end is unknown, what is kept grows as it does.
-	room := min(l.maxLength-len(prompt), completionReserve)
-	if o.MaxTokens >= 0 {
-		room = min(room, o.MaxTokens)
-	}
 	g := &generator{backbone: l.backbone, ctx: ctx, head: head, ids: slices.Clone(prompt),
 		sampler: sampler{options: o, tokenizer: l.tokenizer, ends: l.ends, logits: make([]float32, head.Outputs()), random: rand.New(rand.NewPCG(o.Seed, 0))}}
 	start := time.Now()
-	var known *compute.KVCache
-	if !o.NoCache {
-		known, out.CachedTokens = l.prefixes.Find(prompt[:len(prompt)-1])
-	}
-	g.cache = l.prefixes.Begin(known, out.CachedTokens, len(prompt)-out.CachedTokens+room)
-	l.prefixes.Done(known)
+	g.cache, out.CachedTokens = l.newCache(prompt, o)
 	defer func() { l.prefixes.Done(g.cache) }()
 	if l.tied {
-		// The head has the table's numbers in memory once already.
+		// The packed head already holds a copy of the table.
 		defer l.file.Release(l.table.Tensor.Name)
 	}
 	if err := g.step(); err != nil {
@@ -145,11 +137,28 @@ func (l *languageModel) complete(ctx context.Context, prompt []int32, o Complete
 	return out, nil
 }
 
-// endNames are tokens that end a turn or a text in the families' vocabularies,
-// whatever the configuration says.
+// newCache returns a KV cache with room for the prompt and generated tokens. The first
+// cached tokens of the prompt are taken from earlier calls.
+func (l *languageModel) newCache(prompt []int32, o CompleteOptions) (cache *compute.KVCache, cached int) {
+	// The final length is unknown, so longer completions let the cache grow.
+	room := min(l.maxLength-len(prompt), completionReserve)
+	if o.MaxTokens >= 0 {
+		room = min(room, o.MaxTokens)
+	}
+	var known *compute.KVCache
+	if !o.NoCache {
+		known, cached = l.prefixes.Find(prompt[:len(prompt)-1])
+	}
+	cache = l.prefixes.Begin(known, cached, len(prompt)-cached+room)
+	l.prefixes.Done(known)
+	return cache, cached
+}
+
+// endNames are tokens that end a turn or a text, even if the configuration does not list
+// them.
 var endNames = []string{"<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|eom_id|>", "<|end|>", "<|end_of_text|>", "<end_of_turn>"}
 
-// endTokens are the tokens that end a text.
+// endTokens returns the tokens that end a text.
 func (b *backbone) endTokens() map[int32]bool {
 	ends := make(map[int32]bool)
 	for _, id := range b.file.EndTokens() {

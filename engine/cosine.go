@@ -7,19 +7,19 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 )
 
-// scoreCosine is the name of the scoring that makes a model that embeds rank.
+// scoreCosine is the value of Options.Score with which an embedding model ranks.
 const scoreCosine = "cosine"
 
-// cosineRanker scores documents by the cosine of their vectors and the query's
-// (bi-encoder). It ranks only if it is asked to: the texts of such a model may be
-// anything, and a reranker that reads query and document together ranks better.
+// A cosineRanker is a bi-encoder: it scores documents by the cosine similarity of their
+// vectors and the query's. It has to be requested, because such a model may embed texts
+// of any kind, and a cross-encoder ranks better.
 type cosineRanker struct {
 	*textEmbedder
-	query, document string // the prompts
+	query, document string // prompts
 }
 
-// Names of the prompts that sentence-transformers puts before queries and before
-// documents, in its order.
+// Names of the prompts that sentence-transformers prepends to queries and to documents,
+// in its order of preference.
 var (
 	queryPrompts    = []string{"query"}
 	documentPrompts = []string{"document", "passage", "corpus"}
@@ -42,7 +42,7 @@ func (r *cosineRanker) describe(info *Info) {
 	info.Labels, info.Relevant, info.Activation = []string{scoreCosine}, scoreCosine, scoreCosine
 }
 
-// encode makes of each document a sequence that knows its query.
+// encode returns a sequence for each document, with the query as its group.
 func (r *cosineRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	if err := r.reader.checkLimit(limit); err != nil {
 		return Encoded{}, err
@@ -72,7 +72,7 @@ func (r *cosineRanker) score(ctx context.Context, sequences []Sequence, outputs 
 	return r.scoreEncoded(ctx, cosineQueries{r}, r, sequences, outputs)
 }
 
-// finish makes the scores of a batch of documents.
+// runBatch computes the scores of a batch of documents.
 func (r *cosineRanker) runBatch(c *compute.Context, call *call) {
 	x, ok := r.vectors(c)
 	if !ok {
@@ -88,7 +88,7 @@ func (r *cosineRanker) runBatch(c *compute.Context, call *call) {
 	}
 }
 
-// cosineQueries keeps the vectors of queries.
+// cosineQueries computes and stores the vectors of queries.
 type cosineQueries struct{ *cosineRanker }
 
 func (r cosineQueries) runBatch(c *compute.Context, call *call) {
@@ -101,5 +101,6 @@ func (r cosineQueries) runBatch(c *compute.Context, call *call) {
 	}
 }
 
-// export writes nothing: the file embeds, and ranks if it is asked to.
+// export writes nothing: the embedder exports all settings, and ranking has to be
+// requested of the GGUF file, too.
 func (r *cosineRanker) export(*checkpoint.Export) error { return nil }

@@ -8,8 +8,8 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// embedding makes a vector of each text: the states of the trunk, pooled, and taken
-// through the chain of modules behind it.
+// A textEmbedder computes a vector for each text: the hidden states of the trunk, pooled
+// and passed through the chain of modules after it.
 type textEmbedder struct {
 	*backbone
 	chain   *checkpoint.Chain
@@ -53,14 +53,14 @@ func (e *textEmbedder) encodeTexts(ctx context.Context, texts []string, o TextOp
 	return encoded, err
 }
 
-// A textEncoder is the memory that encoding one text after another takes.
+// A textEncoder holds buffers that are reused from one text to the next.
 type textEncoder struct {
 	tokens []int32
 	out    tokenizer.Encoding
 }
 
-// encode makes the sequence of a text, of which most tokens count (0: all), within limit
-// tokens; full is how many they would be uncut.
+// encode returns the sequence of text, which is cut to maxTokens (0: no limit) before
+// special tokens are added, and to limit tokens in all; full is the length without cuts.
 func (s *textEncoder) encode(e *textEmbedder, text string, o EncodeOptions, maxTokens, limit int) (_ Sequence, full int, err error) {
 	if s.tokens, err = o.tokens(e.tokenizer, s.tokens[:0], text); err != nil {
 		return Sequence{}, 0, err
@@ -76,7 +76,7 @@ func (e *textEmbedder) embed(ctx context.Context, sequences []Sequence) ([][]flo
 	return vectors, nil
 }
 
-// finish makes the vectors of a batch.
+// runBatch computes the vectors of a batch.
 func (e *textEmbedder) runBatch(c *compute.Context, r *call) {
 	x, ok := e.vectors(c)
 	if !ok {
@@ -90,7 +90,8 @@ func (e *textEmbedder) runBatch(c *compute.Context, r *call) {
 	}
 }
 
-// vectors are those of a batch, a row a text; ok is false if the caller has gone away.
+// vectors returns the vectors of a batch, one row per text; ok is false if the call was
+// cancelled.
 func (e *textEmbedder) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
 	x = e.network.Trunk.Hidden(c, e.chain.Pooling.Want())
 	if c.Cancelled() {
@@ -110,10 +111,10 @@ func (e *textEmbedder) states(ctx context.Context, sequences []Sequence) ([][]fl
 	return vectors, nil
 }
 
-// tokenStates are the states of every token, as they come from the trunk.
+// tokenStates stores the trunk's hidden states of every token.
 type tokenStates struct{ *textEmbedder }
 
-// finish keeps the states of a batch.
+// runBatch stores the states of a batch.
 func (t tokenStates) runBatch(c *compute.Context, r *call) {
 	x := t.network.Trunk.Hidden(c, compute.EveryToken)
 	if c.Cancelled() {

@@ -8,7 +8,7 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// side is the end that s stands for.
+// truncationSide resolves ModelSide to the side that the tokenizer is configured for.
 func (b *backbone) truncationSide(s Side) Side {
 	switch {
 	case s != ModelSide:
@@ -19,18 +19,19 @@ func (b *backbone) truncationSide(s Side) Side {
 	return RightSide
 }
 
-// bound truncates a text to most tokens (0: all of it); dropped is how many went.
-func (b *backbone) bound(text string, maxTokens int, o EncodeOptions) (truncated string, dropped int, err error) {
+// truncateText truncates text to maxTokens (0: no limit); dropped is the number of tokens
+// removed.
+func (b *backbone) truncateText(text string, maxTokens int, o EncodeOptions) (truncated string, dropped int, err error) {
 	if maxTokens <= 0 || len(text) <= maxTokens { // no token is shorter than a byte
 		return text, 0, nil
 	}
-	truncated, _, dropped, err = b.cut(text, maxTokens, o)
+	truncated, _, dropped, err = b.truncateAndCount(text, maxTokens, o)
 	return truncated, dropped, err
 }
 
-// cut truncates a text to most tokens; tokens is how many it then has, and dropped how
-// many went.
-func (b *backbone) cut(text string, maxTokens int, o EncodeOptions) (truncated string, tokens, dropped int, err error) {
+// truncateAndCount truncates text to maxTokens; tokens is the number kept, dropped the
+// number removed.
+func (b *backbone) truncateAndCount(text string, maxTokens int, o EncodeOptions) (truncated string, tokens, dropped int, err error) {
 	ids, err := o.tokens(b.tokenizer, nil, text)
 	if err != nil || len(ids) <= maxTokens {
 		return text, len(ids), 0, err
@@ -39,11 +40,12 @@ func (b *backbone) cut(text string, maxTokens int, o EncodeOptions) (truncated s
 	return truncated, maxTokens, len(ids) - maxTokens, err
 }
 
-// encodePiece is how many documents a worker encodes between two looks at the context.
+// encodeBatchSize is the number of documents that a worker encodes between two checks of
+// the context.
 const encodeBatchSize = 16
 
-// encodePieces calls encode with ranges of 0 … n-1, on the workers if there are several,
-// until one fails or ctx is done.
+// encodeBatches calls encode for consecutive ranges of 0 … n-1, on the workers if there
+// is more than one range, until a call fails or ctx is done.
 func (b *backbone) encodeBatches(ctx context.Context, n int, encode func(from, to int) error) error {
 	w := &encodeJob{n: n, encode: encode}
 	if n <= encodeBatchSize {
@@ -61,7 +63,7 @@ func (b *backbone) encodeBatches(ctx context.Context, n int, encode func(from, t
 	return nil
 }
 
-// A pieceEncoder is the work of encodePieces.
+// An encodeJob runs the batches of encodeBatches on the workers.
 type encodeJob struct {
 	n      int
 	encode func(from, to int) error
@@ -77,7 +79,7 @@ func (e *encodeJob) Tile(_ *compute.Context, i int) {
 	}
 }
 
-// sequence copies an encoding.
+// sequence copies e. It omits token types if the network ignores them or all are 0.
 func (b *backbone) sequence(e *tokenizer.Encoding) Sequence {
 	s := Sequence{IDs: append([]int32(nil), e.IDs...)}
 	if b.network.OneType {
@@ -92,7 +94,8 @@ func (b *backbone) sequence(e *tokenizer.Encoding) Sequence {
 	return s
 }
 
-// Tokenize gives the tokens of a text, uncut.
+// Tokenize returns the tokens of text without truncation, with the special tokens that
+// the model expects around it if special is set.
 func (b *backbone) Tokenize(text string, special bool) (Sequence, error) {
 	if !special {
 		ids, err := b.tokenizer.Tokens(nil, text)
@@ -105,19 +108,20 @@ func (b *backbone) Tokenize(text string, special bool) (Sequence, error) {
 	return b.sequence(&e), nil
 }
 
-// PromptTokens are the tokens of a prompt, with the special ones that the model
-// wants at the beginning.
+// PromptTokens returns the tokens of a prompt, including the special tokens that the
+// model expects around a text.
 func (b *backbone) PromptTokens(text string) ([]int32, error) {
 	s, err := b.Tokenize(text, true)
 	return s.IDs, err
 }
 
-// Piece is the spelling of a token in the vocabulary, "" if there is none.
+// Piece returns the spelling of a token in the vocabulary, or "" for an unknown id.
 func (b *backbone) Piece(id int32) string {
 	return b.tokenizer.Piece(id)
 }
 
-// Detokenize is the text that tokens spell, without special ones.
+// Detokenize returns the text of the tokens. It leaves out special tokens and ids outside
+// the vocabulary.
 func (b *backbone) Detokenize(ids []int) (string, error) {
 	list := make([]int32, 0, len(ids))
 	for _, id := range ids {

@@ -17,11 +17,12 @@ type generator struct {
 	sampler
 	ctx   context.Context
 	head  *compute.Linear
-	ids   []int32 // all, those that the cache has already included
+	ids   []int32 // prompt and generated tokens, whether in the cache or not
 	cache *compute.KVCache
 }
 
-// step reads what is not read yet and takes the logits of the last token.
+// step takes the tokens that are not in the cache through the network and computes the
+// logits after the last one.
 func (g *generator) step() error {
 	if err := g.runner.Run(g.ctx, g, 1); err != nil {
 		return err
@@ -32,7 +33,7 @@ func (g *generator) step() error {
 	return nil
 }
 
-// Tile is the work of step.
+// Tile does the work of step.
 func (g *generator) Tile(c *compute.Context, _ int) {
 	x := c.Prefill(g.cache, g.ids, compute.LastToken, g.network.Trunk.Hidden)
 	if c.Cancelled() {
@@ -42,19 +43,12 @@ func (g *generator) Tile(c *compute.Context, _ int) {
 	softCap(g.logits, g.network.Decoder.LogitCap)
 }
 
-// run adds tokens until one of the reasons to stop.
+// run generates tokens until there is a reason to stop. The logits of the first one must
+// have been computed.
 func (g *generator) run(out *Completion) error {
-	var text []byte // all that was generated
-	sent := 0       // bytes of it that were emitted
-	emit := func(end int, t CompletionToken) error {
-		if g.options.Emit == nil {
-			return nil
-		}
-		part := tokenizer.Text(text[sent:end])
-		sent = end
-		return g.options.Emit(part, t)
-	}
-	for out.Stop = StopLimit; (g.options.MaxTokens < 0 || len(out.Tokens) < g.options.MaxTokens) && len(g.ids) < g.maxLength; {
+	s := textStream{emit: g.options.Emit}
+	out.Stop = StopLimit
+	for out.Stop == StopLimit && (g.options.MaxTokens < 0 || len(out.Tokens) < g.options.MaxTokens) && len(g.ids) < g.maxLength {
 		if len(out.Tokens) > 0 {
 			if err := g.step(); err != nil {
 				return err
@@ -63,43 +57,58 @@ func (g *generator) run(out *Completion) error {
 		t := g.choose()
 		out.Tokens = append(out.Tokens, t)
 		g.ids = append(g.ids, int32(t.ID))
-		end := g.ends[int32(t.ID)]
-		if !end {
-			text = append(text, t.Bytes...)
-		}
-		if at, word := findStop(text, len(text)-len(t.Bytes), g.options.Stop); at >= 0 {
-			text = text[:at]
-			out.Stop, out.StoppingWord = StopWord, word
-			sent = min(sent, at)
-			if err := emit(at, t); err != nil {
-				return err
-			}
-			break
-		}
-		// What may be part of a character or of a stop text waits.
-		ready := max(sent, len(text)-incompleteSuffix(text, g.options.Stop))
-		if end {
-			ready = len(text)
-		}
-		if err := emit(ready, t); err != nil {
+		if err := g.appendText(&s, t, out); err != nil {
 			return err
-		}
-		if end {
-			out.Stop = StopEnd
-			break
 		}
 	}
 	out.Truncated = out.Stop == StopLimit && len(g.ids) >= g.maxLength
-	if sent < len(text) && out.Stop != StopWord && g.options.Emit != nil {
-		if err := g.options.Emit(tokenizer.Text(text[sent:]), CompletionToken{TokenProbability: TokenProbability{ID: -1}}); err != nil {
+	if s.sent < len(s.text) && out.Stop != StopWord {
+		if err := s.send(len(s.text), CompletionToken{TokenProbability: TokenProbability{ID: -1}}); err != nil {
 			return err
 		}
 	}
-	out.Text = tokenizer.Text(text)
+	out.Text = tokenizer.Text(s.text)
 	return nil
 }
 
-// findStop finds the first of the stop texts that ends after from.
+// appendText appends the text of t to s and emits what is complete. If t ends the
+// completion, it sets out.Stop.
+func (g *generator) appendText(s *textStream, t CompletionToken, out *Completion) error {
+	end := g.ends[int32(t.ID)]
+	if !end {
+		s.text = append(s.text, t.Bytes...)
+	}
+	if at, word := findStop(s.text, len(s.text)-len(t.Bytes), g.options.Stop); at >= 0 {
+		out.Stop, out.StoppingWord = StopWord, word
+		s.text = s.text[:at]
+		s.sent = min(s.sent, at)
+		return s.send(at, t)
+	}
+	if end {
+		out.Stop = StopEnd
+		return s.send(len(s.text), t)
+	}
+	return s.send(max(s.sent, len(s.text)-incompleteSuffix(s.text, g.options.Stop)), t)
+}
+
+// A textStream is generated text that is emitted as it becomes complete.
+type textStream struct {
+	text []byte // all generated text
+	sent int    // bytes of text that were emitted
+	emit func(text string, t CompletionToken) error
+}
+
+// send emits the text up to end, with the token t that completed it.
+func (s *textStream) send(end int, t CompletionToken) error {
+	if s.emit == nil {
+		return nil
+	}
+	part := tokenizer.Text(s.text[s.sent:end])
+	s.sent = end
+	return s.emit(part, t)
+}
+
+// findStop finds the earliest stop text that ends after from; at is -1 if there is none.
 func findStop(text []byte, from int, stops []string) (at int, word string) {
 	at = -1
 	for _, s := range stops {
@@ -114,8 +123,8 @@ func findStop(text []byte, from int, stops []string) (at int, word string) {
 	return at, word
 }
 
-// waiting is how many bytes at the end of text may still become something else:
-// part of a character, or the beginning of a stop text.
+// incompleteSuffix returns the number of bytes at the end of text that may be the start
+// of a longer character or of a stop text.
 func incompleteSuffix(text []byte, stops []string) int {
 	n := 0
 	for i := 1; i <= min(3, len(text)); i++ {

@@ -11,15 +11,15 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// Late interaction (ColBERT, Khattab and Zaharia 2020; Santhanam et al. 2021; PyLate):
-// query and document go through the encoder apart, each token's state is projected
-// to a short vector e of length 1, and
+// A lateRanker scores by late interaction (ColBERT, Khattab and Zaharia 2020; Santhanam
+// et al. 2021; PyLate). Query and document are encoded separately, each token's state is
+// projected to a short vector e of length 1, and
 //
 //	score = Σᵢ maxⱼ eᵢ(query)·eⱼ(document)
 //
-// Behind the first special token stands one that says which of the two a text is.
-// A query is filled up to a certain length with mask tokens, which see it but which
-// nothing sees; their vectors count. Punctuation of documents does not.
+// A marker token after the first special token tells queries from documents. Queries are
+// padded to a fixed length with mask tokens, which attend to the query but are not
+// attended to; their vectors count. Punctuation in documents does not count.
 type lateRanker struct {
 	*backbone
 	chain    *checkpoint.Chain
@@ -66,8 +66,8 @@ func (l *lateRanker) export(e *checkpoint.Export) error {
 	return nil
 }
 
-// tokens encodes a text of a kind within limit tokens; full is how many they would
-// be uncut.
+// tokens encodes a query or document, which is cut to maxTokens (0: no limit) before
+// special tokens are added, and to limit tokens in all; full is the length without cuts.
 func (l *lateRanker) tokens(kind *checkpoint.LateText, text string, o EncodeOptions, maxTokens, limit int) (ids []int32, full int, err error) {
 	if kind.Before {
 		text = kind.Prefix + text
@@ -90,9 +90,9 @@ func (l *lateRanker) tokens(kind *checkpoint.LateText, text string, o EncodeOpti
 	return append(ids, e.IDs[1:]...), full, nil
 }
 
-// encode makes of each document a sequence that knows its query.
+// encode returns a sequence for each document, with the query as its group.
 func (l *lateRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
-	// The first and the last token, the mark and one of the text.
+	// Room for the special tokens, the marker and one token of the text.
 	if limit < l.tokenizer.Added(false)+2 {
 		return Encoded{}, noRoom("at most %d tokens: no room for a text beside the special tokens", limit)
 	}
@@ -132,7 +132,8 @@ func (l *lateRanker) score(ctx context.Context, sequences []Sequence, outputs []
 	return l.scoreEncoded(ctx, lateQueries{l}, l, sequences, outputs)
 }
 
-// vectors are those of all tokens of a batch; ok is false if the caller has gone away.
+// vectors returns the vectors of all tokens of a batch; ok is false if the call was
+// cancelled.
 func (l *lateRanker) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
 	x = l.network.Trunk.Hidden(c, compute.EveryToken)
 	if c.Cancelled() {
@@ -147,7 +148,7 @@ func (l *lateRanker) vectors(c *compute.Context) (x compute.Matrix, ok bool) {
 	return x, true
 }
 
-// finish makes the scores of a batch of documents.
+// runBatch computes the scores of a batch of documents.
 func (l *lateRanker) runBatch(c *compute.Context, r *call) {
 	x, ok := l.vectors(c)
 	if !ok {
@@ -161,7 +162,7 @@ func (l *lateRanker) runBatch(c *compute.Context, r *call) {
 	}
 }
 
-// lateQueries keeps the vectors of queries.
+// lateQueries computes and stores the vectors of queries.
 type lateQueries struct{ *lateRanker }
 
 func (l lateQueries) runBatch(c *compute.Context, r *call) {
@@ -174,9 +175,9 @@ func (l lateQueries) runBatch(c *compute.Context, r *call) {
 	}
 }
 
-// maxSim is the score of a document by its tokens' vectors. The probability is the
-// mean of the cosines that are summed, which relevant or not are hardly ever
-// below 0.
+// maxSim scores a document from its token vectors. Probability is the mean of the summed
+// cosines, clamped to [0, 1]; the mean is hardly ever negative, even for irrelevant
+// documents.
 func (l *lateRanker) maxSim(query, document compute.Matrix, ids []int32) (out Output, ok bool) {
 	sum := 0.0
 	for i := range query.Rows {
@@ -186,7 +187,7 @@ func (l *lateRanker) maxSim(query, document compute.Matrix, ids []int32) (out Ou
 			if l.settings.Skip[ids[j]] {
 				continue
 			}
-			best = max(best, dot(q, document.Row(j))) // a NaN stays
+			best = max(best, dot(q, document.Row(j))) // max propagates NaN
 		}
 		sum += float64(best)
 	}

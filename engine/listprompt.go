@@ -75,7 +75,7 @@ func (e *listEncoder) cleanText(text string, maxTokens, userLimit int) (out stri
 	if userLimit > 0 {
 		maxTokens = min(maxTokens, userLimit)
 	}
-	return e.cut(withoutMarks(text), maxTokens, e.options)
+	return e.truncateAndCount(withoutMarks(text), maxTokens, e.options)
 }
 
 // block makes the prompt of documents from to to-1, or two where one would be longer

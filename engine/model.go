@@ -52,7 +52,7 @@ func load(f *checkpoint.File, path string, o Options) (m *Model, err error) {
 // build is load, and says of which family the model is. Without weights it is not
 // made ready to compute.
 func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, _ *family.Family, err error) {
-	b := &backbone{path: path, file: f, plainText: o.PlainText, chunkTokens: cmp.Or(o.BatchTokens, defaultChunk)}
+	b := &backbone{path: path, file: f, plainText: o.PlainText, chunkTokens: cmp.Or(o.BatchTokens, defaultBatchTokens)}
 	m := &Model{backbone: b}
 	built := false
 	defer func() {

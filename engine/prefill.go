@@ -6,18 +6,18 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 )
 
-// prefixBytes bounds the memory of the KV caches that are kept from call to call.
+// prefixBytes limits the memory of KV caches kept between calls.
 const prefixBytes = 256 << 20
 
-// A promptScorer scores prompts, of which those of one call mostly begin alike.
+// A promptScorer scores prompts. Prompts of one call usually share a prefix.
 type promptScorer interface {
 	score(ctx context.Context, sequences []Sequence, outputs []Output) error
-	// share finds the tokens that all prompts of a call begin with. head makes the prompt of
-	// an empty document.
+	// markShared sets the length of the prefix that all prompts of a call share. head
+	// returns the prompt of an empty document.
 	markShared(head func() ([]int32, error), sequences []Sequence) error
 }
 
-// promptScorer is the one whose scores task makes.
+// newPromptScorer returns a promptScorer whose scores are computed by task.
 func (b *backbone) newPromptScorer(task batchRunner) promptScorer {
 	if d := b.network.Decoder; d.Causal && !d.Parts {
 		return &prefixScorer{b, task, b.prefixCache()}
@@ -25,7 +25,8 @@ func (b *backbone) newPromptScorer(task batchRunner) promptScorer {
 	return wholePromptScorer{b, task}
 }
 
-// wholePrompts scores prompts whose tokens also see what comes after them.
+// wholePromptScorer scores prompts of models for which a shared prefix cannot be computed
+// apart from the rest: those whose tokens attend to later ones, or that need token types.
 type wholePromptScorer struct {
 	*backbone
 	task batchRunner
@@ -37,8 +38,8 @@ func (w wholePromptScorer) score(ctx context.Context, sequences []Sequence, outp
 
 func (w wholePromptScorer) markShared(func() ([]int32, error), []Sequence) error { return nil }
 
-// prefixScorer scores prompts of a causal model. The tokens that several begin with are
-// read once, for all of them, and kept for later calls; no score changes by that.
+// prefixScorer scores prompts of a causal model. A prefix shared by several prompts is
+// computed once and its KV cache kept for later calls; scores are the same without it.
 type prefixScorer struct {
 	*backbone
 	task     batchRunner
@@ -93,7 +94,8 @@ func (p *prefixScorer) score(ctx context.Context, sequences []Sequence, outputs 
 	return r.run(ctx)
 }
 
-// prefill has the keys and values of what sequences share: found, or computed.
+// prefill returns the KV caches of the shared prefixes by their mapKey, computing those
+// that prefixes does not hold.
 func (r *call) prefill(ctx context.Context, prefixes *compute.PrefixCache) (map[string]*compute.KVCache, error) {
 	known := make(map[string]*compute.KVCache)
 	w := &prefillJob{model: r.model}
@@ -127,7 +129,7 @@ func (r *call) prefill(ctx context.Context, prefixes *compute.PrefixCache) (map[
 	return known, nil
 }
 
-// prefills are texts that are read at the same time, each into a cache.
+// A prefillJob computes the KV caches of several texts in parallel.
 type prefillJob struct {
 	model  *backbone
 	caches []*compute.KVCache
@@ -138,7 +140,7 @@ func (p *prefillJob) Tile(c *compute.Context, i int) {
 	c.Prefill(p.caches[i], p.ids[i], compute.NoToken, p.model.network.Trunk.Hidden)
 }
 
-// bytesOf is ids as a key of a map.
+// mapKey returns the bytes of ids, for use as a map key.
 func mapKey(ids []int32) []byte {
 	b := make([]byte, 0, 4*len(ids))
 	for _, id := range ids {
@@ -147,7 +149,7 @@ func mapKey(ids []int32) []byte {
 	return b
 }
 
-// prefixCache is the store of KV caches of a causal model, one for all its tasks.
+// prefixCache returns the store of KV caches, which all tasks of a causal model share.
 func (b *backbone) prefixCache() *compute.PrefixCache {
 	if b.prefixes == nil {
 		b.prefixes = compute.NewPrefixCache(b.network.Decoder.Layers, b.network.Decoder.KeyWidth, prefixBytes)

@@ -51,7 +51,7 @@ func (p *promptRanker) score(ctx context.Context, sequences []Sequence, outputs 
 func (p *promptRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	e := &promptEncoder{promptRanker: p, limit: limit, options: o, fields: fields{instruction: p.prompt.instruction, plain: o.Plain}}
 	var err error
-	if e.query, e.uncutTokens, err = p.bound(query, o.MaxQuery, o); err != nil {
+	if e.query, e.uncutTokens, err = p.truncateText(query, o.MaxQuery, o); err != nil {
 		return Encoded{}, err
 	}
 	if o.Instruction != "" {
@@ -64,7 +64,7 @@ func (p *promptRanker) encode(ctx context.Context, query string, documents []str
 	err = p.encodeBatches(ctx, len(documents), func(from, to int) error {
 		for d := from; d < to; d++ {
 			v := e.fields
-			text, dropped, err := p.bound(documents[d], o.MaxDocument, o)
+			text, dropped, err := p.truncateText(documents[d], o.MaxDocument, o)
 			if err != nil {
 				return err
 			}

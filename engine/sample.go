@@ -10,14 +10,15 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// A choice is a token and its logit, or later its probability.
+// A candidate is a token with its logit, which sample later replaces by its unnormalised
+// probability.
 type candidate struct {
 	id    int32
 	score float64
 }
 
-// worst is a heap of choices, the worst first: the lowest logit, of equal ones the
-// last token.
+// A candidateHeap is a min-heap of candidates: the lowest logit comes first, and the
+// highest id among equal logits.
 type candidateHeap []candidate
 
 func (h candidateHeap) Len() int { return len(h) }
@@ -28,13 +29,13 @@ func (h candidateHeap) Less(i, j int) bool {
 
 func (h candidateHeap) Swap(i, j int) { h[i], h[j] = h[j], h[i] }
 
-// Push and Pop belong to the interface of a heap; the number of choices is fixed.
+// Push does nothing: heap.Interface requires it, but the number of candidates is fixed.
 func (h *candidateHeap) Push(any) {}
 
-// Pop does nothing.
+// Pop does nothing, like Push.
 func (h *candidateHeap) Pop() any { return nil }
 
-// A sampler chooses the next token by its logits.
+// A sampler chooses the next token from the logits.
 type sampler struct {
 	options    CompleteOptions
 	tokenizer  *tokenizer.Tokenizer
@@ -44,9 +45,9 @@ type sampler struct {
 	candidates []candidate
 }
 
-// choose samples a token of the logits: of the TopK most probable ones those that
-// TopP and MinP leave, their logits divided by the temperature. The probabilities
-// that are told are the model's, before any of that.
+// choose samples a token: it restricts the TopK most probable ones by TopP and MinP, and
+// divides the remaining logits by the temperature. The probabilities it returns are the
+// model's, before any of that.
 func (s *sampler) choose() CompletionToken {
 	var top []TokenProbability
 	logSum := 0.0
@@ -76,7 +77,8 @@ func (s *sampler) choose() CompletionToken {
 	return t
 }
 
-// best are the k tokens of the highest logits, best first; of equal ones the first.
+// topCandidates returns the k tokens with the highest logits in descending order, lower
+// ids first among equal logits.
 func (s *sampler) topCandidates(k int) []candidate {
 	k = min(k, len(s.logits))
 	s.candidates = slices.Grow(s.candidates[:0], k)[:k]
@@ -89,7 +91,7 @@ func (s *sampler) topCandidates(k int) []candidate {
 			if id == k-1 {
 				heap.Init(w)
 			}
-		case k > 0 && c.score > s.candidates[0].score: // of equal logits the first tokens stay
+		case k > 0 && c.score > s.candidates[0].score: // lower ids win ties
 			s.candidates[0] = c
 			heap.Fix(w, 0)
 		}
@@ -151,7 +153,7 @@ func (s *sampler) sample() int32 {
 	return list[len(list)-1].id
 }
 
-// pieceText is what a token adds to a text: special tokens add nothing.
+// pieceText returns the bytes that a token adds to a text: none for special tokens.
 func (s *sampler) pieceText(id int32) string {
 	if s.tokenizer.IsSpecial(id) {
 		return ""

@@ -9,18 +9,18 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// A scorer is what makes scores of sequences, however they were encoded.
+// A scorer computes scores of sequences, independent of how they were encoded.
 type scorer struct {
 	*backbone
 	head        logitHead
 	pooling     compute.Pooling
-	temperature float32 // that logits are divided by; 0: 1
+	temperature float32 // divisor of the logits; 0: 1
 	labels      []string
 	relevance   relevance
-	headText    string // what makes the logits
+	headText    string // for Info.Head
 }
 
-// judge decides which label means that a document is relevant.
+// chooseLabel decides which label means that a document is relevant.
 func (s *scorer) chooseLabel(o Options) (err error) {
 	s.relevance, err = findRelevance(s.file, s.labels, o.Label)
 	if o.anyLabel {
@@ -33,7 +33,7 @@ func (s *scorer) score(ctx context.Context, sequences []Sequence, outputs []Outp
 	return s.forward(ctx, s, sequences, outputs, nil)
 }
 
-// finish makes the scores of a batch.
+// runBatch computes the scores of a batch.
 func (s *scorer) runBatch(c *compute.Context, r *call) {
 	x := s.network.Trunk.Hidden(c, s.pooling.Want())
 	if c.Cancelled() {
@@ -61,18 +61,19 @@ func (s *scorer) describe(info *Info) {
 	info.Relevant = s.labels[s.relevance.label]
 }
 
-// A logitHead makes a row of logits of each row of pooled states: a family's classifier, a
-// chain of modules, or the answers of a language model.
+// A logitHead computes a row of logits for each row of pooled states. It is a family's
+// classifier, a chain of modules, or the answer rows of a language model's head.
 type logitHead interface {
 	Logits(c *compute.Context, x compute.Matrix) compute.Matrix
-	// export writes what the logits are.
+	// export writes the head's settings and labels.
 	export(e *checkpoint.Export, labels []string)
-	// exportPrompted does so for a model that reads p, and says whether llama.cpp ranks by
-	// the file.
+	// exportPrompted does the same for a model with the prompt p, and reports whether
+	// llama.cpp can rank with the file.
 	exportPrompted(e *checkpoint.Export, s *scorer, p *prompt) (ranks bool, err error)
 }
 
-// exportLabels writes what the logits are: those of the family's head, or of a chain.
+// exportLabels writes the head's settings and labels, and the problem type of the
+// classifier.
 func (s *scorer) exportLabels(e *checkpoint.Export) {
 	if problem := s.file.String(keyProblem, ""); problem != "" {
 		e.Set(keyProblem.GGUF, problem)
@@ -80,14 +81,14 @@ func (s *scorer) exportLabels(e *checkpoint.Export) {
 	s.head.export(e, s.labels)
 }
 
-// A classifierHead is a family's own.
+// A classifierHead is the classifier of a family.
 type classifierHead struct{ family.Classifier }
 
 func (h classifierHead) export(e *checkpoint.Export, labels []string) { e.Labels(labels) }
 
 func (h classifierHead) exportPrompted(e *checkpoint.Export, s *scorer, p *prompt) (ranks bool, err error) {
 	e.Labels(s.labels)
-	if s.temperature != 0 { // NVIDIA's, which is not causal
+	if s.temperature != 0 { // NVIDIA's reranker, which is not causal
 		e.Scale("cls.output.weight", 1/s.temperature)
 		return false, nil
 	}
@@ -96,8 +97,8 @@ func (h classifierHead) exportPrompted(e *checkpoint.Export, s *scorer, p *promp
 		return false, nil
 	}
 	if len(s.labels) == 1 {
-		// llama.cpp takes the softmax of the classifier's rows, which of one is 1:
-		// with one of zeros beside it, it is the sigmoid.
+		// llama.cpp applies softmax to the classifier's rows, which is always 1 for a
+		// single row. With a second row of zeros, it equals the sigmoid.
 		score, err := s.file.Numbers("score.weight")
 		if err != nil {
 			return false, err
@@ -108,7 +109,7 @@ func (h classifierHead) exportPrompted(e *checkpoint.Export, s *scorer, p *promp
 	return true, nil
 }
 
-// A chainHead is a cross-encoder's modules.
+// A chainHead is the chain of modules of a cross-encoder.
 type chainHead struct{ *checkpoint.Chain }
 
 func (h chainHead) export(e *checkpoint.Export, labels []string) { e.Chain(h.Chain, labels) }
@@ -118,13 +119,13 @@ func (h chainHead) exportPrompted(e *checkpoint.Export, s *scorer, p *prompt) (r
 	return false, nil
 }
 
-// answerHead is the rows of a language model's head that belong to the answers.
+// An answerHead consists of the rows of a language model's head for the answer tokens.
 type answerHead struct {
-	ids     []int32
-	table   *compute.Embedding // a row for each word's logit
-	rows    *compute.Linear    // of ids
-	cap     float32
-	divisor float32
+	ids     []int32            // answer tokens
+	table   *compute.Embedding // the whole head, a row for each token
+	rows    *compute.Linear    // the rows of ids
+	cap     float32            // of softCap
+	divisor float32            // of the logits, after softCap
 }
 
 func (h *answerHead) Logits(c *compute.Context, x compute.Matrix) compute.Matrix {
@@ -142,8 +143,8 @@ func (h *answerHead) Logits(c *compute.Context, x compute.Matrix) compute.Matrix
 
 func (h *answerHead) export(e *checkpoint.Export, labels []string) { e.LogitScore(h.ids) }
 
-// exportPrompted makes a Qwen3-Reranker what llama.cpp knows as one: a classifier of the
-// rows of "yes" and "no".
+// exportPrompted writes a Qwen3-Reranker in the form that llama.cpp expects: with a
+// classifier made from the rows of "yes" and "no".
 func (h *answerHead) exportPrompted(e *checkpoint.Export, s *scorer, p *prompt) (ranks bool, err error) {
 	if !isQwen3(e.Architecture()) || len(h.ids) != 2 || !s.namedQwenReranker() {
 		return false, nil

@@ -7,14 +7,13 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 )
 
-// prompts are texts that are put before others, by name, and which of them is
-// unless another is asked for.
+// namedPrompts are texts to prepend to other texts.
 type namedPrompts struct {
-	texts       map[string]string
-	defaultName string
+	texts       map[string]string // by name
+	defaultName string            // of the prompt used if none is requested
 }
 
-// readPrompts reads those that sentence-transformers keeps beside a model.
+// readPrompts reads the prompts that sentence-transformers stores with a model.
 func readPrompts(f *checkpoint.File) (namedPrompts, error) {
 	texts, standard, err := f.Prompts()
 	if err != nil {
@@ -23,7 +22,7 @@ func readPrompts(f *checkpoint.File) (namedPrompts, error) {
 	return namedPrompts{texts, standard}, nil
 }
 
-// text is the prompt of that name, or the default one.
+// text returns the prompt with the given name, or the default one for "".
 func (p *namedPrompts) text(name string) (string, error) {
 	if name == "" {
 		name = p.defaultName

@@ -2,17 +2,17 @@ package engine
 
 import "github.com/winnow-rerank/winnow/tokenizer"
 
-// A textReader makes the sequences of texts that stand alone.
+// A textReader encodes single texts.
 type textReader interface {
-	// read makes the sequence of a text with these tokens, of which most count (0: all),
-	// within limit tokens; full is how many they would be uncut. out is memory that may be
-	// used again.
-	read(out *tokenizer.Encoding, text string, tokens []int32, o EncodeOptions, most, limit int) (_ Sequence, full int, err error)
-	// room is the error that a limit leaves none for a text.
+	// read returns the sequence of text, whose tokens are cut to maxTokens (0: no limit)
+	// before special tokens are added, and to limit tokens in all; full is the length
+	// without cuts. out is a buffer for reuse.
+	read(out *tokenizer.Encoding, text string, tokens []int32, o EncodeOptions, maxTokens, limit int) (_ Sequence, full int, err error)
+	// checkLimit returns an ErrNoRoom if limit leaves no room for a text.
 	checkLimit(limit int) error
 }
 
-// singleText puts the tokenizer's special tokens around a text.
+// singleText adds the tokenizer's special tokens around a text.
 type singleText struct{ *backbone }
 
 func (r singleText) read(out *tokenizer.Encoding, _ string, tokens []int32, o EncodeOptions, maxTokens, limit int) (_ Sequence, full int, err error) {
