@@ -17,13 +17,13 @@ const metaspace = "▁"
 // answerTokens returns the tokens whose logits make the score: "no" and "yes", in this
 // order, or a single token.
 func (p *prompt) answerTokens(t *tokenizer.Tokenizer, score string) (ids []int32, labels []string, err error) {
-	word := func(w string) int32 {
+	tokenID := func(w string) int32 {
 		if id, ok := t.ID(w); ok && strings.HasPrefix(w, metaspace) {
 			return id
 		}
-		list, bad := t.Tokens(nil, w)
-		if bad != nil {
-			err = bad
+		list, e := t.Tokens(nil, w)
+		if e != nil {
+			err = e
 			return 0
 		}
 		if len(list) != 1 {
@@ -32,18 +32,18 @@ func (p *prompt) answerTokens(t *tokenizer.Tokenizer, score string) (ids []int32
 		}
 		return list[0]
 	}
-	bare := func(w string) string { return cmp.Or(strings.TrimPrefix(w, metaspace), w) }
+	trimMetaspace := func(w string) string { return cmp.Or(strings.TrimPrefix(w, metaspace), w) }
 	if score == "" {
 		score = p.score
 	}
 	switch {
 	case score == "yes-no":
-		ids, labels = []int32{word(p.no), word(p.yes)}, []string{bare(p.no), bare(p.yes)}
+		ids, labels = []int32{tokenID(p.no), tokenID(p.yes)}, []string{trimMetaspace(p.no), trimMetaspace(p.yes)}
 	case score == "yes":
-		ids, labels = []int32{word(p.yes)}, []string{bare(p.yes)}
+		ids, labels = []int32{tokenID(p.yes)}, []string{trimMetaspace(p.yes)}
 	case strings.HasPrefix(score, "token:"):
-		n, bad := strconv.ParseUint(score[len("token:"):], 10, 31)
-		if bad != nil {
+		n, e := strconv.ParseUint(score[len("token:"):], 10, 31)
+		if e != nil {
 			return nil, nil, fmt.Errorf("score %q: expected a token's number after the colon", score)
 		}
 		ids, labels = []int32{int32(n)}, []string{"token " + strconv.FormatUint(n, 10)}

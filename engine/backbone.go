@@ -82,8 +82,7 @@ func (b *backbone) setMaxLength(o Options) error {
 	return nil
 }
 
-// Close releases the model's workers and unmaps its files. No other method may run during
-// or after it.
+// Close releases the model's workers and unmaps its files.
 func (b *backbone) Close() error {
 	if b.runner != nil {
 		b.runner.Close()

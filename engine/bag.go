@@ -12,7 +12,7 @@ import (
 type bag struct {
 	*backbone
 	unknown     int32 // token to leave out, or -1
-	medianRunes int   // median token length in characters, by which texts are cut before tokenization; 0: no cut
+	medianRunes int   // median token length; texts of more than limit·medianRunes characters are cut first; 0: never
 }
 
 func (b *backbone) newBag() *bag {

@@ -12,20 +12,20 @@ import (
 	"github.com/winnow-rerank/winnow/internal/jinja"
 )
 
-// chat is a reranker that reads query and document as messages of these roles, which
-// the chat template of its folder renders; an instruction, or the default prompt of
-// the folder, is the system's message. So sentence-transformers does it.
+// A chatRanker presents query and document as messages with these roles, rendered by the
+// model's chat template. The instruction or, without one, the default prompt in the
+// model's files is the system message, as in sentence-transformers.
 type chatRanker struct {
 	*scorer
 	template     *chatTemplate
 	format       checkpoint.MessageFormat
-	variables    map[string]any // that the authors give the template beside the messages
+	variables    map[string]any // template variables set in the model's files
 	instruction  string
 	reason       string
 	promptScorer promptScorer
 }
 
-// newChat checks that the template carries both roles.
+// newChatRanker returns an error if the template does not render messages of both roles.
 func (b *backbone) newChatRanker(s *scorer, format checkpoint.MessageFormat, reason string, o Options) (*chatRanker, error) {
 	source, err := b.file.ChatTemplate()
 	if err != nil {
@@ -60,8 +60,8 @@ func (b *backbone) newChatRanker(s *scorer, format checkpoint.MessageFormat, rea
 	return c, nil
 }
 
-// probe renders pairs that differ in one role: what does not change does not reach
-// the model.
+// probe renders pairs that differ in one role. If the result does not change, the
+// template ignores that role.
 func (c *chatRanker) probe() error {
 	var texts [3]string
 	for i, pair := range [3][2]string{{"alpha", "bravo"}, {"charlie", "bravo"}, {"alpha", "foxtrot"}} {
@@ -78,7 +78,7 @@ func (c *chatRanker) probe() error {
 	return nil
 }
 
-// render writes the prompt.
+// render renders the prompt. instruction may be "".
 func (c *chatRanker) render(query, document, instruction string) (string, error) {
 	var messages []any
 	if instruction != "" {
@@ -112,9 +112,9 @@ func (c *chatRanker) export(e *checkpoint.Export) error {
 	return nil
 }
 
-// guardMark stands, in a caller's text, behind each character that a special token
-// may begin with, so that the template's own ones can be told from what only spells
-// one. It is a character that is assigned to nobody.
+// guardMark is inserted in a caller's text after each character that may start a special
+// token, so that only the template's own special tokens are recognised. Unicode assigns
+// no character to it.
 const guardMark = "\U000FDEAD"
 
 var guarded = strings.NewReplacer("<", "<"+guardMark, "[", "["+guardMark, guardMark, "")
@@ -123,7 +123,7 @@ func guard(text string) string { return guarded.Replace(text) }
 
 func unguard(text string) string { return strings.ReplaceAll(text, guardMark, "") }
 
-// A chatEncoder makes the sequences of one query's documents.
+// A chatEncoder encodes the documents of one query.
 type chatEncoder struct {
 	*chatRanker
 	options            EncodeOptions
@@ -167,8 +167,8 @@ func (c *chatRanker) encode(ctx context.Context, query string, documents []strin
 	return encoded, err
 }
 
-// findSuffix finds the tokens that follow the document whatever it is: what two
-// prompts that have nothing else in common end with.
+// findSuffix finds the tokens that follow every document: the common suffix of two
+// prompts whose texts have nothing in common.
 func (e *chatEncoder) findSuffix() error {
 	a, err := e.tokens("0", "0")
 	if err != nil {
@@ -192,8 +192,8 @@ func (e *chatEncoder) findSuffix() error {
 	return nil
 }
 
-// truncate cuts a prompt that is too long before its suffix, which a causal model is
-// asked by.
+// truncate cuts a prompt that is too long. It keeps the suffix, which makes a causal
+// model answer.
 func (e *chatEncoder) truncate(ids []int32) []int32 {
 	if len(ids) <= e.limit {
 		return ids
@@ -204,7 +204,7 @@ func (e *chatEncoder) truncate(ids []int32) []int32 {
 	return append(ids[:e.limit-len(e.suffix):e.limit-len(e.suffix)], e.suffix...)
 }
 
-// tokens are those of a whole prompt.
+// tokens returns the tokens of a whole prompt, without truncation.
 func (e *chatEncoder) tokens(query, document string) ([]int32, error) {
 	if !e.options.Plain {
 		text, err := e.render(query, document, e.instruction)

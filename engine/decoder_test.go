@@ -477,7 +477,7 @@ func TestRerankerCompletes(t *testing.T) {
 	checkGreedy(t, m, r.Greedy, 1e-4)
 
 	// With "no" where "yes" was, it is some other classifier's.
-	if !m.classifiesByWords([]string{"yes", "no"}) || m.classifiesByWords([]string{"no", "yes"}) || m.classifiesByWords([]string{"no"}) {
+	if !m.classifierIsTied([]string{"yes", "no"}) || m.classifierIsTied([]string{"no", "yes"}) || m.classifierIsTied([]string{"no"}) {
 		t.Error("the classifier's rows are not told apart")
 	}
 }

@@ -17,9 +17,9 @@ import (
 //
 //	score = Σᵢ maxⱼ eᵢ(query)·eⱼ(document)
 //
-// A marker token after the first special token tells queries from documents. Queries are
-// padded to a fixed length with mask tokens, which attend to the query but are not
-// attended to; their vectors count. Punctuation in documents does not count.
+// A marker token after the first special token tells queries from documents. Queries may
+// be padded to a fixed length with mask tokens, whose vectors count; by default they
+// attend to the query but are not attended to. Punctuation in documents does not count.
 type lateRanker struct {
 	*backbone
 	chain    *checkpoint.Chain

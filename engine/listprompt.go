@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"context"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,33 +10,34 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
 )
 
-// A listPrompt is a prompt of some documents.
+// A listPrompt is the prompt of one block of documents.
 type listPrompt struct {
 	ids   []int32
 	first int     // number of its first document
-	marks []int32 // behind the documents; then that behind the query
+	marks []int32 // positions of the marks: after each document, then after the query
 
 	states compute.Matrix // e at the marks
 }
 
-// withoutMarks is a text without what spells a mark, or would once that is gone.
-func withoutMarks(text string) string {
+// removeMarks removes the spellings of marks from text, including those that appear only
+// after a removal.
+func removeMarks(text string) string {
 	if !strings.Contains(text, "_token|>") {
 		return text
 	}
-	kept := make([]byte, 0, len(text))
+	out := make([]byte, 0, len(text))
 	for i := range len(text) {
-		kept = append(kept, text[i])
+		out = append(out, text[i])
 		for _, mark := range []string{documentMark, queryMark} {
-			if n := len(kept) - len(mark); n >= 0 && text[i] == '>' && string(kept[n:]) == mark {
-				kept = kept[:n]
+			if n := len(out) - len(mark); n >= 0 && text[i] == '>' && string(out[n:]) == mark {
+				out = out[:n]
 			}
 		}
 	}
-	return string(kept)
+	return string(out)
 }
 
-// listText writes the prompt.
+// listText returns the prompt of a block. instruction may be "".
 func listText(query string, documents []string, instruction string) string {
 	var b strings.Builder
 	b.WriteString("<|im_start|>system\n" +
@@ -56,10 +58,10 @@ func listText(query string, documents []string, instruction string) string {
 	return b.String()
 }
 
-// listMarks are the tokens at which the states of documents and of the query are taken.
+// listMarks are the ids of the mark tokens for documents and for the query.
 type listMarks struct{ document, query int32 }
 
-// A listEncoder makes the prompts of one query's documents.
+// A listEncoder encodes the documents of one call as prompts.
 type listEncoder struct {
 	*backbone
 	marks              listMarks
@@ -67,19 +69,82 @@ type listEncoder struct {
 	query, instruction string
 	documents          []string
 	list               *documentList
-	dropped            []int // tokens of each document
+	dropped            []int // tokens removed from each document
 }
 
-// clean is a text without marks, of at most so many tokens.
+// setQuery sets the query and cleans the instruction; room is the number of tokens that
+// they leave for the documents of a block.
+func (e *listEncoder) setQuery(query string, limit int) (room int, err error) {
+	var queryTokens, instructionTokens, dropped int
+	if e.instruction, instructionTokens, dropped, err = e.cleanText(e.instruction, limit/4, 0); err != nil {
+		return 0, err
+	}
+	if dropped > 0 {
+		return 0, noRoom("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+dropped, limit/4, limit)
+	}
+	if e.query, queryTokens, _, err = e.cleanText(query, min(listQueryTokens, limit/4), e.options.MaxQuery); err != nil {
+		return 0, err
+	}
+	return limit - 2*queryTokens - instructionTokens, nil // the prompt repeats the query
+}
+
+// addDocuments divides texts into blocks as the authors' code does: a block is closed if
+// its room may not suffice for one more document of the maximum length.
+func (e *listEncoder) addDocuments(ctx context.Context, texts []string, room, limit int) (err error) {
+	maxTokens := min(listDocumentTokens, limit/2)
+	left, first := room, 0
+	for i, text := range texts {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		var tokens int
+		if e.documents[i], tokens, e.dropped[i], err = e.cleanText(text, maxTokens, e.options.MaxDocument); err != nil {
+			return err
+		}
+		left -= tokens
+		if i+1-first >= listBlockDocuments || left <= maxTokens || i == len(texts)-1 {
+			if err := e.addBlock(first, i+1); err != nil {
+				return err
+			}
+			left, first = room, i+1
+		}
+	}
+	return nil
+}
+
+// encoded divides the prompts among the documents: a sequence ends with its document's
+// mark, the last one of a block with the prompt.
+func (e *listEncoder) encoded(limit int) Encoded {
+	encoded := newEncoded(len(e.documents), limit)
+	for _, p := range e.list.blocks {
+		from := 0
+		last := len(p.marks) - 2 // index of the last document's mark
+		for i, mark := range p.marks[:last+1] {
+			to := int(mark) + 1
+			if i == last {
+				to = len(p.ids)
+			}
+			n := p.first + i
+			encoded.Sequences[n] = Sequence{IDs: p.ids[from:to:to], group: e.list, member: n}
+			encoded.Full[n] = to - from + e.dropped[n]
+			from = to
+		}
+	}
+	return encoded
+}
+
+// cleanText removes marks from text and truncates it to maxTokens, or to userLimit if
+// that is lower and not 0.
 func (e *listEncoder) cleanText(text string, maxTokens, userLimit int) (out string, tokens, dropped int, err error) {
 	if userLimit > 0 {
 		maxTokens = min(maxTokens, userLimit)
 	}
-	return e.truncateAndCount(withoutMarks(text), maxTokens, e.options)
+	return e.truncateAndCount(removeMarks(text), maxTokens, e.options)
 }
 
-// block makes the prompt of documents from to to-1, or two where one would be longer
-// than the model's window: the frames around documents are tokens, too.
+// addBlock adds the prompt of documents from to to-1. The text around the documents can
+// make it longer than the model's context window; addBlock then splits the block, or cuts
+// its only document.
 func (e *listEncoder) addBlock(from, to int) error {
 	p, err := e.prompt(e.documents[from:to])
 	if err != nil {
@@ -111,7 +176,7 @@ func (e *listEncoder) addBlock(from, to int) error {
 	return nil
 }
 
-// prompt is the tokens of a block and where the marks are.
+// prompt tokenizes the prompt of a block and finds its marks.
 func (e *listEncoder) prompt(block []string) (listPrompt, error) {
 	var p listPrompt
 	var err error
@@ -139,31 +204,32 @@ func (e *listEncoder) prompt(block []string) (listPrompt, error) {
 	return p, nil
 }
 
-// plainTokens are the tokens of the prompt with the special tokens of its own
-// only.
+// plainTokens returns the tokens of the prompt. Special token spellings in the caller's
+// texts stay plain text.
 func (e *listEncoder) plainTokens(block []string) (ids []int32, err error) {
 	instruction := e.instruction
-	// The places of the texts are held by characters that no text has.
-	const hole = "\x00"
-	holes := make([]string, len(block))
-	for i := range holes {
-		holes[i] = hole
+	// NUL characters mark the places of the caller's texts, in which they are replaced by
+	// spaces.
+	const placeholder = "\x00"
+	placeholders := make([]string, len(block))
+	for i := range placeholders {
+		placeholders[i] = placeholder
 	}
 	values := []string{e.query}
 	if instruction != "" {
 		values = append(values, instruction)
-		instruction = hole
+		instruction = placeholder
 	}
 	values = append(append(values, block...), e.query)
-	for _, s := range splitSpecialTokens(e.tokenizer, listText(hole, holes, instruction)) {
+	for _, s := range splitSpecialTokens(e.tokenizer, listText(placeholder, placeholders, instruction)) {
 		if s.id >= 0 {
 			ids = append(ids, s.id)
 			continue
 		}
 		text := s.text
-		for strings.Contains(text, hole) {
-			at := strings.Index(text, hole)
-			text = text[:at] + strings.ReplaceAll(values[0], hole, " ") + text[at+1:]
+		for strings.Contains(text, placeholder) {
+			at := strings.Index(text, placeholder)
+			text = text[:at] + strings.ReplaceAll(values[0], placeholder, " ") + text[at+1:]
 			values = values[1:]
 		}
 		if ids, err = e.tokenizer.PlainTokens(ids, text); err != nil {
@@ -173,11 +239,11 @@ func (e *listEncoder) plainTokens(block []string) (ids []int32, err error) {
 	return ids, nil
 }
 
-// The bounds that the authors' code has.
+// Limits in the authors' code.
 const (
-	listBlockDocuments = 125 // documents of a prompt
-	listDocumentTokens = 2048
-	listQueryTokens    = 512
+	listBlockDocuments = 125  // documents in a block
+	listDocumentTokens = 2048 // tokens of a document
+	listQueryTokens    = 512  // tokens of the query
 )
 
 const (
@@ -185,12 +251,12 @@ const (
 	queryMark    = "<|rerank_token|>"
 )
 
-// A list is documents that are scored as a whole, once, whichever of them is asked
-// for first.
+// A documentList is the documents of one call. They are scored together when the first of
+// them is scored, and only once.
 type documentList struct {
 	blocks []listPrompt
 	total  int
 
 	mu     sync.Mutex
-	scores []Output // nil: not yet
+	scores []Output // nil: not scored yet
 }

@@ -12,15 +12,15 @@ import (
 	"github.com/winnow-rerank/winnow/kernels"
 )
 
-// jina-reranker-v3 (Wang et al. 2025) reads all documents of a request in one
-// prompt, each with a mark behind it, and the query with another. The states at
-// the marks go through a projector,
+// A listwiseRanker runs jina-reranker-v3 (Wang et al. 2025). It reads all documents of a
+// call in one prompt, in which a mark token follows each document and another the query.
+// The states at the marks pass through a projector,
 //
 //	e = To·relu(In·x)
 //
-// and the score of a document is the cosine of its e and the query's. A list that
-// is too long is cut in blocks; the query's e is then the mean of the blocks', each
-// weighted by its best document.
+// and a document's score is the cosine of its e and the query's. Longer lists are split
+// into blocks; the query's e is then the mean over blocks, weighted by the score of each
+// block's best document, (1+cosine)/2.
 type listwiseRanker struct {
 	*backbone
 	projector   projector
@@ -28,7 +28,7 @@ type listwiseRanker struct {
 	instruction string
 }
 
-// projector is the head at the marks.
+// A projector is the head applied to the states at the marks.
 type projector struct {
 	In compute.Linear `hf:"projector.0" gguf:"projector.0" shape:"middle hidden" bias:"none" keep:"exact"`
 	To compute.Linear `hf:"projector.2" gguf:"projector.2" shape:"projected middle" bias:"none" keep:"exact"`
@@ -77,7 +77,7 @@ func (l *listwiseRanker) describe(info *Info) {
 
 func (l *listwiseRanker) export(*checkpoint.Export) error { return nil }
 
-// score scores the lists that the sequences belong to.
+// score scores the lists that the sequences belong to, unless they have been scored.
 func (l *listwiseRanker) score(ctx context.Context, sequences []Sequence, outputs []Output) error {
 	for i, s := range sequences {
 		list, ok := s.group.(*documentList)
@@ -110,10 +110,10 @@ func (l *listwiseRanker) scoreList(ctx context.Context, docs *documentList) ([]O
 	return scores, nil
 }
 
-// compare makes the scores of the states.
+// scoreStates computes the scores from the states at the marks, and releases the states
+// and tokens of the blocks.
 func (l *documentList) scoreStates() ([]Output, error) {
-	// The query's vector over all blocks.
-	query := make([]float64, l.blocks[0].states.Cols)
+	query := make([]float64, l.blocks[0].states.Cols) // mean over all blocks
 	sum := 0.0
 	for i := range l.blocks {
 		x := l.blocks[i].states
@@ -145,7 +145,7 @@ func (l *documentList) scoreStates() ([]Output, error) {
 	return scores, nil
 }
 
-// A listCall computes the states at a list's marks.
+// A listJob computes the states at the marks of a list, one block per tile.
 type listJob struct {
 	*listwiseRanker
 	list *documentList
@@ -162,62 +162,23 @@ func (r *listJob) Tile(c *compute.Context, i int) {
 	p.states = clone(c.Linear(&r.projector.To, c.Linear(&r.projector.In, x, kernels.ReLU), kernels.Identity))
 }
 
-// encode makes of each document a sequence that is its share of the prompt, and
-// knows the list.
+// encode returns a sequence for each document: its part of the prompt, with the list as
+// its group.
 func (l *listwiseRanker) encode(ctx context.Context, query string, texts []string, o EncodeOptions, limit int) (Encoded, error) {
-	encoded := newEncoded(len(texts), limit)
 	if len(texts) == 0 {
-		return encoded, nil
+		return newEncoded(0, limit), nil
 	}
 	e := &listEncoder{backbone: l.backbone, marks: l.marks, options: o, instruction: l.instruction, documents: make([]string, len(texts)),
 		list: &documentList{total: len(texts)}, dropped: make([]int, len(texts))}
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
-	most := min(listDocumentTokens, limit/2)
-	var instructionTokens, queryTokens int
-	var cut int
-	var err error
-	if e.instruction, instructionTokens, cut, err = e.cleanText(e.instruction, limit/4, 0); err != nil {
+	room, err := e.setQuery(query, limit)
+	if err != nil {
 		return Encoded{}, err
 	}
-	if cut > 0 {
-		return Encoded{}, noRoom("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+cut, limit/4, limit)
-	}
-	if e.query, queryTokens, _, err = e.cleanText(query, min(listQueryTokens, limit/4), o.MaxQuery); err != nil {
+	if err := e.addDocuments(ctx, texts, room, limit); err != nil {
 		return Encoded{}, err
 	}
-	full := limit - 2*queryTokens - instructionTokens
-	room, first := full, 0
-	for i, text := range texts {
-		if ctx.Err() != nil {
-			return Encoded{}, context.Cause(ctx)
-		}
-		var tokens int
-		if e.documents[i], tokens, e.dropped[i], err = e.cleanText(text, most, o.MaxDocument); err != nil {
-			return Encoded{}, err
-		}
-		room -= tokens
-		if i+1-first >= listBlockDocuments || room <= most || i == len(texts)-1 {
-			if err := e.addBlock(first, i+1); err != nil {
-				return Encoded{}, err
-			}
-			first, room = i+1, full
-		}
-	}
-	for _, p := range e.list.blocks {
-		from := 0
-		last := len(p.marks) - 2 // the last document's
-		for i, mark := range p.marks[:last+1] {
-			to := int(mark) + 1
-			if i == last {
-				to = len(p.ids)
-			}
-			n := p.first + i
-			encoded.Sequences[n] = Sequence{IDs: p.ids[from:to:to], group: e.list, member: n}
-			encoded.Full[n] = to - from + e.dropped[n]
-			from = to
-		}
-	}
-	return encoded, nil
+	return e.encoded(limit), nil
 }

@@ -8,12 +8,12 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// A pair is a classifier of query and document, joined as the tokenizer joins two
-// texts. What the files call the default prompt stands before the query.
+// A pairRanker classifies query and document, joined as the tokenizer joins two texts.
+// The default prompt in the model's files, if any, is prepended to the query.
 type pairRanker struct {
 	*scorer
 	prompts    namedPrompts
-	bareReason string // of causal models: why they are not asked in words
+	bareReason string // for causal models: why they are used without a prompt
 }
 
 func (b *backbone) newPairRanker(s *scorer) (*pairRanker, error) {
@@ -24,7 +24,7 @@ func (b *backbone) newPairRanker(s *scorer) (*pairRanker, error) {
 	return &pairRanker{scorer: s, prompts: prompts}, nil
 }
 
-// pairs has the model read pairs.
+// finishPairs makes a pairRanker the ranker of the model.
 func (s *scorer) finishPairs(t *tasks, o Options) (err error) {
 	if err := cmp.Or(rejectScore(s.file, o), s.chooseLabel(o)); err != nil {
 		return err

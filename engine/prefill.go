@@ -26,7 +26,7 @@ func (b *backbone) newPromptScorer(task batchRunner) promptScorer {
 }
 
 // wholePromptScorer scores prompts of models for which a shared prefix cannot be computed
-// apart from the rest: those whose tokens attend to later ones, or that need token types.
+// separately: those whose tokens attend to later ones, or that need token types.
 type wholePromptScorer struct {
 	*backbone
 	task batchRunner

@@ -7,9 +7,8 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 )
 
-// A prompted model reads query and document in a prompt. Its score is made of the
-// logits of answers ("yes" and "no", say), which are rows of the language model's
-// head, at the last token; or of a classifier.
+// A promptRanker presents query and document in a prompt. The score comes from a
+// classifier, or from the logits of answers such as "yes" and "no" at the last token.
 type promptRanker struct {
 	*scorer
 	prompt       *prompt
@@ -28,7 +27,7 @@ func (p *promptRanker) describe(info *Info) {
 	info.Prompt, info.PromptReason = p.prompt.name, p.prompt.reason
 }
 
-// export writes what makes scores of a causal model, and its prompt.
+// export writes the scoring head and the prompt.
 func (p *promptRanker) export(e *checkpoint.Export) error {
 	ranks, err := p.head.exportPrompted(e, p.scorer, p.prompt)
 	if err != nil {
@@ -88,20 +87,20 @@ func (p *promptRanker) encode(ctx context.Context, query string, documents []str
 	return encoded, err
 }
 
-// A promptEncoder makes the sequences of one query's documents.
+// A promptEncoder encodes the documents of one query.
 type promptEncoder struct {
 	*promptRanker
-	fields                // the caller's, without a document
-	rewritten   fields    // as the prompt has them
-	pieceTokens [][]int32 // tokens of the pieces without the document, cut to their own bounds
-	maxTokens   int       // tokens in all
+	fields                // caller's texts, without a document
+	rewritten   fields    // the same as the prompt rewrites them
+	pieceTokens [][]int32 // tokens of the pieces without the document, cut to their own limits
+	maxTokens   int       // maximum length of a prompt: limit and slack
 	limit       int
-	fixedTokens int
-	uncutTokens int // tokens of the other pieces, uncut
+	fixedTokens int // length of the pieces that are never cut
+	uncutTokens int // length of everything but the document, without truncation
 	options     EncodeOptions
 }
 
-// begin makes the tokens of the pieces without the document.
+// encodeCommon tokenizes the pieces that do not contain the document.
 func (e *promptEncoder) encodeCommon() error {
 	p := e.prompt
 	e.rewritten = e.fields
@@ -137,60 +136,75 @@ func (e *promptEncoder) encodeCommon() error {
 	return nil
 }
 
-// encode makes the sequence of one prompt, cut; full is how many tokens it has uncut.
+// encode returns the truncated sequence of one prompt; full is its length without
+// truncation.
 func (e *promptEncoder) encode(v *fields) (_ Sequence, full int, err error) {
 	list := make([][]int32, len(e.pieceTokens))
 	full, total := e.uncutTokens, 0
 	for i := range list {
-		s := &e.prompt.pieces[i]
+		p := &e.prompt.pieces[i]
 		list[i] = e.pieceTokens[i]
-		if s.has(fieldDocument) {
-			if list[i], err = s.tokens(nil, e.tokenizer, v); err != nil {
+		if p.has(fieldDocument) {
+			if list[i], err = p.tokens(nil, e.tokenizer, v); err != nil {
 				return Sequence{}, 0, err
 			}
 			full += len(list[i])
-			if s.maxTokens != nil {
-				list[i] = list[i][:min(len(list[i]), s.maxTokens(e.limit))]
+			if p.maxTokens != nil {
+				list[i] = list[i][:min(len(list[i]), p.maxTokens(e.limit))]
 			}
 		}
 		total += len(list[i])
 	}
+	if total, err = e.fit(list, v, total); err != nil {
+		return Sequence{}, 0, err
+	}
+	return e.join(list, total), full, nil
+}
+
+// fit cuts pieces, the last first, until they have at most maxTokens tokens together. It
+// takes and returns their total length.
+func (e *promptEncoder) fit(list [][]int32, v *fields, total int) (_ int, err error) {
 	for i := len(list) - 1; i >= 0 && total > e.maxTokens; i-- {
-		s := &e.prompt.pieces[i]
-		if s.fixed {
+		p := &e.prompt.pieces[i]
+		if p.fixed {
 			continue
 		}
-		was := len(list[i])
-		if s.has(fieldDocument) && (e.options.Side == LeftSide || !strings.HasSuffix(s.text, fieldDocument)) {
-			if list[i], err = e.shortenDocument(s, v, list[i], was-(total-e.maxTokens)); err != nil {
-				return Sequence{}, 0, err
+		length := len(list[i])
+		if p.has(fieldDocument) && (e.options.Side == LeftSide || !strings.HasSuffix(p.text, fieldDocument)) {
+			if list[i], err = e.shortenDocument(p, v, list[i], length-(total-e.maxTokens)); err != nil {
+				return 0, err
 			}
 		} else {
-			list[i] = list[i][:was-min(was, total-e.maxTokens)]
+			list[i] = list[i][:length-min(length, total-e.maxTokens)]
 		}
-		total += len(list[i]) - was
+		total += len(list[i]) - length
 	}
-	var out Sequence
-	out.IDs = make([]int32, 0, total)
-	before := int32(0)
-	for i, part := range list {
-		out.IDs = append(out.IDs, part...)
+	return total, nil
+}
+
+// join concatenates the pieces. Where the model needs them, token types are 0 before the
+// document, 1 in it and 2 after it.
+func (e *promptEncoder) join(list [][]int32, total int) Sequence {
+	s := Sequence{IDs: make([]int32, 0, total)}
+	outside := int32(0)
+	for i, ids := range list {
+		s.IDs = append(s.IDs, ids...)
 		if !e.network.Decoder.Parts {
 			continue
 		}
-		of := before
+		tokenType := outside
 		if e.prompt.pieces[i].has(fieldDocument) {
-			of, before = 1, 2
+			tokenType, outside = 1, 2
 		}
-		for range part {
-			out.Types = append(out.Types, of)
+		for range ids {
+			s.Types = append(s.Types, tokenType)
 		}
 	}
-	return out, full, nil
+	return s
 }
 
-// shorten cuts the document inside a piece, so that the piece has at most so many
-// tokens; where even no document is short enough, it cuts the piece's end.
+// shortenDocument cuts the document inside a piece until the piece has at most maxTokens
+// tokens. If removing the whole document is not enough, it cuts the end of the piece.
 func (e *promptEncoder) shortenDocument(s *piece, v *fields, ids []int32, maxTokens int) ([]int32, error) {
 	cut := *v
 	document, err := e.tokenizer.Tokens(nil, v.document)

@@ -9,36 +9,35 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// A prompt is the text that a causal model reads of a query and a document, as
-// its authors write it. It is a list of pieces, each of which becomes tokens
-// apart from the others.
+// A prompt is the text in which a causal model reads a query and a document, as its
+// authors write it. Its pieces are tokenized separately.
 type prompt struct {
 	name        string
-	reason      string // why it is this one
+	reason      string // why it was chosen
 	pieces      []piece
-	instruction string  // where the caller gives none
+	instruction string  // default instruction
 	yes, no     string  // answers
-	score       string  // yes-no, the softmax of both; yes, the sigmoid of one; or token:ID
+	score       string  // "yes-no": softmax of both; "yes": sigmoid of one; or "token:ID"
 	divisor     float32 // of the logits
-	// write is how the caller's texts stand in their fields, where it is not as they are.
+	// rewrite changes the caller's texts before they are filled in; nil: they stay as is.
 	rewrite func(v *fields)
-	// slack is how many tokens a pair may have beyond the limit: FlagEmbedding
-	// counts its question only after it has cut.
+	// slack returns the number of tokens that a pair may have beyond the limit, given the
+	// fixed tokens after the document: FlagEmbedding appends its question after truncation.
 	slack func(fixed int) int
 }
 
 // A piece is text with the fields {query}, {document} and {instruction}.
 type piece struct {
 	text          string
-	fixed         bool                // it is never cut
-	specialTokens bool                // the tokenizer's own tokens beside a text, in place of text
-	maxTokens     func(limit int) int // tokens that it may have; nil: no bound of its own
+	fixed         bool                // never cut
+	specialTokens bool                // stands for the special tokens that the tokenizer adds to a text
+	maxTokens     func(limit int) int // separate limit of the piece; nil: none
 
-	ids      []int32 // of a piece without fields
-	segments []segment
+	ids      []int32   // of a piece without fields
+	segments []segment // of a piece with fields
 }
 
-// A segment is a special token of the template or text between two of them.
+// A segment is a special token of the template, or text between special tokens.
 type segment struct {
 	id   int32 // -1: text
 	text string
@@ -56,7 +55,7 @@ func (p *piece) constant() bool {
 	return !p.has(fieldQuery) && !p.has(fieldDocument) && !p.has(fieldInstruction)
 }
 
-// The prompts that winnow knows by name.
+// builtinPrompts are the prompts that winnow knows by name.
 var builtinPrompts = map[string]func() *prompt{
 	"qwen3-reranker":           qwen3Prompt,
 	"qwen3-vl-reranker":        qwen3VLPrompt,
@@ -75,8 +74,8 @@ var builtinPrompts = map[string]func() *prompt{
 	},
 }
 
-// qwen3Prompt is Qwen3-Reranker's (Zhang et al. 2025), as its model card has it;
-// llama.cpp's converter and vLLM's qwen3_reranker.jinja write the same.
+// qwen3Prompt returns the prompt of Qwen3-Reranker (Zhang et al. 2025), from its model
+// card; llama.cpp's converter and vLLM's qwen3_reranker.jinja write the same.
 func qwen3Prompt() *prompt {
 	return &prompt{name: "qwen3-reranker", divisor: 1, yes: "yes", no: "no", score: "yes-no",
 		instruction: "Given a web search query, retrieve relevant passages that answer the query",
@@ -88,9 +87,9 @@ func qwen3Prompt() *prompt {
 		}}
 }
 
-// qwen3VLPrompt is Qwen3-VL-Reranker's (Li et al. 2026) of texts, as
-// qwen3_vl_reranker.py of the authors' repository Qwen3-VL-Embedding makes messages and
-// the chat template joins them.
+// qwen3VLPrompt returns the prompt of Qwen3-VL-Reranker (Li et al. 2026) for texts, as
+// composed by qwen3_vl_reranker.py in the authors' repository Qwen3-VL-Embedding and
+// rendered by the chat template.
 func qwen3VLPrompt() *prompt {
 	p := qwen3Prompt()
 	p.name, p.instruction = "qwen3-vl-reranker", "Given a search query, retrieve relevant candidates that answer the query."
@@ -99,10 +98,10 @@ func qwen3VLPrompt() *prompt {
 	return p
 }
 
-// mxbaiPrompt is mxbai-rerank-v2's (Mixedbread 2025), as mxbai_rerank_v2.py of the
-// authors' package mxbai-rerank writes it: the score is the logit of "1" minus that
-// of "0", and the query has at most three quarters of the limit. The authors count
-// the limit, 8192 unless told otherwise, without the frame.
+// mxbaiPrompt returns the prompt of mxbai-rerank-v2 (Mixedbread 2025), from
+// mxbai_rerank_v2.py in the authors' package mxbai-rerank: the score is the logit of "1"
+// minus the logit of "0", and the query takes at most three quarters of the limit. The
+// authors' limit, by default 8192, does not include the fixed pieces.
 func mxbaiPrompt() *prompt {
 	return &prompt{name: "mxbai-rerank-v2", divisor: 1, yes: "1", no: "0", score: "yes-no",
 		rewrite: func(v *fields) {
@@ -124,9 +123,9 @@ func mxbaiPrompt() *prompt {
 
 func threeQuarters(limit int) int { return limit * 3 / 4 }
 
-// flagPrompt is that of bge-reranker-v2-gemma, as FlagEmbedding cuts it: the query
-// to three quarters of the limit, the document to what is left, and the question
-// comes on top.
+// bgeGemmaPrompt returns the prompt of bge-reranker-v2-gemma, with truncation as in
+// FlagEmbedding: the query is cut to three quarters of the limit and the document to the
+// rest; the question does not count.
 func bgeGemmaPrompt() *prompt {
 	return &prompt{name: "bge-reranker-gemma", divisor: 1, yes: "Yes", no: "No", score: "yes",
 		instruction: "Given a query A and a passage B, determine whether the passage contains an answer to the query by providing a prediction of either 'Yes' or 'No'.",
@@ -141,19 +140,19 @@ func bgeGemmaPrompt() *prompt {
 		}}
 }
 
-// lightweightPrompt is that of bge-reranker-v2.5-gemma2-lightweight, which
-// FlagEmbedding cuts alike.
+// lightweightPrompt returns the prompt of bge-reranker-v2.5-gemma2-lightweight, which
+// FlagEmbedding truncates in the same way.
 func lightweightPrompt() *prompt {
 	p := bgeGemmaPrompt()
 	p.name, p.instruction = "bge-reranker-lightweight", "Predict whether passage B contains an answer to query A."
 	return p
 }
 
-// zerankPrompt is that of zerank-1 and zerank-2 (ZeroEntropy 2025): the query
-// speaks as the system, the document as the user, both without the blanks around
-// them, and the score is the sigmoid of a fifth of the logit of "Yes". So it is in
-// modeling_zeranker.py beside the weights; the card of zerank-2 says the same of the
-// fifth. An instruction stands behind the query as vLLM's zerank2.jinja puts it.
+// zerankPrompt returns the prompt of zerank-1 and zerank-2 (ZeroEntropy 2025), from
+// modeling_zeranker.py in the model's repository. The query is the system message and the
+// document the user message, both stripped of surrounding whitespace; the score is the
+// sigmoid of the logit of "Yes" divided by 5, as the card of zerank-2 confirms. An
+// instruction follows the query as in vLLM's zerank2.jinja.
 func zerankPrompt() *prompt {
 	return &prompt{name: "zerank", divisor: 5, yes: "Yes", no: "No", score: "yes",
 		rewrite: func(v *fields) {
@@ -168,13 +167,13 @@ func zerankPrompt() *prompt {
 		}}
 }
 
-// strip is Python's str.strip.
+// strip trims whitespace like Python's str.strip.
 func strip(s string) string {
 	return strings.TrimFunc(s, func(r rune) bool { return unicode.IsSpace(r) || r >= 0x1C && r <= 0x1F })
 }
 
-// ctxlPrompt is that of ctxl-rerank-v2 (Contextual AI 2025), as its model card has
-// it: the score is the logit of token 0, whatever that token is.
+// ctxlPrompt returns the prompt of ctxl-rerank-v2 (Contextual AI 2025), from its model
+// card. The score is the logit of token id 0.
 func ctxlPrompt() *prompt {
 	return &prompt{name: "ctxl-rerank-v2", divisor: 1, yes: "yes", no: "no", score: "token:0",
 		rewrite: func(v *fields) {
@@ -188,8 +187,8 @@ func ctxlPrompt() *prompt {
 		}}
 }
 
-// nemotronPrompt is that of llama-nemotron-rerank (NVIDIA 2025), as its model card
-// and the collator of NVIDIA's NeMo Automodel write it.
+// nemotronPrompt returns the prompt of llama-nemotron-rerank (NVIDIA 2025), from its
+// model card and the collator in NVIDIA's NeMo Automodel.
 func nemotronPrompt() *prompt {
 	return &prompt{name: "nemotron-rerank", divisor: 1, yes: "Yes", no: "No", score: "yes",
 		pieces: []piece{
@@ -198,8 +197,8 @@ func nemotronPrompt() *prompt {
 		}}
 }
 
-// t5Prompt is that of monoT5 (Nogueira et al. 2020) and those after it: the whole is one
-// text, of which the document is cut, and the answers are words of the vocabulary.
+// t5Prompt returns the prompt of monoT5 (Nogueira et al. 2020) or a successor: a single
+// text, whose document is cut, with answers that are words of the vocabulary.
 func t5Prompt(name, text, yes, no string) *prompt {
 	return &prompt{name: name, divisor: 1, yes: yes, no: no, score: "yes-no",
 		pieces: []piece{{text: text}, {fixed: true, specialTokens: true}}} // </s>
@@ -207,9 +206,9 @@ func t5Prompt(name, text, yes, no string) *prompt {
 
 const monoT5Text = "Query: {query} Document: {document} Relevant:"
 
-// promptOf reads a template: text with {query} and {document}, and {instruction}
-// if it takes one. What stands before the last special token before the fields,
-// and from the first one after them, is never cut.
+// parsePrompt parses a template: text with the fields {query}, {document} and, optionally,
+// {instruction}. The text up to the last special token before the fields and from the
+// first special token after them is never cut.
 func parsePrompt(t *tokenizer.Tokenizer, template string) (*prompt, error) {
 	if !strings.Contains(template, fieldQuery) || !strings.Contains(template, fieldDocument) {
 		return nil, fmt.Errorf("a template without %s or %s", fieldQuery, fieldDocument)
@@ -241,7 +240,7 @@ func parsePrompt(t *tokenizer.Tokenizer, template string) (*prompt, error) {
 	return p, nil
 }
 
-// segmentsOf cuts a template at its special tokens.
+// splitSpecialTokens splits text into special tokens and the text between them.
 func splitSpecialTokens(t *tokenizer.Tokenizer, text string) []segment {
 	var list []segment
 	done := 0
@@ -258,7 +257,7 @@ func splitSpecialTokens(t *tokenizer.Tokenizer, text string) []segment {
 		if !ok {
 			continue
 		}
-		// A token that is too much for the tokenizer is none that a template may have.
+		// A template may use only special tokens that the tokenizer can process.
 		ids, err := t.Tokens(nil, token)
 		plain, plainErr := t.PlainTokens(nil, token)
 		if err != nil || plainErr != nil || len(ids) != 1 || ids[0] != id || len(plain) == 1 {
@@ -277,13 +276,14 @@ func splitSpecialTokens(t *tokenizer.Tokenizer, text string) []segment {
 	return list
 }
 
-// because says why a prompt was chosen.
+// withReason sets the reason for which p was chosen.
 func (p *prompt) withReason(reason string) *prompt {
 	p.reason = reason
 	return p
 }
 
-// whole is the prompt with its own instruction in one text, as a GGUF file carries it.
+// fullText returns the prompt as one text with its default instruction, as stored in GGUF
+// files.
 func (p *prompt) fullText() string {
 	text := ""
 	for _, s := range p.pieces {
@@ -292,7 +292,7 @@ func (p *prompt) fullText() string {
 	return strings.Replace(text, fieldInstruction, p.instruction, 1)
 }
 
-// prepare turns what does not depend on the caller's texts into tokens.
+// prepare tokenizes the pieces without fields and splits the others into segments.
 func (p *prompt) prepare(t *tokenizer.Tokenizer) error {
 	for i := range p.pieces {
 		s := &p.pieces[i]
@@ -315,13 +315,13 @@ func (p *prompt) prepare(t *tokenizer.Tokenizer) error {
 	return nil
 }
 
-// fields are what a caller puts into a prompt.
+// fields are the caller's texts to be filled in.
 type fields struct {
 	query, document, instruction string
-	plain                        bool // what spells a special token stays text
+	plain                        bool // special token spellings stay plain text
 }
 
-// writeTo makes of the caller's texts what stands in the fields.
+// rewriteFields changes the caller's texts to the form in which they are filled in.
 func (p *prompt) rewriteFields(v *fields) {
 	if p.rewrite != nil {
 		p.rewrite(v)
@@ -335,7 +335,7 @@ func (v *fields) fill(text string) string {
 	return strings.NewReplacer(fieldQuery, v.query, fieldDocument, v.document, fieldInstruction, v.instruction).Replace(text)
 }
 
-// tokens are the piece's, uncut.
+// tokens appends the tokens of the piece to dst, without truncation.
 func (p *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) ([]int32, error) {
 	if p.segments == nil {
 		return append(dst, p.ids...), nil
@@ -356,8 +356,8 @@ func (p *piece) tokens(dst []int32, t *tokenizer.Tokenizer, v *fields) ([]int32,
 	return dst, nil
 }
 
-// barePair is the name of the wording that is none.
+// barePair is the name of the input format without a prompt.
 const barePair = "none"
 
-// keyPrompt is the name of the prompt that a GGUF file is to be used with, or barePair.
+// keyPrompt holds the name of the prompt to use with a GGUF file, or barePair.
 var keyPrompt = checkpoint.Key{GGUF: ".rerank.prompt"}

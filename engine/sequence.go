@@ -12,8 +12,8 @@ type Sequence struct {
 
 	visible int // number of leading tokens that attention sees; 0: all
 	shared  int // number of leading tokens that it shares with the other sequences of its call
-	// group is what the sequence is scored with: an *encodedQuery, or the *documentList in
-	// which it is number member.
+	// group is what the sequence is scored with: an *encodedQuery, or a *documentList, in
+	// which member is its index.
 	group  any
 	member int
 }

@@ -11,65 +11,64 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/family"
 )
 
-// A wording is how a causal model is given a query and a document: in a prompt, as
-// messages that its chat template renders, or, with neither, as the bare pair.
+// An inputFormat is the form in which a causal model reads a query and a document: a
+// prompt, messages rendered by its chat template, or the bare pair.
 type inputFormat interface {
-	// ranker makes the ranker that reads pairs in this wording.
+	// ranker returns a ranker that encodes pairs in this format.
 	ranker(s *scorer, o Options) (ranker, error)
-	// answers is the prompt whose answers make the score of a language model.
+	// answerPrompt returns the prompt whose answers a language model is scored by.
 	answerPrompt() *prompt
 }
 
-// inPrompt is the wording of a prompt.
+// promptInput is the format of a prompt.
 type promptInput struct{ *prompt }
 
-func (w promptInput) answerPrompt() *prompt { return w.prompt }
+func (in promptInput) answerPrompt() *prompt { return in.prompt }
 
-func (w promptInput) ranker(s *scorer, o Options) (ranker, error) {
+func (in promptInput) ranker(s *scorer, o Options) (ranker, error) {
 	if o.Instruction != "" {
-		w.instruction = o.Instruction
+		in.instruction = o.Instruction
 	}
-	if err := w.prepare(s.tokenizer); err != nil {
+	if err := in.prepare(s.tokenizer); err != nil {
 		return nil, fmt.Errorf("%s: %w", s.file.SettingsPath(), err)
 	}
-	return s.newPromptRanker(s, w.prompt), nil
+	return s.newPromptRanker(s, in.prompt), nil
 }
 
-// inMessages is the wording of messages of that format; reason says why it is this one.
+// messagesInput is the format of messages rendered by a chat template.
 type messagesInput struct {
 	format checkpoint.MessageFormat
-	reason string
+	reason string // why it was chosen
 }
 
-func (w messagesInput) answerPrompt() *prompt { return qwen3Prompt() }
+func (in messagesInput) answerPrompt() *prompt { return qwen3Prompt() }
 
-func (w messagesInput) ranker(s *scorer, o Options) (ranker, error) {
-	return s.newChatRanker(s, w.format, w.reason, o)
+func (in messagesInput) ranker(s *scorer, o Options) (ranker, error) {
+	return s.newChatRanker(s, in.format, in.reason, o)
 }
 
-// inPairs is the bare pair.
+// pairInput is the bare pair.
 type pairInput struct{ reason string }
 
-func (w pairInput) answerPrompt() *prompt { return qwen3Prompt() }
+func (in pairInput) answerPrompt() *prompt { return qwen3Prompt() }
 
-func (w pairInput) ranker(s *scorer, o Options) (ranker, error) {
+func (in pairInput) ranker(s *scorer, o Options) (ranker, error) {
 	p, err := s.newPairRanker(s)
 	if err != nil {
 		return nil, err
 	}
-	p.bareReason = w.reason
+	p.bareReason = in.reason
 	return p, nil
 }
 
-// wording decides: what is asked for; what the files say; what is known of the
-// model by its name; and, of a model of which nothing says anything, the usual
-// prompt of its family's rerankers.
+// inputFormat decides the format: the requested one; the one in the model's files; the
+// one known for the model's name or class; or the usual one of rerankers of its family.
 func (b *backbone) inputFormat(o Options) (inputFormat, error) {
-	w, err := b.chooseInputFormat(o.Template)
+	in, err := b.chooseInputFormat(o.Template)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.file.SettingsPath(), err)
 	}
-	return w, nil
+	return in, nil
 }
 
 func (b *backbone) chooseInputFormat(template string) (inputFormat, error) {
@@ -81,8 +80,8 @@ func (b *backbone) chooseInputFormat(template string) (inputFormat, error) {
 		p, err := b.requestedPrompt(template)
 		return promptInput{p}, err
 	case f.IsGGUF():
-		if w, err := b.ggufInputFormat(); w != nil || err != nil {
-			return w, err
+		if in, err := b.ggufInputFormat(); in != nil || err != nil {
+			return in, err
 		}
 	case f.Sentence.CrossEncoder():
 		format, err := f.MessageFormat()
@@ -105,7 +104,7 @@ func (b *backbone) chooseInputFormat(template string) (inputFormat, error) {
 	return pairInput{"nothing says that the model is to be asked in words"}, nil
 }
 
-// ggufWording is the wording that a GGUF file carries, or nil.
+// ggufInputFormat returns the format stored in a GGUF file, or nil.
 func (b *backbone) ggufInputFormat() (inputFormat, error) {
 	f := b.file
 	if text := f.String(checkpoint.Key{GGUF: "tokenizer.chat_template.rerank"}, ""); text != "" {
@@ -125,20 +124,20 @@ func (b *backbone) ggufInputFormat() (inputFormat, error) {
 	return nil, nil
 }
 
-// knownPrompts are parts of models' names, without punctuation, and their prompts.
+// knownPrompts maps parts of model names, in lower case without punctuation, to prompts.
 var knownPrompts = []struct{ part, prompt string }{
 	{"zerank", "zerank"}, {"ctxlrerank", "ctxl-rerank-v2"}, {"mxbairerank", "mxbai-rerank-v2"}, {"qwen3reranker", "qwen3-reranker"},
 	{"qwen3vlreranker", "qwen3-vl-reranker"},
 	{"bgererankerv2gemma", "bge-reranker-gemma"}, {"nemotronrerank", "nemotron-rerank"}, {"nvrerankqa", "nemotron-rerank"},
 }
 
-// knownT5Prompts are the same of T5, which is called so in most of its names: the
-// first that fits, in the order of pygaggle's and rerankers' lists.
+// knownT5Prompts are the same for T5 models. The first match counts, in the order of the
+// lists in pygaggle and rerankers.
 var knownT5Prompts = []struct{ part, prompt string }{
 	{"monoptt5", "monoptt5"}, {"ptt5", "ptt5"}, {"mt53b", "monot5-true"}, {"mt513b", "monot5-true"}, {"mt5base", "monot5-yes-no"},
 }
 
-// knownPrompt is the prompt of a model that is known by its name or class, or nil.
+// knownPrompt returns the prompt of a model whose name or class is known, or nil.
 func (b *backbone) knownPrompt() *prompt {
 	name := strings.NewReplacer("-", "", "_", "", " ", "", ".", "").Replace(strings.ToLower(b.file.Name + " " + b.path))
 	list := knownPrompts
@@ -159,8 +158,8 @@ func (b *backbone) knownPrompt() *prompt {
 	return nil
 }
 
-// ownTemplate is the format of the messages of a chat template that carries the roles
-// query and document in a folder that says nothing else.
+// templateFormat returns the message format of a folder whose chat template renders the
+// roles query and document, or NoMessages.
 func (b *backbone) templateFormat() checkpoint.MessageFormat {
 	if b.file.IsGGUF() {
 		return checkpoint.NoMessages
@@ -175,19 +174,20 @@ func (b *backbone) templateFormat() checkpoint.MessageFormat {
 	return format
 }
 
-// usualPrompt is that of the rerankers of the model's family: of language models, and
-// of a classifier of Qwen 3, Qwen 2 or Gemma whose folder has no chat template.
+// familyPrompt returns the prompt that rerankers of the model's family usually have, or
+// nil. A classifier has one if it is a T5, Qwen or Gemma model and, unless it is a GGUF
+// file, has no chat template.
 func (b *backbone) familyPrompt() *prompt {
 	f := b.file
-	usual := "bge-reranker-gemma"
-	switch name := strings.ToLower(f.Architecture); {
+	name := "bge-reranker-gemma"
+	switch architecture := strings.ToLower(f.Architecture); {
 	case b.network.Decoder.OneStep:
-		usual = "monot5"
-	case strings.HasPrefix(name, "qwen3"):
-		usual = b.qwenPrompt().name
-	case strings.HasPrefix(name, "qwen2"):
-		usual = "mxbai-rerank-v2"
-	case b.task == family.Classify && !strings.HasPrefix(name, "gemma"):
+		name = "monot5"
+	case strings.HasPrefix(architecture, "qwen3"):
+		name = b.qwenPrompt().name
+	case strings.HasPrefix(architecture, "qwen2"):
+		name = "mxbai-rerank-v2"
+	case b.task == family.Classify && !strings.HasPrefix(architecture, "gemma"):
 		return nil
 	}
 	if b.task == family.Classify {
@@ -195,10 +195,10 @@ func (b *backbone) familyPrompt() *prompt {
 			return nil
 		}
 	}
-	return builtinPrompts[usual]().withReason("rerankers of this family usually have it")
+	return builtinPrompts[name]().withReason("rerankers of this family usually have it")
 }
 
-// askedPrompt is the prompt of a name or template that was asked for.
+// requestedPrompt returns the prompt with the given name or text.
 func (b *backbone) requestedPrompt(template string) (*prompt, error) {
 	if named, ok := builtinPrompts[template]; ok {
 		return named().withReason("asked for"), nil
@@ -214,18 +214,19 @@ func (b *backbone) requestedPrompt(template string) (*prompt, error) {
 	return p.withReason("asked for"), nil
 }
 
-// ggufPrompt is the prompt that a GGUF file carries. llama.cpp's converter writes
-// the default instruction into Qwen3-Reranker's; it is made a field again. It also
-// writes Qwen3-Reranker's into files of Qwen3-VL-Reranker, whose authors have another.
+// ggufPrompt returns the prompt stored in a GGUF file. llama.cpp's converter fills in the
+// default instruction of Qwen3-Reranker; ggufPrompt turns it back into a field. The
+// converter also stores the prompt of Qwen3-Reranker in files of Qwen3-VL-Reranker, which
+// needs another; ggufPrompt replaces it.
 func (b *backbone) ggufPrompt(text string) (*prompt, error) {
-	usual := b.qwenPrompt()
-	if plain := qwen3Prompt(); usual.name != plain.name && text == plain.fullText() {
-		return usual.withReason("the file has that of Qwen3-Reranker, which the authors of this one do not use"), nil
+	expected := b.qwenPrompt()
+	if plain := qwen3Prompt(); expected.name != plain.name && text == plain.fullText() {
+		return expected.withReason("the file has that of Qwen3-Reranker, which the authors of this one do not use"), nil
 	}
-	p, err := parsePrompt(b.tokenizer, strings.Replace(text, usual.instruction, fieldInstruction, 1))
+	p, err := parsePrompt(b.tokenizer, strings.Replace(text, expected.instruction, fieldInstruction, 1))
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer.chat_template.rerank: %w", err)
 	}
-	p.instruction = usual.instruction
+	p.instruction = expected.instruction
 	return p.withReason("the file has it as tokenizer.chat_template.rerank"), nil
 }
