@@ -7,9 +7,8 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/family"
 )
 
-// planChain is for a trunk without a classifier of its family's: what follows it, if
-// anything does, is a chain of modules, whose vectors are those of the texts or, of
-// a cross-encoder, logits.
+// planChain plans for a trunk without the classifier of its family. It may be followed by
+// a chain of modules, whose output is a text's vector or, for a cross-encoder, logits.
 func (b *backbone) planChain(o Options) (*taskPlan, error) {
 	chain, err := b.file.Chain(b.network.Spec.HiddenSize, o.Pooling)
 	if err != nil {
@@ -51,7 +50,8 @@ func (b *backbone) planChain(o Options) (*taskPlan, error) {
 	return p, nil
 }
 
-// chainClassifier is the family's own head, where it has one that can stand for a chain.
+// chainClassifier returns the classifier of the family, if it computes the same as the
+// chain c.
 func (b *backbone) chainClassifier(c *checkpoint.Chain) (own family.Classifier, ok bool) {
 	if head := b.network.ChainClassifier; head != nil {
 		own = head(b.file, c, b.network.Spec.HiddenSize)

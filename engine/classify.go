@@ -4,7 +4,7 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/checkpoint"
 )
 
-// planClassifier is for the head of a family's classification checkpoints.
+// planClassifier plans for a checkpoint with the classifier of its family.
 func (b *backbone) planClassifier() *taskPlan {
 	n := b.network
 	labels := &labelSettings{}
@@ -20,15 +20,14 @@ func (b *backbone) planClassifier() *taskPlan {
 	return p
 }
 
-// labelSettings names the number of a classifier's labels for the shapes of its
-// tensors.
+// labelSettings defines the number of labels for the shapes of a classifier's tensors.
 type labelSettings struct {
 	Count int `dim:"labels"`
 	names []string
 }
 
-// labels are the classifier's. llama.cpp's converter leaves those of Qwen 3's two
-// answers out where they have no names: the first is the relevant one.
+// labels returns the labels of the classifier. llama.cpp's converter may omit the labels
+// of the two answers of Qwen3-Reranker; the first is then the relevant one.
 func (b *backbone) labels() []string {
 	if b.network.OneLogit {
 		return checkpoint.DefaultLabels(1)

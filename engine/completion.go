@@ -19,8 +19,8 @@ type CompleteOptions struct {
 	IgnoreEnd   bool     // never sample a token that ends the text
 	NoCache     bool     // neither use the KV cache of an earlier prompt nor keep this one's
 
-	// Emit, if not nil, receives the text as it is generated, in whole characters. An error
-	// ends the completion.
+	// Emit, if not nil, receives the text as it is generated, in whole characters. The ID of
+	// t is -1 for text held back until the end. An error ends the completion.
 	Emit func(text string, t CompletionToken) error
 }
 
@@ -28,7 +28,7 @@ type CompleteOptions struct {
 // sampling options are applied.
 type TokenProbability struct {
 	ID      int
-	Bytes   string
+	Bytes   string // text of the token, perhaps part of a character; "" for special tokens
 	Logprob float64
 }
 

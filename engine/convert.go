@@ -14,20 +14,20 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// A Conversion is what Convert has written.
+// A Conversion describes the file that Convert has written.
 type Conversion = checkpoint.Conversion
 
-// ConvertTypes are the names of the types that Convert writes.
+// ConvertTypes returns the names of the types that Convert can write, in lower case.
 func ConvertTypes() []string { return checkpoint.ExportTypes() }
 
-// Convert writes the model at path in as the GGUF file out, with its matrices in
-// type t: F32, F16, BF16 or one of the block types that quant.Quantize writes.
-// Norms, biases, position tables, convolutions, heads and modules stay F32. progress, if
-// it is not nil, is told how many of the tensors have been written.
+// Convert writes the model at path in as the GGUF file out, with its matrices in type t:
+// F32, F16, BF16 or one of the block types that quant.Quantize writes. Norms, biases,
+// position tables, convolutions, heads and modules stay F32. progress, if not nil, is
+// called with the number of tensors written and their total.
 //
-// A GGUF file keeps its metadata and the types of what is not a matrix. A folder's
-// settings are read back from what is written, and, if it is in F32, its numbers:
-// where they differ, the conversion fails.
+// If in is a GGUF file, its metadata and the types of other tensors are kept. If it is a
+// folder, the conversion fails if its settings, read back from the GGUF metadata, differ,
+// or if t is F32 and the written model computes different numbers.
 func Convert(in, out string, t quant.Type, progress func(done, of int)) (c Conversion, err error) {
 	f, err := checkpoint.Open(in)
 	if err != nil {
@@ -59,8 +59,8 @@ func Convert(in, out string, t quant.Type, progress func(done, of int)) (c Conve
 	return c, err
 }
 
-// export makes a GGUF file of the model: what the network's tables say, what its family
-// and its tasks add, and the tokenizer.
+// export returns the model as a GGUF file to be written: the settings and tensors of the
+// network, additions of its family and tasks, and the tokenizer.
 func (m *Model) export(fam *family.Family, t quant.Type) (*checkpoint.Export, error) {
 	n := m.network
 	arch := cmp.Or(n.GGUF, fam.Architecture())
@@ -90,8 +90,8 @@ func (m *Model) export(fam *family.Family, t quant.Type) (*checkpoint.Export, er
 	return e, nil
 }
 
-// compare opens a file in F32 that was written of the model and compares what the
-// two compute.
+// compareOutputs opens the F32 file that was written from the model and returns an error
+// if the two compute different numbers.
 func (m *Model) compareOutputs(path string) error {
 	copied, err := Open(path, Options{Precision: F32, Threads: m.runner.Size(), anyLabel: true})
 	if err != nil {
@@ -117,8 +117,8 @@ func (m *Model) compareOutputs(path string) error {
 	return nil
 }
 
-// sample is what the model computes of some texts: scores, or vectors, or nothing where
-// it only completes.
+// sampleOutputs returns scores of example texts, or their vectors if the model does not
+// rank, or nothing if it does not embed either.
 func (m *Model) sampleOutputs() (numbers []float64, err error) {
 	ctx := context.Background()
 	documents := []string{"Deep learning is a subset of machine learning.", "Äpfel sind süß."}

@@ -14,15 +14,15 @@ import (
 	"github.com/winnow-rerank/winnow/tokenizer"
 )
 
-// A Model is a loaded model. Its methods may be called at the same time; Close only
-// when none of them runs.
+// A Model is a loaded model. Its methods may be called concurrently, except that Close
+// must not run at the same time as any other.
 type Model struct {
 	*backbone
 	tasks
 	info Info
 }
 
-// Open loads the model at path.
+// Open loads the model at path: a GGUF file, or a folder in Hugging Face layout.
 func Open(path string, o Options) (*Model, error) {
 	f, err := checkpoint.Open(path)
 	if err != nil {
@@ -31,7 +31,7 @@ func Open(path string, o Options) (*Model, error) {
 	return load(f, path, o)
 }
 
-// OpenBytes loads a GGUF file from memory.
+// OpenBytes loads a GGUF file from memory. name stands for its path in errors and Info.
 func OpenBytes(name string, data []byte, o Options) (*Model, error) {
 	f, err := checkpoint.OpenBytes(name, data)
 	if err != nil {
@@ -40,7 +40,7 @@ func OpenBytes(name string, data []byte, o Options) (*Model, error) {
 	return load(f, name, o)
 }
 
-// load makes a model of f, which it closes if it cannot.
+// load builds a model from f. It closes f on failure.
 func load(f *checkpoint.File, path string, o Options) (m *Model, err error) {
 	err = mapfile.Read(f.Path, func() error {
 		m, _, err = build(f, path, o, true)
@@ -49,8 +49,8 @@ func load(f *checkpoint.File, path string, o Options) (m *Model, err error) {
 	return m, err
 }
 
-// build is load, and says of which family the model is. Without weights it is not
-// made ready to compute.
+// build is load without handling faults of the mapped file. It also returns the model's
+// family. Unless weights is set, the model is not prepared for computation.
 func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, _ *family.Family, err error) {
 	b := &backbone{path: path, file: f, plainText: o.PlainText, chunkTokens: cmp.Or(o.BatchTokens, defaultBatchTokens)}
 	m := &Model{backbone: b}
@@ -67,17 +67,14 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 	if err != nil {
 		return nil, nil, err
 	}
-	words := readTokenizer(f)
-	defer words() // it reads the file, which Close unmaps
+	waitTokenizer := readTokenizer(f)
+	defer waitTokenizer() // runs before Close unmaps the file, which it reads
 	f.RoundAll = o.roundAll
 	precision, reason := f.ChoosePrecision(o.Precision, cmp.Or(fam.EightBits, Int8))
 	calibrated := precision == Int8 || precision == Int16A8
 	b.task, b.network = task, fam.New(f, task)
-	plan, err := b.plan(o)
+	plan, err := b.loadTensors(fam, o)
 	if err != nil {
-		return nil, nil, err
-	}
-	if err := f.Load(b.network.LoadOptions(fam, plan.settings...), append([]any{b.network.Trunk}, plan.parts...)...); err != nil {
 		return nil, nil, err
 	}
 	b.runner = compute.NewRunner(o.Threads, compute.RunnerOptions{Coarse: calibrated, Pause: o.Pause})
@@ -86,7 +83,7 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 			return nil, nil, err
 		}
 	}
-	if b.tokenizer, err = words(); err != nil {
+	if b.tokenizer, err = waitTokenizer(); err != nil {
 		return nil, nil, err
 	}
 	if err := b.setMaxLength(o); err != nil {
@@ -110,8 +107,17 @@ func build(f *checkpoint.File, path string, o Options, weights bool) (_ *Model, 
 	return m, fam, nil
 }
 
-// readTokenizer reads the vocabulary while the weights are packed; what it returns waits
-// for it.
+// loadTensors plans the tasks and loads the tensors of the network and of the tasks.
+func (b *backbone) loadTensors(fam *family.Family, o Options) (*taskPlan, error) {
+	plan, err := b.plan(o)
+	if err != nil {
+		return nil, err
+	}
+	return plan, b.file.Load(b.network.LoadOptions(fam, plan.settings...), append([]any{b.network.Trunk}, plan.parts...)...)
+}
+
+// readTokenizer starts reading the tokenizer while the weights are packed, and returns a
+// function that waits for the result.
 func readTokenizer(f *checkpoint.File) func() (*tokenizer.Tokenizer, error) {
 	var t *tokenizer.Tokenizer
 	var err error
@@ -129,14 +135,15 @@ func readTokenizer(f *checkpoint.File) func() (*tokenizer.Tokenizer, error) {
 	}
 }
 
-// Encode turns the query with each of the documents into tokens, truncated to the
-// length that the model takes. It returns early when ctx is done.
+// Encode tokenizes the query with each of the documents, truncated to the model's maximum
+// length or to o.MaxLength. When ctx is done, it returns the cause.
 func (m *Model) Encode(ctx context.Context, query string, documents []string, o EncodeOptions) (Encoded, error) {
 	o.Plain, o.Side = o.Plain || m.plainText, m.truncationSide(o.Side)
 	return m.ranker.encode(ctx, query, documents, o, m.sequenceLimit(o.MaxLength))
 }
 
-// Score scores sequences that Encode has made. The result is in their order.
+// Score scores sequences returned by Encode, in their order. If a result is not finite,
+// it returns ErrNotFinite.
 func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, error) {
 	if err := m.checkSequences(sequences); err != nil {
 		return nil, err
@@ -148,16 +155,15 @@ func (m *Model) Score(ctx context.Context, sequences []Sequence) ([]Output, erro
 	return outputs, nil
 }
 
-// EncodeTexts turns texts into tokens, truncated to the length that the model takes.
-// It returns early when ctx is done.
+// EncodeTexts tokenizes texts, truncated to the model's maximum length or to o.MaxLength.
+// When ctx is done, it returns the cause.
 func (m *Model) EncodeTexts(ctx context.Context, texts []string, o TextOptions) (Encoded, error) {
 	o.Plain, o.Side = o.Plain || m.plainText, m.truncationSide(o.Side)
 	return m.embedder.encodeTexts(ctx, texts, o, m.sequenceLimit(o.MaxLength))
 }
 
-// Embed makes a vector of each sequence that EncodeTexts has made, in their order.
-// They are as the model's chain gives them, but for a last Normalize: see Info.Unit
-// and Normalize.
+// Embed returns a vector for each sequence returned by EncodeTexts. Vectors are not
+// normalised, even if the model's last module does so: see Info.Unit and Normalize.
 func (m *Model) Embed(ctx context.Context, sequences []Sequence) ([][]float32, error) {
 	if err := m.checkSequences(sequences); err != nil {
 		return nil, err
@@ -165,8 +171,8 @@ func (m *Model) Embed(ctx context.Context, sequences []Sequence) ([][]float32, e
 	return m.embedder.embed(ctx, sequences)
 }
 
-// TokenStates are the last hidden states of every token of sequences that EncodeTexts has
-// made, those of a sequence one behind the other: neither pooled nor normalised.
+// TokenStates returns the last hidden states of each sequence returned by EncodeTexts,
+// concatenated token by token (Info.Hidden numbers each), neither pooled nor normalised.
 func (m *Model) TokenStates(ctx context.Context, sequences []Sequence) ([][]float32, error) {
 	if err := m.checkSequences(sequences); err != nil {
 		return nil, err
@@ -174,20 +180,21 @@ func (m *Model) TokenStates(ctx context.Context, sequences []Sequence) ([][]floa
 	return m.embedder.states(ctx, sequences)
 }
 
-// Complete continues a prompt.
+// Complete continues a prompt, given as the tokens returned by PromptTokens or
+// ChatTokens.
 func (m *Model) Complete(ctx context.Context, prompt []int32, o CompleteOptions) (*Completion, error) {
 	return m.completer.complete(ctx, prompt, o)
 }
 
-// ChatPrompt writes messages with the model's own chat template, as the prompt of a
-// completion. variables are given to the template beside the messages, add_generation_prompt
-// among them: without it the prompt does not begin the answer.
+// ChatPrompt renders messages with the model's chat template as the prompt of a
+// completion. variables are additional template variables; set add_generation_prompt to
+// end the prompt with the start of the answer.
 func (m *Model) ChatPrompt(messages []Message, variables map[string]any) (string, error) {
 	return m.completer.chatPrompt(messages, variables)
 }
 
-// ChatTokens are the tokens of what ChatPrompt wrote. Templates may write the token that
-// texts begin with, and then it is not put there once more.
+// ChatTokens returns the tokens of a prompt returned by ChatPrompt. If the template has
+// written the token that begins a text, ChatTokens does not add it again.
 func (m *Model) ChatTokens(prompt string) ([]int32, error) {
 	s, err := m.Tokenize(prompt, m.info.BOS == "" || !strings.HasPrefix(prompt, m.info.BOS))
 	return s.IDs, err
@@ -217,7 +224,7 @@ func (m *Model) describe(fam *family.Family) {
 	info.Threads = m.runner.Size()
 	tokens := max(m.chunkTokens, m.maxLength)
 	if n.Bag {
-		tokens = m.chunkTokens // a text's vectors are added up one after another
+		tokens = m.chunkTokens // a text's vectors are summed one at a time
 	}
 	info.ActivationBytes = compute.ActivationBytes(m.runner.Size(), tokens, info.Hidden, info.Intermediate)
 }

@@ -7,7 +7,7 @@ import (
 	"github.com/winnow-rerank/winnow/engine/internal/family"
 )
 
-// plan decides what the model is for.
+// plan decides which tasks the model supports.
 func (b *backbone) plan(o Options) (*taskPlan, error) {
 	f := b.file
 	if err := cmp.Or(f.Err(), b.chooseLayer(o)); err != nil {
@@ -16,7 +16,7 @@ func (b *backbone) plan(o Options) (*taskPlan, error) {
 	switch {
 	case b.task == family.Rank:
 		return b.planListwise(), nil
-	case f.LateInteraction(): // which has lengths of its own for queries and documents
+	case f.LateInteraction(): // has separate maximum lengths for queries and documents
 		return b.planLate()
 	}
 	n, err := f.SequenceLimit()
@@ -36,7 +36,8 @@ func (b *backbone) plan(o Options) (*taskPlan, error) {
 	return b.planClassifier(), nil
 }
 
-// chooseLayer has a layerwise reranker stop and compress where it is asked to.
+// chooseLayer applies the options of layerwise rerankers, and rejects them for other
+// models.
 func (b *backbone) chooseLayer(o Options) error {
 	switch choose := b.network.ChooseLayer; {
 	case b.file.Err() != nil:

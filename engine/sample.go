@@ -82,18 +82,18 @@ func (s *sampler) choose() CompletionToken {
 func (s *sampler) topCandidates(k int) []candidate {
 	k = min(k, len(s.logits))
 	s.candidates = slices.Grow(s.candidates[:0], k)[:k]
-	w := (*candidateHeap)(&s.candidates)
+	h := (*candidateHeap)(&s.candidates)
 	for id, z := range s.logits {
 		c := candidate{int32(id), float64(z)}
 		switch {
 		case id < k:
 			s.candidates[id] = c
 			if id == k-1 {
-				heap.Init(w)
+				heap.Init(h)
 			}
 		case k > 0 && c.score > s.candidates[0].score: // lower ids win ties
 			s.candidates[0] = c
-			heap.Fix(w, 0)
+			heap.Fix(h, 0)
 		}
 	}
 	slices.SortFunc(s.candidates, func(a, b candidate) int {
@@ -102,22 +102,46 @@ func (s *sampler) topCandidates(k int) []candidate {
 	return s.candidates
 }
 
+// sample draws a token from the logits.
 func (s *sampler) sample() int32 {
 	o := &s.options
 	if o.Temperature <= 0 || o.TopK == 1 {
-		best := 0
-		for id, z := range s.logits {
-			if z > s.logits[best] {
-				best = id
-			}
-		}
-		return int32(best)
+		return s.mostProbable()
 	}
 	k := o.TopK
 	if k <= 0 {
 		k = len(s.logits)
 	}
-	list := s.topCandidates(k)
+	list := o.restrict(s.topCandidates(k))
+	maxLogit := list[0].score
+	sum := 0.0
+	for i := range list {
+		list[i].score = math.Exp((list[i].score - maxLogit) / o.Temperature)
+		sum += list[i].score
+	}
+	remaining := s.random.Float64() * sum
+	for _, c := range list {
+		if remaining -= c.score; remaining < 0 {
+			return c.id
+		}
+	}
+	return list[len(list)-1].id
+}
+
+// mostProbable returns the token with the highest logit, the lowest id among equal ones.
+func (s *sampler) mostProbable() int32 {
+	best := 0
+	for id, z := range s.logits {
+		if z > s.logits[best] {
+			best = id
+		}
+	}
+	return int32(best)
+}
+
+// restrict applies TopP and MinP to list, which is in descending order of logits, and
+// returns at least one candidate.
+func (o *CompleteOptions) restrict(list []candidate) []candidate {
 	maxLogit := list[0].score
 	if o.TopP > 0 && o.TopP < 1 {
 		sum := 0.0
@@ -139,18 +163,7 @@ func (s *sampler) sample() int32 {
 			list = list[:len(list)-1]
 		}
 	}
-	sum := 0.0
-	for i := range list {
-		list[i].score = math.Exp((list[i].score - maxLogit) / o.Temperature)
-		sum += list[i].score
-	}
-	remaining := s.random.Float64() * sum
-	for _, c := range list {
-		if remaining -= c.score; remaining < 0 {
-			return c.id
-		}
-	}
-	return list[len(list)-1].id
+	return list
 }
 
 // pieceText returns the bytes that a token adds to a text: none for special tokens.
