@@ -109,8 +109,12 @@ func (b *backbone) checkSequences(sequences []Sequence) error {
 }
 
 func (b *backbone) checkSequence(s Sequence) error {
-	if s.Len() == 0 && !b.network.Bag || s.Len() > b.maxLength+b.slack {
-		return fmt.Errorf("%d tokens: expected 1 to %d", s.Len(), b.maxLength+b.slack)
+	fewest := 1
+	if b.network.Bag {
+		fewest = 0
+	}
+	if n := s.Len(); n < fewest || n > b.maxLength+b.slack {
+		return fmt.Errorf("%d tokens: expected %d to %d", n, fewest, b.maxLength+b.slack)
 	}
 	for _, id := range s.IDs {
 		if vocab := b.network.Spec.VocabSize; uint(id) >= uint(vocab) {

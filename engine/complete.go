@@ -61,9 +61,10 @@ func (l *languageModel) describe(info *Info) {
 	}
 }
 
-// export writes the tokens that end a text, except those that readers know anyway: the
-// vocabulary's end token and endNames.
+// export writes the chat template and the tokens that end a text, except those that
+// readers know anyway: the vocabulary's end token and endNames.
 func (l *languageModel) export(e *checkpoint.Export) error {
+	e.ChatTemplate()
 	ids := l.endTokens()
 	for _, name := range endNames {
 		if id, ok := l.tokenizer.ID(name); ok {

@@ -103,3 +103,26 @@ func TestNoConversation(t *testing.T) {
 		}
 	}
 }
+
+// TestConvertUnrankable: a language model that cannot rank, because its answer is two
+// tokens, keeps its chat template in a GGUF file.
+func TestConvertUnrankable(t *testing.T) {
+	in := copyModel(t, "qwen3-reranker", map[string][2]string{
+		"tokenizer.json":      {"      [\n        \"y\",\n        \"es\"\n      ],\n", ""},
+		"chat_template.jinja": {"", "{% for m in messages %}<{{ m.role }}> {{ m.content }}{% endfor %}"},
+	})
+	out := filepath.Join(t.TempDir(), "m.gguf")
+	if _, err := Convert(in, out, quant.F32, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{in, out} {
+		m := open(t, path, Options{})
+		if got := m.Info().Tasks; !slices.Equal(got, []string{"complete"}) {
+			t.Errorf("%s: tasks %v, want complete alone", path, got)
+		}
+		text, err := m.ChatPrompt([]Message{{"user", "hello"}}, nil)
+		if want := "<user> hello"; err != nil || text != want {
+			t.Errorf("%s: %q, want %q: %v", path, text, want, err)
+		}
+	}
+}

@@ -22,7 +22,7 @@ func (b *backbone) truncationSide(s Side) Side {
 // truncateText truncates text to maxTokens (0: no limit); dropped is the number of tokens
 // removed.
 func (b *backbone) truncateText(text string, maxTokens int, o EncodeOptions) (truncated string, dropped int, err error) {
-	if maxTokens <= 0 || len(text) <= maxTokens { // no token is shorter than a byte
+	if maxTokens <= 0 {
 		return text, 0, nil
 	}
 	truncated, _, dropped, err = b.truncateAndCount(text, maxTokens, o)

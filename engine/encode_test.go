@@ -97,3 +97,57 @@ func TestTruncateLeftPrompts(t *testing.T) {
 		}
 	}
 }
+
+// TestTruncateShortTexts truncates texts that have more tokens than bytes.
+func TestTruncateShortTexts(t *testing.T) {
+	short := 0
+	for _, name := range []string{"xlmr-mmarco", "qwen3-reranker", "gemma-reranker", "llama-lm", "bert-minilm"} {
+		m := openOwn(t, name, Options{})
+		for _, text := range []string{"7", "x y", "ﷺ", "ﷺ ﷺ"} {
+			ids := must(m.tokenizer.Tokens(nil, text))
+			for maxTokens := 1; maxTokens <= len(ids)+1; maxTokens++ {
+				_, dropped, err := m.truncateText(text, maxTokens, EncodeOptions{Side: RightSide})
+				if want := max(0, len(ids)-maxTokens); err != nil || dropped != want {
+					t.Errorf("%s: %q in %d tokens: %d dropped, want %d: %v", name, text, maxTokens, dropped, want, err)
+				}
+			}
+			if len(ids) > len(text) {
+				short++
+			}
+		}
+	}
+	if short < 3 {
+		t.Errorf("%d texts with more tokens than bytes, want at least 3", short)
+	}
+}
+
+// TestListLimit holds the prompts of a listwise model to a limit below its window, the
+// text around the documents included.
+func TestListLimit(t *testing.T) {
+	m := openOwn(t, "jina-v3", Options{})
+	documents := slices.Repeat([]string{strings.Repeat("word ", 40)}, 12)
+	refused := 0
+	for limit := 100; limit < m.maxLength; limit += 50 {
+		e, err := m.Encode(context.Background(), "what", documents, EncodeOptions{MaxLength: limit})
+		if errors.Is(err, ErrNoRoom) {
+			refused++
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		list := e.Sequences[0].group.(*documentList)
+		for _, p := range list.blocks {
+			if len(p.ids) > limit || e.Limit != limit {
+				t.Errorf("limit %d: a prompt of %d tokens, and the limit %d is told", limit, len(p.ids), e.Limit)
+			}
+		}
+		out, err := m.Score(context.Background(), e.Sequences)
+		if err != nil || len(out) != len(documents) {
+			t.Errorf("limit %d: %d scores: %v", limit, len(out), err)
+		}
+	}
+	if refused == 0 || refused > 10 {
+		t.Errorf("%d limits refused", refused)
+	}
+}

@@ -70,28 +70,29 @@ type listEncoder struct {
 	documents          []string
 	list               *documentList
 	dropped            []int // tokens removed from each document
+	limit              int   // tokens of a prompt
 }
 
 // setQuery sets the query and cleans the instruction; room is the number of tokens that
 // they leave for the documents of a block.
-func (e *listEncoder) setQuery(query string, limit int) (room int, err error) {
+func (e *listEncoder) setQuery(query string) (room int, err error) {
 	var queryTokens, instructionTokens, dropped int
-	if e.instruction, instructionTokens, dropped, err = e.cleanText(e.instruction, limit/4, 0); err != nil {
+	if e.instruction, instructionTokens, dropped, err = e.cleanText(e.instruction, e.limit/4, 0); err != nil {
 		return 0, err
 	}
 	if dropped > 0 {
-		return 0, noRoom("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+dropped, limit/4, limit)
+		return 0, noRoom("an instruction of %d tokens: at most %d, a quarter of the model's %d", instructionTokens+dropped, e.limit/4, e.limit)
 	}
-	if e.query, queryTokens, _, err = e.cleanText(query, min(listQueryTokens, limit/4), e.options.MaxQuery); err != nil {
+	if e.query, queryTokens, _, err = e.cleanText(query, min(listQueryTokens, e.limit/4), e.options.MaxQuery); err != nil {
 		return 0, err
 	}
-	return limit - 2*queryTokens - instructionTokens, nil // the prompt repeats the query
+	return e.limit - 2*queryTokens - instructionTokens, nil // the prompt repeats the query
 }
 
 // addDocuments divides texts into blocks as the authors' code does: a block is closed if
 // its room may not suffice for one more document of the maximum length.
-func (e *listEncoder) addDocuments(ctx context.Context, texts []string, room, limit int) (err error) {
-	maxTokens := min(listDocumentTokens, limit/2)
+func (e *listEncoder) addDocuments(ctx context.Context, texts []string, room int) (err error) {
+	maxTokens := min(listDocumentTokens, e.limit/2)
 	left, first := room, 0
 	for i, text := range texts {
 		if ctx.Err() != nil {
@@ -114,8 +115,8 @@ func (e *listEncoder) addDocuments(ctx context.Context, texts []string, room, li
 
 // encoded divides the prompts among the documents: a sequence ends with its document's
 // mark, the last one of a block with the prompt.
-func (e *listEncoder) encoded(limit int) Encoded {
-	encoded := newEncoded(len(e.documents), limit)
+func (e *listEncoder) encoded() Encoded {
+	encoded := newEncoded(len(e.documents), e.limit)
 	for _, p := range e.list.blocks {
 		from := 0
 		last := len(p.marks) - 2 // index of the last document's mark
@@ -143,7 +144,7 @@ func (e *listEncoder) cleanText(text string, maxTokens, userLimit int) (out stri
 }
 
 // addBlock adds the prompt of documents from to to-1. The text around the documents can
-// make it longer than the model's context window; addBlock then splits the block, or cuts
+// make it longer than the limit; addBlock then splits the block, or cuts
 // its only document.
 func (e *listEncoder) addBlock(from, to int) error {
 	p, err := e.prompt(e.documents[from:to])
@@ -151,7 +152,7 @@ func (e *listEncoder) addBlock(from, to int) error {
 		return err
 	}
 	p.first = from
-	if over := len(p.ids) - e.maxLength; over > 0 {
+	if over := len(p.ids) - e.limit; over > 0 {
 		if to-from > 1 {
 			middle := (from + to) / 2
 			if err := e.addBlock(from, middle); err != nil {
@@ -164,7 +165,7 @@ func (e *listEncoder) addBlock(from, to int) error {
 			return err
 		}
 		if over >= len(ids) {
-			return noRoom("at most %d tokens: no room for a document beside the query and the prompt's %d", e.maxLength, len(p.ids)-len(ids))
+			return noRoom("at most %d tokens: no room for a document beside the query and the prompt's %d", e.limit, len(p.ids)-len(ids))
 		}
 		if e.documents[from], err = e.tokenizer.Decode(e.options.truncate(ids, len(ids)-over), false); err != nil {
 			return err

@@ -169,16 +169,16 @@ func (l *listwiseRanker) encode(ctx context.Context, query string, texts []strin
 		return newEncoded(0, limit), nil
 	}
 	e := &listEncoder{backbone: l.backbone, marks: l.marks, options: o, instruction: l.instruction, documents: make([]string, len(texts)),
-		list: &documentList{total: len(texts)}, dropped: make([]int, len(texts))}
+		list: &documentList{total: len(texts)}, dropped: make([]int, len(texts)), limit: limit}
 	if o.Instruction != "" {
 		e.instruction = o.Instruction
 	}
-	room, err := e.setQuery(query, limit)
+	room, err := e.setQuery(query)
 	if err != nil {
 		return Encoded{}, err
 	}
-	if err := e.addDocuments(ctx, texts, room, limit); err != nil {
+	if err := e.addDocuments(ctx, texts, room); err != nil {
 		return Encoded{}, err
 	}
-	return e.encoded(limit), nil
+	return e.encoded(), nil
 }
