@@ -1,17 +1,21 @@
 //go:build !purego
 
 #include "textflag.h"
-
-// The instructions that the assembler does not know: d, n and m are the numbers of
-// vector registers.
-#define FCVTL(n, d)   WORD $(0x0e217800 | (n)<<5 | (d))           // d.4S = n.4H, float16
-#define SXTL_H(n, d)  WORD $(0x0f08a400 | (n)<<5 | (d))           // d.8H = n.8B
-#define SXTL_S(n, d)  WORD $(0x0f10a400 | (n)<<5 | (d))           // d.4S = n.4H
-#define SXTL2_S(n, d) WORD $(0x4f10a400 | (n)<<5 | (d))           // d.4S = the upper half of n.8H
+#include "instructions_arm64.h"
 
 #define DST  R0
 #define SRC  R1
 #define LEFT R2 // runs, or numbers, left
+
+// LOAD_BIAS reads the arguments of decode5NEON and decode6NEON. It leaves the bias in
+// V17 and the mask of the low bits in V16.
+#define LOAD_BIAS \
+	MOVD  dst+0(FP), DST      \
+	MOVD  src+8(FP), SRC      \
+	MOVD  runs+16(FP), LEFT   \
+	MOVBU bias+24(FP), R3     \
+	VDUP  R3, V17.B16         \
+	VMOVI $15, V16.B16
 
 // func widenScalesNEON(dst *float32, src *int8, n int)
 TEXT ·widenScalesNEON(SB), NOSPLIT, $0-24
@@ -36,7 +40,7 @@ TEXT ·widenIntegersNEON(SB), NOSPLIT, $0-24
 loop:
 	VLD1.P 8(SRC), [V0.B8]
 	SXTL_H(0, 0)
-	SXTL2_S(0, 1)
+	SXTL2_S(1, 0)
 	SXTL_S(0, 0)
 	VST1.P [V0.S4, V1.S4], 32(DST)
 	SUBS   $8, LEFT
@@ -60,8 +64,8 @@ loop:
 	BNE    loop
 	RET
 
-// LOW_CODES splits the 64 bytes that a run begins with: the low halves go to V0 to
-// V3, the high ones to V4 to V7. V16 is 15.
+// LOW_CODES splits the 64 bytes at the start of a run: the low halves go to V0 to V3,
+// the high ones to V4 to V7. V16 is 15.
 #define LOW_CODES \
 	VLD1.P 64(SRC), [V0.B16, V1.B16, V2.B16, V3.B16] \
 	VUSHR  $4, V0.B16, V4.B16     \
@@ -101,41 +105,37 @@ loop:
 	BNE  loop
 	RET
 
-// JOIN adds to V the high bits, which are in V20 under the mask V18, and the bias.
-#define JOIN(V) \
+// JOIN adds to V the high bits, those of H under the mask V18 after SHIFT by n bits, and
+// the bias; JOIN_AS_IS does so without a shift.
+#define JOIN(SHIFT, n, H, V) \
+	SHIFT $n, H.B16, V20.B16 \
+	JOIN_MASKED(V)
+
+#define JOIN_AS_IS(H, V) \
+	VMOV H.B16, V20.B16 \
+	JOIN_MASKED(V)
+
+#define JOIN_MASKED(V) \
 	VAND V18.B16, V20.B16, V20.B16 \
 	VORR V20.B16, V.B16, V.B16     \
 	VADD V17.B16, V.B16, V.B16
 
 // func decode5NEON(dst, src *int8, runs int, bias int8)
 TEXT ·decode5NEON(SB), NOSPLIT, $0-25
-	MOVD  dst+0(FP), DST
-	MOVD  src+8(FP), SRC
-	MOVD  runs+16(FP), LEFT
-	MOVBU bias+24(FP), R3
-	VDUP  R3, V17.B16
-	VMOVI $15, V16.B16
+	LOAD_BIAS
 	VMOVI $16, V18.B16
 
 loop:
 	LOW_CODES
 	VLD1.P 16(SRC), [V19.B16]
-	VSHL   $4, V19.B16, V20.B16
-	JOIN(V0)
-	VSHL   $3, V19.B16, V20.B16
-	JOIN(V1)
-	VSHL   $2, V19.B16, V20.B16
-	JOIN(V2)
-	VSHL   $1, V19.B16, V20.B16
-	JOIN(V3)
-	VMOV   V19.B16, V20.B16
-	JOIN(V4)
-	VUSHR  $1, V19.B16, V20.B16
-	JOIN(V5)
-	VUSHR  $2, V19.B16, V20.B16
-	JOIN(V6)
-	VUSHR  $3, V19.B16, V20.B16
-	JOIN(V7)
+	JOIN(VSHL, 4, V19, V0)
+	JOIN(VSHL, 3, V19, V1)
+	JOIN(VSHL, 2, V19, V2)
+	JOIN(VSHL, 1, V19, V3)
+	JOIN_AS_IS(V19, V4)
+	JOIN(VUSHR, 1, V19, V5)
+	JOIN(VUSHR, 2, V19, V6)
+	JOIN(VUSHR, 3, V19, V7)
 	STORE_RUN
 	SUBS   $1, LEFT
 	BNE    loop
@@ -143,33 +143,20 @@ loop:
 
 // func decode6NEON(dst, src *int8, runs int, bias int8)
 TEXT ·decode6NEON(SB), NOSPLIT, $0-25
-	MOVD  dst+0(FP), DST
-	MOVD  src+8(FP), SRC
-	MOVD  runs+16(FP), LEFT
-	MOVBU bias+24(FP), R3
-	VDUP  R3, V17.B16
-	VMOVI $15, V16.B16
+	LOAD_BIAS
 	VMOVI $48, V18.B16
 
 loop:
 	LOW_CODES
 	VLD1.P 32(SRC), [V21.B16, V22.B16]
-	VSHL   $4, V21.B16, V20.B16
-	JOIN(V0)
-	VSHL   $4, V22.B16, V20.B16
-	JOIN(V1)
-	VSHL   $2, V21.B16, V20.B16
-	JOIN(V2)
-	VSHL   $2, V22.B16, V20.B16
-	JOIN(V3)
-	VMOV   V21.B16, V20.B16
-	JOIN(V4)
-	VMOV   V22.B16, V20.B16
-	JOIN(V5)
-	VUSHR  $2, V21.B16, V20.B16
-	JOIN(V6)
-	VUSHR  $2, V22.B16, V20.B16
-	JOIN(V7)
+	JOIN(VSHL, 4, V21, V0)
+	JOIN(VSHL, 4, V22, V1)
+	JOIN(VSHL, 2, V21, V2)
+	JOIN(VSHL, 2, V22, V3)
+	JOIN_AS_IS(V21, V4)
+	JOIN_AS_IS(V22, V5)
+	JOIN(VUSHR, 2, V21, V6)
+	JOIN(VUSHR, 2, V22, V7)
 	STORE_RUN
 	SUBS   $1, LEFT
 	BNE    loop

@@ -1,15 +1,12 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "instructions_arm64.h"
 
-// What the assembler has no name for. Operands are register numbers.
-#define FCVTN(d, n)    WORD $(0x0E216800 | n<<5 | d)          // FCVTN Vd.4H, Vn.4S
-#define FCVTN2(d, n)   WORD $(0x4E216800 | n<<5 | d)          // FCVTN2 Vd.8H, Vn.4S
-#define FCVTL(d, n)    WORD $(0x0E217800 | n<<5 | d)          // FCVTL Vd.4S, Vn.4H
-#define FCVTL2(d, n)   WORD $(0x4E217800 | n<<5 | d)          // FCVTL2 Vd.4S, Vn.8H
-#define SHLL(d, n)     WORD $(0x2E613800 | n<<5 | d)          // SHLL Vd.4S, Vn.4H, #16
-#define SHLL2(d, n)    WORD $(0x6E613800 | n<<5 | d)          // SHLL2 Vd.4S, Vn.8H, #16
-#define FCMEQ(d, n, m) WORD $(0x4E20E400 | m<<16 | n<<5 | d)  // FCMEQ Vd.4S, Vn.4S, Vm.4S
+// STORE_INPUT stores numbers of one input at R0, which advances to the next.
+#define STORE_INPUT(V) \
+	VST1 V, (R0) \
+	ADD  R1, R0
 
 // func transpose4NEON(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
 TEXT ·transpose4NEON(SB), NOSPLIT, $0-40
@@ -35,14 +32,10 @@ transpose4:
 	VZIP2  V6.D2, V4.D2, V1.D2
 	VZIP1  V7.D2, V5.D2, V2.D2
 	VZIP2  V7.D2, V5.D2, V3.D2
-	VST1   [V0.S4], (R0)
-	ADD    R1, R0
-	VST1   [V1.S4], (R0)
-	ADD    R1, R0
-	VST1   [V2.S4], (R0)
-	ADD    R1, R0
-	VST1   [V3.S4], (R0)
-	ADD    R1, R0
+	STORE_INPUT([V0.S4])
+	STORE_INPUT([V1.S4])
+	STORE_INPUT([V2.S4])
+	STORE_INPUT([V3.S4])
 	SUB    $4, R4
 	CBNZ   R4, transpose4
 	RET
@@ -61,14 +54,10 @@ transpose2:
 	VLD1.P 16(R5), [V1.S4]
 	VZIP1  V1.S4, V0.S4, V2.S4
 	VZIP2  V1.S4, V0.S4, V3.S4
-	VST1   V2.D[0], (R0)
-	ADD    R1, R0
-	VST1   V2.D[1], (R0)
-	ADD    R1, R0
-	VST1   V3.D[0], (R0)
-	ADD    R1, R0
-	VST1   V3.D[1], (R0)
-	ADD    R1, R0
+	STORE_INPUT(V2.D[0])
+	STORE_INPUT(V2.D[1])
+	STORE_INPUT(V3.D[0])
+	STORE_INPUT(V3.D[1])
 	SUB    $4, R4
 	CBNZ   R4, transpose2
 	RET
@@ -122,46 +111,31 @@ bf16:
 	CBNZ   R2, bf16
 	RET
 
+// WIDEN converts n 16-bit numbers at src to float32, 32 at a time.
+#define WIDEN(LOW, HIGH) \
+	MOVD dst+0(FP), R0 \
+	MOVD src+8(FP), R1 \
+	MOVD n+16(FP), R2  \
+loop:                  \
+	VLD1.P 64(R1), [V0.H8, V1.H8, V2.H8, V3.H8] \
+	LOW(4, 0)          \
+	HIGH(5, 0)         \
+	LOW(6, 1)          \
+	HIGH(7, 1)         \
+	LOW(16, 2)         \
+	HIGH(17, 2)        \
+	LOW(18, 3)         \
+	HIGH(19, 3)        \
+	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], 64(R0)     \
+	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], 64(R0) \
+	SUB    $32, R2     \
+	CBNZ   R2, loop    \
+	RET
+
 // func widenF16NEON(dst *float32, src *uint16, n int)
 TEXT ·widenF16NEON(SB), NOSPLIT, $0-24
-	MOVD dst+0(FP), R0
-	MOVD src+8(FP), R1
-	MOVD n+16(FP), R2
-
-widenF16:
-	VLD1.P 64(R1), [V0.H8, V1.H8, V2.H8, V3.H8]
-	FCVTL(4, 0)
-	FCVTL2(5, 0)
-	FCVTL(6, 1)
-	FCVTL2(7, 1)
-	FCVTL(16, 2)
-	FCVTL2(17, 2)
-	FCVTL(18, 3)
-	FCVTL2(19, 3)
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], 64(R0)
-	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], 64(R0)
-	SUB    $32, R2
-	CBNZ   R2, widenF16
-	RET
+	WIDEN(FCVTL, FCVTL2)
 
 // func widenBF16NEON(dst *float32, src *uint16, n int)
 TEXT ·widenBF16NEON(SB), NOSPLIT, $0-24
-	MOVD dst+0(FP), R0
-	MOVD src+8(FP), R1
-	MOVD n+16(FP), R2
-
-widenBF16:
-	VLD1.P 64(R1), [V0.H8, V1.H8, V2.H8, V3.H8]
-	SHLL(4, 0)
-	SHLL2(5, 0)
-	SHLL(6, 1)
-	SHLL2(7, 1)
-	SHLL(16, 2)
-	SHLL2(17, 2)
-	SHLL(18, 3)
-	SHLL2(19, 3)
-	VST1.P [V4.S4, V5.S4, V6.S4, V7.S4], 64(R0)
-	VST1.P [V16.S4, V17.S4, V18.S4, V19.S4], 64(R0)
-	SUB    $32, R2
-	CBNZ   R2, widenBF16
-	RET
+	WIDEN(SHLL, SHLL2)

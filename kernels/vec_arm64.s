@@ -29,21 +29,21 @@ store:                      \
 	CBNZ N, loop            \
 	RET
 
+// HORNER is d = s·x + C, a step of a polynomial.
+#define HORNER(d, s, x, C) \
+	CONST(d, C)   \
+	FMLA(d, s, x)
+
 // POWER finishes an exponential: V3 = 2^(n+r), or 0 where V8 is set. V3 is
 // n + MAGIC, whose lowest bits are n, and V5 is r.
 #define POWER \
 	CONST(4, EXP2C5) \
-	CONST(6, EXP2C4) \
-	FMLA(6, 4, 5)    \
-	CONST(4, EXP2C3) \
-	FMLA(4, 6, 5)    \
-	CONST(6, EXP2C2) \
-	FMLA(6, 4, 5)    \
-	CONST(4, EXP2C1) \
-	FMLA(4, 6, 5)    \
-	CONST(6, ONE)    \
-	FMLA(6, 4, 5)    \
-	SHL23(3, 3)      \
+	HORNER(6, 4, 5, EXP2C4) \
+	HORNER(4, 6, 5, EXP2C3) \
+	HORNER(6, 4, 5, EXP2C2) \
+	HORNER(4, 6, 5, EXP2C1) \
+	HORNER(6, 4, 5, ONE)    \
+	SHL(3, 3, 23)    \
 	CONST(4, ONE)    \
 	ADDI(3, 3, 4)    \
 	FMUL(3, 3, 6)    \
@@ -97,36 +97,21 @@ store:                      \
 	FNEG(6, 6)         \
 	FMLA(6, 2, 3)      \
 	CONST(4, GELUC15)  \
-	CONST(5, GELUC14)  \
-	FMLA(5, 4, 6)      \
-	CONST(4, GELUC13)  \
-	FMLA(4, 5, 6)      \
-	CONST(5, GELUC12)  \
-	FMLA(5, 4, 6)      \
-	CONST(4, GELUC11)  \
-	FMLA(4, 5, 6)      \
-	CONST(5, GELUC10)  \
-	FMLA(5, 4, 6)      \
-	CONST(4, GELUC9)   \
-	FMLA(4, 5, 6)      \
-	CONST(5, GELUC8)   \
-	FMLA(5, 4, 6)      \
-	CONST(4, GELUC7)   \
-	FMLA(4, 5, 6)      \
-	CONST(5, GELUC6)   \
-	FMLA(5, 4, 6)      \
-	CONST(4, GELUC5)   \
-	FMLA(4, 5, 6)      \
-	CONST(5, GELUC4)   \
-	FMLA(5, 4, 6)      \
-	CONST(4, GELUC3)   \
-	FMLA(4, 5, 6)      \
-	CONST(5, GELUC2)   \
-	FMLA(5, 4, 6)      \
-	CONST(4, GELUC1)   \
-	FMLA(4, 5, 6)      \
-	CONST(5, GELUC0)   \
-	FMLA(5, 4, 6)      \
+	HORNER(5, 4, 6, GELUC14)\
+	HORNER(4, 5, 6, GELUC13)\
+	HORNER(5, 4, 6, GELUC12)\
+	HORNER(4, 5, 6, GELUC11)\
+	HORNER(5, 4, 6, GELUC10)\
+	HORNER(4, 5, 6, GELUC9) \
+	HORNER(5, 4, 6, GELUC8) \
+	HORNER(4, 5, 6, GELUC7) \
+	HORNER(5, 4, 6, GELUC6) \
+	HORNER(4, 5, 6, GELUC5) \
+	HORNER(5, 4, 6, GELUC4) \
+	HORNER(4, 5, 6, GELUC3) \
+	HORNER(5, 4, 6, GELUC2) \
+	HORNER(4, 5, 6, GELUC1) \
+	HORNER(5, 4, 6, GELUC0) \
 	AND(5, 5, 8)       \
 	RELU               \
 	FMLS(1, 2, 5)
@@ -174,14 +159,10 @@ store:                      \
 	SIGMA               \
 	FMUL(7, 10, 10)     \
 	CONST(1, TANHC4)    \
-	CONST(4, TANHC3)    \
-	FMLA(4, 1, 7)       \
-	CONST(1, TANHC2)    \
-	FMLA(1, 4, 7)       \
-	CONST(4, TANHC1)    \
-	FMLA(4, 1, 7)       \
-	CONST(1, TANHC0)    \
-	FMLA(1, 4, 7)       \
+	HORNER(4, 1, 7, TANHC3) \
+	HORNER(1, 4, 7, TANHC2) \
+	HORNER(4, 1, 7, TANHC1) \
+	HORNER(1, 4, 7, TANHC0) \
 	FMUL(1, 1, 7)       \
 	ORR(4, 10, 10)      \
 	FMLA(4, 1, 10)      \
