@@ -2,11 +2,12 @@
 
 #include "textflag.h"
 #include "go_asm.h"
+#include "rows_amd64.h"
 
 // The micro-kernels of attention: see productPortable for what they compute. A tile
 // of up to 12 rows by 32 columns (AVX2: 6 by 16) stays in registers while it is
 // summed. There is one loop for each height. A step that every row goes through is a
-// macro of one row, which EACH_… apply to as many as their names say.
+// macro of one row, which ROWS_… apply to as many as their names say.
 
 #define TILE   DI  // the attentionTile
 #define A0     AX  // a, row 0, this input; rows 1 and 2 are reached from it
@@ -47,42 +48,42 @@
 // HEIGHT is a kernel for one height: for each panel of COLS columns the sums, from
 // 0 or from what y has; the loop over the inputs; the factors afterwards; the way to
 // y, where the last panel may be narrower.
-#define HEIGHT(COLS, EACH, ADVANCE, enter, zero, loop, one, out, store, narrow, next, MASKS, ZERO, BEFORE, STEP, TWO, AFTER, STORE, NARROW) \
+#define HEIGHT(COLS, ROWS, ADVANCE, enter, zero, loop, one, out, store, narrow, next, MASKS, ZERO, BEFORE, STEP, TWO, AFTER, STORE, NARROW) \
 enter: \
 	LOAD_PANEL \
-	EACH(ZERO, NOTHING) \
+	ROWS(ZERO, 0, NOTHING) \
 	MOVQ attentionTile_before(TILE), FACTOR \
 	TESTQ FACTOR, FACTOR \
 	JEQ  zero \
 	MASKS \
-	EACH(BEFORE, NEXT_FACTOR_AND_ROW) \
+	ROWS(BEFORE, 0, NEXT_FACTOR_AND_ROW) \
 zero: \
 	MOVQ attentionTile_k(TILE), K \
 	SUBQ $2, K \
 	JLT  one \
 	PCALIGN $32 \
 loop: \
-	TWO(EACH, ADVANCE) \
+	TWO(ROWS, ADVANCE) \
 	SUBQ $2, K \
 	JGE  loop \
 one: \
 	INCQ K \
 	JNE  out \
-	STEP(EACH, ADVANCE) \
+	STEP(ROWS, ADVANCE) \
 out: \
 	MOVQ Y, P \
 	MOVQ attentionTile_after(TILE), FACTOR \
 	TESTQ FACTOR, FACTOR \
 	JEQ  store \
-	EACH(AFTER, NEXT_FACTOR) \
+	ROWS(AFTER, 0, NEXT_FACTOR) \
 store: \
 	CMPQ LEFT, $COLS \
 	JLT  narrow \
-	EACH(STORE, NEXT_ROW) \
+	ROWS(STORE, 0, NEXT_ROW) \
 	JMP  next \
 narrow: \
 	MASKS \
-	EACH(NARROW, NEXT_ROW) \
+	ROWS(NARROW, 0, NEXT_ROW) \
 next: \
 	ADDQ $(4*COLS), Y \
 	ADDQ attentionTile_bPanel(TILE), PANEL \
@@ -91,8 +92,7 @@ next: \
 	VZEROUPPER \
 	RET
 
-// What comes between rows.
-#define NOTHING
+// Steps between rows.
 #define NEXT_ROW ADDQ YROW, P
 #define NEXT_FACTOR ADDQ FACTORSTEP, FACTOR
 #define NEXT_FACTOR_AND_ROW ADDQ FACTORSTEP, FACTOR; ADDQ YROW, P
@@ -104,21 +104,6 @@ next: \
 #define ADVANCE10(bytes) ADVANCE7(bytes); ADDQ $bytes, A9
 
 // ---- AVX-512 ----
-
-// A row is in S0 and S1; T and U are for its number of a, which is at AT, of this input
-// and of the next.
-#define EACH_Z1(OP, NEXT) OP(Z0, Z1, Z30, Z26, (A0))
-#define EACH_Z2(OP, NEXT) EACH_Z1(OP, NEXT); NEXT; OP(Z2, Z3, Z31, Z27, (A0)(AROW*1))
-#define EACH_Z3(OP, NEXT) EACH_Z2(OP, NEXT); NEXT; OP(Z4, Z5, Z30, Z26, (A0)(AROW*2))
-#define EACH_Z4(OP, NEXT) EACH_Z3(OP, NEXT); NEXT; OP(Z6, Z7, Z31, Z27, (A3))
-#define EACH_Z5(OP, NEXT) EACH_Z4(OP, NEXT); NEXT; OP(Z8, Z9, Z30, Z26, (A3)(AROW*1))
-#define EACH_Z6(OP, NEXT) EACH_Z5(OP, NEXT); NEXT; OP(Z10, Z11, Z31, Z27, (A3)(AROW*2))
-#define EACH_Z7(OP, NEXT) EACH_Z6(OP, NEXT); NEXT; OP(Z12, Z13, Z30, Z26, (A6))
-#define EACH_Z8(OP, NEXT) EACH_Z7(OP, NEXT); NEXT; OP(Z14, Z15, Z31, Z27, (A6)(AROW*1))
-#define EACH_Z9(OP, NEXT) EACH_Z8(OP, NEXT); NEXT; OP(Z16, Z17, Z30, Z26, (A6)(AROW*2))
-#define EACH_Z10(OP, NEXT) EACH_Z9(OP, NEXT); NEXT; OP(Z18, Z19, Z31, Z27, (A9))
-#define EACH_Z11(OP, NEXT) EACH_Z10(OP, NEXT); NEXT; OP(Z20, Z21, Z30, Z26, (A9)(AROW*1))
-#define EACH_Z12(OP, NEXT) EACH_Z11(OP, NEXT); NEXT; OP(Z22, Z23, Z31, Z27, (A9)(AROW*2))
 
 // K1 and K2 are the columns of the panel's two vectors.
 #define MASKS_Z \
@@ -133,76 +118,49 @@ next: \
 	MOVQ attentionTile_a(TILE), A0 \
 	MOVQ PANEL, B
 
-#define ZERO_Z(S0, S1, T, U, AT) VPXORD S0, S0, S0; VPXORD S1, S1, S1
-#define BEFORE_Z(S0, S1, T, U, AT) VBROADCASTSS (FACTOR), Z30; VMULPS.Z (P), Z30, K1, S0; VMULPS.Z 64(P), Z30, K2, S1
-#define ROW_Z(S0, S1, T, U, AT) VBROADCASTSS AT, T; VFMADD231PS Z28, T, S0; VFMADD231PS Z29, T, S1
-#define MORE_Z(S0, S1, T, U, AT) VBROADCASTSS 4 AT, U; VFMADD231PS Z24, U, S0; VFMADD231PS Z25, U, S1
-#define AFTER_Z(S0, S1, T, U, AT) VBROADCASTSS (FACTOR), Z30; VMULPS Z30, S0, S0; VMULPS Z30, S1, S1
-#define STORE_Z(S0, S1, T, U, AT) VMOVUPS S0, (P); VMOVUPS S1, 64(P)
-#define NARROW_Z(S0, S1, T, U, AT) VMOVUPS S0, K1, (P); VMOVUPS S1, K2, 64(P)
+#define ZERO_Z(o, S0, S1, T, U, AT) VPXORD S0, S0, S0; VPXORD S1, S1, S1
+#define BEFORE_Z(o, S0, S1, T, U, AT) VBROADCASTSS (FACTOR), Z30; VMULPS.Z (P), Z30, K1, S0; VMULPS.Z 64(P), Z30, K2, S1
+#define MORE_Z(o, S0, S1, T, U, AT) VBROADCASTSS 4 AT, U; VFMADD231PS Z24, U, S0; VFMADD231PS Z25, U, S1
+#define AFTER_Z(o, S0, S1, T, U, AT) VBROADCASTSS (FACTOR), Z30; VMULPS Z30, S0, S0; VMULPS Z30, S1, S1
+#define NARROW_Z(o, S0, S1, T, U, AT) VMOVUPS S0, K1, (P); VMOVUPS S1, K2, 64(P)
 
 // STEP_Z takes one input, TWO_Z two.
-#define STEP_Z(EACH, ADVANCE) \
+#define STEP_Z(ROWS, ADVANCE) \
 	VMOVUPS (B), Z28; VMOVUPS 64(B), Z29 \
-	EACH(ROW_Z, NOTHING) \
+	ROWS(FMA_Z, 0, NOTHING) \
 	ADVANCE(4) \
 	SUBQ $-128, B
 
-#define TWO_Z(EACH, ADVANCE) \
+#define TWO_Z(ROWS, ADVANCE) \
 	VMOVUPS (B), Z28; VMOVUPS 64(B), Z29 \
-	EACH(ROW_Z, NOTHING) \
+	ROWS(FMA_Z, 0, NOTHING) \
 	VMOVUPS 128(B), Z24; VMOVUPS 192(B), Z25 \
-	EACH(MORE_Z, NOTHING) \
+	ROWS(MORE_Z, 0, NOTHING) \
 	ADVANCE(8) \
 	ADDQ $256, B
+
+#define HEIGHT_Z(ROWS, ADVANCE, enter, zero, loop, one, out, store, narrow, next) \
+	HEIGHT(32, ROWS, ADVANCE, enter, zero, loop, one, out, store, narrow, next, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
 
 // func productAVX512(t *attentionTile)
 TEXT ·productAVX512(SB), NOSPLIT, $0-8
 	LOAD_TILE
 	MOVQ attentionTile_rows(TILE), K
-	CMPQ K, $12
-	JEQ  rows12
-	CMPQ K, $11
-	JEQ  rows11
-	CMPQ K, $10
-	JEQ  rows10
-	CMPQ K, $9
-	JEQ  rows9
-	CMPQ K, $8
-	JEQ  rows8
-	CMPQ K, $7
-	JEQ  rows7
-	CMPQ K, $6
-	JEQ  rows6
-	CMPQ K, $5
-	JEQ  rows5
-	CMPQ K, $4
-	JEQ  rows4
-	CMPQ K, $3
-	JEQ  rows3
-	CMPQ K, $2
-	JEQ  rows2
-	HEIGHT(32, EACH_Z1, ADVANCE1, rows1, zero1, loop1, one1, out1, store1, narrow1, next1, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z2, ADVANCE1, rows2, zero2, loop2, one2, out2, store2, narrow2, next2, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z3, ADVANCE1, rows3, zero3, loop3, one3, out3, store3, narrow3, next3, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z4, ADVANCE4, rows4, zero4, loop4, one4, out4, store4, narrow4, next4, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z5, ADVANCE4, rows5, zero5, loop5, one5, out5, store5, narrow5, next5, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z6, ADVANCE4, rows6, zero6, loop6, one6, out6, store6, narrow6, next6, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z7, ADVANCE7, rows7, zero7, loop7, one7, out7, store7, narrow7, next7, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z8, ADVANCE7, rows8, zero8, loop8, one8, out8, store8, narrow8, next8, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z9, ADVANCE7, rows9, zero9, loop9, one9, out9, store9, narrow9, next9, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z10, ADVANCE10, rows10, zero10, loop10, one10, out10, store10, narrow10, next10, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z11, ADVANCE10, rows11, zero11, loop11, one11, out11, store11, narrow11, next11, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
-	HEIGHT(32, EACH_Z12, ADVANCE10, rows12, zero12, loop12, one12, out12, store12, narrow12, next12, MASKS_Z, ZERO_Z, BEFORE_Z, STEP_Z, TWO_Z, AFTER_Z, STORE_Z, NARROW_Z)
+	BRANCH12(K)
+	HEIGHT_Z(ROWS_Z1, ADVANCE1, rows1, zero1, loop1, one1, out1, store1, narrow1, next1)
+	HEIGHT_Z(ROWS_Z2, ADVANCE1, rows2, zero2, loop2, one2, out2, store2, narrow2, next2)
+	HEIGHT_Z(ROWS_Z3, ADVANCE1, rows3, zero3, loop3, one3, out3, store3, narrow3, next3)
+	HEIGHT_Z(ROWS_Z4, ADVANCE4, rows4, zero4, loop4, one4, out4, store4, narrow4, next4)
+	HEIGHT_Z(ROWS_Z5, ADVANCE4, rows5, zero5, loop5, one5, out5, store5, narrow5, next5)
+	HEIGHT_Z(ROWS_Z6, ADVANCE4, rows6, zero6, loop6, one6, out6, store6, narrow6, next6)
+	HEIGHT_Z(ROWS_Z7, ADVANCE7, rows7, zero7, loop7, one7, out7, store7, narrow7, next7)
+	HEIGHT_Z(ROWS_Z8, ADVANCE7, rows8, zero8, loop8, one8, out8, store8, narrow8, next8)
+	HEIGHT_Z(ROWS_Z9, ADVANCE7, rows9, zero9, loop9, one9, out9, store9, narrow9, next9)
+	HEIGHT_Z(ROWS_Z10, ADVANCE10, rows10, zero10, loop10, one10, out10, store10, narrow10, next10)
+	HEIGHT_Z(ROWS_Z11, ADVANCE10, rows11, zero11, loop11, one11, out11, store11, narrow11, next11)
+	HEIGHT_Z(ROWS_Z12, ADVANCE10, rows12, zero12, loop12, one12, out12, store12, narrow12, next12)
 
 // ---- AVX2 ----
-
-#define EACH_Y1(OP, NEXT) OP(Y0, Y1, Y14, Y14, (A0))
-#define EACH_Y2(OP, NEXT) EACH_Y1(OP, NEXT); NEXT; OP(Y2, Y3, Y15, Y15, (A0)(AROW*1))
-#define EACH_Y3(OP, NEXT) EACH_Y2(OP, NEXT); NEXT; OP(Y4, Y5, Y14, Y14, (A0)(AROW*2))
-#define EACH_Y4(OP, NEXT) EACH_Y3(OP, NEXT); NEXT; OP(Y6, Y7, Y15, Y15, (A3))
-#define EACH_Y5(OP, NEXT) EACH_Y4(OP, NEXT); NEXT; OP(Y8, Y9, Y14, Y14, (A3)(AROW*1))
-#define EACH_Y6(OP, NEXT) EACH_Y5(OP, NEXT); NEXT; OP(Y10, Y11, Y15, Y15, (A3)(AROW*2))
 
 // Y12 and Y13 are the columns of the panel's two vectors.
 #define MASKS_Y \
@@ -216,48 +174,40 @@ TEXT ·productAVX512(SB), NOSPLIT, $0-8
 	MOVQ attentionTile_a(TILE), A0 \
 	MOVQ PANEL, B
 
-#define ZERO_Y(S0, S1, T, U, AT) VXORPS S0, S0, S0; VXORPS S1, S1, S1
-#define BEFORE_Y(S0, S1, T, U, AT) VBROADCASTSS (FACTOR), Y14; VMASKMOVPS (P), Y12, S0; VMULPS Y14, S0, S0; VMASKMOVPS 32(P), Y13, S1; VMULPS Y14, S1, S1
-#define ROW_Y(S0, S1, T, U, AT) VBROADCASTSS AT, T; VFMADD231PS Y12, T, S0; VFMADD231PS Y13, T, S1
-#define MORE_Y(S0, S1, T, U, AT) VBROADCASTSS 4 AT, U; VFMADD231PS Y12, U, S0; VFMADD231PS Y13, U, S1
-#define AFTER_Y(S0, S1, T, U, AT) VBROADCASTSS (FACTOR), Y14; VMULPS Y14, S0, S0; VMULPS Y14, S1, S1
-#define STORE_Y(S0, S1, T, U, AT) VMOVUPS S0, (P); VMOVUPS S1, 32(P)
-#define NARROW_Y(S0, S1, T, U, AT) VMASKMOVPS S0, Y12, (P); VMASKMOVPS S1, Y13, 32(P)
+#define ZERO_Y(o, S0, S1, T, AT, vex, reg) VXORPS S0, S0, S0; VXORPS S1, S1, S1
+#define BEFORE_Y(o, S0, S1, T, AT, vex, reg) VBROADCASTSS (FACTOR), Y14; VMASKMOVPS (P), Y12, S0; VMULPS Y14, S0, S0; VMASKMOVPS 32(P), Y13, S1; VMULPS Y14, S1, S1
+#define MORE_Y(o, S0, S1, T, AT, vex, reg) VBROADCASTSS 4 AT, T; VFMADD231PS Y12, T, S0; VFMADD231PS Y13, T, S1
+#define AFTER_Y(o, S0, S1, T, AT, vex, reg) VBROADCASTSS (FACTOR), Y14; VMULPS Y14, S0, S0; VMULPS Y14, S1, S1
+#define NARROW_Y(o, S0, S1, T, AT, vex, reg) VMASKMOVPS S0, Y12, (P); VMASKMOVPS S1, Y13, 32(P)
 
-#define STEP_Y(EACH, ADVANCE) \
+#define STEP_Y(ROWS, ADVANCE) \
 	VMOVUPS (B), Y12; VMOVUPS 32(B), Y13 \
-	EACH(ROW_Y, NOTHING) \
+	ROWS(FMA_Y, 0, NOTHING) \
 	ADVANCE(4) \
 	ADDQ $64, B
 
-#define TWO_Y(EACH, ADVANCE) \
+#define TWO_Y(ROWS, ADVANCE) \
 	VMOVUPS (B), Y12; VMOVUPS 32(B), Y13 \
-	EACH(ROW_Y, NOTHING) \
+	ROWS(FMA_Y, 0, NOTHING) \
 	VMOVUPS 64(B), Y12; VMOVUPS 96(B), Y13 \
-	EACH(MORE_Y, NOTHING) \
+	ROWS(MORE_Y, 0, NOTHING) \
 	ADVANCE(8) \
 	SUBQ $-128, B
+
+#define HEIGHT_Y(ROWS, ADVANCE, enter, zero, loop, one, out, store, narrow, next) \
+	HEIGHT(16, ROWS, ADVANCE, enter, zero, loop, one, out, store, narrow, next, MASKS_Y, ZERO_Y, BEFORE_Y, STEP_Y, TWO_Y, AFTER_Y, STORE_Y, NARROW_Y)
 
 // func productAVX2(t *attentionTile)
 TEXT ·productAVX2(SB), NOSPLIT, $0-8
 	LOAD_TILE
 	MOVQ attentionTile_rows(TILE), K
-	CMPQ K, $6
-	JEQ  rows6
-	CMPQ K, $5
-	JEQ  rows5
-	CMPQ K, $4
-	JEQ  rows4
-	CMPQ K, $3
-	JEQ  rows3
-	CMPQ K, $2
-	JEQ  rows2
-	HEIGHT(16, EACH_Y1, ADVANCE1, rows1, zero1, loop1, one1, out1, store1, narrow1, next1, MASKS_Y, ZERO_Y, BEFORE_Y, STEP_Y, TWO_Y, AFTER_Y, STORE_Y, NARROW_Y)
-	HEIGHT(16, EACH_Y2, ADVANCE1, rows2, zero2, loop2, one2, out2, store2, narrow2, next2, MASKS_Y, ZERO_Y, BEFORE_Y, STEP_Y, TWO_Y, AFTER_Y, STORE_Y, NARROW_Y)
-	HEIGHT(16, EACH_Y3, ADVANCE1, rows3, zero3, loop3, one3, out3, store3, narrow3, next3, MASKS_Y, ZERO_Y, BEFORE_Y, STEP_Y, TWO_Y, AFTER_Y, STORE_Y, NARROW_Y)
-	HEIGHT(16, EACH_Y4, ADVANCE4, rows4, zero4, loop4, one4, out4, store4, narrow4, next4, MASKS_Y, ZERO_Y, BEFORE_Y, STEP_Y, TWO_Y, AFTER_Y, STORE_Y, NARROW_Y)
-	HEIGHT(16, EACH_Y5, ADVANCE4, rows5, zero5, loop5, one5, out5, store5, narrow5, next5, MASKS_Y, ZERO_Y, BEFORE_Y, STEP_Y, TWO_Y, AFTER_Y, STORE_Y, NARROW_Y)
-	HEIGHT(16, EACH_Y6, ADVANCE4, rows6, zero6, loop6, one6, out6, store6, narrow6, next6, MASKS_Y, ZERO_Y, BEFORE_Y, STEP_Y, TWO_Y, AFTER_Y, STORE_Y, NARROW_Y)
+	BRANCH6(K)
+	HEIGHT_Y(ROWS_Y1, ADVANCE1, rows1, zero1, loop1, one1, out1, store1, narrow1, next1)
+	HEIGHT_Y(ROWS_Y2, ADVANCE1, rows2, zero2, loop2, one2, out2, store2, narrow2, next2)
+	HEIGHT_Y(ROWS_Y3, ADVANCE1, rows3, zero3, loop3, one3, out3, store3, narrow3, next3)
+	HEIGHT_Y(ROWS_Y4, ADVANCE4, rows4, zero4, loop4, one4, out4, store4, narrow4, next4)
+	HEIGHT_Y(ROWS_Y5, ADVANCE4, rows5, zero5, loop5, one5, out5, store5, narrow5, next5)
+	HEIGHT_Y(ROWS_Y6, ADVANCE4, rows6, zero6, loop6, one6, out6, store6, narrow6, next6)
 
 // func copyPanelAVX512(dst, src *float32, stride uintptr, rows, width int)
 TEXT ·copyPanelAVX512(SB), NOSPLIT, $0-40

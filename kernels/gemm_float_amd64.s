@@ -2,18 +2,17 @@
 
 #include "textflag.h"
 #include "go_asm.h"
+#include "rows_amd64.h"
 
-// The micro-kernels of floatTile. All are outer products: for each input l the
-// kernel holds one row of the panel b in vectors, broadcasts one number of a for
-// each row of the tile, and adds their products to the row's accumulators. An
-// accumulator so takes its products one after the other in the order of l, each
-// with one rounding, whatever the height of the tile.
+// The micro-kernels of floatTile are outer products: for each input l the kernel holds
+// one row of the panel b in vectors, broadcasts one number of a for each row of the tile,
+// and adds their products to the row's accumulators. An accumulator takes its products
+// in the order of l, each with one rounding, for any height of the tile.
 //
-// Every height has a loop of its own: the macros named …1 to …12 each do what
-// the one before does, and one row more.
+// Each height has its own loop: see rows_amd64.h.
 
 #define TILE     DI  // the floatTile
-#define A0       AX  // a, row 0; rows 1 and 2 are reached from it
+#define A0       AX  // a, row 0; rows 1 and 2 are addressed from it
 #define A3       BX  // a, row 3; rows 4 and 5
 #define A6       CX  // a, row 6; rows 7 and 8
 #define A9       DX  // a, row 9; rows 10 and 11
@@ -27,11 +26,12 @@
 #define ADD      AX  // after the loop: what is added to the sums, or nil
 #define ADDROW   BX  // bytes from row to row of it
 #define BPANEL   R15 // wide kernels: bytes from a panel to the next
-#define AHEAD    R14 // what is fetched ahead, this input
+#define AHEAD    R14 // memory to prefetch, this input
 #define AHEADROW R15 // bytes from input to input of it
 
-// LOAD_TILE reads the tile's fields, c being first in P.
+// LOAD_TILE reads the tile's fields; P is c.
 #define LOAD_TILE \
+	MOVQ t+0(FP), TILE               \
 	MOVQ floatTile_a(TILE), A0       \
 	MOVQ floatTile_aRow(TILE), AROW  \
 	MOVQ floatTile_aCol(TILE), ACOL  \
@@ -49,7 +49,13 @@
 	PREFETCHT1 (AHEAD)         \
 	ADDQ       AHEADROW, AHEAD
 
-// AHEAD_ROW gives what BPANEL is in wide kernels its other meaning.
+// LOAD_AHEAD reads where to prefetch, or b. AHEAD_ROW follows when the number of rows is
+// no longer needed.
+#define LOAD_AHEAD \
+	MOVQ    floatTile_ahead(TILE), AHEAD \
+	TESTQ   AHEAD, AHEAD                 \
+	CMOVQEQ B, AHEAD
+
 #define AHEAD_ROW MOVQ floatTile_aheadRow(TILE), AHEADROW
 
 #define NEXT_INPUT \
@@ -59,7 +65,7 @@
 	ADDQ ACOL, A9 \
 	ADDQ BROW, B
 
-// LOAD_OUT turns P to y, and ADD to what is added; ZF says that it is nil.
+// LOAD_OUT sets P to y and ADD to what is added, with ZF if that is nil.
 #define LOAD_OUT \
 	MOVQ  floatTile_y(TILE), P           \
 	MOVQ  floatTile_yRow(TILE), PROW     \
@@ -67,8 +73,8 @@
 	MOVQ  floatTile_add(TILE), ADD       \
 	TESTQ ADD, ADD
 
-// HEIGHT is a whole kernel of one height: sums from c, the loop over the inputs,
-// the addition, the way to y.
+// HEIGHT is a kernel for one height: sums from c, the loop over the inputs, the addition,
+// the output to y.
 #define HEIGHT(enter, loop, out, store, START, STEP, PLUS, STORE) \
 enter:                       \
 	START                    \
@@ -89,302 +95,172 @@ store:                       \
 	VZEROUPPER               \
 	RET
 
-// AVX-512: 12 rows of 32 columns. Row i sums in Z(2i) and Z(2i+1); Z28 and Z29
-// are the row of b, Z30 and Z31 numbers of a.
+#define NEXT_ROW ADDQ PROW, P
+#define NEXT_ADDED ADDQ ADDROW, ADD
 
-#define AVX512_START1 VMOVUPS (P), Z0; VMOVUPS 64(P), Z1
-#define AVX512_START2 AVX512_START1; ADDQ PROW, P; VMOVUPS (P), Z2; VMOVUPS 64(P), Z3
-#define AVX512_START3 AVX512_START2; ADDQ PROW, P; VMOVUPS (P), Z4; VMOVUPS 64(P), Z5
-#define AVX512_START4 AVX512_START3; ADDQ PROW, P; VMOVUPS (P), Z6; VMOVUPS 64(P), Z7
-#define AVX512_START5 AVX512_START4; ADDQ PROW, P; VMOVUPS (P), Z8; VMOVUPS 64(P), Z9
-#define AVX512_START6 AVX512_START5; ADDQ PROW, P; VMOVUPS (P), Z10; VMOVUPS 64(P), Z11
-#define AVX512_START7 AVX512_START6; ADDQ PROW, P; VMOVUPS (P), Z12; VMOVUPS 64(P), Z13
-#define AVX512_START8 AVX512_START7; ADDQ PROW, P; VMOVUPS (P), Z14; VMOVUPS 64(P), Z15
-#define AVX512_START9 AVX512_START8; ADDQ PROW, P; VMOVUPS (P), Z16; VMOVUPS 64(P), Z17
-#define AVX512_START10 AVX512_START9; ADDQ PROW, P; VMOVUPS (P), Z18; VMOVUPS 64(P), Z19
-#define AVX512_START11 AVX512_START10; ADDQ PROW, P; VMOVUPS (P), Z20; VMOVUPS 64(P), Z21
-#define AVX512_START12 AVX512_START11; ADDQ PROW, P; VMOVUPS (P), Z22; VMOVUPS 64(P), Z23
+// Ways to load a vector of weights.
+#define LOAD_F32(AT, V) VMOVUPS AT, V
+#define LOAD_F16(AT, V) VCVTPH2PS AT, V
+#define LOAD_BF16(AT, V) VPMOVZXWD AT, V; VPSLLD $16, V, V
 
-#define AVX512_STEP1 VBROADCASTSS (A0), Z30; VFMADD231PS Z28, Z30, Z0; VFMADD231PS Z29, Z30, Z1
-#define AVX512_STEP2 AVX512_STEP1; VBROADCASTSS (A0)(AROW*1), Z31; VFMADD231PS Z28, Z31, Z2; VFMADD231PS Z29, Z31, Z3
-#define AVX512_STEP3 AVX512_STEP2; VBROADCASTSS (A0)(AROW*2), Z30; VFMADD231PS Z28, Z30, Z4; VFMADD231PS Z29, Z30, Z5
-#define AVX512_STEP4 AVX512_STEP3; VBROADCASTSS (A3), Z31; VFMADD231PS Z28, Z31, Z6; VFMADD231PS Z29, Z31, Z7
-#define AVX512_STEP5 AVX512_STEP4; VBROADCASTSS (A3)(AROW*1), Z30; VFMADD231PS Z28, Z30, Z8; VFMADD231PS Z29, Z30, Z9
-#define AVX512_STEP6 AVX512_STEP5; VBROADCASTSS (A3)(AROW*2), Z31; VFMADD231PS Z28, Z31, Z10; VFMADD231PS Z29, Z31, Z11
-#define AVX512_STEP7 AVX512_STEP6; VBROADCASTSS (A6), Z30; VFMADD231PS Z28, Z30, Z12; VFMADD231PS Z29, Z30, Z13
-#define AVX512_STEP8 AVX512_STEP7; VBROADCASTSS (A6)(AROW*1), Z31; VFMADD231PS Z28, Z31, Z14; VFMADD231PS Z29, Z31, Z15
-#define AVX512_STEP9 AVX512_STEP8; VBROADCASTSS (A6)(AROW*2), Z30; VFMADD231PS Z28, Z30, Z16; VFMADD231PS Z29, Z30, Z17
-#define AVX512_STEP10 AVX512_STEP9; VBROADCASTSS (A9), Z31; VFMADD231PS Z28, Z31, Z18; VFMADD231PS Z29, Z31, Z19
-#define AVX512_STEP11 AVX512_STEP10; VBROADCASTSS (A9)(AROW*1), Z30; VFMADD231PS Z28, Z30, Z20; VFMADD231PS Z29, Z30, Z21
-#define AVX512_STEP12 AVX512_STEP11; VBROADCASTSS (A9)(AROW*2), Z31; VFMADD231PS Z28, Z31, Z22; VFMADD231PS Z29, Z31, Z23
+// The wide kernels compute 1 to 3 rows of two panels, the second floatTile.bPanel bytes
+// after the first: with one panel there are too few sums to hide the latency of a
+// multiply-add. A step gets the bytes of a vector, registers B0 for weights and T for the
+// row's number of a at AT, and the row's sums.
 
-#define AVX512_PLUS1 VADDPS (ADD), Z0, Z0; VADDPS 64(ADD), Z1, Z1
-#define AVX512_PLUS2 AVX512_PLUS1; ADDQ ADDROW, ADD; VADDPS (ADD), Z2, Z2; VADDPS 64(ADD), Z3, Z3
-#define AVX512_PLUS3 AVX512_PLUS2; ADDQ ADDROW, ADD; VADDPS (ADD), Z4, Z4; VADDPS 64(ADD), Z5, Z5
-#define AVX512_PLUS4 AVX512_PLUS3; ADDQ ADDROW, ADD; VADDPS (ADD), Z6, Z6; VADDPS 64(ADD), Z7, Z7
-#define AVX512_PLUS5 AVX512_PLUS4; ADDQ ADDROW, ADD; VADDPS (ADD), Z8, Z8; VADDPS 64(ADD), Z9, Z9
-#define AVX512_PLUS6 AVX512_PLUS5; ADDQ ADDROW, ADD; VADDPS (ADD), Z10, Z10; VADDPS 64(ADD), Z11, Z11
-#define AVX512_PLUS7 AVX512_PLUS6; ADDQ ADDROW, ADD; VADDPS (ADD), Z12, Z12; VADDPS 64(ADD), Z13, Z13
-#define AVX512_PLUS8 AVX512_PLUS7; ADDQ ADDROW, ADD; VADDPS (ADD), Z14, Z14; VADDPS 64(ADD), Z15, Z15
-#define AVX512_PLUS9 AVX512_PLUS8; ADDQ ADDROW, ADD; VADDPS (ADD), Z16, Z16; VADDPS 64(ADD), Z17, Z17
-#define AVX512_PLUS10 AVX512_PLUS9; ADDQ ADDROW, ADD; VADDPS (ADD), Z18, Z18; VADDPS 64(ADD), Z19, Z19
-#define AVX512_PLUS11 AVX512_PLUS10; ADDQ ADDROW, ADD; VADDPS (ADD), Z20, Z20; VADDPS 64(ADD), Z21, Z21
-#define AVX512_PLUS12 AVX512_PLUS11; ADDQ ADDROW, ADD; VADDPS (ADD), Z22, Z22; VADDPS 64(ADD), Z23, Z23
+#define WIDE_START(bytes, B0, T, AT, S0, S1, S2, S3) VMOVUPS (P), S0; VMOVUPS (bytes)(P), S1; VMOVUPS (2*bytes)(P), S2; VMOVUPS (3*bytes)(P), S3
+#define WIDE_PLUS(bytes, B0, T, AT, S0, S1, S2, S3) VADDPS (ADD), S0, S0; VADDPS (bytes)(ADD), S1, S1; VADDPS (2*bytes)(ADD), S2, S2; VADDPS (3*bytes)(ADD), S3, S3
+#define WIDE_STORE(bytes, B0, T, AT, S0, S1, S2, S3) VMOVUPS S0, (P); VMOVUPS S1, (bytes)(P); VMOVUPS S2, (2*bytes)(P); VMOVUPS S3, (3*bytes)(P)
+#define LOAD_A(bytes, B0, T, AT, S0, S1, S2, S3) VBROADCASTSS AT, T
+#define FMA0(bytes, B0, T, AT, S0, S1, S2, S3) VFMADD231PS B0, T, S0
+#define FMA1(bytes, B0, T, AT, S0, S1, S2, S3) VFMADD231PS B0, T, S1
+#define FMA2(bytes, B0, T, AT, S0, S1, S2, S3) VFMADD231PS B0, T, S2
+#define FMA3(bytes, B0, T, AT, S0, S1, S2, S3) VFMADD231PS B0, T, S3
 
-#define AVX512_STORE1 VMOVUPS Z0, (P); VMOVUPS Z1, 64(P)
-#define AVX512_STORE2 AVX512_STORE1; ADDQ PROW, P; VMOVUPS Z2, (P); VMOVUPS Z3, 64(P)
-#define AVX512_STORE3 AVX512_STORE2; ADDQ PROW, P; VMOVUPS Z4, (P); VMOVUPS Z5, 64(P)
-#define AVX512_STORE4 AVX512_STORE3; ADDQ PROW, P; VMOVUPS Z6, (P); VMOVUPS Z7, 64(P)
-#define AVX512_STORE5 AVX512_STORE4; ADDQ PROW, P; VMOVUPS Z8, (P); VMOVUPS Z9, 64(P)
-#define AVX512_STORE6 AVX512_STORE5; ADDQ PROW, P; VMOVUPS Z10, (P); VMOVUPS Z11, 64(P)
-#define AVX512_STORE7 AVX512_STORE6; ADDQ PROW, P; VMOVUPS Z12, (P); VMOVUPS Z13, 64(P)
-#define AVX512_STORE8 AVX512_STORE7; ADDQ PROW, P; VMOVUPS Z14, (P); VMOVUPS Z15, 64(P)
-#define AVX512_STORE9 AVX512_STORE8; ADDQ PROW, P; VMOVUPS Z16, (P); VMOVUPS Z17, 64(P)
-#define AVX512_STORE10 AVX512_STORE9; ADDQ PROW, P; VMOVUPS Z18, (P); VMOVUPS Z19, 64(P)
-#define AVX512_STORE11 AVX512_STORE10; ADDQ PROW, P; VMOVUPS Z20, (P); VMOVUPS Z21, 64(P)
-#define AVX512_STORE12 AVX512_STORE11; ADDQ PROW, P; VMOVUPS Z22, (P); VMOVUPS Z23, 64(P)
+#define WIDE_STEP(ROWS, B0, LOAD, second) \
+	ROWS(LOAD_A, NOTHING)             \
+	LOAD((B), B0)                     \
+	ROWS(FMA0, NOTHING)               \
+	LOAD(second(B), B0)               \
+	ROWS(FMA1, NOTHING)               \
+	LOAD((B)(BPANEL*1), B0)           \
+	ROWS(FMA2, NOTHING)               \
+	LOAD(second(B)(BPANEL*1), B0)     \
+	ROWS(FMA3, NOTHING)
 
-// AVX512_KERNEL is the kernel of all heights, for one way to load a row of b.
-#define AVX512_KERNEL(LOADB) \
-	MOVQ    t+0(FP), TILE              \
-	LOAD_TILE                          \
-	MOVQ    floatTile_rows(TILE), R15  \
-	MOVQ    floatTile_ahead(TILE), AHEAD \
-	TESTQ   AHEAD, AHEAD               \
-	CMOVQEQ B, AHEAD                   \
-	CMPQ    R15, $12                   \
-	JEQ     rows12                     \
-	CMPQ    R15, $11                   \
-	JEQ     rows11                     \
-	CMPQ    R15, $10                   \
-	JEQ     rows10                     \
-	CMPQ    R15, $9                    \
-	JEQ     rows9                      \
-	CMPQ    R15, $8                    \
-	JEQ     rows8                      \
-	CMPQ    R15, $7                    \
-	JEQ     rows7                      \
-	CMPQ    R15, $6                    \
-	JEQ     rows6                      \
-	CMPQ    R15, $5                    \
-	JEQ     rows5                      \
-	CMPQ    R15, $4                    \
-	JEQ     rows4                      \
-	CMPQ    R15, $3                    \
-	JEQ     rows3                      \
-	CMPQ    R15, $2                    \
-	JEQ     rows2                      \
-	HEIGHT(rows1, loop1, out1, store1, AHEAD_ROW; AVX512_START1, LOADB; AVX512_STEP1; FETCH_AHEAD, AVX512_PLUS1, AVX512_STORE1) \
-	HEIGHT(rows2, loop2, out2, store2, AHEAD_ROW; AVX512_START2, LOADB; AVX512_STEP2; FETCH_AHEAD, AVX512_PLUS2, AVX512_STORE2) \
-	HEIGHT(rows3, loop3, out3, store3, AHEAD_ROW; AVX512_START3, LOADB; AVX512_STEP3; FETCH_AHEAD, AVX512_PLUS3, AVX512_STORE3) \
-	HEIGHT(rows4, loop4, out4, store4, AHEAD_ROW; AVX512_START4, LOADB; AVX512_STEP4; FETCH_AHEAD, AVX512_PLUS4, AVX512_STORE4) \
-	HEIGHT(rows5, loop5, out5, store5, AHEAD_ROW; AVX512_START5, LOADB; AVX512_STEP5; FETCH_AHEAD, AVX512_PLUS5, AVX512_STORE5) \
-	HEIGHT(rows6, loop6, out6, store6, AHEAD_ROW; AVX512_START6, LOADB; AVX512_STEP6; FETCH_AHEAD, AVX512_PLUS6, AVX512_STORE6) \
-	HEIGHT(rows7, loop7, out7, store7, AHEAD_ROW; AVX512_START7, LOADB; AVX512_STEP7; FETCH_AHEAD, AVX512_PLUS7, AVX512_STORE7) \
-	HEIGHT(rows8, loop8, out8, store8, AHEAD_ROW; AVX512_START8, LOADB; AVX512_STEP8; FETCH_AHEAD, AVX512_PLUS8, AVX512_STORE8) \
-	HEIGHT(rows9, loop9, out9, store9, AHEAD_ROW; AVX512_START9, LOADB; AVX512_STEP9; FETCH_AHEAD, AVX512_PLUS9, AVX512_STORE9) \
-	HEIGHT(rows10, loop10, out10, store10, AHEAD_ROW; AVX512_START10, LOADB; AVX512_STEP10; FETCH_AHEAD, AVX512_PLUS10, AVX512_STORE10) \
-	HEIGHT(rows11, loop11, out11, store11, AHEAD_ROW; AVX512_START11, LOADB; AVX512_STEP11; FETCH_AHEAD, AVX512_PLUS11, AVX512_STORE11) \
-	HEIGHT(rows12, loop12, out12, store12, AHEAD_ROW; AVX512_START12, LOADB; AVX512_STEP12; FETCH_AHEAD, AVX512_PLUS12, AVX512_STORE12)
+#define HEIGHT_WIDE(enter, loop, out, store, ROWS, B0, LOAD, second) \
+	HEIGHT(enter, loop, out, store, ROWS(WIDE_START, NEXT_ROW), WIDE_STEP(ROWS, B0, LOAD, second), ROWS(WIDE_PLUS, NEXT_ADDED), ROWS(WIDE_STORE, NEXT_ROW))
 
-// AVX512_WIDE… are 1 to 3 rows of two panels, the second one floatTile.bPanel bytes
-// behind the first: a height of one panel has too few sums to hide how long a
-// multiply-add takes. LOADB0 to LOADB3 load the vectors of both panels.
-
-#define AVX512_WIDE_START1 VMOVUPS (P), Z0; VMOVUPS 64(P), Z1; VMOVUPS 128(P), Z2; VMOVUPS 192(P), Z3
-#define AVX512_WIDE_START2 AVX512_WIDE_START1; ADDQ PROW, P; VMOVUPS (P), Z4; VMOVUPS 64(P), Z5; VMOVUPS 128(P), Z6; VMOVUPS 192(P), Z7
-#define AVX512_WIDE_START3 AVX512_WIDE_START2; ADDQ PROW, P; VMOVUPS (P), Z8; VMOVUPS 64(P), Z9; VMOVUPS 128(P), Z10; VMOVUPS 192(P), Z11
-
-#define AVX512_WIDE_PLUS1 VADDPS (ADD), Z0, Z0; VADDPS 64(ADD), Z1, Z1; VADDPS 128(ADD), Z2, Z2; VADDPS 192(ADD), Z3, Z3
-#define AVX512_WIDE_PLUS2 AVX512_WIDE_PLUS1; ADDQ ADDROW, ADD; VADDPS (ADD), Z4, Z4; VADDPS 64(ADD), Z5, Z5; VADDPS 128(ADD), Z6, Z6; VADDPS 192(ADD), Z7, Z7
-#define AVX512_WIDE_PLUS3 AVX512_WIDE_PLUS2; ADDQ ADDROW, ADD; VADDPS (ADD), Z8, Z8; VADDPS 64(ADD), Z9, Z9; VADDPS 128(ADD), Z10, Z10; VADDPS 192(ADD), Z11, Z11
-
-#define AVX512_WIDE_STORE1 VMOVUPS Z0, (P); VMOVUPS Z1, 64(P); VMOVUPS Z2, 128(P); VMOVUPS Z3, 192(P)
-#define AVX512_WIDE_STORE2 AVX512_WIDE_STORE1; ADDQ PROW, P; VMOVUPS Z4, (P); VMOVUPS Z5, 64(P); VMOVUPS Z6, 128(P); VMOVUPS Z7, 192(P)
-#define AVX512_WIDE_STORE3 AVX512_WIDE_STORE2; ADDQ PROW, P; VMOVUPS Z8, (P); VMOVUPS Z9, 64(P); VMOVUPS Z10, 128(P); VMOVUPS Z11, 192(P)
-
-#define AVX512_WIDE_STEP1(LOADB0, LOADB1, LOADB2, LOADB3) VBROADCASTSS (A0), Z29; LOADB0; VFMADD231PS Z28, Z29, Z0; LOADB1; VFMADD231PS Z28, Z29, Z1; LOADB2; VFMADD231PS Z28, Z29, Z2; LOADB3; VFMADD231PS Z28, Z29, Z3
-#define AVX512_WIDE_STEP2(LOADB0, LOADB1, LOADB2, LOADB3) VBROADCASTSS (A0), Z29; VBROADCASTSS (A0)(AROW*1), Z30; LOADB0; VFMADD231PS Z28, Z29, Z0; VFMADD231PS Z28, Z30, Z4; LOADB1; VFMADD231PS Z28, Z29, Z1; VFMADD231PS Z28, Z30, Z5; LOADB2; VFMADD231PS Z28, Z29, Z2; VFMADD231PS Z28, Z30, Z6; LOADB3; VFMADD231PS Z28, Z29, Z3; VFMADD231PS Z28, Z30, Z7
-#define AVX512_WIDE_STEP3(LOADB0, LOADB1, LOADB2, LOADB3) VBROADCASTSS (A0), Z29; VBROADCASTSS (A0)(AROW*1), Z30; VBROADCASTSS (A0)(AROW*2), Z31; LOADB0; VFMADD231PS Z28, Z29, Z0; VFMADD231PS Z28, Z30, Z4; VFMADD231PS Z28, Z31, Z8; LOADB1; VFMADD231PS Z28, Z29, Z1; VFMADD231PS Z28, Z30, Z5; VFMADD231PS Z28, Z31, Z9; LOADB2; VFMADD231PS Z28, Z29, Z2; VFMADD231PS Z28, Z30, Z6; VFMADD231PS Z28, Z31, Z10; LOADB3; VFMADD231PS Z28, Z29, Z3; VFMADD231PS Z28, Z30, Z7; VFMADD231PS Z28, Z31, Z11
-
-#define AVX512_WIDE_KERNEL(LOADB0, LOADB1, LOADB2, LOADB3) \
-	MOVQ    t+0(FP), TILE              \
-	LOAD_TILE                          \
+// KERNEL_WIDE is a wide kernel for all heights and one way to load weights; second is the
+// offset of the second vector of a row.
+#define KERNEL_WIDE(ROWS1, ROWS2, ROWS3, B0, LOAD, second) \
+	LOAD_TILE                              \
 	MOVQ    floatTile_bPanel(TILE), BPANEL \
-	MOVQ    floatTile_rows(TILE), R14  \
-	CMPQ    R14, $3                    \
-	JEQ     rows3                      \
-	CMPQ    R14, $2                    \
-	JEQ     rows2                      \
-	HEIGHT(rows1, loop1, out1, store1, AVX512_WIDE_START1, AVX512_WIDE_STEP1(LOADB0, LOADB1, LOADB2, LOADB3), AVX512_WIDE_PLUS1, AVX512_WIDE_STORE1) \
-	HEIGHT(rows2, loop2, out2, store2, AVX512_WIDE_START2, AVX512_WIDE_STEP2(LOADB0, LOADB1, LOADB2, LOADB3), AVX512_WIDE_PLUS2, AVX512_WIDE_STORE2) \
-	HEIGHT(rows3, loop3, out3, store3, AVX512_WIDE_START3, AVX512_WIDE_STEP3(LOADB0, LOADB1, LOADB2, LOADB3), AVX512_WIDE_PLUS3, AVX512_WIDE_STORE3)
+	MOVQ    floatTile_rows(TILE), R14      \
+	CMPQ    R14, $3                        \
+	JEQ     rows3                          \
+	CMPQ    R14, $2                        \
+	JEQ     rows2                          \
+	HEIGHT_WIDE(rows1, loop1, out1, store1, ROWS1, B0, LOAD, second) \
+	HEIGHT_WIDE(rows2, loop2, out2, store2, ROWS2, B0, LOAD, second) \
+	HEIGHT_WIDE(rows3, loop3, out3, store3, ROWS3, B0, LOAD, second)
 
-#define AVX512_LOAD_F32 VMOVUPS (B), Z28; VMOVUPS 64(B), Z29
-#define AVX512_LOAD_F32_0 VMOVUPS (B), Z28
-#define AVX512_LOAD_F32_1 VMOVUPS 64(B), Z28
-#define AVX512_LOAD_F32_2 VMOVUPS (B)(BPANEL*1), Z28
-#define AVX512_LOAD_F32_3 VMOVUPS 64(B)(BPANEL*1), Z28
-#define AVX512_LOAD_F16 VCVTPH2PS (B), Z28; VCVTPH2PS 32(B), Z29
-#define AVX512_LOAD_F16_0 VCVTPH2PS (B), Z28
-#define AVX512_LOAD_F16_1 VCVTPH2PS 32(B), Z28
-#define AVX512_LOAD_F16_2 VCVTPH2PS (B)(BPANEL*1), Z28
-#define AVX512_LOAD_F16_3 VCVTPH2PS 32(B)(BPANEL*1), Z28
-#define AVX512_LOAD_BF16 VPMOVZXWD (B), Z28; VPSLLD $16, Z28, Z28; VPMOVZXWD 32(B), Z29; VPSLLD $16, Z29, Z29
-#define AVX512_LOAD_BF16_0 VPMOVZXWD (B), Z28; VPSLLD $16, Z28, Z28
-#define AVX512_LOAD_BF16_1 VPMOVZXWD 32(B), Z28; VPSLLD $16, Z28, Z28
-#define AVX512_LOAD_BF16_2 VPMOVZXWD (B)(BPANEL*1), Z28; VPSLLD $16, Z28, Z28
-#define AVX512_LOAD_BF16_3 VPMOVZXWD 32(B)(BPANEL*1), Z28; VPSLLD $16, Z28, Z28
+// AVX-512: 12 rows by 32 columns. Z28 and Z29 are the row of b, Z30 and Z31 numbers of a;
+// wide, Z28 is weights, Z29 to Z31 are numbers of a.
+
+#define START_Z(o, S0, S1, T, U, AT) VMOVUPS (P), S0; VMOVUPS 64(P), S1
+#define PLUS_Z(o, S0, S1, T, U, AT) VADDPS (ADD), S0, S0; VADDPS 64(ADD), S1, S1
+
+#define STEP_Z(ROWS, LOAD, second) \
+	LOAD((B), Z28)           \
+	LOAD(second(B), Z29)     \
+	ROWS(FMA_Z, 0, NOTHING)  \
+	FETCH_AHEAD
+
+#define HEIGHT_Z(enter, loop, out, store, ROWS, LOAD, second) \
+	HEIGHT(enter, loop, out, store, AHEAD_ROW; ROWS(START_Z, 0, NEXT_ROW), STEP_Z(ROWS, LOAD, second), ROWS(PLUS_Z, 0, NEXT_ADDED), ROWS(STORE_Z, 0, NEXT_ROW))
+
+#define KERNEL_Z(LOAD, second) \
+	LOAD_TILE                       \
+	MOVQ floatTile_rows(TILE), R15  \
+	LOAD_AHEAD                      \
+	BRANCH12(R15)                   \
+	HEIGHT_Z(rows1, loop1, out1, store1, ROWS_Z1, LOAD, second) \
+	HEIGHT_Z(rows2, loop2, out2, store2, ROWS_Z2, LOAD, second) \
+	HEIGHT_Z(rows3, loop3, out3, store3, ROWS_Z3, LOAD, second) \
+	HEIGHT_Z(rows4, loop4, out4, store4, ROWS_Z4, LOAD, second) \
+	HEIGHT_Z(rows5, loop5, out5, store5, ROWS_Z5, LOAD, second) \
+	HEIGHT_Z(rows6, loop6, out6, store6, ROWS_Z6, LOAD, second) \
+	HEIGHT_Z(rows7, loop7, out7, store7, ROWS_Z7, LOAD, second) \
+	HEIGHT_Z(rows8, loop8, out8, store8, ROWS_Z8, LOAD, second) \
+	HEIGHT_Z(rows9, loop9, out9, store9, ROWS_Z9, LOAD, second) \
+	HEIGHT_Z(rows10, loop10, out10, store10, ROWS_Z10, LOAD, second) \
+	HEIGHT_Z(rows11, loop11, out11, store11, ROWS_Z11, LOAD, second) \
+	HEIGHT_Z(rows12, loop12, out12, store12, ROWS_Z12, LOAD, second)
+
+#define WIDE_Z1(OP, NEXT) OP(64, Z28, Z29, (A0), Z0, Z1, Z2, Z3)
+#define WIDE_Z2(OP, NEXT) WIDE_Z1(OP, NEXT); NEXT; OP(64, Z28, Z30, (A0)(AROW*1), Z4, Z5, Z6, Z7)
+#define WIDE_Z3(OP, NEXT) WIDE_Z2(OP, NEXT); NEXT; OP(64, Z28, Z31, (A0)(AROW*2), Z8, Z9, Z10, Z11)
+
+#define KERNEL_WIDE_Z(LOAD, second) KERNEL_WIDE(WIDE_Z1, WIDE_Z2, WIDE_Z3, Z28, LOAD, second)
 
 // func tileAVX512F32(t *floatTile)
 TEXT ·tileAVX512F32(SB), NOSPLIT, $0-8
-	AVX512_KERNEL(AVX512_LOAD_F32)
+	KERNEL_Z(LOAD_F32, 64)
 
 // func tileWideAVX512F32(t *floatTile)
 TEXT ·tileWideAVX512F32(SB), NOSPLIT, $0-8
-	AVX512_WIDE_KERNEL(AVX512_LOAD_F32_0, AVX512_LOAD_F32_1, AVX512_LOAD_F32_2, AVX512_LOAD_F32_3)
+	KERNEL_WIDE_Z(LOAD_F32, 64)
 
 // func tileAVX512F16(t *floatTile)
 TEXT ·tileAVX512F16(SB), NOSPLIT, $0-8
-	AVX512_KERNEL(AVX512_LOAD_F16)
+	KERNEL_Z(LOAD_F16, 32)
 
 // func tileWideAVX512F16(t *floatTile)
 TEXT ·tileWideAVX512F16(SB), NOSPLIT, $0-8
-	AVX512_WIDE_KERNEL(AVX512_LOAD_F16_0, AVX512_LOAD_F16_1, AVX512_LOAD_F16_2, AVX512_LOAD_F16_3)
+	KERNEL_WIDE_Z(LOAD_F16, 32)
 
 // func tileAVX512BF16(t *floatTile)
 TEXT ·tileAVX512BF16(SB), NOSPLIT, $0-8
-	AVX512_KERNEL(AVX512_LOAD_BF16)
+	KERNEL_Z(LOAD_BF16, 32)
 
 // func tileWideAVX512BF16(t *floatTile)
 TEXT ·tileWideAVX512BF16(SB), NOSPLIT, $0-8
-	AVX512_WIDE_KERNEL(AVX512_LOAD_BF16_0, AVX512_LOAD_BF16_1, AVX512_LOAD_BF16_2, AVX512_LOAD_BF16_3)
+	KERNEL_WIDE_Z(LOAD_BF16, 32)
 
-// AVX2 and FMA: 6 rows of 16 columns. Row i sums in Y(2i) and Y(2i+1); Y12 and
-// Y13 are the row of b, Y14 and Y15 numbers of a.
+// AVX2 and FMA: 6 rows by 16 columns. Y12 and Y13 are the row of b, Y14 and Y15 numbers
+// of a; wide, Y12 is weights, Y13 to Y15 are numbers of a.
 
-#define AVX2_START1 VMOVUPS (P), Y0; VMOVUPS 32(P), Y1
-#define AVX2_START2 AVX2_START1; ADDQ PROW, P; VMOVUPS (P), Y2; VMOVUPS 32(P), Y3
-#define AVX2_START3 AVX2_START2; ADDQ PROW, P; VMOVUPS (P), Y4; VMOVUPS 32(P), Y5
-#define AVX2_START4 AVX2_START3; ADDQ PROW, P; VMOVUPS (P), Y6; VMOVUPS 32(P), Y7
-#define AVX2_START5 AVX2_START4; ADDQ PROW, P; VMOVUPS (P), Y8; VMOVUPS 32(P), Y9
-#define AVX2_START6 AVX2_START5; ADDQ PROW, P; VMOVUPS (P), Y10; VMOVUPS 32(P), Y11
+#define START_Y(o, S0, S1, T, AT, vex, reg) VMOVUPS (P), S0; VMOVUPS 32(P), S1
+#define PLUS_Y(o, S0, S1, T, AT, vex, reg) VADDPS (ADD), S0, S0; VADDPS 32(ADD), S1, S1
 
-#define AVX2_STEP1 VBROADCASTSS (A0), Y14; VFMADD231PS Y12, Y14, Y0; VFMADD231PS Y13, Y14, Y1
-#define AVX2_STEP2 AVX2_STEP1; VBROADCASTSS (A0)(AROW*1), Y15; VFMADD231PS Y12, Y15, Y2; VFMADD231PS Y13, Y15, Y3
-#define AVX2_STEP3 AVX2_STEP2; VBROADCASTSS (A0)(AROW*2), Y14; VFMADD231PS Y12, Y14, Y4; VFMADD231PS Y13, Y14, Y5
-#define AVX2_STEP4 AVX2_STEP3; VBROADCASTSS (A3), Y15; VFMADD231PS Y12, Y15, Y6; VFMADD231PS Y13, Y15, Y7
-#define AVX2_STEP5 AVX2_STEP4; VBROADCASTSS (A3)(AROW*1), Y14; VFMADD231PS Y12, Y14, Y8; VFMADD231PS Y13, Y14, Y9
-#define AVX2_STEP6 AVX2_STEP5; VBROADCASTSS (A3)(AROW*2), Y15; VFMADD231PS Y12, Y15, Y10; VFMADD231PS Y13, Y15, Y11
+#define STEP_Y(ROWS, LOAD, second) \
+	LOAD((B), Y12)           \
+	LOAD(second(B), Y13)     \
+	ROWS(FMA_Y, 0, NOTHING)  \
+	FETCH_AHEAD
 
-#define AVX2_PLUS1 VADDPS (ADD), Y0, Y0; VADDPS 32(ADD), Y1, Y1
-#define AVX2_PLUS2 AVX2_PLUS1; ADDQ ADDROW, ADD; VADDPS (ADD), Y2, Y2; VADDPS 32(ADD), Y3, Y3
-#define AVX2_PLUS3 AVX2_PLUS2; ADDQ ADDROW, ADD; VADDPS (ADD), Y4, Y4; VADDPS 32(ADD), Y5, Y5
-#define AVX2_PLUS4 AVX2_PLUS3; ADDQ ADDROW, ADD; VADDPS (ADD), Y6, Y6; VADDPS 32(ADD), Y7, Y7
-#define AVX2_PLUS5 AVX2_PLUS4; ADDQ ADDROW, ADD; VADDPS (ADD), Y8, Y8; VADDPS 32(ADD), Y9, Y9
-#define AVX2_PLUS6 AVX2_PLUS5; ADDQ ADDROW, ADD; VADDPS (ADD), Y10, Y10; VADDPS 32(ADD), Y11, Y11
+#define HEIGHT_Y(enter, loop, out, store, ROWS, LOAD, second) \
+	HEIGHT(enter, loop, out, store, AHEAD_ROW; ROWS(START_Y, 0, NEXT_ROW), STEP_Y(ROWS, LOAD, second), ROWS(PLUS_Y, 0, NEXT_ADDED), ROWS(STORE_Y, 0, NEXT_ROW))
 
-#define AVX2_STORE1 VMOVUPS Y0, (P); VMOVUPS Y1, 32(P)
-#define AVX2_STORE2 AVX2_STORE1; ADDQ PROW, P; VMOVUPS Y2, (P); VMOVUPS Y3, 32(P)
-#define AVX2_STORE3 AVX2_STORE2; ADDQ PROW, P; VMOVUPS Y4, (P); VMOVUPS Y5, 32(P)
-#define AVX2_STORE4 AVX2_STORE3; ADDQ PROW, P; VMOVUPS Y6, (P); VMOVUPS Y7, 32(P)
-#define AVX2_STORE5 AVX2_STORE4; ADDQ PROW, P; VMOVUPS Y8, (P); VMOVUPS Y9, 32(P)
-#define AVX2_STORE6 AVX2_STORE5; ADDQ PROW, P; VMOVUPS Y10, (P); VMOVUPS Y11, 32(P)
+#define KERNEL_Y(LOAD, second) \
+	LOAD_TILE                       \
+	MOVQ floatTile_rows(TILE), R15  \
+	LOAD_AHEAD                      \
+	BRANCH6(R15)                    \
+	HEIGHT_Y(rows1, loop1, out1, store1, ROWS_Y1, LOAD, second) \
+	HEIGHT_Y(rows2, loop2, out2, store2, ROWS_Y2, LOAD, second) \
+	HEIGHT_Y(rows3, loop3, out3, store3, ROWS_Y3, LOAD, second) \
+	HEIGHT_Y(rows4, loop4, out4, store4, ROWS_Y4, LOAD, second) \
+	HEIGHT_Y(rows5, loop5, out5, store5, ROWS_Y5, LOAD, second) \
+	HEIGHT_Y(rows6, loop6, out6, store6, ROWS_Y6, LOAD, second)
 
-// AVX2_KERNEL is the kernel of all heights, for one way to load a row of b.
-#define AVX2_KERNEL(LOADB) \
-	MOVQ    t+0(FP), TILE              \
-	LOAD_TILE                          \
-	MOVQ    floatTile_rows(TILE), R15  \
-	MOVQ    floatTile_ahead(TILE), AHEAD \
-	TESTQ   AHEAD, AHEAD               \
-	CMOVQEQ B, AHEAD                   \
-	CMPQ    R15, $6                    \
-	JEQ     rows6                      \
-	CMPQ    R15, $5                    \
-	JEQ     rows5                      \
-	CMPQ    R15, $4                    \
-	JEQ     rows4                      \
-	CMPQ    R15, $3                    \
-	JEQ     rows3                      \
-	CMPQ    R15, $2                    \
-	JEQ     rows2                      \
-	HEIGHT(rows1, loop1, out1, store1, AHEAD_ROW; AVX2_START1, LOADB; AVX2_STEP1; FETCH_AHEAD, AVX2_PLUS1, AVX2_STORE1) \
-	HEIGHT(rows2, loop2, out2, store2, AHEAD_ROW; AVX2_START2, LOADB; AVX2_STEP2; FETCH_AHEAD, AVX2_PLUS2, AVX2_STORE2) \
-	HEIGHT(rows3, loop3, out3, store3, AHEAD_ROW; AVX2_START3, LOADB; AVX2_STEP3; FETCH_AHEAD, AVX2_PLUS3, AVX2_STORE3) \
-	HEIGHT(rows4, loop4, out4, store4, AHEAD_ROW; AVX2_START4, LOADB; AVX2_STEP4; FETCH_AHEAD, AVX2_PLUS4, AVX2_STORE4) \
-	HEIGHT(rows5, loop5, out5, store5, AHEAD_ROW; AVX2_START5, LOADB; AVX2_STEP5; FETCH_AHEAD, AVX2_PLUS5, AVX2_STORE5) \
-	HEIGHT(rows6, loop6, out6, store6, AHEAD_ROW; AVX2_START6, LOADB; AVX2_STEP6; FETCH_AHEAD, AVX2_PLUS6, AVX2_STORE6)
+#define WIDE_Y1(OP, NEXT) OP(32, Y12, Y13, (A0), Y0, Y1, Y2, Y3)
+#define WIDE_Y2(OP, NEXT) WIDE_Y1(OP, NEXT); NEXT; OP(32, Y12, Y14, (A0)(AROW*1), Y4, Y5, Y6, Y7)
+#define WIDE_Y3(OP, NEXT) WIDE_Y2(OP, NEXT); NEXT; OP(32, Y12, Y15, (A0)(AROW*2), Y8, Y9, Y10, Y11)
 
-// AVX2_WIDE… are 1 to 3 rows of two panels, the second one floatTile.bPanel bytes
-// behind the first: a height of one panel has too few sums to hide how long a
-// multiply-add takes. LOADB0 to LOADB3 load the vectors of both panels.
-
-#define AVX2_WIDE_START1 VMOVUPS (P), Y0; VMOVUPS 32(P), Y1; VMOVUPS 64(P), Y2; VMOVUPS 96(P), Y3
-#define AVX2_WIDE_START2 AVX2_WIDE_START1; ADDQ PROW, P; VMOVUPS (P), Y4; VMOVUPS 32(P), Y5; VMOVUPS 64(P), Y6; VMOVUPS 96(P), Y7
-#define AVX2_WIDE_START3 AVX2_WIDE_START2; ADDQ PROW, P; VMOVUPS (P), Y8; VMOVUPS 32(P), Y9; VMOVUPS 64(P), Y10; VMOVUPS 96(P), Y11
-
-#define AVX2_WIDE_PLUS1 VADDPS (ADD), Y0, Y0; VADDPS 32(ADD), Y1, Y1; VADDPS 64(ADD), Y2, Y2; VADDPS 96(ADD), Y3, Y3
-#define AVX2_WIDE_PLUS2 AVX2_WIDE_PLUS1; ADDQ ADDROW, ADD; VADDPS (ADD), Y4, Y4; VADDPS 32(ADD), Y5, Y5; VADDPS 64(ADD), Y6, Y6; VADDPS 96(ADD), Y7, Y7
-#define AVX2_WIDE_PLUS3 AVX2_WIDE_PLUS2; ADDQ ADDROW, ADD; VADDPS (ADD), Y8, Y8; VADDPS 32(ADD), Y9, Y9; VADDPS 64(ADD), Y10, Y10; VADDPS 96(ADD), Y11, Y11
-
-#define AVX2_WIDE_STORE1 VMOVUPS Y0, (P); VMOVUPS Y1, 32(P); VMOVUPS Y2, 64(P); VMOVUPS Y3, 96(P)
-#define AVX2_WIDE_STORE2 AVX2_WIDE_STORE1; ADDQ PROW, P; VMOVUPS Y4, (P); VMOVUPS Y5, 32(P); VMOVUPS Y6, 64(P); VMOVUPS Y7, 96(P)
-#define AVX2_WIDE_STORE3 AVX2_WIDE_STORE2; ADDQ PROW, P; VMOVUPS Y8, (P); VMOVUPS Y9, 32(P); VMOVUPS Y10, 64(P); VMOVUPS Y11, 96(P)
-
-#define AVX2_WIDE_STEP1(LOADB0, LOADB1, LOADB2, LOADB3) VBROADCASTSS (A0), Y13; LOADB0; VFMADD231PS Y12, Y13, Y0; LOADB1; VFMADD231PS Y12, Y13, Y1; LOADB2; VFMADD231PS Y12, Y13, Y2; LOADB3; VFMADD231PS Y12, Y13, Y3
-#define AVX2_WIDE_STEP2(LOADB0, LOADB1, LOADB2, LOADB3) VBROADCASTSS (A0), Y13; VBROADCASTSS (A0)(AROW*1), Y14; LOADB0; VFMADD231PS Y12, Y13, Y0; VFMADD231PS Y12, Y14, Y4; LOADB1; VFMADD231PS Y12, Y13, Y1; VFMADD231PS Y12, Y14, Y5; LOADB2; VFMADD231PS Y12, Y13, Y2; VFMADD231PS Y12, Y14, Y6; LOADB3; VFMADD231PS Y12, Y13, Y3; VFMADD231PS Y12, Y14, Y7
-#define AVX2_WIDE_STEP3(LOADB0, LOADB1, LOADB2, LOADB3) VBROADCASTSS (A0), Y13; VBROADCASTSS (A0)(AROW*1), Y14; VBROADCASTSS (A0)(AROW*2), Y15; LOADB0; VFMADD231PS Y12, Y13, Y0; VFMADD231PS Y12, Y14, Y4; VFMADD231PS Y12, Y15, Y8; LOADB1; VFMADD231PS Y12, Y13, Y1; VFMADD231PS Y12, Y14, Y5; VFMADD231PS Y12, Y15, Y9; LOADB2; VFMADD231PS Y12, Y13, Y2; VFMADD231PS Y12, Y14, Y6; VFMADD231PS Y12, Y15, Y10; LOADB3; VFMADD231PS Y12, Y13, Y3; VFMADD231PS Y12, Y14, Y7; VFMADD231PS Y12, Y15, Y11
-
-#define AVX2_WIDE_KERNEL(LOADB0, LOADB1, LOADB2, LOADB3) \
-	MOVQ    t+0(FP), TILE              \
-	LOAD_TILE                          \
-	MOVQ    floatTile_bPanel(TILE), BPANEL \
-	MOVQ    floatTile_rows(TILE), R14  \
-	CMPQ    R14, $3                    \
-	JEQ     rows3                      \
-	CMPQ    R14, $2                    \
-	JEQ     rows2                      \
-	HEIGHT(rows1, loop1, out1, store1, AVX2_WIDE_START1, AVX2_WIDE_STEP1(LOADB0, LOADB1, LOADB2, LOADB3), AVX2_WIDE_PLUS1, AVX2_WIDE_STORE1) \
-	HEIGHT(rows2, loop2, out2, store2, AVX2_WIDE_START2, AVX2_WIDE_STEP2(LOADB0, LOADB1, LOADB2, LOADB3), AVX2_WIDE_PLUS2, AVX2_WIDE_STORE2) \
-	HEIGHT(rows3, loop3, out3, store3, AVX2_WIDE_START3, AVX2_WIDE_STEP3(LOADB0, LOADB1, LOADB2, LOADB3), AVX2_WIDE_PLUS3, AVX2_WIDE_STORE3)
-
-#define AVX2_LOAD_F32 VMOVUPS (B), Y12; VMOVUPS 32(B), Y13
-#define AVX2_LOAD_F32_0 VMOVUPS (B), Y12
-#define AVX2_LOAD_F32_1 VMOVUPS 32(B), Y12
-#define AVX2_LOAD_F32_2 VMOVUPS (B)(BPANEL*1), Y12
-#define AVX2_LOAD_F32_3 VMOVUPS 32(B)(BPANEL*1), Y12
-#define AVX2_LOAD_F16 VCVTPH2PS (B), Y12; VCVTPH2PS 16(B), Y13
-#define AVX2_LOAD_F16_0 VCVTPH2PS (B), Y12
-#define AVX2_LOAD_F16_1 VCVTPH2PS 16(B), Y12
-#define AVX2_LOAD_F16_2 VCVTPH2PS (B)(BPANEL*1), Y12
-#define AVX2_LOAD_F16_3 VCVTPH2PS 16(B)(BPANEL*1), Y12
-#define AVX2_LOAD_BF16 VPMOVZXWD (B), Y12; VPSLLD $16, Y12, Y12; VPMOVZXWD 16(B), Y13; VPSLLD $16, Y13, Y13
-#define AVX2_LOAD_BF16_0 VPMOVZXWD (B), Y12; VPSLLD $16, Y12, Y12
-#define AVX2_LOAD_BF16_1 VPMOVZXWD 16(B), Y12; VPSLLD $16, Y12, Y12
-#define AVX2_LOAD_BF16_2 VPMOVZXWD (B)(BPANEL*1), Y12; VPSLLD $16, Y12, Y12
-#define AVX2_LOAD_BF16_3 VPMOVZXWD 16(B)(BPANEL*1), Y12; VPSLLD $16, Y12, Y12
+#define KERNEL_WIDE_Y(LOAD, second) KERNEL_WIDE(WIDE_Y1, WIDE_Y2, WIDE_Y3, Y12, LOAD, second)
 
 // func tileAVX2F32(t *floatTile)
 TEXT ·tileAVX2F32(SB), NOSPLIT, $0-8
-	AVX2_KERNEL(AVX2_LOAD_F32)
+	KERNEL_Y(LOAD_F32, 32)
 
 // func tileWideAVX2F32(t *floatTile)
 TEXT ·tileWideAVX2F32(SB), NOSPLIT, $0-8
-	AVX2_WIDE_KERNEL(AVX2_LOAD_F32_0, AVX2_LOAD_F32_1, AVX2_LOAD_F32_2, AVX2_LOAD_F32_3)
+	KERNEL_WIDE_Y(LOAD_F32, 32)
 
 // func tileAVX2F16(t *floatTile)
 TEXT ·tileAVX2F16(SB), NOSPLIT, $0-8
-	AVX2_KERNEL(AVX2_LOAD_F16)
+	KERNEL_Y(LOAD_F16, 16)
 
 // func tileWideAVX2F16(t *floatTile)
 TEXT ·tileWideAVX2F16(SB), NOSPLIT, $0-8
-	AVX2_WIDE_KERNEL(AVX2_LOAD_F16_0, AVX2_LOAD_F16_1, AVX2_LOAD_F16_2, AVX2_LOAD_F16_3)
+	KERNEL_WIDE_Y(LOAD_F16, 16)
 
 // func tileAVX2BF16(t *floatTile)
 TEXT ·tileAVX2BF16(SB), NOSPLIT, $0-8
-	AVX2_KERNEL(AVX2_LOAD_BF16)
+	KERNEL_Y(LOAD_BF16, 16)
 
 // func tileWideAVX2BF16(t *floatTile)
 TEXT ·tileWideAVX2BF16(SB), NOSPLIT, $0-8
-	AVX2_WIDE_KERNEL(AVX2_LOAD_BF16_0, AVX2_LOAD_BF16_1, AVX2_LOAD_BF16_2, AVX2_LOAD_BF16_3)
+	KERNEL_WIDE_Y(LOAD_BF16, 16)
