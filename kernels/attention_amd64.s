@@ -4,13 +4,12 @@
 #include "go_asm.h"
 #include "rows_amd64.h"
 
-// The micro-kernels of attention: see productPortable for what they compute. A tile
-// of up to 12 rows by 32 columns (AVX2: 6 by 16) stays in registers while it is
-// summed. There is one loop for each height. A step that every row goes through is a
-// macro of one row, which ROWS_… apply to as many as their names say.
+// The micro-kernels of attention; productPortable defines what they compute. The sums of a
+// tile of up to 12 rows by 32 columns (AVX2: 6 by 16) stay in registers. Each height has its
+// own loop: see rows_amd64.h.
 
 #define TILE   DI  // the attentionTile
-#define A0     AX  // a, row 0, this input; rows 1 and 2 are reached from it
+#define A0     AX  // a, row 0, this input; rows 1 and 2 are addressed from it
 #define A3     BX  // a, row 3; rows 4 and 5
 #define A6     CX  // a, row 6; rows 7 and 8
 #define A9     DX  // a, row 9; rows 10 and 11
@@ -26,7 +25,7 @@
 
 #define FACTORSTEP $softmaxState__size
 
-// LOAD_TILE reads what is the same for all panels.
+// LOAD_TILE reads the fields that apply to all panels.
 #define LOAD_TILE \
 	MOVQ t+0(FP), TILE                \
 	MOVQ attentionTile_aRow(TILE), AROW \
@@ -35,7 +34,7 @@
 	MOVQ attentionTile_yRow(TILE), YROW \
 	MOVQ attentionTile_cols(TILE), LEFT
 
-// LOAD_PANEL goes to the beginning of a panel.
+// LOAD_PANEL sets the pointers to the start of a panel.
 #define LOAD_PANEL \
 	MOVQ attentionTile_a(TILE), A0 \
 	LEAQ (AROW)(AROW*2), K         \
@@ -45,9 +44,9 @@
 	MOVQ PANEL, B                  \
 	MOVQ Y, P
 
-// HEIGHT is a kernel for one height: for each panel of COLS columns the sums, from
-// 0 or from what y has; the loop over the inputs; the factors afterwards; the way to
-// y, where the last panel may be narrower.
+// HEIGHT is a kernel for one height. For each panel of COLS columns it starts the sums at 0
+// or at y, loops over the inputs, multiplies by the factors and writes y. The last panel may
+// be narrower.
 #define HEIGHT(COLS, ROWS, ADVANCE, enter, zero, loop, one, out, store, narrow, next, MASKS, ZERO, BEFORE, STEP, TWO, AFTER, STORE, NARROW) \
 enter: \
 	LOAD_PANEL \
@@ -97,7 +96,7 @@ next: \
 #define NEXT_FACTOR ADDQ FACTORSTEP, FACTOR
 #define NEXT_FACTOR_AND_ROW ADDQ FACTORSTEP, FACTOR; ADDQ YROW, P
 
-// ADVANCE… go on by some bytes in as many rows.
+// ADVANCE… advance the pointers of up to 3, 6, 9 or 12 rows.
 #define ADVANCE1(bytes) ADDQ $bytes, A0
 #define ADVANCE4(bytes) ADVANCE1(bytes); ADDQ $bytes, A3
 #define ADVANCE7(bytes) ADVANCE4(bytes); ADDQ $bytes, A6
@@ -124,7 +123,7 @@ next: \
 #define AFTER_Z(o, S0, S1, T, U, AT) VBROADCASTSS (FACTOR), Z30; VMULPS Z30, S0, S0; VMULPS Z30, S1, S1
 #define NARROW_Z(o, S0, S1, T, U, AT) VMOVUPS S0, K1, (P); VMOVUPS S1, K2, 64(P)
 
-// STEP_Z takes one input, TWO_Z two.
+// STEP_Z adds the products of one input, TWO_Z of two.
 #define STEP_Z(ROWS, ADVANCE) \
 	VMOVUPS (B), Z28; VMOVUPS 64(B), Z29 \
 	ROWS(FMA_Z, 0, NOTHING) \

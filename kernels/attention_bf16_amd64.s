@@ -4,11 +4,10 @@
 #include "go_asm.h"
 #include "tiles_amd64.h"
 
-// The tile registers: T0 to T3 are the sums of 32 rows by 32 columns, T4 and T5 the
-// rows' pairs of a group, T6 and T7 tiles of b. The assembler does not know the
-// instructions.
+// The tile registers: T0 to T3 are the sums of 32 rows by 32 columns, T4 and T5 pairs of a
+// group of the rows, T6 and T7 tiles of b. The assembler does not know the instructions.
 
-// LOAD loads Tt from offset beyond where sib says, and STORE stores it there.
+// LOAD loads Tt from offset bytes after the address in sib; STORE stores it there.
 #define LOAD(t, sib, offset)  BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $(0x84+8*t); BYTE $sib; LONG $offset
 #define STORE(t, sib, offset) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x84+8*t); BYTE $sib; LONG $offset
 #define UPPER_A 0x08 // (AX)(CX*1)
@@ -155,9 +154,8 @@ done:
 #undef Y
 #undef Y16
 
-// 12 rows by 32 columns of sums, two vectors a row, stay in registers. Rows are taken
-// by fours: those that fill up the last ones are there, for tile registers take them by
-// sixteens.
+// The sums of 12 rows by 32 columns, two vectors a row, stay in registers. Rows are taken
+// in fours: rows that pad the last four exist, because tile registers take sixteen.
 
 #define TERMS  R8  // the bf16Product
 #define PANELS R9  // panels left
@@ -165,7 +163,7 @@ done:
 #define AROW   R11 // bytes from row to row of a
 #define YROW   R12 // and of y
 #define ROWS   R13 // rows left
-#define A0     AX  // this group of row 0; rows 1 and 2 are reached from it
+#define A0     AX  // this group of row 0; rows 1 and 2 are addressed from it
 #define A3     BX  // of row 3; rows 4 and 5
 #define A6     CX  // of row 6; rows 7 and 8
 #define A9     DX  // of row 9; rows 10 and 11
@@ -176,7 +174,7 @@ done:
 #define VDPBF16PS24(s) BYTE $0x62; BYTE $(0x92-(((s)&8)<<4)-((s)&16)); BYTE $0x3e; BYTE $0x40; BYTE $0x52; BYTE $(0xc2+(((s)&7)<<3))
 #define VDPBF16PS25(s) BYTE $0x62; BYTE $(0x92-(((s)&8)<<4)-((s)&16)); BYTE $0x36; BYTE $0x40; BYTE $0x52; BYTE $(0xc2+(((s)&7)<<3))
 
-// EACH4, EACH8 and EACH12 apply OP to as many rows; o is a place in them.
+// EACH4, EACH8 and EACH12 apply OP to that many rows; o is an offset in them.
 #define EACH4(OP, o) \
 	OP(o, 0, Z0, Z1, (A0))           \
 	OP(o, 2, Z2, Z3, (A0)(AROW*1))   \
@@ -222,8 +220,8 @@ done:
 	VMOVUPS (1024+64*i)(B), Z25 \
 	EACH(DOT, 4*i)
 
-// HEIGHT is a panel of as many rows as EACH has. Nothing may jump forward to a PCALIGN:
-// the assembler would never end.
+// HEIGHT is a panel of the rows of EACH. Nothing may jump forward to a PCALIGN: the
+// assembler would not terminate.
 #define HEIGHT(EACH, height, enter, old, group) \
 enter: \
 	MOVQ a-8(SP), A0      \
@@ -313,7 +311,7 @@ next:
 #undef P
 
 #define NANS Z29
-#define HALF Z30 // what rounds
+#define HALF Z30 // half a unit of a bfloat16 number, for rounding
 #define MASK Z31 // the bits of a bfloat16 number in a float32 one
 
 #define CONSTANTS \
@@ -324,20 +322,20 @@ next:
 	MOVL         $0x7fc00000, AX \
 	VPBROADCASTD AX, NANS
 
-// ROUND is x, float32 numbers, rounded to bfloat16 ones, with K3 to use.
+// ROUND rounds the float32 numbers in x to bfloat16, overwriting K3.
 #define ROUND(x) \
 	VCMPPS  $3, x, x, K3 \
 	VPADDD  HALF, x, x   \
 	VPANDD  MASK, x, x   \
 	VMOVAPS NANS, K3, x
 
-// PAIR is y = the bfloat16 numbers x and y, x first.
+// PAIR is y = pairs of the bfloat16 numbers of x and y, x first.
 #define PAIR(x, y) \
 	VPSRLD $16, x, x \
 	VPORD  x, y, y
 
-// MASKS is K1 and K2, the numbers of the left and the right half of a group that
-// are among the first CX, below 32.
+// MASKS sets K1 and K2 to the first CX numbers of a group, below 32: K1 for its left half,
+// K2 for the right one.
 #define MASKS \
 	MOVQ  $-1, AX \
 	SHLQ  CX, AX  \
@@ -346,7 +344,7 @@ next:
 	SHRQ  $16, AX \
 	KMOVW AX, K2
 
-// ROUND_GROUP is the pairs of Z0 and Z1, times the factor in Z28, to (R10).
+// ROUND_GROUP stores pairs of Z0 and Z1, times the factor in Z28, at (R10).
 #define ROUND_GROUP \
 	VMULPS Z28, Z0, Z0 \
 	VMULPS Z28, Z1, Z1 \
@@ -377,7 +375,7 @@ row:
 	JLT  rest
 
 group:
-	// Rows of activations lie far apart: the machine does not see them coming.
+	// Rows of activations are far apart: the hardware does not prefetch them.
 	PREFETCHT0 (R11)(R9*8)
 	PREFETCHT0 64(R11)(R9*8)
 	VMOVUPS (R11), Z0
@@ -470,7 +468,7 @@ TEXT ·scaleRowsAVX512(SB), NOSPLIT, $0-56
 	KMOVW AX, K1 // the columns after the last whole vector
 
 row:
-	CMPL (R10), $0x3f800000 // 1, by which nothing changes in place
+	CMPL (R10), $0x3f800000 // 1: nothing changes in place
 	JNE  scale
 	CMPQ SI, DI
 	JEQ  next
@@ -507,8 +505,7 @@ next:
 	VZEROUPPER
 	RET
 
-// PREFETCHW asks for the cache line of (BX) to write to; the assembler does not know
-// it.
+// PREFETCHW prefetches the cache line of (BX) for writing; the assembler does not know it.
 #define PREFETCHW BYTE $0x0f; BYTE $0x0d; BYTE $0x0b
 
 // func prefetchRowsAMD64(p *float32, row uintptr, rows, bytes int)

@@ -3,26 +3,26 @@
 #include "textflag.h"
 #include "go_asm.h"
 
-// The micro-kernels of blockTile. Within a block they are outer products like
-// those of intTile; after it, each sum is turned to float32 and added to another
-// accumulator, times the product of the block's two scales.
+// The micro-kernels of blockTile. Within a block they are outer products like those of
+// intTile; after it, each sum is converted to float32 and added to another accumulator,
+// times the product of the block's two scales.
 //
-// A step that every row of the tile goes through is a macro of one row, OP. The
-// macros ROWS_…1 to ROWS_…6 apply it to as many rows, and tell it where each row is
-// kept. Each height has a loop of its own, which HEIGHTS_… write out.
+// A step is a macro of one row, OP, which ROWS_…1 to ROWS_…6 apply to that many rows, with
+// the registers of each. Each height has its own loop, which HEIGHTS_… generate.
 
 #define TILE   DI  // the blockTile
-#define A0     AX  // a, row 0; rows 1 and 2 are reached from it
+#define A0     AX  // a, row 0; rows 1 and 2 are addressed from it
 #define A3     BX  // a, row 3; rows 4 and 5
 #define AROW   R8  // bytes from a row of a to the next
 #define B      SI  // b, this block
 #define BLOCKS R9  // blocks left
 #define P      R10 // c, then y
 #define PROW   R11 // bytes from row to row of it
-#define ADD    R12 // before the loop: y, to be fetched; after it: what is added, or nil
+#define ADD    R12 // before the loop: y, to prefetch; after it: what is added, or nil
 #define ADDROW R13 // bytes from row to row of it
 
-// ENTER reads the tile and goes to the loop of its height; that of six rows follows.
+// ENTER reads the tile and branches to the loop for its height; the loop for six rows
+// follows.
 #define ENTER \
 	MOVQ t+0(FP), TILE              \
 	MOVQ blockTile_rows(TILE), DX   \
@@ -47,16 +47,29 @@
 	CMPQ DX, $5                     \
 	JEQ  height5
 
-// LOAD_OUT turns P to y, and ADD to what is added; ZF says that it is nil.
-#define LOAD_OUT \
-	MOVQ  blockTile_y(TILE), P          \
-	MOVQ  blockTile_yRow(TILE), PROW    \
+// WRITE adds what is to be added to the sums and stores them in y.
+#define WRITE(store, ROWS, PLUS, STORE) \
+	MOVQ  blockTile_y(TILE), P           \
+	MOVQ  blockTile_yRow(TILE), PROW     \
 	MOVQ  blockTile_addRow(TILE), ADDROW \
-	MOVQ  blockTile_add(TILE), ADD      \
-	TESTQ ADD, ADD
+	MOVQ  blockTile_add(TILE), ADD       \
+	TESTQ ADD, ADD                       \
+	JZ    store                          \
+	ROWS(PLUS, 0)                        \
+store:                                   \
+	ROWS(STORE, 0)                       \
+	VZEROUPPER                           \
+	RET
 
-// HEIGHT is a kernel of one height: sums from c, the loop over the blocks, the
-// addition, the way to y. BLOCK takes ROWS.
+#define NEXT_BLOCK(loop, bytes, aBytes) \
+	ADDQ  $bytes, B       \
+	ADDQ  $aBytes, A0     \
+	ADDQ  $aBytes, A3     \
+	DECQ  BLOCKS          \
+	JNZ   loop
+
+// HEIGHT is a kernel for one height: sums from c, the loop over the blocks, the output to
+// y. BLOCK takes ROWS.
 #define HEIGHT(enter, loop, out, store, ROWS, bytes, aBytes, START, BLOCK, PLUS, STORE) \
 enter:                    \
 	ROWS(START, 0)        \
@@ -65,52 +78,51 @@ enter:                    \
 	PCALIGN $32           \
 loop:                     \
 	BLOCK(ROWS)           \
-	ADDQ  $bytes, B       \
-	ADDQ  $aBytes, A0     \
-	ADDQ  $aBytes, A3     \
-	DECQ  BLOCKS          \
-	JNZ   loop            \
+	NEXT_BLOCK(loop, bytes, aBytes) \
 out:                      \
-	LOAD_OUT              \
-	JZ    store           \
-	ROWS(PLUS, 0)         \
-store:                    \
-	ROWS(STORE, 0)        \
-	VZEROUPPER            \
-	RET
+	WRITE(store, ROWS, PLUS, STORE)
 
-// HEIGHT_SUPER is HEIGHT for a superblock: integers, with 0 at first, are added up
-// over its blocks and made float32 once, by FINISH.
+// HEIGHT_SUPER is HEIGHT for a superblock: integer sums over its blocks, which FINISH
+// converts to float32.
 #define HEIGHT_SUPER(enter, loop, store, ROWS, bytes, aBytes, ZERO, BLOCK, FINISH, PLUS, STORE) \
 enter:                    \
 	ROWS(ZERO, 0)         \
 	PCALIGN $32           \
 loop:                     \
 	BLOCK(ROWS)           \
-	ADDQ  $bytes, B       \
-	ADDQ  $aBytes, A0     \
-	ADDQ  $aBytes, A3     \
-	DECQ  BLOCKS          \
-	JNZ   loop            \
+	NEXT_BLOCK(loop, bytes, aBytes) \
 	FINISH(ROWS)          \
-	LOAD_OUT              \
-	JZ    store           \
-	ROWS(PLUS, 0)         \
-store:                    \
-	ROWS(STORE, 0)        \
-	VZEROUPPER            \
-	RET
+	WRITE(store, ROWS, PLUS, STORE)
+
+// HEIGHTS is a kernel; the height of one row has BLOCK1.
+#define HEIGHTS(ROWS6, ROWS5, ROWS4, ROWS3, ROWS2, ROWS1, bytes, aBytes, START, BLOCK, BLOCK1, PLUS, STORE) \
+	ENTER \
+	HEIGHT(height6, loop6, out6, store6, ROWS6, bytes, aBytes, START, BLOCK, PLUS, STORE) \
+	HEIGHT(height5, loop5, out5, store5, ROWS5, bytes, aBytes, START, BLOCK, PLUS, STORE) \
+	HEIGHT(height4, loop4, out4, store4, ROWS4, bytes, aBytes, START, BLOCK, PLUS, STORE) \
+	HEIGHT(height3, loop3, out3, store3, ROWS3, bytes, aBytes, START, BLOCK, PLUS, STORE) \
+	HEIGHT(height2, loop2, out2, store2, ROWS2, bytes, aBytes, START, BLOCK, PLUS, STORE) \
+	HEIGHT(height1, loop1, out1, store1, ROWS1, bytes, aBytes, START, BLOCK1, PLUS, STORE)
+
+#define HEIGHTS_SUPER(ROWS6, ROWS5, ROWS4, ROWS3, ROWS2, ROWS1, bytes, aBytes, ZERO, BLOCK, FINISH, PLUS, STORE) \
+	ENTER \
+	HEIGHT_SUPER(height6, loop6, store6, ROWS6, bytes, aBytes, ZERO, BLOCK, FINISH, PLUS, STORE) \
+	HEIGHT_SUPER(height5, loop5, store5, ROWS5, bytes, aBytes, ZERO, BLOCK, FINISH, PLUS, STORE) \
+	HEIGHT_SUPER(height4, loop4, store4, ROWS4, bytes, aBytes, ZERO, BLOCK, FINISH, PLUS, STORE) \
+	HEIGHT_SUPER(height3, loop3, store3, ROWS3, bytes, aBytes, ZERO, BLOCK, FINISH, PLUS, STORE) \
+	HEIGHT_SUPER(height2, loop2, store2, ROWS2, bytes, aBytes, ZERO, BLOCK, FINISH, PLUS, STORE) \
+	HEIGHT_SUPER(height1, loop1, store1, ROWS1, bytes, aBytes, ZERO, BLOCK, FINISH, PLUS, STORE)
 
 // 512-bit vectors, 6 rows × 32 columns:
 //
-//	Z0 to Z11    S0, S1: sums of the block, two of each row
-//	Z12 to Z23   F0, F1: sums of the blocks before it
+//	Z0 to Z11    S0, S1: sums of the block, two for each row
+//	Z12 to Z23   F0, F1: sums of the blocks before
 //	Z24, Z25     a group of b
 //	Z26          a group of a; after the block, its scale
 //	Z28, Z29     scales of the columns
 //	Z30, Z31     products of scales
 //
-// AT is the row of a, and o a place in it.
+// AT is the row of a, and o an offset in it.
 
 #define ROWS_Z1(OP, o) OP(o, Z0, Z1, Z12, Z13, (A0))
 #define ROWS_Z2(OP, o) ROWS_Z1(OP, o); OP(o, Z2, Z3, Z14, Z15, (A0)(AROW*1))
@@ -164,8 +176,8 @@ store:                    \
 	VFMADD231PS Z30, Z26, F0 \
 	VFMADD231PS Z31, Z26, F1
 
-// GROUP_Z is the group of four inputs whose weights are at b and activations at o;
-// FOUR_Z are four of them.
+// GROUP_Z is the group of four inputs whose weights are at b and activations at o; FOUR_Z
+// is four groups.
 #define GROUP_Z(b, o, ROWS, OP) \
 	VMOVDQU64 (b)(B), Z24    \
 	VMOVDQU64 (b+64)(B), Z25 \
@@ -198,8 +210,8 @@ store:                    \
 	VMOVUPS 192(B), Z31          \
 	ROWS(OFFSET_Z, 0)
 
-// Of a single row, the time goes by with waiting for weights from memory: those of
-// the next page are asked for in time.
+// With a single row, the kernel waits for weights from memory: BLOCK32_FETCH_Z prefetches
+// those of the next page.
 #define BLOCK32_FETCH_Z(ROWS) \
 	ROWS(BEGIN_Z, 0)                   \
 	PREFETCHT0 4096(B)                 \
@@ -214,8 +226,8 @@ store:                    \
 	PREFETCHT0 (3968+32*(o))(B)    \
 	PREFETCHT0 (4032+32*(o))(B)
 
-// Of a superblock, F0 and F1 are integers until its end; Z24 and Z25 are then the
-// offsets of the columns. B is at the pairs, and a at its trailer.
+// Superblocks. F0 and F1 are integers until their end; then Z24 and Z25 are the offsets of
+// the columns, B is at the pairs, and a at its trailer.
 
 #define ZERO_Z(o, S0, S1, F0, F1, AT) \
 	VPXORD F0, F0, F0 \
@@ -286,25 +298,11 @@ store:                    \
 	VMOVUPS 704(B), Z25         \
 	ROWS(FINISH32_Z, 0)
 
-// HEIGHTS_Z is a whole kernel, but for the height of one row if that has a BLOCK1 of
-// its own.
 #define HEIGHTS_Z(bytes, aBytes, BLOCK, BLOCK1) \
-	ENTER \
-	HEIGHT(height6, loop6, out6, store6, ROWS_Z6, bytes, aBytes, START_Z, BLOCK, PLUS_Z, STORE_Z) \
-	HEIGHT(height5, loop5, out5, store5, ROWS_Z5, bytes, aBytes, START_Z, BLOCK, PLUS_Z, STORE_Z) \
-	HEIGHT(height4, loop4, out4, store4, ROWS_Z4, bytes, aBytes, START_Z, BLOCK, PLUS_Z, STORE_Z) \
-	HEIGHT(height3, loop3, out3, store3, ROWS_Z3, bytes, aBytes, START_Z, BLOCK, PLUS_Z, STORE_Z) \
-	HEIGHT(height2, loop2, out2, store2, ROWS_Z2, bytes, aBytes, START_Z, BLOCK, PLUS_Z, STORE_Z) \
-	HEIGHT(height1, loop1, out1, store1, ROWS_Z1, bytes, aBytes, START_Z, BLOCK1, PLUS_Z, STORE_Z)
+	HEIGHTS(ROWS_Z6, ROWS_Z5, ROWS_Z4, ROWS_Z3, ROWS_Z2, ROWS_Z1, bytes, aBytes, START_Z, BLOCK, BLOCK1, PLUS_Z, STORE_Z)
 
 #define HEIGHTS_SUPER_Z(bytes, aBytes, BLOCK, FINISH) \
-	ENTER \
-	HEIGHT_SUPER(height6, loop6, store6, ROWS_Z6, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z) \
-	HEIGHT_SUPER(height5, loop5, store5, ROWS_Z5, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z) \
-	HEIGHT_SUPER(height4, loop4, store4, ROWS_Z4, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z) \
-	HEIGHT_SUPER(height3, loop3, store3, ROWS_Z3, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z) \
-	HEIGHT_SUPER(height2, loop2, store2, ROWS_Z2, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z) \
-	HEIGHT_SUPER(height1, loop1, store1, ROWS_Z1, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z)
+	HEIGHTS_SUPER(ROWS_Z6, ROWS_Z5, ROWS_Z4, ROWS_Z3, ROWS_Z2, ROWS_Z1, bytes, aBytes, ZERO_Z, BLOCK, FINISH, PLUS_Z, STORE_Z)
 
 // func blocks32AVX512VNNI(t *blockTile)
 TEXT ·blocks32AVX512VNNI(SB), NOSPLIT, $0-8
@@ -324,13 +322,13 @@ TEXT ·super32OffsetsAVX512VNNI(SB), NOSPLIT, $0-8
 
 // 256-bit vectors, 6 rows × 16 columns:
 //
-//	Y0 to Y11    S0, S1: sums of the block, two of each row
+//	Y0 to Y11    S0, S1: sums of the block, two for each row
 //	Y12, Y13     a group of b; after the block, products of scales
 //	Y14          a group of a; after the block, its scale
 //	Y15          free
 //
-// The sums of the blocks before it lie on the stack, 64 bytes a row: at f. AT is the
-// row of a, and o a place in it; vex and modrm are what VPDPBUSD into S0 takes.
+// The sums of the blocks before are on the stack, 64 bytes a row, at f. AT is the row of a,
+// and o an offset in it; vex and modrm are bytes of VPDPBUSD into S0.
 
 #define ROWS_Y1(OP, o) OP(o, Y0, Y1, 0, (A0), 0xc2, 0xc6)
 #define ROWS_Y2(OP, o) ROWS_Y1(OP, o); OP(o, Y2, Y3, 64, (A0)(AROW*1), 0xc2, 0xd6)
@@ -406,8 +404,8 @@ TEXT ·super32OffsetsAVX512VNNI(SB), NOSPLIT, $0-8
 	VMOVUPS Y12, f(SP)               \
 	VMOVUPS Y13, (f+32)(SP)
 
-// GROUP_Y is a group of four inputs, or a pair of 16-bit ones, and GROUP_AVX2 one of
-// two, whose weights are at b and activations at o; then come four of each.
+// GROUP_Y is a group of four inputs, or a pair of 16-bit ones, whose weights are at b and
+// activations at o; GROUP_AVX2 is one of two inputs. FOUR_… are four groups.
 #define GROUP_Y(b, o, ROWS, OP) \
 	VMOVDQU (b)(B), Y12    \
 	VMOVDQU (b+32)(B), Y13 \
@@ -457,8 +455,8 @@ TEXT ·super32OffsetsAVX512VNNI(SB), NOSPLIT, $0-8
 #define BLOCK32_OFFSETS_VNNI(ROWS) BLOCK32_OFFSETS_Y(ROWS, WHOLE_VNNI)
 #define BLOCK32_OFFSETS_AVX2(ROWS) BLOCK32_OFFSETS_Y(ROWS, WHOLE_AVX2)
 
-// Of a superblock, what is on the stack are integers until its end. B is then at the
-// pairs, if there are such, and a at its trailer.
+// Superblocks. The sums on the stack are integers until their end; then B is at the pairs,
+// if there are any, and a at its trailer.
 
 #define ZERO_Y(o, S0, S1, f, AT, vex, modrm) \
 	VPXOR   Y12, Y12, Y12 \
@@ -473,8 +471,8 @@ TEXT ·super32OffsetsAVX512VNNI(SB), NOSPLIT, $0-8
 	VMOVDQU S0, f(SP)          \
 	VMOVDQU S1, (f+32)(SP)
 
-// FINISH_Y leaves the numbers in Y12 and Y13. The scales of the columns are at
-// scales(B), that of the row goes to Y14.
+// FINISH_Y leaves the row's numbers in Y12 and Y13, and its scale in Y14. The scales of
+// the columns are at scales(B).
 #define FINISH_Y(f, AT, scales) \
 	VBROADCASTSS AT, Y14                 \
 	VCVTDQ2PS   f(SP), Y12               \
@@ -535,7 +533,7 @@ TEXT ·super32OffsetsAVX512VNNI(SB), NOSPLIT, $0-8
 	WHOLE_AVX2(64, 0, ROWS) \
 	ROWS(FACTOR_Y, 0)
 
-// Pairs are multiplied as AVX2 does 16-bit activations.
+// Pairs are multiplied like 16-bit activations with AVX2.
 #define END16_VNNI(ROWS) \
 	ROWS(CLEAR_Y, 0)                \
 	FOUR_Y(0, 32, ROWS, ROW_AVX2)   \
@@ -549,24 +547,11 @@ TEXT ·super32OffsetsAVX512VNNI(SB), NOSPLIT, $0-8
 	FOUR_Y(0, 32, ROWS, ROW_AVX2) \
 	ROWS(FINISH32_Y, 0)
 
-// HEIGHTS_Y is a whole kernel.
 #define HEIGHTS_Y(bytes, aBytes, BLOCK) \
-	ENTER \
-	HEIGHT(height6, loop6, out6, store6, ROWS_Y6, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y) \
-	HEIGHT(height5, loop5, out5, store5, ROWS_Y5, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y) \
-	HEIGHT(height4, loop4, out4, store4, ROWS_Y4, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y) \
-	HEIGHT(height3, loop3, out3, store3, ROWS_Y3, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y) \
-	HEIGHT(height2, loop2, out2, store2, ROWS_Y2, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y) \
-	HEIGHT(height1, loop1, out1, store1, ROWS_Y1, bytes, aBytes, START_Y, BLOCK, PLUS_Y, STORE_Y)
+	HEIGHTS(ROWS_Y6, ROWS_Y5, ROWS_Y4, ROWS_Y3, ROWS_Y2, ROWS_Y1, bytes, aBytes, START_Y, BLOCK, BLOCK, PLUS_Y, STORE_Y)
 
 #define HEIGHTS_SUPER_Y(bytes, aBytes, BLOCK, FINISH) \
-	ENTER \
-	HEIGHT_SUPER(height6, loop6, store6, ROWS_Y6, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y) \
-	HEIGHT_SUPER(height5, loop5, store5, ROWS_Y5, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y) \
-	HEIGHT_SUPER(height4, loop4, store4, ROWS_Y4, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y) \
-	HEIGHT_SUPER(height3, loop3, store3, ROWS_Y3, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y) \
-	HEIGHT_SUPER(height2, loop2, store2, ROWS_Y2, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y) \
-	HEIGHT_SUPER(height1, loop1, store1, ROWS_Y1, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y)
+	HEIGHTS_SUPER(ROWS_Y6, ROWS_Y5, ROWS_Y4, ROWS_Y3, ROWS_Y2, ROWS_Y1, bytes, aBytes, ZERO_Y, BLOCK, FINISH, PLUS_Y, STORE_Y)
 
 // func blocks32AVXVNNI(t *blockTile)
 TEXT ·blocks32AVXVNNI(SB), 0, $384-8

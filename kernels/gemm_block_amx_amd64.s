@@ -4,9 +4,9 @@
 #include "go_asm.h"
 #include "tiles_amd64.h"
 
-// The tile registers: T0 and T1 are the sums of the low plane, of 16 rows by 2 × 16
-// columns, T2 and T3 those of the high one; T4 is the rows of a, 64 inputs, T5 to
-// T7 are columns of b. The assembler does not know the instructions.
+// The tile registers: T0 and T1 are the sums of the low plane, for 16 rows by 2 × 16
+// columns, T2 and T3 those of the high plane; T4 is 64 inputs of the rows of a, T5 to T7
+// are columns of b. The assembler does not know the instructions.
 #define TILELOADD_A     BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x24; BYTE $0x08             // (AX)(CX*1), T4
 #define TILELOADD_LOW0  BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x2c; BYTE $0x16             // (SI)(DX*1), T5
 #define TILELOADD_LOW1  BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x74; BYTE $0x16; BYTE $0x40 // 64(SI)(DX*1), T6
@@ -18,14 +18,14 @@
 #define TDPBSSD_T3      BYTE $0xc4; BYTE $0xe2; BYTE $0x53; BYTE $0x5e; BYTE $0xdc                         // T3 += s8(T4)·s8(T5)
 #define TILESTORED(t)   BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x10       // Tt, (AX)(DX*1)
 
-#define TA      AX  // a, these inputs of the rows that are begun; otherwise free
+#define TA      AX  // a, these inputs of the current rows; otherwise free
 #define HIGH    BX  // the high plane, these inputs
 #define AROW    CX  // bytes from row to row of a
 #define BSTEP   DX  // bytes from row to row of b, and of the sums
 #define LOW     SI  // the low plane, these inputs
 #define COUNT   DI  // rows to finish in this step
 #define PC      R8  // c, this pending row
-#define PENDING R9  // rows of the tile before this one that are to be finished
+#define PENDING R9  // rows of the previous tile that are not finished
 #define YROW    R10 // bytes from row to row of y
 #define STEPS   R11 // steps of 64 inputs left
 #define PY      R12 // y, this pending row
@@ -33,14 +33,14 @@
 #define PTILE   R14 // the products' sums, this pending row
 #define PADD    R15 // what is added, this pending row, or nil
 
-// What has no register lies below the sums of 16 rows by 32 columns of two planes,
-// which begin at a cache line.
+// On the stack: these variables, then the sums of 16 rows by 32 columns of two planes,
+// aligned to a cache line.
 #define CROW   0(SP)  // bytes from row to row of c
 #define ADDROW 8(SP)  // bytes from row to row of what is added
-#define ROWS   16(SP) // rows that are not begun
+#define ROWS   16(SP) // rows that are not started
 #define ANEXT  24(SP) // a, the next rows
 
-// SUMS is where the sums begin.
+// SUMS sets P to the start of the sums.
 #define SUMS(P) \
 	LEAQ 95(SP), P \
 	ANDQ $~63, P
@@ -61,8 +61,8 @@
 	ADDQ         $128, PTILE         \
 	ADDQ         CROW, PC
 
-// OFFSET adds the offset: the products of sums of blocks and factors, times the
-// scale and the columns'.
+// OFFSET adds the products of the sums of blocks and their factors, times the row's scale
+// and the offsets of the columns.
 #define OFFSET \
 	VPXORD       Z2, Z2, Z2          \
 	VPXORD       Z3, Z3, Z3          \
@@ -112,8 +112,8 @@
 	TILELOADD_HIGH1 \
 	TDPBSSD_T3
 
-// TILES is a whole kernel: it adds up the products of 16 rows and, while the tile
-// registers work on them, finishes the 16 rows before.
+// TILES is a kernel: it adds up the products of 16 rows and, while the tile registers work
+// on them, finishes the 16 rows before.
 #define TILES(rows, step, row, done, drain, ROW) \
 rows:                        \
 	TILEZERO(0)              \
@@ -166,7 +166,7 @@ drain:                       \
 	VZEROUPPER               \
 	RET
 
-// BEGIN reads the tile; ZF says that nothing is added.
+// BEGIN reads the tile, with ZF if nothing is added.
 #define BEGIN \
 	MOVQ    t+0(FP), DI              \
 	LEAQ    ·wholeTiles(SB), AX    \
@@ -218,9 +218,8 @@ TEXT ·super16AMX(SB), 0, $4192-8
 add:
 	TILES(rowsAdd, stepAdd, rowAdd, doneAdd, drainAdd, ROW16_ADD)
 
-// Blocks of 32: T0 and T1 are the sums of a block, of 8 rows by 2 × 16 columns, T2
-// and T3 those of the next one; T4 is the rows of a, 32 inputs, T5 and T6 the
-// columns of b.
+// Blocks of 32: T0 and T1 are the sums of a block, for 8 rows by 2 × 16 columns, T2 and T3
+// those of the next one; T4 is 32 inputs of the rows of a, T5 and T6 are columns of b.
 #define TDPBSSD_EVEN0   BYTE $0xc4; BYTE $0xe2; BYTE $0x53; BYTE $0x5e; BYTE $0xc4                         // T0 += s8(T4)·s8(T5)
 #define TDPBSSD_EVEN1   BYTE $0xc4; BYTE $0xe2; BYTE $0x4b; BYTE $0x5e; BYTE $0xcc                         // T1 += s8(T4)·s8(T6)
 #define TDPBSSD_ODD0    BYTE $0xc4; BYTE $0xe2; BYTE $0x53; BYTE $0x5e; BYTE $0xd4                         // T2 += s8(T4)·s8(T5)
@@ -231,8 +230,8 @@ add:
 #define TILESTORED0(t)  BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x17       // Tt, (DI)(DX*1)
 #define TILESTORED64(t) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x44+8*t); BYTE $0x17; BYTE $0x40 // Tt, 64(DI)(DX*1)
 
-#define X0     AX  // a, row 0, the block that is begun
-#define NUMBERS BX // b, the numbers of the block that is begun
+#define X0     AX  // a, row 0, the current block
+#define NUMBERS BX // b, the numbers of the current block
 #define SCALES SI  // b, the scales of the block before it
 #define PTILES DI  // the products' sums
 #define Y0ROW  R8  // a, row 0, the block before
@@ -259,7 +258,7 @@ add:
 	VADDPS 64(PIN), F1, F1 \
 	ADDQ   PINROW, PIN
 
-// EACH8 is a step for each of the 8 rows' numbers.
+// EACH8 applies STEP to the numbers of 8 rows.
 #define EACH8(STEP) \
 	STEP(Z8, Z9)   \
 	STEP(Z10, Z11) \
@@ -284,8 +283,8 @@ add:
 #define EVEN8 PRODUCTS8(0, 1, TDPBSSD_EVEN0, TDPBSSD_EVEN1)
 #define ODD8  PRODUCTS8(2, 3, TDPBSSD_ODD0, TDPBSSD_ODD1)
 
-// SCALE8 adds the sums of a row, o from PTILES, times the product of the row's
-// scale and the columns'.
+// SCALE8 adds the sums of a row, o bytes from PTILES, times the product of the row's scale
+// and those of the columns.
 #define SCALE8(o, scale, F0, F1) \
 	VCVTDQ2PS   o(PTILES), Z0      \
 	VCVTDQ2PS   (o+64)(PTILES), Z1 \
@@ -294,7 +293,7 @@ add:
 	VFMADD231PS Z2, Z0, F0         \
 	VFMADD231PS Z3, Z1, F1
 
-// BLOCK8 adds up the block whose sums are in two tile registers.
+// BLOCK8 adds the sums of the block in tile registers t0 and t1.
 #define BLOCK8(t0, t1) \
 	TILESTORED0(t0)                              \
 	TILESTORED64(t1)                             \
@@ -349,7 +348,7 @@ rows:
 	JZ   even
 
 blocks:
-	// The tile registers work on a block while the one before it is added up.
+	// The tile registers work on a block while the previous one is added.
 	ODD8
 	BLOCK8(0, 1)
 	DECQ LEFT
@@ -420,8 +419,8 @@ block:
 	VZEROUPPER
 	RET
 
-// Where the 16-bit factors of 16 columns, sign-extended to 32 bits, go beside the
-// bytes of their columns, four each, that VPUNPCKLBW and VPUNPCKHBW give.
+// Shuffles of the 16-bit factors of 16 columns, sign-extended to 32 bits, to match the bytes
+// of the columns, four each, in the order of VPUNPCKLBW and VPUNPCKHBW.
 DATA spreadLow<>+0(SB)/8, $0x0100010001000100
 DATA spreadLow<>+8(SB)/8, $0x0504050405040504
 GLOBL spreadLow<>(SB), RODATA|NOPTR, $16
@@ -429,7 +428,7 @@ DATA spreadHigh<>+0(SB)/8, $0x0908090809080908
 DATA spreadHigh<>+8(SB)/8, $0x0d0c0d0c0d0c0d0c
 GLOBL spreadHigh<>(SB), RODATA|NOPTR, $16
 
-// FACTORS spreads the factors of 16 columns, and twice the factors.
+// FACTORS spreads the factors of 16 columns to L and H, and twice the factors to L2 and H2.
 #define FACTORS(o, L, H, L2, H2) \
 	VPMOVSXBD o(R8), Z0    \
 	VPSHUFB   Z30, Z0, L   \
@@ -437,9 +436,9 @@ GLOBL spreadHigh<>(SB), RODATA|NOPTR, $16
 	VPADDW    L, L, L2     \
 	VPADDW    H, H, H2
 
-// SPLIT is 16 columns by 4 inputs. Codes are widened to 256 times themselves, so
-// that the product with the double factor, without its low half, is the product by
-// 128, and the low half of that with the factor is 256 times the product.
+// SPLIT splits 16 columns by 4 inputs. Codes are widened to 256 times their value: the high
+// half of the product with the double factor is then the product divided by 128, and the
+// low half of the product with the factor is 256 times the product.
 #define SPLIT(o, L, H, L2, H2) \
 	VMOVDQU64  o(SI), Z0       \
 	VPUNPCKLBW Z0, Z28, Z1     \

@@ -64,8 +64,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// HALVES splits the 64 bytes at SRC into four vectors of 32 low halves, in order:
-// Y0, Y1, Y2, Y3. Y15 masks them.
+// HALVES splits the 64 bytes at SRC into their low halves, Y0 and Y1, and their high ones,
+// Y2 and Y3. Y15 is the mask.
 #define HALVES \
 	VMOVDQU (SRC), Y0     \
 	VMOVDQU 32(SRC), Y1   \
@@ -83,7 +83,7 @@ loop:
 	VMOVDQU Y3, 96(DST) \
 	ADDQ    $128, DST
 
-// BROADCAST_BYTE fills dst with a byte.
+// BROADCAST_BYTE fills Y with a byte.
 #define BROADCAST_BYTE(value, X, Y) \
 	MOVL         $value, AX \
 	VMOVD        AX, X      \
@@ -130,8 +130,7 @@ DATA ·fifths+112(SB)/8, $0x8080808080808080
 DATA ·fifths+120(SB)/8, $0x8080808080808080
 GLOBL ·fifths(SB), RODATA|NOPTR, $128
 
-// FIFTH adds 16 to the codes in Q whose bit of Y4 that MASK picks is set, and the
-// bias.
+// FIFTH adds 16 to the codes in Q whose bit in Y4, selected by MASK, is set, and the bias.
 #define FIFTH(MASK, Q) \
 	VPAND    MASK, Y4, Y5 \
 	VPCMPEQB MASK, Y5, Y5 \

@@ -3,8 +3,8 @@
 #include "textflag.h"
 #include "go_asm.h"
 
-// A single row by a panel of superblocks: codes are multiplied as they come from
-// memory, which is what takes the time.
+// A single row by a panel of superblocks: codes are multiplied as they arrive from memory,
+// which limits the speed.
 
 #define TILE    DI  // the blockTile
 #define A       AX  // a, this block
@@ -20,13 +20,13 @@
 //	Z0, Z1       sums of the block, columns 0 to 15 and 16 to 31
 //	Z2, Z3       sums of the superblock
 //	Z4, Z5       y
-//	Z6 to Z10    codes, and what becomes of them
+//	Z6 to Z10    codes, and intermediate values
 //	Z11          inputs
 //	Z12, Z13     sums of the offsets, columns 0 to 7 and 16 to 23, and the others
 //	Z16          the low halves of bytes
 //	Z17 to Z20   constants of 5- and 6-bit codes
 
-// FETCH asks for bytes of weights in time.
+// FETCH prefetches weights.
 #define FETCH(o) PREFETCHT0 (4096+o)(B)
 
 // HALVES is Z6 and Z7 = the low and the high halves of the 64 bytes at o.
@@ -47,7 +47,7 @@
 	FETCH(64*n)   \
 	MULTIPLY(4*n)
 
-// Z17 and Z18 pick the fifth bit of each code, and Z19 is its worth.
+// Z17 and Z18 select the fifth bit of each code, and Z19 is its value.
 #define RUN5(n) \
 	HALVES(80*n)  \
 	FETCH(80*n)   \
@@ -58,7 +58,7 @@
 	VPADDB   Z19, Z7, K2, Z7  \
 	MULTIPLY(4*n)
 
-// Z17 and Z18 shift the highest two bits of codes to their place, and Z20 masks them.
+// Z17 and Z18 shift the highest two bits of codes into position, and Z20 masks them.
 #define RUN6(n) \
 	HALVES(96*n)  \
 	FETCH(96*n)   \
@@ -144,7 +144,7 @@ store:                             \
 	ADDQ $32, A       \
 	ADDQ $bytes, B
 
-// SUPER32 is all of a kernel of blocks of 32 with offsets.
+// SUPER32 is the rest of a kernel for blocks of 32 with offsets.
 #define SUPER32(RUN, bytes) \
 window:                          \
 	LEAQ  256(A), TRAILER        \
@@ -200,8 +200,8 @@ TEXT ·row5AVX512VNNI(SB), NOSPLIT, $0-8
 	VPBROADCASTD R12, Z19
 	SUPER32(RUN5, 640)
 
-// How far the highest bits of 6-bit codes are shifted to the left, of words of 32
-// bytes each: those of codes 0 to 63, and 4 more than those of the others.
+// Left shifts of the highest bits of 6-bit codes, for 32 bytes of words each: those of codes
+// 0 to 63. The shifts of the other codes are 4 less.
 DATA highLeft<>+0(SB)/8, $0x0004000400040004
 DATA highLeft<>+8(SB)/8, $0x0004000400040004
 DATA highLeft<>+16(SB)/8, $0x0004000400040004
@@ -219,7 +219,7 @@ TEXT ·row6AVX512VNNI(SB), NOSPLIT, $0-8
 	VMOVDQU64 highLeft<>(SB), Z17
 	MOVL $0x00040004, R12
 	VPBROADCASTD R12, Z18
-	VPSUBW Z17, Z18, Z18 // the others go to the right
+	VPSUBW Z17, Z18, Z18 // the others are shifted right
 	MOVL $0x30303030, R12
 	VPBROADCASTD R12, Z20
 
@@ -241,7 +241,7 @@ window:
 	XORQ  BLOCKS, BLOCKS
 
 block:
-	// A code is 32 more than it is worth.
+	// A code is its value plus 32.
 	MOVWLSX 32(TRAILER)(BLOCKS*2), SUM
 	SHLL  $5, SUM
 	NEGL  SUM

@@ -4,8 +4,8 @@
 #include "go_asm.h"
 #include "tiles_amd64.h"
 
-// The tile registers: T0 to T3 are the sums of 2 × 2 pieces of 16 rows by 16
-// columns, T4 and T5 the rows of a, T6 and T7 the columns of b, 64 inputs each.
+// The tile registers: T0 to T3 are the sums of 2 × 2 pieces of 16 rows by 16 columns, T4 and
+// T5 rows of a, T6 and T7 columns of b, 64 inputs each.
 // The assembler does not know the instructions.
 #define TILELOADD_A0      BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x24; BYTE $0x08             // (AX)(CX*1), T4
 #define TILELOADD_A1      BYTE $0xc4; BYTE $0xe2; BYTE $0x7b; BYTE $0x4b; BYTE $0x2c; BYTE $0x0b             // (BX)(CX*1), T5
@@ -15,42 +15,41 @@
 #define TDPBUSD_T1        BYTE $0xc4; BYTE $0xe2; BYTE $0x41; BYTE $0x5e; BYTE $0xcc                         // T1 += u8(T4)·s8(T7)
 #define TDPBUSD_T2        BYTE $0xc4; BYTE $0xe2; BYTE $0x49; BYTE $0x5e; BYTE $0xd5                         // T2 += u8(T5)·s8(T6)
 #define TDPBUSD_T3        BYTE $0xc4; BYTE $0xe2; BYTE $0x41; BYTE $0x5e; BYTE $0xdd                         // T3 += u8(T5)·s8(T7)
-#define TILESTORED(t, sib) BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $sib       // Tt, (base)(DX*1)
+#define TILESTORED(t)     BYTE $0xc4; BYTE $0xe2; BYTE $0x7a; BYTE $0x4b; BYTE $(0x04+8*t); BYTE $0x17       // Tt, (DI)(DX*1)
 
-#define TILE    DI  // the intTile, where nothing is counted or stored
+#define TILE    DI  // the intTile, while COUNT is not used
 #define B       SI  // b, these inputs
 
-// A is in tiles of 16 rows by 64 bytes, 1024 bytes each; those of the same rows
-// follow one another, first those of high bytes.
+// A is in tiles of 16 rows by 64 bytes, 1024 bytes each. The tiles of the same rows are
+// consecutive, those of high bytes first.
 #define TA0     AX  // a, rows 0 to 15, this tile; otherwise free
 #define TA1     BX  // a, rows 16 to 31
 #define ASTEP   CX  // bytes from row to row of a tile of a
 #define BSTEP   DX  // bytes from row to row of b, and of the sums
 #define COUNT   DI  // rows to finish in this step
 #define PHIGH   R8  // the products' sums of high bytes, this pending row
-#define PENDING R9  // rows of the tile before this one that are to be finished
-#define AHEAD   R10 // bytes from a row of y to that which is 32 rows below
+#define PENDING R9  // rows of the previous tile that are not finished
+#define AHEAD   R10 // bytes from a row of y to the one 32 rows below
 #define PSCALES R11 // scales of the pending rows
 #define PY      R12 // y, this pending row
 #define PZEROS  R13 // zeros of the pending rows
 #define PTILE   R14 // the products' sums, this pending row
 #define PADD    R15 // what is added, this pending row, or nil
 
-// Above the sums of 32 rows by 32 columns lie two such of high bytes: of the
-// pending rows, and of those before them or behind them. Above all of these lies
-// what has no register.
+// On the stack: the sums of 32 rows by 32 columns; two more such areas for sums of high
+// bytes, of the pending rows and of the rows before or after them; and these variables.
 #define HIGH0    4096
 #define HIGH1    8192
 #define YSTEP    12288(SP) // bytes from row to row of y
 #define ADDSTEP  12296(SP) // bytes from row to row of what is added
-#define ROWS     12304(SP) // rows that are not begun
+#define ROWS     12304(SP) // rows that are not started
 #define SHARE    12312(SP) // pending rows to finish in each step
 #define ANEXT    12320(SP) // a, the next rows
 #define AHALF    12328(SP) // bytes from TA0 to TA1
-#define BNEXT    12336(SP) // what of the next panel of b is to be fetched
+#define BNEXT    12336(SP) // the part of the next panel of b to prefetch
 #define INPUTS   12344(SP) // inputs left
-#define PASSES   12352(SP) // 2 while it is about high bytes
-#define HIGHNEXT 12360(SP) // where the next rows' sums of high bytes go
+#define PASSES   12352(SP) // 2 during the pass over high bytes
+#define HIGHNEXT 12360(SP) // destination of the next rows' sums of high bytes
 
 // SUM_T is the sum of the products of the pending row.
 #define SUM_T \
@@ -66,8 +65,8 @@
 	VPADDD       Z25, Z0, Z0       \
 	VPADDD       Z24, Z1, Z1
 
-// VALUE_T is v = float32(float32(sum)·float32(scale·column scale)) + bias, for
-// the pending row, whose successor's place in y it fetches.
+// VALUE_T is v = float32(float32(sum)·float32(scale·column scale)) + bias for the pending
+// row. It prefetches the row of y 32 rows below.
 #define VALUE_T \
 	PREFETCHT0   (PY)(AHEAD*1)    \
 	PREFETCHT0   64(PY)(AHEAD*1)  \
@@ -86,30 +85,21 @@
 	ADDQ         $128, PHIGH      \
 	ADDQ         $128, PTILE
 
-#define ROW_T \
-	VALUE_T               \
+#define STORE_T \
 	VMOVUPS Z0, (PY)      \
 	VMOVUPS Z1, 64(PY)    \
 	ADDQ    YSTEP, PY
+
+#define ROW_T \
+	VALUE_T               \
+	STORE_T
 
 #define ROW_ADD_T \
 	VALUE_T                  \
 	VADDPS  (PADD), Z0, Z0   \
 	VADDPS  64(PADD), Z1, Z1 \
 	ADDQ    ADDSTEP, PADD    \
-	VMOVUPS Z0, (PY)         \
-	VMOVUPS Z1, 64(PY)       \
-	ADDQ    YSTEP, PY
-
-#define PRODUCTS32 \
-	TILELOADD_A0 \
-	TILELOADD_B0 \
-	TDPBUSD_T0   \
-	TILELOADD_B1 \
-	TDPBUSD_T1   \
-	TILELOADD_A1 \
-	TDPBUSD_T2   \
-	TDPBUSD_T3
+	STORE_T
 
 #define PRODUCTS16 \
 	TILELOADD_A0 \
@@ -118,8 +108,14 @@
 	TILELOADD_B1 \
 	TDPBUSD_T1
 
-// PRODUCTS adds up the products of 32 or 16 rows and, while the tile registers
-// work on them, finishes the rows before.
+#define PRODUCTS32 \
+	PRODUCTS16   \
+	TILELOADD_A1 \
+	TDPBUSD_T2   \
+	TDPBUSD_T3
+
+// PRODUCTS adds up the products of 32 or 16 rows and, while the tile registers work on
+// them, finishes the rows before.
 #define PRODUCTS(loop, row, done, STEP, ROW) \
 loop:                    \
 	STEP                 \
@@ -144,6 +140,16 @@ row:                     \
 done:                    \
 	SUBQ  $64, INPUTS    \
 	JNZ   loop
+
+// STORE_TILES stores the sums of 32 rows by 32 columns at COUNT.
+#define STORE_TILES \
+	TILESTORED(0)     \
+	ADDQ $64, COUNT   \
+	TILESTORED(1)     \
+	ADDQ $1984, COUNT \
+	TILESTORED(2)     \
+	ADDQ $64, COUNT   \
+	TILESTORED(3)
 
 // func tileAMX(t *intTile)
 TEXT ·tileAMX(SB), 0, $12368-8
@@ -180,7 +186,7 @@ TEXT ·tileAMX(SB), 0, $12368-8
 	CMPQ    intTile_wide(TILE), $0
 	JNE     starts
 
-	// No sums of high bytes are ever stored: they are zeros.
+	// There are no sums of high bytes: they are zeros.
 	MOVQ $64, CX
 
 blank:
@@ -196,7 +202,7 @@ starts:
 	VMOVUPS 64(CX), Z23
 
 share:
-	// The pending rows are shared out to the steps of 64 inputs.
+	// The pending rows are distributed over the steps of 64 inputs.
 	MOVQ intTile_depth(TILE), CX
 	MOVQ CX, AX
 	SHLQ $5, AX
@@ -249,7 +255,7 @@ whole:
 	PRODUCTS(loop32Add, row32Add, done32Add, PRODUCTS32, ROW_ADD_T)
 	JMP passed
 
-half: // 16 rows or less
+half: // 16 rows or fewer
 	TESTQ PADD, PADD
 	JNZ   halfAdd
 	PRODUCTS(loop16, row16, done16, PRODUCTS16, ROW_T)
@@ -262,16 +268,10 @@ passed:
 	CMPQ PASSES, $2
 	JNE  drain
 	MOVQ HIGHNEXT, COUNT
-	TILESTORED(0, 0x17)
-	ADDQ $64, COUNT
-	TILESTORED(1, 0x17)
-	ADDQ $1984, COUNT
-	TILESTORED(2, 0x17)
-	ADDQ $64, COUNT
-	TILESTORED(3, 0x17)
+	STORE_TILES
 	JMP  low
 
-	// What is pending is finished, before its sums are overwritten.
+	// Pending rows are finished before their sums are overwritten.
 drain:
 	TESTQ PENDING, PENDING
 	JZ    drained
@@ -293,13 +293,7 @@ drained:
 	CMPQ ROWS, $0
 	JEQ  end
 	LEAQ (SP), COUNT
-	TILESTORED(0, 0x17)
-	ADDQ $64, COUNT
-	TILESTORED(1, 0x17)
-	ADDQ $1984, COUNT
-	TILESTORED(2, 0x17)
-	ADDQ $64, COUNT
-	TILESTORED(3, 0x17)
+	STORE_TILES
 
 	LEAQ    (SP), PTILE
 	MOVQ    HIGHNEXT, PHIGH

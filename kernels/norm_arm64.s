@@ -11,9 +11,8 @@
 #define AT   R7 // in x
 #define LEFT R8
 
-// SUM adds up TERM of 16 numbers at a time in V0 to V3, of 4 in V0, and of the rest
-// in F16; the sum of all is left in F0. TERM and TERM1 take the register
-// of the numbers and that of the sum.
+// SUM adds up TERM, 16 numbers at a time in V0 to V3, then 4 in V0, and TERM1 for the rest
+// in F16. It leaves the sum in F0. TERM gets the registers of the numbers and of the sum.
 #define SUM(sixteen, fours, four, ones, one, done, TERM, TERM1) \
 	EOR(0, 0, 0)      \
 	EOR(1, 1, 1)      \
@@ -58,7 +57,7 @@ done:                 \
 #define PLAIN(x, sum) FADD(sum, sum, x)
 #define PLAIN1 FADDS F4, F16, F16
 
-// V8 is the mean, V9 what the differences are multiplied by.
+// V8 is the mean, V9 the factor of the differences.
 #define SQUARE(x, sum) \
 	FSUB(x, x, 8) \
 	FMLA(sum, x, x)

@@ -77,9 +77,9 @@ f16:
 	CBNZ   R2, f16
 	RET
 
-// ROUND_BF16 rounds V(x) to bfloat16 in its upper half: half a unit less one,
-// and one more where the last bit kept is odd, carries into the part that is kept
-// as rounding to even does. A NaN keeps its upper half and becomes quiet.
+// ROUND_BF16 rounds x to bfloat16, in the upper half of t. Adding half a unit less one, and
+// one more where the last bit kept is odd, rounds to nearest even. A NaN keeps its upper
+// half and becomes quiet. nx is the number of x.
 #define ROUND_BF16(x, nx, t, u) \
 	VUSHR $16, x.S4, t.S4        \
 	VAND  V31.B16, t.B16, t.B16  \

@@ -1,12 +1,45 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "lanes_amd64.h"
 
 #define X   SI // numbers
 #define DST DI // integers
 #define N   CX // numbers left
 
-// the order of dwords after two rounds of packing within 128-bit lanes
+// LOAD_ARGUMENTS leaves the inverse of the scale in Y15.
+#define LOAD_ARGUMENTS \
+	MOVQ         dst+0(FP), DST \
+	MOVQ         x+8(FP), X     \
+	MOVQ         n+16(FP), N    \
+	VBROADCASTSS inverse+24(FP), Y15
+
+// ROUND32 multiplies 32 numbers by Y15 and rounds them to integers, in Y2 to Y5. PACK32
+// packs these to words in Y2 and Y4.
+#define ROUND32 \
+	VMULPS    (X), Y15, Y2   \
+	VMULPS    32(X), Y15, Y3 \
+	VMULPS    64(X), Y15, Y4 \
+	VMULPS    96(X), Y15, Y5 \
+	VCVTPS2DQ Y2, Y2         \
+	VCVTPS2DQ Y3, Y3         \
+	VCVTPS2DQ Y4, Y4         \
+	VCVTPS2DQ Y5, Y5
+
+#define PACK32 \
+	VPACKSSDW Y3, Y2, Y2 \
+	VPACKSSDW Y5, Y4, Y4
+
+// STORE32 stores the bytes in Y2, whose order Y14 restores.
+#define STORE32(loop) \
+	VPERMD  Y2, Y14, Y2 \
+	VMOVDQU Y2, (DST)   \
+	ADDQ    $128, X     \
+	ADDQ    $32, DST    \
+	SUBQ    $32, N      \
+	JNZ     loop
+
+// The order of dwords after two rounds of packing within 128-bit lanes.
 DATA packed<>+0(SB)/8, $0x0000000400000000
 DATA packed<>+8(SB)/8, $0x0000000500000001
 DATA packed<>+16(SB)/8, $0x0000000600000002
@@ -41,71 +74,38 @@ loop:
 	VPMAXUD      Y1, Y0, Y0
 	VPMAXUD      Y3, Y2, Y2
 	VPMAXUD      Y2, Y0, Y0
-	VEXTRACTI128 $1, Y0, X1
-	VPMAXUD      X1, X0, X0
-	VPSHUFD      $0x4e, X0, X1
-	VPMAXUD      X1, X0, X0
-	VPSHUFD      $0xb1, X0, X1
-	VPMAXUD      X1, X0, X0
+	ACROSS_INTS(VPMAXUD, Y0, X0, X1)
 	VMOVD        X0, AX
 	MOVL         AX, ret+16(FP)
 	VZEROUPPER
 	RET
 
-// SUM_Y0 adds the eight numbers of Y0 and gives them to AX.
-#define SUM_Y0 \
-	VEXTRACTI128 $1, Y0, X1     \
-	VPADDD       X1, X0, X0     \
-	VPSHUFD      $0x4e, X0, X1  \
-	VPADDD       X1, X0, X0     \
-	VPSHUFD      $0xb1, X0, X1  \
-	VPADDD       X1, X0, X0     \
-	VMOVD        X0, AX
-
 // func quantiseAVX2(dst *int8, x *float32, n int, inverse float32) (sum int32)
 TEXT ·quantiseAVX2(SB), NOSPLIT, $0-36
-	MOVQ         dst+0(FP), DST
-	MOVQ         x+8(FP), X
-	MOVQ         n+16(FP), N
-	VBROADCASTSS inverse+24(FP), Y15
+	LOAD_ARGUMENTS
 	VMOVDQU      packed<>(SB), Y14
 	VPXOR        Y0, Y0, Y0
 	PCALIGN      $32
 
 loop:
-	VMULPS    (X), Y15, Y2
-	VMULPS    32(X), Y15, Y3
-	VMULPS    64(X), Y15, Y4
-	VMULPS    96(X), Y15, Y5
-	VCVTPS2DQ Y2, Y2
-	VCVTPS2DQ Y3, Y3
-	VCVTPS2DQ Y4, Y4
-	VCVTPS2DQ Y5, Y5
+	ROUND32
 	VPADDD    Y2, Y3, Y6
 	VPADDD    Y4, Y5, Y7
 	VPADDD    Y6, Y0, Y0
 	VPADDD    Y7, Y0, Y0
-	VPACKSSDW Y3, Y2, Y2
-	VPACKSSDW Y5, Y4, Y4
+	PACK32
 	VPACKSSWB Y4, Y2, Y2
-	VPERMD    Y2, Y14, Y2
-	VMOVDQU   Y2, (DST)
-	ADDQ      $128, X
-	ADDQ      $32, DST
-	SUBQ      $32, N
-	JNZ       loop
+	STORE32(loop)
 
-	SUM_Y0
-	MOVL AX, sum+32(FP)
+	ACROSS_INTS(VPADDD, Y0, X0, X1)
+	VMOVD X0, AX
+	MOVL  AX, sum+32(FP)
 	VZEROUPPER
 	RET
 
 // func quantiseWideAVX2(dst *int16, x *float32, n int, inverse float32) (sum int32)
 TEXT ·quantiseWideAVX2(SB), NOSPLIT, $0-36
-	MOVQ         dst+0(FP), DST
-	MOVQ         x+8(FP), X
-	MOVQ         n+16(FP), N
-	VBROADCASTSS inverse+24(FP), Y15
+	LOAD_ARGUMENTS
 	VPXOR        Y0, Y0, Y0
 	PCALIGN      $32
 
@@ -124,17 +124,15 @@ loop:
 	SUBQ      $16, N
 	JNZ       loop
 
-	SUM_Y0
-	MOVL AX, sum+32(FP)
+	ACROSS_INTS(VPADDD, Y0, X0, X1)
+	VMOVD X0, AX
+	MOVL  AX, sum+32(FP)
 	VZEROUPPER
 	RET
 
 // func quantiseLowAVX2(dst *int8, x *float32, n int, inverse float32, zero int32)
 TEXT ·quantiseLowAVX2(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), DST
-	MOVQ         x+8(FP), X
-	MOVQ         n+16(FP), N
-	VBROADCASTSS inverse+24(FP), Y15
+	LOAD_ARGUMENTS
 	MOVL         zero+28(FP), AX
 	VMOVD        AX, X13
 	VPBROADCASTB X13, Y13
@@ -144,36 +142,20 @@ TEXT ·quantiseLowAVX2(SB), NOSPLIT, $0-32
 	PCALIGN      $32
 
 loop:
-	VMULPS    (X), Y15, Y2
-	VMULPS    32(X), Y15, Y3
-	VMULPS    64(X), Y15, Y4
-	VMULPS    96(X), Y15, Y5
-	VCVTPS2DQ Y2, Y2
-	VCVTPS2DQ Y3, Y3
-	VCVTPS2DQ Y4, Y4
-	VCVTPS2DQ Y5, Y5
-	VPACKSSDW Y3, Y2, Y2
-	VPACKSSDW Y5, Y4, Y4
+	ROUND32
+	PACK32
 	VPAND     Y12, Y2, Y2
 	VPAND     Y12, Y4, Y4
 	VPACKUSWB Y4, Y2, Y2
 	VPADDB    Y13, Y2, Y2
-	VPERMD    Y2, Y14, Y2
-	VMOVDQU   Y2, (DST)
-	ADDQ      $128, X
-	ADDQ      $32, DST
-	SUBQ      $32, N
-	JNZ       loop
+	STORE32(loop)
 
 	VZEROUPPER
 	RET
 
 // func quantiseHighAVX2(dst *int8, x *float32, n int, inverse float32, zero int32, flip int8)
 TEXT ·quantiseHighAVX2(SB), NOSPLIT, $0-33
-	MOVQ         dst+0(FP), DST
-	MOVQ         x+8(FP), X
-	MOVQ         n+16(FP), N
-	VBROADCASTSS inverse+24(FP), Y15
+	LOAD_ARGUMENTS
 	MOVL         zero+28(FP), AX
 	VMOVD        AX, X13
 	VPBROADCASTW X13, Y13
@@ -184,41 +166,18 @@ TEXT ·quantiseHighAVX2(SB), NOSPLIT, $0-33
 	PCALIGN      $32
 
 loop:
-	VMULPS    (X), Y15, Y2
-	VMULPS    32(X), Y15, Y3
-	VMULPS    64(X), Y15, Y4
-	VMULPS    96(X), Y15, Y5
-	VCVTPS2DQ Y2, Y2
-	VCVTPS2DQ Y3, Y3
-	VCVTPS2DQ Y4, Y4
-	VCVTPS2DQ Y5, Y5
-	VPACKSSDW Y3, Y2, Y2
-	VPACKSSDW Y5, Y4, Y4
+	ROUND32
+	PACK32
 	VPADDW    Y13, Y2, Y2
 	VPADDW    Y13, Y4, Y4
 	VPSRAW    $8, Y2, Y2
 	VPSRAW    $8, Y4, Y4
 	VPACKSSWB Y4, Y2, Y2
 	VPXOR     Y12, Y2, Y2
-	VPERMD    Y2, Y14, Y2
-	VMOVDQU   Y2, (DST)
-	ADDQ      $128, X
-	ADDQ      $32, DST
-	SUBQ      $32, N
-	JNZ       loop
+	STORE32(loop)
 
 	VZEROUPPER
 	RET
-
-// LARGEST reduces the eight numbers of Y to one in AX.
-#define LARGEST(MAX, Y, X) \
-	VEXTRACTI128 $1, Y, X15     \
-	MAX          X15, X, X      \
-	VPSHUFD      $0x4e, X, X15  \
-	MAX          X15, X, X      \
-	VPSHUFD      $0xb1, X, X15  \
-	MAX          X15, X, X      \
-	VMOVD        X, AX
 
 // func extremesAVX2(x *float32, mask *uint32, n int) (top int32, bottom, other uint32)
 TEXT ·extremesAVX2(SB), NOSPLIT, $0-36
@@ -254,11 +213,14 @@ loop:
 	SUBQ    $16, N
 	JNZ     loop
 
-	LARGEST(VPMAXSD, Y0, X0)
+	ACROSS_INTS(VPMAXSD, Y0, X0, X15)
+	VMOVD X0, AX
 	MOVL AX, top+24(FP)
-	LARGEST(VPMAXUD, Y1, X1)
+	ACROSS_INTS(VPMAXUD, Y1, X1, X15)
+	VMOVD X1, AX
 	MOVL AX, bottom+28(FP)
-	LARGEST(VPMAXUD, Y2, X2)
+	ACROSS_INTS(VPMAXUD, Y2, X2, X15)
+	VMOVD X2, AX
 	MOVL AX, other+32(FP)
 	VZEROUPPER
 	RET

@@ -1,11 +1,12 @@
 //go:build !purego
 
 #include "textflag.h"
+#include "lanes_amd64.h"
 
 #define X      SI // numbers, this block
 #define DST    DI // integers, this block
 #define BLOCKS CX // blocks left
-#define START  DX // what the sum is multiplied by, or 1: float32
+#define START  DX // the factor of the sum, or 1: float32
 
 // The order of dwords after two rounds of packing within 128-bit lanes.
 DATA packedBlock<>+0(SB)/8, $0x0000000400000000
@@ -29,8 +30,15 @@ GLOBL packedBlock<>(SB), RODATA|NOPTR, $32
 	MOVL     $0x7f800000, AX    \
 	VMOVD    AX, X12
 
-// TO_HALF rounds the number in F to float16, if that is not infinite. X7 and X8 are
-// free.
+// LOAD_SUPER reads the arguments of quantiseSuperAVX2 and quantiseSuperWideAVX2.
+#define LOAD_SUPER \
+	MOVQ         dst+0(FP), DST  \
+	MOVQ         x+8(FP), X      \
+	VBROADCASTSS inverse+16(FP), Y15 \
+	MOVQ         sums+24(FP), R8
+
+// TO_HALF rounds the number in F to float16, unless that is infinite. X7 and X8 are
+// overwritten.
 #define TO_HALF(F) \
 	VCVTPS2PH $0, F, X7          \
 	VCVTPH2PS X7, X7             \
@@ -38,18 +46,8 @@ GLOBL packedBlock<>(SB), RODATA|NOPTR, $32
 	VPCMPEQD  X8, X12, X8        \
 	VBLENDVPS X8, F, X7, F
 
-// LARGEST is the bits of the largest of the eight magnitudes in Y4, in X4 and AX.
-#define LARGEST \
-	VEXTRACTI128 $1, Y4, X5    \
-	VPMAXUD      X5, X4, X4    \
-	VPSHUFD      $0x4e, X4, X5 \
-	VPMAXUD      X5, X4, X4    \
-	VPSHUFD      $0xb1, X4, X5 \
-	VPMAXUD      X5, X4, X4    \
-	VMOVD        X4, AX
-
-// SCALES is the scale of a largest magnitude in X4, to (DST), and its inverse in
-// Y5. Blocks of numbers that are too small or not finite go elsewhere.
+// SCALES stores the scale for the largest magnitude, in X4 and AX, and leaves its inverse
+// in Y5. It branches for numbers that are too small or not finite.
 #define SCALES(zeros, nonfinite) \
 	CMPL         AX, $0x0d800000 \
 	JBE          zeros           \
@@ -62,15 +60,10 @@ GLOBL packedBlock<>(SB), RODATA|NOPTR, $32
 	VDIVSS       X4, X13, X5     \
 	VBROADCASTSS X5, Y5
 
-// SUM turns the eight sums in Y4 to what the block's products begin with. X6 is
+// SUM stores the initial value of the block's products, from the eight sums in Y4. X6 is
 // the scale.
 #define SUM(float, done) \
-	VEXTRACTI128 $1, Y4, X5    \
-	VPADDD       X5, X4, X4    \
-	VPSHUFD      $0x4e, X4, X5 \
-	VPADDD       X5, X4, X4    \
-	VPSHUFD      $0xb1, X4, X5 \
-	VPADDD       X5, X4, X4    \
+	ACROSS_INTS(VPADDD, Y4, X4, X5) \
 	CMPL         START, $1     \
 	JEQ          float         \
 	VMOVD        X4, AX        \
@@ -84,6 +77,8 @@ float:                         \
 	VMOVSS       X4, (DST)     \
 done:
 
+// LOAD32 loads 32 numbers into Y0 to Y3; X4 and AX are the bits of the largest
+// magnitude.
 #define LOAD32 \
 	VMOVUPS (X), Y0       \
 	VMOVUPS 32(X), Y1     \
@@ -96,7 +91,8 @@ done:
 	VPMAXUD Y4, Y5, Y4    \
 	VPMAXUD Y6, Y7, Y6    \
 	VPMAXUD Y4, Y6, Y4    \
-	LARGEST
+	ACROSS_INTS(VPMAXUD, Y4, X4, X5) \
+	VMOVD   X4, AX
 
 #define ROUND16 \
 	VMULPS    Y0, Y5, Y0 \
@@ -130,8 +126,16 @@ done:
 #define CLEAR32 VPXOR X0, X0, X0; VMOVDQU Y0, 8(DST)
 #define CLEAR64 CLEAR32; VMOVDQU Y0, 40(DST)
 
-// QUANTISE is a whole function: blocks of numbers bytes long, of bytes bytes
-// when they are done. AX is the bits of the scale where it is not finite or 0.
+#define NEXT_BLOCK(numbers, bytes, loop) \
+	ADDQ $numbers, X        \
+	ADDQ $bytes, DST        \
+	DECQ BLOCKS             \
+	JNZ  loop               \
+	VZEROUPPER              \
+	RET
+
+// QUANTISE is a whole function, for blocks that take numbers bytes before and bytes bytes
+// after it. Blocks of zeros or of numbers that are not finite get the scale in AX.
 #define QUANTISE(numbers, bytes, LOAD, ROUND, STORE, CLEAR) \
 	LOAD_ARGUMENTS          \
 	PCALIGN $32             \
@@ -141,12 +145,7 @@ loop:                       \
 	ROUND                   \
 	STORE                   \
 	SUM(float, next)        \
-	ADDQ $numbers, X        \
-	ADDQ $bytes, DST        \
-	DECQ BLOCKS             \
-	JNZ  loop               \
-	VZEROUPPER              \
-	RET                     \
+	NEXT_BLOCK(numbers, bytes, loop) \
 zeros:                      \
 	XORL AX, AX             \
 	JMP  blank              \
@@ -158,12 +157,7 @@ blank:                      \
 	VMOVD AX, X6            \
 	VPXOR Y4, Y4, Y4        \
 	SUM(floatBlank, nextBlank) \
-	ADDQ $numbers, X        \
-	ADDQ $bytes, DST        \
-	DECQ BLOCKS             \
-	JNZ  loop               \
-	VZEROUPPER              \
-	RET
+	NEXT_BLOCK(numbers, bytes, loop)
 
 // func quantise32AVX2(dst *int8, x *float32, blocks int, start int32)
 TEXT ·quantise32AVX2(SB), NOSPLIT, $0-28
@@ -210,10 +204,7 @@ TEXT ·quantise32WideAVX2(SB), NOSPLIT, $0-28
 
 // func quantiseSuperAVX2(dst *int8, x *float32, inverse float32, sums *[16]int16)
 TEXT ·quantiseSuperAVX2(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), DST
-	MOVQ         x+8(FP), X
-	VBROADCASTSS inverse+16(FP), Y15
-	MOVQ         sums+24(FP), R8
+	LOAD_SUPER
 	VMOVDQU      packedBlock<>(SB), Y14
 	MOVQ         $4, CX
 
@@ -235,10 +226,7 @@ loop:
 
 // func quantiseSuperWideAVX2(dst *int8, x *float32, inverse float32, sums *[16]int16)
 TEXT ·quantiseSuperWideAVX2(SB), NOSPLIT, $0-32
-	MOVQ         dst+0(FP), DST
-	MOVQ         x+8(FP), X
-	VBROADCASTSS inverse+16(FP), Y15
-	MOVQ         sums+24(FP), R8
+	LOAD_SUPER
 	MOVQ         $4, CX
 
 loop:

@@ -2,6 +2,7 @@
 
 #include "textflag.h"
 #include "go_asm.h"
+#include "lanes_amd64.h"
 
 #define ROWS   DI  // the quantiseRows
 #define X      SI  // numbers, this row
@@ -13,8 +14,8 @@
 #define LEFT   R11 // rows left
 #define I      CX  // offset within the row: of numbers, in bytes
 #define LOW    R13 // bytes from the high bytes to the low ones
-#define INDEX  R15 // numbers of the wide inputs, or nil: all are
-#define MASK   AX  // of the inputs that are not
+#define INDEX  R15 // indices of the wide inputs, or nil: all are wide
+#define MASK   AX  // of the inputs that are not wide
 
 // The order of dwords after two rounds of packing within 128-bit lanes.
 DATA packedRow<>+0(SB)/8, $0x0000000400000000
@@ -31,15 +32,9 @@ GLOBL packedRow<>(SB), RODATA|NOPTR, $64
 #define LARGEST(MAX, Z, Y, X) \
 	VEXTRACTI64X4 $1, Z, Y4     \
 	MAX           Y4, Y, Y      \
-	VEXTRACTI128  $1, Y, X4     \
-	MAX           X4, X, X      \
-	VPSHUFD       $0x4e, X, X4  \
-	MAX           X4, X, X      \
-	VPSHUFD       $0xb1, X, X4  \
-	MAX           X4, X, X
+	ACROSS_INTS(MAX, Y, X, X4)
 
-// WORDS64 is 64 integers, as words in Z0 and Z2: those of dwords whose order
-// packedRow undoes.
+// WORDS64 is 64 integers, as words in Z0 and Z2, in an order that packedRow undoes.
 #define WORDS64 \
 	VMULPS    (X)(I*1), Z11, Z0    \
 	VMULPS    64(X)(I*1), Z11, Z1  \
@@ -52,7 +47,7 @@ GLOBL packedRow<>(SB), RODATA|NOPTR, $64
 	VPACKSSDW Z1, Z0, Z0           \
 	VPACKSSDW Z3, Z2, Z2
 
-// LOW64 writes the low bytes of WORDS64, zero added, to dst.
+// LOW64 writes the low bytes of WORDS64, plus zero, to dst.
 #define LOW64(dst) \
 	VPANDD    Z14, Z0, Z4 \
 	VPANDD    Z14, Z2, Z5 \
@@ -119,7 +114,7 @@ extremes:
 	LARGEST(VPMAXUD, Z1, Y1, X1)
 	LARGEST(VPMAXUD, Z2, Y2, X2)
 
-	// As stepsOf does it.
+	// As in stepsOf.
 	VMOVD  X0, AX
 	CMPL   AX, $0x7f800000
 	JGE    nonfinite

@@ -2,6 +2,7 @@
 
 #include "textflag.h"
 #include "vec_amd64.h"
+#include "lanes_amd64.h"
 
 #define STATE   DI
 #define ROW     SI // the row of scores
@@ -20,14 +21,34 @@
 #define INVERSE 72
 #define SIZE    128
 
+#define LOAD_ARGUMENTS \
+	MOVQ s+0(FP), STATE        \
+	MOVQ rows+8(FP), ROWS      \
+	MOVQ scores+16(FP), ROW    \
+	MOVQ stride+24(FP), STRIDE \
+	MOVQ n+32(FP), N           \
+	VBROADCASTSS c+40(FP), C
+
+// BEGIN_ROWS begins the pass over all rows that finds their largest scores.
+#define BEGIN_ROWS \
+	MOVQ ROW, FIRSTROW     \
+	MOVQ STATE, FIRSTSTATE \
+	MOVQ ROWS, R13
+
+#define NEXT_ROW(left, row) \
+	ADDQ $SIZE, STATE \
+	ADDQ STRIDE, ROW  \
+	DECQ left         \
+	JNE  row
+
 // ---- AVX-512 ----
 
 #define C    Z16
-#define LOW  Z17 // EXP2MIN/c: the least difference that has a weight
+#define LOW  Z17 // EXP2MIN/c: smaller differences get no weight
 #define M    Z2  // the largest score
 #define SUM  Z5
 
-// WEIGHT_AVX512 is Z9 = 2^(Z6·c), with Z7, Z8 and K1 to use.
+// WEIGHT_AVX512 is Z9 = 2^(Z6·c), overwriting Z7, Z8 and K1.
 #define WEIGHT_AVX512 \
 	VCMPPS NLT, LOW, Z6, K1 \
 	VMOVAPS Z18, Z7 \
@@ -44,9 +65,9 @@
 	VPADDD Z24, Z7, Z7 \
 	VMULPS.Z Z7, Z9, K1, Z9
 
-// SHORT_AVX512 is x = 2^(score − max) for 16 scores at at(P), cut off to bfloat16
-// numbers. 2^⌊t⌋·p(t − ⌊t⌋) with a p of degree 3, 1 at 0 and 2 at 1, is off by up to
-// 2⁻¹³ of its size (a minimax fit of the relative error). Z6 and Z7 are to use.
+// SHORT_AVX512 is x = 2^(score − max) for 16 scores at at(P), truncated to bfloat16:
+// 2^⌊t⌋·p(t − ⌊t⌋), where p has degree 3 and is 1 at 0 and 2 at 1. Its relative error is
+// up to 2⁻¹³ (a minimax fit). Z6 and Z7 are overwritten.
 #define SHORT_AVX512(at, x) \
 	VMOVUPS at(P), Z6         \
 	VSUBPS M, Z6, Z6          \
@@ -66,12 +87,7 @@ GLOBL shortExp<>(SB), RODATA|NOPTR, $16
 
 // func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32, bf16, last bool)
 TEXT ·weighRowsAVX512(SB), NOSPLIT, $0-46
-	MOVQ s+0(FP), STATE
-	MOVQ rows+8(FP), ROWS
-	MOVQ scores+16(FP), ROW
-	MOVQ stride+24(FP), STRIDE
-	MOVQ n+32(FP), N
-	VBROADCASTSS c+40(FP), C
+	LOAD_ARGUMENTS
 	VBROADCASTSS EXP2MIN, LOW
 	VDIVPS C, LOW, LOW
 	VBROADCASTSS MAGIC, Z18
@@ -86,11 +102,9 @@ TEXT ·weighRowsAVX512(SB), NOSPLIT, $0-46
 	VBROADCASTSS shortExp<>+4(SB), Z27
 	VBROADCASTSS shortExp<>+8(SB), Z28
 
-	// The largest score, and the factor of earlier weights, of all rows first: many
-	// rows are then under way at once.
-	MOVQ ROW, FIRSTROW
-	MOVQ STATE, FIRSTSTATE
-	MOVQ ROWS, R13
+	// The largest score and the factor of earlier weights, for all rows first: the
+	// processor then works on many rows at once.
+	BEGIN_ROWS
 
 rowMax:
 	VBROADCASTSS MAX(STATE), Z0
@@ -114,14 +128,7 @@ maxLast:
 
 maxAcross:
 	VMAXPS Z1, Z0, Z0
-	VEXTRACTF64X4 $1, Z0, Y1
-	VMAXPS Y1, Y0, Y0
-	VEXTRACTF128 $1, Y0, X1
-	VMAXPS X1, X0, X0
-	VPERMILPS $0x4e, X0, X1
-	VMAXPS X1, X0, X0
-	VPERMILPS $0xb1, X0, X1
-	VMAXPS X1, X0, X0
+	ACROSS_Z0(VMAXPS)
 	VBROADCASTSS X0, M
 
 	// 2^(c·(old−new)).
@@ -138,10 +145,7 @@ maxAcross:
 
 scaled:
 	VMOVSS X9, FACTOR(STATE)
-	ADDQ $SIZE, STATE
-	ADDQ STRIDE, ROW
-	DECQ R13
-	JNE  rowMax
+	NEXT_ROW(R13, rowMax)
 	MOVQ FIRSTROW, ROW
 	MOVQ FIRSTSTATE, STATE
 
@@ -171,12 +175,7 @@ summed:
 	// 1/sum, or 0.
 	VEXTRACTF64X4 $1, Z5, Y1
 	VADDPS Y1, Y5, Y0
-	VEXTRACTF128 $1, Y0, X1
-	VADDPS X1, X0, X0
-	VPERMILPS $0x4e, X0, X1
-	VADDPS X1, X0, X0
-	VPERMILPS $0xb1, X0, X1
-	VADDPS X1, X0, X0
+	ACROSS_Y0(VADDPS)
 	VXORPS X1, X1, X1
 	VUCOMISS X1, X0
 	JPS  divide
@@ -187,10 +186,7 @@ divide:
 
 next:
 	VMOVSS X1, INVERSE(STATE)
-	ADDQ $SIZE, STATE
-	ADDQ STRIDE, ROW
-	DECQ ROWS
-	JNE  row
+	NEXT_ROW(ROWS, row)
 	VZEROUPPER
 	RET
 
@@ -214,10 +210,7 @@ pair:
 	CMPB last+45(FP), $0
 	JNE  summed
 	VMOVUPS SUM, (STATE)
-	ADDQ $SIZE, STATE
-	ADDQ STRIDE, ROW
-	DECQ ROWS
-	JNE  row
+	NEXT_ROW(ROWS, row)
 	VZEROUPPER
 	RET
 
@@ -235,7 +228,7 @@ pair:
 #define SUM1 Y5 // lanes 8 to 15
 #define BIAS Y12 // MAGIC
 
-// WEIGHT_AVX2 is Y9 = 2^(Y6·c), with Y3, Y7 and Y8 to use.
+// WEIGHT_AVX2 is Y9 = 2^(Y6·c), overwriting Y3, Y7 and Y8.
 #define WEIGHT_AVX2 \
 	VCMPPS NLT, LOW, Y6, Y3 \
 	VMOVAPS BIAS, Y7 \
@@ -255,21 +248,14 @@ pair:
 
 // func weighRowsAVX2(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32)
 TEXT ·weighRowsAVX2(SB), NOSPLIT, $0-44
-	MOVQ s+0(FP), STATE
-	MOVQ rows+8(FP), ROWS
-	MOVQ scores+16(FP), ROW
-	MOVQ stride+24(FP), STRIDE
-	MOVQ n+32(FP), N
-	VBROADCASTSS c+40(FP), C
+	LOAD_ARGUMENTS
 	VMOVUPS EXP2MIN, LOW
 	VDIVPS C, LOW, LOW
 	VMOVUPS MAGIC, BIAS
 	VMOVUPS EXP2C5, Y13
 	VMOVUPS EXP2C4, Y14
 	VMOVUPS EXP2C3, Y15
-	MOVQ ROW, FIRSTROW
-	MOVQ STATE, FIRSTSTATE
-	MOVQ ROWS, R13
+	BEGIN_ROWS
 
 rowMax:
 	VBROADCASTSS MAX(STATE), Y0
@@ -285,12 +271,7 @@ maxLoop:
 	JGT  maxLoop
 
 	VMAXPS Y1, Y0, Y0
-	VEXTRACTF128 $1, Y0, X1
-	VMAXPS X1, X0, X0
-	VPERMILPS $0x4e, X0, X1
-	VMAXPS X1, X0, X0
-	VPERMILPS $0xb1, X0, X1
-	VMAXPS X1, X0, X0
+	ACROSS_Y0(VMAXPS)
 	VBROADCASTSS X0, M
 
 	VBROADCASTSS MAX(STATE), Y6
@@ -306,10 +287,7 @@ maxLoop:
 
 scaled:
 	VMOVSS X9, FACTOR(STATE)
-	ADDQ $SIZE, STATE
-	ADDQ STRIDE, ROW
-	DECQ R13
-	JNE  rowMax
+	NEXT_ROW(R13, rowMax)
 	MOVQ FIRSTROW, ROW
 	MOVQ FIRSTSTATE, STATE
 
@@ -339,12 +317,7 @@ weight:
 	VMOVUPS SUM1, 32(STATE)
 
 	VADDPS SUM1, SUM0, Y0
-	VEXTRACTF128 $1, Y0, X1
-	VADDPS X1, X0, X0
-	VPERMILPS $0x4e, X0, X1
-	VADDPS X1, X0, X0
-	VPERMILPS $0xb1, X0, X1
-	VADDPS X1, X0, X0
+	ACROSS_Y0(VADDPS)
 	VXORPS X1, X1, X1
 	VUCOMISS X1, X0
 	JPS  divide
@@ -356,9 +329,6 @@ divide:
 
 next:
 	VMOVSS X1, INVERSE(STATE)
-	ADDQ $SIZE, STATE
-	ADDQ STRIDE, ROW
-	DECQ ROWS
-	JNE  row
+	NEXT_ROW(ROWS, row)
 	VZEROUPPER
 	RET

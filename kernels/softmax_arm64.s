@@ -17,11 +17,10 @@
 #define INVERSE 72
 #define SIZE    128
 
-// V16 to V19 are the sums; of constants, V20 is c, V21 EXP2MIN/c, the least
-// difference that has a weight, V22 MAGIC, V23 to V27 the polynomial, V28 1; V29 is
-// the largest score.
+// V16 to V19 are the sums, V20 is c, V21 EXP2MIN/c (smaller differences get no weight), V22
+// MAGIC, V23 to V27 the polynomial, V28 1, V29 the largest score.
 
-// WEIGHT is register 9 = 2^(V6·c), with V4, V5, V7, V8 and V10 to use.
+// WEIGHT is V9 = 2^(V6·c), overwriting V4, V5, V7, V8 and V10.
 #define WEIGHT \
 	FCMGT(8, 21, 6)  \
 	ORR(7, 22, 22)   \
@@ -44,7 +43,7 @@
 	FMUL(9, 9, 7)    \
 	BIC(9, 9, 8)
 
-// WEIGH does the next four scores; sum is the register of their sums.
+// WEIGH replaces the next four scores by their weights and adds these to vector sum.
 #define WEIGH(sum) \
 	VLD1 (AT), [V6.S4]     \
 	FSUB(6, 6, 29)        \

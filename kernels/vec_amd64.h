@@ -1,4 +1,4 @@
-// The constants of vecTable, for AVX-512 with .BCST, for AVX2 as they are.
+// The constants of vecTable: for AVX-512 with .BCST, for AVX2 as vectors.
 #define LOG2E      ·vecTable+0(SB)
 #define LOG2ELOW   ·vecTable+32(SB)
 #define MAGIC      ·vecTable+64(SB)

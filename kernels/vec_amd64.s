@@ -2,17 +2,18 @@
 
 #include "textflag.h"
 #include "vec_amd64.h"
+#include "lanes_amd64.h"
 
 #define DST DI
 #define X   SI
 #define UP  DX
 #define N   CX // numbers left
 
-// A body turns Z0 or Y0, x, into Z1 or Y1, f(x), with Z2 to Z7, K2 and K3, or Y2 to
-// Y9 to use.
+// A body computes Z1 or Y1 = f(x) from Z0 or Y0 = x. It may overwrite Z2 to Z7, K2 and
+// K3, or Y2 to Y9.
 
-// EACH_AVX512 runs BODY on 16 numbers at a time. K1 masks the last ones: all
-// numbers go the same way, so that their places in the row do not matter.
+// EACH_AVX512 runs BODY on 16 numbers at a time. K1 masks the last ones: all numbers are
+// computed alike, so that their positions in the row do not matter.
 #define EACH_AVX512(BODY) \
 	LOAD_EACH \
 	REST_AVX512(BODY)
@@ -24,10 +25,7 @@
 loop: \
 	CMPQ N, $16 \
 	JGE  full \
-	MOVL $1, AX \
-	SHLL CX, AX \
-	DECL AX \
-	KMOVW AX, K1 \
+	LANES_K1 \
 full: \
 	VMOVUPS.Z (X), K1, Z0 \
 	BODY \
@@ -63,11 +61,17 @@ store: \
 	VZEROUPPER \
 	RET
 
+// GELU_STEPS are the steps of GELU's polynomial.
+#define GELU_STEPS(STEP) \
+	STEP(GELUC14); STEP(GELUC13); STEP(GELUC12); STEP(GELUC11); STEP(GELUC10); \
+	STEP(GELUC9); STEP(GELUC8); STEP(GELUC7); STEP(GELUC6); STEP(GELUC5); \
+	STEP(GELUC4); STEP(GELUC3); STEP(GELUC2); STEP(GELUC1); STEP(GELUC0)
+
 // ---- AVX-512 ----
 
 // POWER_AVX512 finishes an exponential: Z3 = 2^(n+r), or 0 where K2 is not set.
-// Z3 is n + MAGIC, whose lowest bits are n, and Z5 is r. 2^n is a factor, not
-// something added to the exponent, so that a NaN stays one.
+// Z3 is n + MAGIC, whose lowest bits are n, and Z5 is r. 2^n is multiplied, not added to
+// the exponent, so that a NaN stays a NaN.
 #define POWER_AVX512 \
 	VBROADCASTSS EXP2C5, Z4 \
 	VFMADD213PS.BCST EXP2C4, Z5, Z4 \
@@ -109,29 +113,24 @@ store: \
 
 #define IDENTITY_AVX512 VMOVAPS Z0, Z1
 
+#define HORNER_AVX512(C) VFMADD213PS.BCST C, Z3, Z4
+
 #define GELU_AVX512 \
 	VPANDD.BCST ABSMASK, Z0, Z2 \
 	VCMPPS.BCST LT, GELUMAX, Z2, K2 \
 	VBROADCASTSS GELUSTEP, Z3 \
 	VFMSUB213PS.BCST ONE, Z2, Z3 \
 	VBROADCASTSS GELUC15, Z4 \
-	VFMADD213PS.BCST GELUC14, Z3, Z4 \
-	VFMADD213PS.BCST GELUC13, Z3, Z4 \
-	VFMADD213PS.BCST GELUC12, Z3, Z4 \
-	VFMADD213PS.BCST GELUC11, Z3, Z4 \
-	VFMADD213PS.BCST GELUC10, Z3, Z4 \
-	VFMADD213PS.BCST GELUC9, Z3, Z4 \
-	VFMADD213PS.BCST GELUC8, Z3, Z4 \
-	VFMADD213PS.BCST GELUC7, Z3, Z4 \
-	VFMADD213PS.BCST GELUC6, Z3, Z4 \
-	VFMADD213PS.BCST GELUC5, Z3, Z4 \
-	VFMADD213PS.BCST GELUC4, Z3, Z4 \
-	VFMADD213PS.BCST GELUC3, Z3, Z4 \
-	VFMADD213PS.BCST GELUC2, Z3, Z4 \
-	VFMADD213PS.BCST GELUC1, Z3, Z4 \
-	VFMADD213PS.BCST GELUC0, Z3, Z4 \
+	GELU_STEPS(HORNER_AVX512) \
 	RELU_AVX512 \
 	VFNMADD231PS Z2, Z4, K2, Z1
+
+// TIMES_SIGMA_AVX512 is Z1 = max(Z0, 0) − Z2·s/(1+s), where s is 2^Z4.
+#define TIMES_SIGMA_AVX512 \
+	EXP2_AVX512 \
+	SIGMA_AVX512 \
+	RELU_AVX512 \
+	VFNMADD231PS Z2, Z3, Z1
 
 #define GELUTANH_AVX512 \
 	VPANDD.BCST ABSMASK, Z0, Z2 \
@@ -141,10 +140,7 @@ store: \
 	VFMADD231PS.BCST GELUTANH3, Z3, Z4 \
 	VMULPS Z2, Z4, Z4 \
 	VPORD.BCST SIGNMASK, Z4, Z4 \
-	EXP2_AVX512 \
-	SIGMA_AVX512 \
-	RELU_AVX512 \
-	VFNMADD231PS Z2, Z3, Z1
+	TIMES_SIGMA_AVX512
 
 #define SILU_AVX512 \
 	VPANDD.BCST ABSMASK, Z0, Z2 \
@@ -189,10 +185,7 @@ store: \
 	VMINPS.BCST SIGMOIDMAX, Z2, Z2 \
 	VMULPS.BCST QUICKGELU1, Z2, Z4 \
 	VPORD.BCST SIGNMASK, Z4, Z4 \
-	EXP2_AVX512 \
-	SIGMA_AVX512 \
-	RELU_AVX512 \
-	VFNMADD231PS Z2, Z3, Z1
+	TIMES_SIGMA_AVX512
 
 #define RELUSQUARED_AVX512 \
 	RELU_AVX512 \
@@ -202,8 +195,7 @@ store: \
 TEXT ·identityAVX512(SB), NOSPLIT, $0-32
 	EACH_AVX512(IDENTITY_AVX512)
 
-// HORNER_4 is the next step, with coefficient C, of four polynomials: Z20 to Z23 of Z16 to
-// Z19.
+// HORNER_4 is a step with coefficient C of four polynomials, Z20 to Z23, of Z16 to Z19.
 #define HORNER_4(C) \
 	VBROADCASTSS C, Z4 \
 	VFMADD213PS Z4, Z16, Z20 \
@@ -213,8 +205,8 @@ TEXT ·identityAVX512(SB), NOSPLIT, $0-32
 
 // func geluAVX512(dst, x, up *float32, n int)
 //
-// While there are 64 numbers it does GELU_AVX512 on four vectors at once: each step of one
-// waits for the one before, and a coefficient is loaded for all four.
+// While there are 64 numbers it does GELU_AVX512 on four vectors at once: the steps of one
+// depend on each other, and a coefficient is loaded once for all four.
 TEXT ·geluAVX512(SB), NOSPLIT, $0-32
 	LOAD_EACH
 	VPXORD Z1, Z1, Z1
@@ -246,21 +238,7 @@ loop4:
 	VMOVAPS Z7, Z21
 	VMOVAPS Z7, Z22
 	VMOVAPS Z7, Z23
-	HORNER_4(GELUC14)
-	HORNER_4(GELUC13)
-	HORNER_4(GELUC12)
-	HORNER_4(GELUC11)
-	HORNER_4(GELUC10)
-	HORNER_4(GELUC9)
-	HORNER_4(GELUC8)
-	HORNER_4(GELUC7)
-	HORNER_4(GELUC6)
-	HORNER_4(GELUC5)
-	HORNER_4(GELUC4)
-	HORNER_4(GELUC3)
-	HORNER_4(GELUC2)
-	HORNER_4(GELUC1)
-	HORNER_4(GELUC0)
+	GELU_STEPS(HORNER_4)
 	VMAXPS Z8, Z1, Z8
 	VMAXPS Z9, Z1, Z9
 	VMAXPS Z10, Z1, Z10
@@ -351,10 +329,7 @@ loop:
 last:
 	ADDQ $16, N
 	JEQ  done
-	MOVL $1, AX
-	SHLL CX, AX
-	DECL AX
-	KMOVW AX, K1
+	LANES_K1
 	VMOVUPS.Z (X), K1, Z0
 	VADDPS.Z  (UP), Z0, K1, Z0
 	VMOVUPS   Z0, K1, (DST)
@@ -381,10 +356,7 @@ loop:
 last:
 	ADDQ $16, N
 	JEQ  done
-	MOVL $1, AX
-	SHLL CX, AX
-	DECL AX
-	KMOVW AX, K1
+	LANES_K1
 	VMULPS.Z (X), Z1, K1, Z0
 	VMOVUPS  Z0, K1, (X)
 
@@ -433,31 +405,26 @@ done:
 
 #define IDENTITY_AVX2 VMOVAPS Y0, Y1
 
+#define HORNER_AVX2(C) VFMADD213PS C, Y3, Y4
+
 #define GELU_AVX2 \
 	VANDPS ABSMASK, Y0, Y2 \
 	VCMPPS LT, GELUMAX, Y2, Y8 \
 	VMOVUPS GELUSTEP, Y3 \
 	VFMSUB213PS ONE, Y2, Y3 \
 	VMOVUPS GELUC15, Y4 \
-	VFMADD213PS GELUC14, Y3, Y4 \
-	VFMADD213PS GELUC13, Y3, Y4 \
-	VFMADD213PS GELUC12, Y3, Y4 \
-	VFMADD213PS GELUC11, Y3, Y4 \
-	VFMADD213PS GELUC10, Y3, Y4 \
-	VFMADD213PS GELUC9, Y3, Y4 \
-	VFMADD213PS GELUC8, Y3, Y4 \
-	VFMADD213PS GELUC7, Y3, Y4 \
-	VFMADD213PS GELUC6, Y3, Y4 \
-	VFMADD213PS GELUC5, Y3, Y4 \
-	VFMADD213PS GELUC4, Y3, Y4 \
-	VFMADD213PS GELUC3, Y3, Y4 \
-	VFMADD213PS GELUC2, Y3, Y4 \
-	VFMADD213PS GELUC1, Y3, Y4 \
-	VFMADD213PS GELUC0, Y3, Y4 \
+	GELU_STEPS(HORNER_AVX2) \
 	RELU_AVX2 \
 	VANDPS Y8, Y2, Y2 \
 	VANDPS Y8, Y4, Y4 \
 	VFNMADD231PS Y2, Y4, Y1
+
+// TIMES_SIGMA_AVX2 is Y1 = max(Y0, 0) − Y2·s/(1+s), where s is 2^Y4.
+#define TIMES_SIGMA_AVX2 \
+	EXP2_AVX2 \
+	SIGMA_AVX2 \
+	RELU_AVX2 \
+	VFNMADD231PS Y2, Y3, Y1
 
 #define GELUTANH_AVX2 \
 	VANDPS ABSMASK, Y0, Y2 \
@@ -467,10 +434,7 @@ done:
 	VFMADD231PS GELUTANH3, Y3, Y4 \
 	VMULPS Y2, Y4, Y4 \
 	VORPS SIGNMASK, Y4, Y4 \
-	EXP2_AVX2 \
-	SIGMA_AVX2 \
-	RELU_AVX2 \
-	VFNMADD231PS Y2, Y3, Y1
+	TIMES_SIGMA_AVX2
 
 #define SILU_AVX2 \
 	VANDPS ABSMASK, Y0, Y2 \
@@ -514,10 +478,7 @@ done:
 	VMINPS SIGMOIDMAX, Y2, Y2 \
 	VMULPS QUICKGELU1, Y2, Y4 \
 	VORPS SIGNMASK, Y4, Y4 \
-	EXP2_AVX2 \
-	SIGMA_AVX2 \
-	RELU_AVX2 \
-	VFNMADD231PS Y2, Y3, Y1
+	TIMES_SIGMA_AVX2
 
 #define RELUSQUARED_AVX2 \
 	RELU_AVX2 \

@@ -8,7 +8,7 @@
 #define UP  R3
 #define N   R4 // numbers left
 
-// A body turns V0, x, into V1, f(x), with V2 to V10 to use.
+// A body computes V1 = f(x) from V0 = x. It may overwrite V2 to V10.
 
 // EACH runs BODY on 4 numbers at a time.
 #define EACH(BODY) \
@@ -116,25 +116,31 @@ store:                      \
 	RELU               \
 	FMLS(1, 2, 5)
 
-#define GELUTANH \
+// TIMES_SIGMA is V1 = max(V0, 0) − V2·s/(1+s), where s is 2^V4.
+#define TIMES_SIGMA \
+	EXP2  \
+	SIGMA \
+	RELU  \
+	FMLS(1, 2, 3)
+
+// MAGNITUDE is V2 = |V0|, SIGMOIDMAX at most.
+#define MAGNITUDE \
 	FABS(2, 0)           \
 	CONST(6, SIGMOIDMAX) \
-	FMIN(2, 2, 6)        \
+	FMIN(2, 2, 6)
+
+#define GELUTANH \
+	MAGNITUDE            \
 	FMUL(3, 2, 2)        \
 	CONST(4, GELUTANH1)  \
 	CONST(6, GELUTANH3)  \
 	FMLA(4, 3, 6)        \
 	FMUL(4, 2, 4)        \
 	FNEG(4, 4)           \
-	EXP2                 \
-	SIGMA                \
-	RELU                 \
-	FMLS(1, 2, 3)
+	TIMES_SIGMA
 
 #define SILU \
-	FABS(2, 0)           \
-	CONST(6, SIGMOIDMAX) \
-	FMIN(2, 2, 6)        \
+	MAGNITUDE            \
 	FNEG(2, 2)           \
 	EXP                  \
 	SIGMA                \
@@ -177,16 +183,11 @@ store:                      \
 	ORR(1, 1, 6)
 
 #define QUICKGELU \
-	FABS(2, 0)           \
-	CONST(6, SIGMOIDMAX) \
-	FMIN(2, 2, 6)        \
+	MAGNITUDE            \
 	CONST(4, QUICKGELU1) \
 	FMUL(4, 2, 4)        \
 	FNEG(4, 4)           \
-	EXP2                 \
-	SIGMA                \
-	RELU                 \
-	FMLS(1, 2, 3)
+	TIMES_SIGMA
 
 #define RELUSQUARED \
 	RELU          \
