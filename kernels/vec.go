@@ -26,13 +26,6 @@ func Gate(dst, gate, up Matrix, act Activation) {
 	}
 }
 
-// GLU is dst = act(u)·g, where u is the first half of each row of x and g the second.
-// dst has half as many columns as x and may be its first half.
-func GLU(dst, x Matrix, act Activation) {
-	half := x.Cols / 2
-	Gate(dst, x.Columns(0, half), x.Columns(half, 2*half), act)
-}
-
 // Add is dst = x + y. dst may be x or y.
 func Add(dst, x, y Matrix) {
 	for i := range dst.Rows {
