@@ -11,6 +11,12 @@ type cpuFeatures struct {
 	bf16                                   uint8 // how bfloat16 numbers are multiplied; 0: not at all
 }
 
+// hasSIMD reports whether the functions whose names end in SIMD may be used; they are AVX2
+// here. Their vectors have lanes float32 numbers.
+func hasSIMD() bool { return features.avx2 }
+
+const lanes = 8
+
 // The ways to multiply bfloat16 numbers.
 const (
 	bf16Vectors = 1 + iota // VDPBF16PS

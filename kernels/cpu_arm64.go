@@ -14,6 +14,12 @@ type cpuFeatures struct {
 	neon, dotprod, i8mm bool
 }
 
+// hasSIMD reports whether the functions whose names end in SIMD may be used; they are NEON
+// here. Their vectors have lanes float32 numbers.
+func hasSIMD() bool { return features.neon }
+
+const lanes = 4
+
 var archInstructionSets = []instructionSet{
 	{
 		name: "neon",

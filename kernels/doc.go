@@ -44,7 +44,7 @@
 //     llvm-mca says what an inner loop costs on a processor that is not at hand.
 //  7. Say in ARCHITECTURE.md that it is there, and let .ci/run take the rung.
 //
-// A file is named after its family and its architecture. _noasm holds what an
-// architecture without assembly for it does, _other what an operating system without
-// some service does.
+// A file is named after its family and its architecture. _asm holds what amd64 and arm64
+// share, _noasm what an architecture without assembly for it does, _other what an
+// operating system without some service does.
 package kernels

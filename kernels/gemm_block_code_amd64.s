@@ -6,8 +6,8 @@
 #define SRC  SI
 #define RUNS CX
 
-// func widenScalesAVX2(dst *float32, src *int8, n int)
-TEXT ·widenScalesAVX2(SB), NOSPLIT, $0-24
+// func widenScalesSIMD(dst *float32, src *int8, n int)
+TEXT ·widenScalesSIMD(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DST
 	MOVQ src+8(FP), SRC
 	MOVQ n+16(FP), CX
@@ -22,8 +22,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func widenIntegersAVX2(dst *int32, src *int8, n int)
-TEXT ·widenIntegersAVX2(SB), NOSPLIT, $0-24
+// func widenIntegersSIMD(dst *int32, src *int8, n int)
+TEXT ·widenIntegersSIMD(SB), NOSPLIT, $0-24
 	MOVQ dst+0(FP), DST
 	MOVQ src+8(FP), SRC
 	MOVQ n+16(FP), CX
@@ -40,8 +40,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func pairIntegersAVX2(dst, a, b *int8, n int)
-TEXT ·pairIntegersAVX2(SB), NOSPLIT, $0-32
+// func pairIntegersSIMD(dst, a, b *int8, n int)
+TEXT ·pairIntegersSIMD(SB), NOSPLIT, $0-32
 	MOVQ dst+0(FP), DST
 	MOVQ a+8(FP), SRC
 	MOVQ b+16(FP), DX
@@ -89,8 +89,8 @@ loop:
 	VMOVD        AX, X      \
 	VPBROADCASTB X, Y
 
-// func decode4AVX2(dst, src *int8, runs int, table *[16]int8)
-TEXT ·decode4AVX2(SB), NOSPLIT, $0-32
+// func decode4SIMD(dst, src *int8, runs int, table *[16]int8)
+TEXT ·decode4SIMD(SB), NOSPLIT, $0-32
 	MOVQ           dst+0(FP), DST
 	MOVQ           src+8(FP), SRC
 	MOVQ           runs+16(FP), RUNS
@@ -138,8 +138,8 @@ GLOBL ·fifths(SB), RODATA|NOPTR, $128
 	VPADDB   Y5, Q, Q     \
 	VPADDB   Y13, Q, Q
 
-// func decode5AVX2(dst, src *int8, runs int, bias int8)
-TEXT ·decode5AVX2(SB), NOSPLIT, $0-25
+// func decode5SIMD(dst, src *int8, runs int, bias int8)
+TEXT ·decode5SIMD(SB), NOSPLIT, $0-25
 	MOVQ         dst+0(FP), DST
 	MOVQ         src+8(FP), SRC
 	MOVQ         runs+16(FP), RUNS
@@ -165,8 +165,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func decode6AVX2(dst, src *int8, runs int, bias int8)
-TEXT ·decode6AVX2(SB), NOSPLIT, $0-25
+// func decode6SIMD(dst, src *int8, runs int, bias int8)
+TEXT ·decode6SIMD(SB), NOSPLIT, $0-25
 	MOVQ         dst+0(FP), DST
 	MOVQ         src+8(FP), SRC
 	MOVQ         runs+16(FP), RUNS

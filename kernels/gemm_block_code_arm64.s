@@ -7,7 +7,7 @@
 #define SRC  R1
 #define LEFT R2 // runs, or numbers, left
 
-// LOAD_BIAS reads the arguments of decode5NEON and decode6NEON. It leaves the bias in
+// LOAD_BIAS reads the arguments of decode5SIMD and decode6SIMD. It leaves the bias in
 // V17 and the mask of the low bits in V16.
 #define LOAD_BIAS \
 	MOVD  dst+0(FP), DST      \
@@ -17,8 +17,8 @@
 	VDUP  R3, V17.B16         \
 	VMOVI $15, V16.B16
 
-// func widenScalesNEON(dst *float32, src *int8, n int)
-TEXT ·widenScalesNEON(SB), NOSPLIT, $0-24
+// func widenScalesSIMD(dst *float32, src *int8, n int)
+TEXT ·widenScalesSIMD(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), DST
 	MOVD src+8(FP), SRC
 	MOVD n+16(FP), LEFT
@@ -31,8 +31,8 @@ loop:
 	BNE    loop
 	RET
 
-// func widenIntegersNEON(dst *int32, src *int8, n int)
-TEXT ·widenIntegersNEON(SB), NOSPLIT, $0-24
+// func widenIntegersSIMD(dst *int32, src *int8, n int)
+TEXT ·widenIntegersSIMD(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), DST
 	MOVD src+8(FP), SRC
 	MOVD n+16(FP), LEFT
@@ -47,8 +47,8 @@ loop:
 	BNE    loop
 	RET
 
-// func pairIntegersNEON(dst, a, b *int8, n int)
-TEXT ·pairIntegersNEON(SB), NOSPLIT, $0-32
+// func pairIntegersSIMD(dst, a, b *int8, n int)
+TEXT ·pairIntegersSIMD(SB), NOSPLIT, $0-32
 	MOVD dst+0(FP), DST
 	MOVD a+8(FP), SRC
 	MOVD b+16(FP), R3
@@ -81,8 +81,8 @@ loop:
 	VST1.P [V0.B16, V1.B16, V2.B16, V3.B16], 64(DST) \
 	VST1.P [V4.B16, V5.B16, V6.B16, V7.B16], 64(DST)
 
-// func decode4NEON(dst, src *int8, runs int, table *[16]int8)
-TEXT ·decode4NEON(SB), NOSPLIT, $0-32
+// func decode4SIMD(dst, src *int8, runs int, table *[16]int8)
+TEXT ·decode4SIMD(SB), NOSPLIT, $0-32
 	MOVD  dst+0(FP), DST
 	MOVD  src+8(FP), SRC
 	MOVD  runs+16(FP), LEFT
@@ -120,8 +120,8 @@ loop:
 	VORR V20.B16, V.B16, V.B16     \
 	VADD V17.B16, V.B16, V.B16
 
-// func decode5NEON(dst, src *int8, runs int, bias int8)
-TEXT ·decode5NEON(SB), NOSPLIT, $0-25
+// func decode5SIMD(dst, src *int8, runs int, bias int8)
+TEXT ·decode5SIMD(SB), NOSPLIT, $0-25
 	LOAD_BIAS
 	VMOVI $16, V18.B16
 
@@ -141,8 +141,8 @@ loop:
 	BNE    loop
 	RET
 
-// func decode6NEON(dst, src *int8, runs int, bias int8)
-TEXT ·decode6NEON(SB), NOSPLIT, $0-25
+// func decode6SIMD(dst, src *int8, runs int, bias int8)
+TEXT ·decode6SIMD(SB), NOSPLIT, $0-25
 	LOAD_BIAS
 	VMOVI $48, V18.B16
 

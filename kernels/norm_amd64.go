@@ -15,38 +15,25 @@ var laneMasks = func() (m [32]uint32) {
 
 func layerNorm(dst, x, gain, bias []float32, eps float32) {
 	n := len(x)
-	if n == 0 || !features.avx2 {
+	switch {
+	case n == 0 || !features.avx2:
 		layerNormPortable(dst, x, gain, bias, eps)
-		return
-	}
-	var g, b *float32
-	if gain != nil {
-		g = &gain[:n][0]
-	}
-	if bias != nil {
-		b = &bias[:n][0]
-	}
-	if features.avx512 {
-		layerNormAVX512(&dst[:n][0], &x[0], g, b, n, eps)
-	} else {
-		layerNormAVX2(&dst[:n][0], &x[0], g, b, n, eps)
+	case features.avx512:
+		layerNormAVX512(&dst[:n][0], &x[0], pointer(gain, n), pointer(bias, n), n, eps)
+	default:
+		layerNormAVX2(&dst[:n][0], &x[0], pointer(gain, n), pointer(bias, n), n, eps)
 	}
 }
 
 func rmsNorm(dst, x, gain []float32, eps float32) {
 	n := len(x)
-	if n == 0 || !features.avx2 {
+	switch {
+	case n == 0 || !features.avx2:
 		rmsNormPortable(dst, x, gain, eps)
-		return
-	}
-	var g *float32
-	if gain != nil {
-		g = &gain[:n][0]
-	}
-	if features.avx512 {
-		rmsNormAVX512(&dst[:n][0], &x[0], g, n, eps)
-	} else {
-		rmsNormAVX2(&dst[:n][0], &x[0], g, n, eps)
+	case features.avx512:
+		rmsNormAVX512(&dst[:n][0], &x[0], pointer(gain, n), n, eps)
+	default:
+		rmsNormAVX2(&dst[:n][0], &x[0], pointer(gain, n), n, eps)
 	}
 }
 

@@ -8,14 +8,7 @@ func layerNorm(dst, x, gain, bias []float32, eps float32) {
 		layerNormPortable(dst, x, gain, bias, eps)
 		return
 	}
-	var g, b *float32
-	if gain != nil {
-		g = &gain[:n][0]
-	}
-	if bias != nil {
-		b = &bias[:n][0]
-	}
-	layerNormNEON(&dst[:n][0], &x[0], g, b, n, eps)
+	layerNormNEON(&dst[:n][0], &x[0], pointer(gain, n), pointer(bias, n), n, eps)
 }
 
 func rmsNorm(dst, x, gain []float32, eps float32) {
@@ -24,11 +17,7 @@ func rmsNorm(dst, x, gain []float32, eps float32) {
 		rmsNormPortable(dst, x, gain, eps)
 		return
 	}
-	var g *float32
-	if gain != nil {
-		g = &gain[:n][0]
-	}
-	rmsNormNEON(&dst[:n][0], &x[0], g, n, eps)
+	rmsNormNEON(&dst[:n][0], &x[0], pointer(gain, n), n, eps)
 }
 
 // layerNormNEON is layerNormPortable for n > 0 numbers, with sums in float32: four

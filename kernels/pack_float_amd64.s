@@ -61,8 +61,8 @@ transpose8:
 	VZEROUPPER
 	RET
 
-// func transpose4AVX2(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
-TEXT ·transpose4AVX2(SB), NOSPLIT, $0-40
+// func transpose4SIMD(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+TEXT ·transpose4SIMD(SB), NOSPLIT, $0-40
 	LOAD_TRANSPOSE
 	LEAQ (R9)(R9*2), R10 // three rows
 	LEAQ (R8)(R8*2), R11 // three inputs
@@ -76,8 +76,8 @@ transpose4:
 	JNZ       transpose4
 	RET
 
-// func transpose2AVX2(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
-TEXT ·transpose2AVX2(SB), NOSPLIT, $0-40
+// func transpose2SIMD(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+TEXT ·transpose2SIMD(SB), NOSPLIT, $0-40
 	LOAD_TRANSPOSE
 	LEAQ (R8)(R8*2), R11 // three inputs
 
@@ -107,8 +107,8 @@ transpose2:
 	SUBQ    $32, CX    \
 	JNZ     loop
 
-// func roundF16AVX2(dst *uint16, src *float32, n int)
-TEXT ·roundF16AVX2(SB), NOSPLIT, $0-24
+// func roundF16SIMD(dst *uint16, src *float32, n int)
+TEXT ·roundF16SIMD(SB), NOSPLIT, $0-24
 	LOAD_CONVERSION
 
 f16:
@@ -121,11 +121,11 @@ f16:
 	VZEROUPPER
 	RET
 
-// func roundBF16AVX2(dst *uint16, src *float32, n int)
+// func roundBF16SIMD(dst *uint16, src *float32, n int)
 //
 // Adding half a unit less one, and one more where the last bit kept is odd, rounds to
 // nearest even. A NaN keeps its upper half and becomes quiet.
-TEXT ·roundBF16AVX2(SB), NOSPLIT, $0-24
+TEXT ·roundBF16SIMD(SB), NOSPLIT, $0-24
 	LOAD_CONVERSION
 	VPCMPEQD     Y15, Y15, Y15
 	VPSRLD       $31, Y15, Y14 // 1
@@ -152,8 +152,8 @@ bf16:
 	VZEROUPPER
 	RET
 
-// func widenF16AVX2(dst *float32, src *uint16, n int)
-TEXT ·widenF16AVX2(SB), NOSPLIT, $0-24
+// func widenF16SIMD(dst *float32, src *uint16, n int)
+TEXT ·widenF16SIMD(SB), NOSPLIT, $0-24
 	LOAD_CONVERSION
 
 widenF16:
@@ -165,8 +165,8 @@ widenF16:
 	VZEROUPPER
 	RET
 
-// func widenBF16AVX2(dst *float32, src *uint16, n int)
-TEXT ·widenBF16AVX2(SB), NOSPLIT, $0-24
+// func widenBF16SIMD(dst *float32, src *uint16, n int)
+TEXT ·widenBF16SIMD(SB), NOSPLIT, $0-24
 	LOAD_CONVERSION
 
 widenBF16:

@@ -8,8 +8,8 @@
 	VST1 V, (R0) \
 	ADD  R1, R0
 
-// func transpose4NEON(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
-TEXT ·transpose4NEON(SB), NOSPLIT, $0-40
+// func transpose4SIMD(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+TEXT ·transpose4SIMD(SB), NOSPLIT, $0-40
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD src+16(FP), R2
@@ -40,8 +40,8 @@ transpose4:
 	CBNZ   R4, transpose4
 	RET
 
-// func transpose2NEON(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
-TEXT ·transpose2NEON(SB), NOSPLIT, $0-40
+// func transpose2SIMD(dst unsafe.Pointer, stride uintptr, src unsafe.Pointer, row uintptr, k int)
+TEXT ·transpose2SIMD(SB), NOSPLIT, $0-40
 	MOVD dst+0(FP), R0
 	MOVD stride+8(FP), R1
 	MOVD src+16(FP), R2
@@ -62,8 +62,8 @@ transpose2:
 	CBNZ   R4, transpose2
 	RET
 
-// func roundF16NEON(dst *uint16, src *float32, n int)
-TEXT ·roundF16NEON(SB), NOSPLIT, $0-24
+// func roundF16SIMD(dst *uint16, src *float32, n int)
+TEXT ·roundF16SIMD(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
@@ -89,8 +89,8 @@ f16:
 	FCMEQ(nx, nx, nx)            \
 	VBIF  x.B16, u.B16, t.B16
 
-// func roundBF16NEON(dst *uint16, src *float32, n int)
-TEXT ·roundBF16NEON(SB), NOSPLIT, $0-24
+// func roundBF16SIMD(dst *uint16, src *float32, n int)
+TEXT ·roundBF16SIMD(SB), NOSPLIT, $0-24
 	MOVD dst+0(FP), R0
 	MOVD src+8(FP), R1
 	MOVD n+16(FP), R2
@@ -132,10 +132,10 @@ loop:                  \
 	CBNZ   R2, loop    \
 	RET
 
-// func widenF16NEON(dst *float32, src *uint16, n int)
-TEXT ·widenF16NEON(SB), NOSPLIT, $0-24
+// func widenF16SIMD(dst *float32, src *uint16, n int)
+TEXT ·widenF16SIMD(SB), NOSPLIT, $0-24
 	WIDEN(FCVTL, FCVTL2)
 
-// func widenBF16NEON(dst *float32, src *uint16, n int)
-TEXT ·widenBF16NEON(SB), NOSPLIT, $0-24
+// func widenBF16SIMD(dst *float32, src *uint16, n int)
+TEXT ·widenBF16SIMD(SB), NOSPLIT, $0-24
 	WIDEN(SHLL, SHLL2)

@@ -46,8 +46,8 @@ DATA packed<>+16(SB)/8, $0x0000000600000002
 DATA packed<>+24(SB)/8, $0x0000000700000003
 GLOBL packed<>(SB), RODATA|NOPTR, $32
 
-// func largestAVX2(x *float32, n int) uint32
-TEXT ·largestAVX2(SB), NOSPLIT, $0-20
+// func largestSIMD(x *float32, n int) uint32
+TEXT ·largestSIMD(SB), NOSPLIT, $0-20
 	MOVQ     x+0(FP), X
 	MOVQ     n+8(FP), N
 	VPXOR    Y0, Y0, Y0
@@ -80,8 +80,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func quantiseAVX2(dst *int8, x *float32, n int, inverse float32) (sum int32)
-TEXT ·quantiseAVX2(SB), NOSPLIT, $0-36
+// func quantiseSIMD(dst *int8, x *float32, n int, inverse float32) (sum int32)
+TEXT ·quantiseSIMD(SB), NOSPLIT, $0-36
 	LOAD_ARGUMENTS
 	VMOVDQU      packed<>(SB), Y14
 	VPXOR        Y0, Y0, Y0
@@ -130,8 +130,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func quantiseLowAVX2(dst *int8, x *float32, n int, inverse float32, zero int32)
-TEXT ·quantiseLowAVX2(SB), NOSPLIT, $0-32
+// func quantiseLowSIMD(dst *int8, x *float32, n int, inverse float32, zero int32)
+TEXT ·quantiseLowSIMD(SB), NOSPLIT, $0-32
 	LOAD_ARGUMENTS
 	MOVL         zero+28(FP), AX
 	VMOVD        AX, X13
@@ -153,8 +153,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func quantiseHighAVX2(dst *int8, x *float32, n int, inverse float32, zero int32, flip int8)
-TEXT ·quantiseHighAVX2(SB), NOSPLIT, $0-33
+// func quantiseHighSIMD(dst *int8, x *float32, n int, inverse float32, zero int32, flip int8)
+TEXT ·quantiseHighSIMD(SB), NOSPLIT, $0-33
 	LOAD_ARGUMENTS
 	MOVL         zero+28(FP), AX
 	VMOVD        AX, X13
@@ -179,8 +179,8 @@ loop:
 	VZEROUPPER
 	RET
 
-// func extremesAVX2(x *float32, mask *uint32, n int) (top int32, bottom, other uint32)
-TEXT ·extremesAVX2(SB), NOSPLIT, $0-36
+// func extremesSIMD(x *float32, mask *uint32, n int) (top int32, bottom, other uint32)
+TEXT ·extremesSIMD(SB), NOSPLIT, $0-36
 	MOVQ     x+0(FP), X
 	MOVQ     mask+8(FP), DX
 	MOVQ     n+16(FP), N

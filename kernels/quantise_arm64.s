@@ -38,8 +38,8 @@
 	VUZP1 V3.H8, V2.H8, V2.H8 \
 	VUZP1 V5.H8, V4.H8, V4.H8
 
-// func largestNEON(x *float32, n int) uint32
-TEXT ·largestNEON(SB), NOSPLIT, $0-20
+// func largestSIMD(x *float32, n int) uint32
+TEXT ·largestSIMD(SB), NOSPLIT, $0-20
 	MOVD x+0(FP), X
 	MOVD n+8(FP), N
 	MOVW $0x7fffffff, R3
@@ -66,8 +66,8 @@ loop:
 	MOVW R3, ret+16(FP)
 	RET
 
-// func quantiseNEON(dst *int8, x *float32, n int, inverse float32) (sum int32)
-TEXT ·quantiseNEON(SB), NOSPLIT, $0-36
+// func quantiseSIMD(dst *int8, x *float32, n int, inverse float32) (sum int32)
+TEXT ·quantiseSIMD(SB), NOSPLIT, $0-36
 	LOAD_ARGUMENTS
 	VEOR V0.B16, V0.B16, V0.B16
 	VEOR V1.B16, V1.B16, V1.B16
@@ -92,8 +92,8 @@ loop:
 	MOVW  R3, sum+32(FP)
 	RET
 
-// func quantiseLowNEON(dst *int8, x *float32, n int, inverse float32, zero int32)
-TEXT ·quantiseLowNEON(SB), NOSPLIT, $0-32
+// func quantiseLowSIMD(dst *int8, x *float32, n int, inverse float32, zero int32)
+TEXT ·quantiseLowSIMD(SB), NOSPLIT, $0-32
 	LOAD_ARGUMENTS
 	MOVW zero+28(FP), R3
 	VDUP R3, V9.B16
@@ -106,8 +106,8 @@ loop:
 	STORE16(loop)
 	RET
 
-// func quantiseHighNEON(dst *int8, x *float32, n int, inverse float32, zero int32, flip int8)
-TEXT ·quantiseHighNEON(SB), NOSPLIT, $0-33
+// func quantiseHighSIMD(dst *int8, x *float32, n int, inverse float32, zero int32, flip int8)
+TEXT ·quantiseHighSIMD(SB), NOSPLIT, $0-33
 	LOAD_ARGUMENTS
 	MOVW zero+28(FP), R3
 	VDUP R3, V9.S4
@@ -135,8 +135,8 @@ loop:
 	VAND V8.B16, V25.B16, V25.B16 \
 	UMAX(2, 2, 25)
 
-// func extremesNEON(x *float32, mask *uint32, n int) (top int32, bottom, other uint32)
-TEXT ·extremesNEON(SB), NOSPLIT, $0-36
+// func extremesSIMD(x *float32, mask *uint32, n int) (top int32, bottom, other uint32)
+TEXT ·extremesSIMD(SB), NOSPLIT, $0-36
 	MOVD x+0(FP), X
 	MOVD mask+8(FP), DST
 	MOVD n+16(FP), N

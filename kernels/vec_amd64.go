@@ -4,24 +4,12 @@ package kernels
 
 import "math"
 
-// vecTable holds the constants of the assembly, each eight times over: AVX-512
-// broadcasts the first, AVX2 loads all. The offsets are named in vec_amd64.h.
+// vecTable holds the constants of the assembly, each eight times: AVX-512 broadcasts the
+// first, AVX2 loads all. The offsets are named in vec_amd64.h.
 //
 //lint:ignore U1000 the assembly reads it
 var vecTable = func() (t [42][8]float32) {
-	constants := []float32{
-		log2eHigh, log2eLow, roundMagic, exp2Min,
-		exp2C5, exp2C4, exp2C3, exp2C2, exp2C1, 1,
-		math.Float32frombits(1<<31 - 1), math.Float32frombits(1 << 31),
-		geluStep, geluMax, sigmoidMax,
-		tanhC4, tanhC3, tanhC2, tanhC1, tanhC0, tanhSmall, -2,
-		geluTanh3, geluTanh1,
-	}
-	for i := range geluC {
-		constants = append(constants, geluC[len(geluC)-1-i])
-	}
-	constants = append(constants, softmaxStart, quickGELU1)
-	for i, c := range constants {
+	for i, c := range vecConstants(math.Float32frombits(1<<31-1), math.Float32frombits(1<<31)) {
 		for j := range t[i] {
 			t[i][j] = c
 		}
@@ -29,39 +17,15 @@ var vecTable = func() (t [42][8]float32) {
 	return t
 }()
 
-// vector is dst[i] = act(x[i]), times up[i] if there is an up.
+// vector computes dst[i] = act(x[i]), times up[i] unless up is nil.
 func vector(dst, x, up []float32, act Activation) {
 	n := len(dst)
 	switch {
 	case n == 0:
 	case features.avx512:
-		var u *float32
-		if up != nil {
-			u = &up[:n][0]
-		}
-		vectorAVX512(&dst[0], &x[:n][0], u, n, act)
+		vectorAVX512(&dst[0], &x[:n][0], pointer(up, n), n, act)
 	case features.avx2:
-		// Vectors are full: what is left over is computed beside.
-		x = x[:n]
-		full := n &^ 7
-		if full > 0 {
-			var u *float32
-			if up != nil {
-				u = &up[:n][0]
-			}
-			vectorAVX2(&dst[0], &x[0], u, full, act)
-		}
-		if full < n {
-			var a, b [8]float32
-			copy(a[:], x[full:])
-			var u *float32
-			if up != nil {
-				copy(b[:], up[full:n])
-				u = &b[0]
-			}
-			vectorAVX2(&a[0], &a[0], u, 8, act)
-			copy(dst[full:], a[:])
-		}
+		vectorWhole(dst, x, up, act)
 	default:
 		vectorPortable(dst, x, up, act)
 	}
@@ -87,29 +51,6 @@ func vectorAVX512(dst, x, up *float32, n int, act Activation) {
 		quickGELUAVX512(dst, x, up, n)
 	case ReLUSquared:
 		reluSquaredAVX512(dst, x, up, n)
-	}
-}
-
-func vectorAVX2(dst, x, up *float32, n int, act Activation) {
-	switch act {
-	case Identity:
-		identityAVX2(dst, x, up, n)
-	case GELU:
-		geluAVX2(dst, x, up, n)
-	case GELUTanh:
-		geluTanhAVX2(dst, x, up, n)
-	case ReLU:
-		reluAVX2(dst, x, up, n)
-	case SiLU:
-		siluAVX2(dst, x, up, n)
-	case Tanh:
-		tanhAVX2(dst, x, up, n)
-	case Sigmoid:
-		sigmoidAVX2(dst, x, up, n)
-	case QuickGELU:
-		quickGELUAVX2(dst, x, up, n)
-	case ReLUSquared:
-		reluSquaredAVX2(dst, x, up, n)
 	}
 }
 
@@ -143,16 +84,7 @@ func scaleRow(row []float32, factor float32) {
 	}
 }
 
-// All of the following compute
-//
-//	for i := range n {
-//		dst[i] = act(x[i])
-//		if up != nil {
-//			dst[i] *= up[i]
-//		}
-//	}
-//
-// for n > 0; with AVX2, n is a multiple of 8.
+// The following compute what vectorSIMD's functions do, for any n above 0.
 
 //go:noescape
 func identityAVX512(dst, x, up *float32, n int)
@@ -186,44 +118,17 @@ func reluSquaredAVX512(dst, x, up *float32, n int)
 //go:noescape
 func addRowAVX512(dst, x, y *float32, n int)
 
-//go:noescape
-func identityAVX2(dst, x, up *float32, n int)
-
-//go:noescape
-func geluAVX2(dst, x, up *float32, n int)
-
-//go:noescape
-func geluTanhAVX2(dst, x, up *float32, n int)
-
-//go:noescape
-func reluAVX2(dst, x, up *float32, n int)
-
-//go:noescape
-func siluAVX2(dst, x, up *float32, n int)
-
-//go:noescape
-func tanhAVX2(dst, x, up *float32, n int)
-
-//go:noescape
-func sigmoidAVX2(dst, x, up *float32, n int)
-
-//go:noescape
-func quickGELUAVX2(dst, x, up *float32, n int)
-
-//go:noescape
-func reluSquaredAVX2(dst, x, up *float32, n int)
-
 // addRowAVX2 is addRowPortable for n > 0 numbers, a multiple of 8.
 //
 //go:noescape
 func addRowAVX2(dst, x, y *float32, n int)
 
-// scaleRowAVX512 is x[i] *= factor for i < n, n > 0.
+// scaleRowAVX512 computes x[i] *= factor for i < n, n > 0.
 //
 //go:noescape
 func scaleRowAVX512(x *float32, n int, factor float32)
 
-// scaleRowAVX2 is x[i] *= factor for i < n, n > 0.
+// scaleRowAVX2 is scaleRowAVX512.
 //
 //go:noescape
 func scaleRowAVX2(x *float32, n int, factor float32)

@@ -484,40 +484,40 @@ done:
 	RELU_AVX2 \
 	VMULPS Y1, Y1, Y1
 
-// func identityAVX2(dst, x, up *float32, n int)
-TEXT ·identityAVX2(SB), NOSPLIT, $0-32
+// func identitySIMD(dst, x, up *float32, n int)
+TEXT ·identitySIMD(SB), NOSPLIT, $0-32
 	EACH_AVX2(IDENTITY_AVX2)
 
-// func geluAVX2(dst, x, up *float32, n int)
-TEXT ·geluAVX2(SB), NOSPLIT, $0-32
+// func geluSIMD(dst, x, up *float32, n int)
+TEXT ·geluSIMD(SB), NOSPLIT, $0-32
 	EACH_AVX2(GELU_AVX2)
 
-// func geluTanhAVX2(dst, x, up *float32, n int)
-TEXT ·geluTanhAVX2(SB), NOSPLIT, $0-32
+// func geluTanhSIMD(dst, x, up *float32, n int)
+TEXT ·geluTanhSIMD(SB), NOSPLIT, $0-32
 	EACH_AVX2(GELUTANH_AVX2)
 
-// func reluAVX2(dst, x, up *float32, n int)
-TEXT ·reluAVX2(SB), NOSPLIT, $0-32
+// func reluSIMD(dst, x, up *float32, n int)
+TEXT ·reluSIMD(SB), NOSPLIT, $0-32
 	EACH_AVX2(RELU_AVX2)
 
-// func siluAVX2(dst, x, up *float32, n int)
-TEXT ·siluAVX2(SB), NOSPLIT, $0-32
+// func siluSIMD(dst, x, up *float32, n int)
+TEXT ·siluSIMD(SB), NOSPLIT, $0-32
 	EACH_AVX2(SILU_AVX2)
 
-// func tanhAVX2(dst, x, up *float32, n int)
-TEXT ·tanhAVX2(SB), NOSPLIT, $0-32
+// func tanhSIMD(dst, x, up *float32, n int)
+TEXT ·tanhSIMD(SB), NOSPLIT, $0-32
 	EACH_AVX2(TANH_AVX2)
 
-// func sigmoidAVX2(dst, x, up *float32, n int)
-TEXT ·sigmoidAVX2(SB), NOSPLIT, $0-32
+// func sigmoidSIMD(dst, x, up *float32, n int)
+TEXT ·sigmoidSIMD(SB), NOSPLIT, $0-32
 	EACH_AVX2(SIGMOID_AVX2)
 
-// func quickGELUAVX2(dst, x, up *float32, n int)
-TEXT ·quickGELUAVX2(SB), NOSPLIT, $0-32
+// func quickGELUSIMD(dst, x, up *float32, n int)
+TEXT ·quickGELUSIMD(SB), NOSPLIT, $0-32
 	EACH_AVX2(QUICKGELU_AVX2)
 
-// func reluSquaredAVX2(dst, x, up *float32, n int)
-TEXT ·reluSquaredAVX2(SB), NOSPLIT, $0-32
+// func reluSquaredSIMD(dst, x, up *float32, n int)
+TEXT ·reluSquaredSIMD(SB), NOSPLIT, $0-32
 	EACH_AVX2(RELUSQUARED_AVX2)
 
 // func addRowAVX2(dst, x, y *float32, n int)

@@ -193,40 +193,40 @@ store:                      \
 	RELU          \
 	FMUL(1, 1, 1)
 
-// func identityNEON(dst, x, up *float32, n int)
-TEXT ·identityNEON(SB), NOSPLIT, $0-32
+// func identitySIMD(dst, x, up *float32, n int)
+TEXT ·identitySIMD(SB), NOSPLIT, $0-32
 	EACH(IDENTITY)
 
-// func geluNEON(dst, x, up *float32, n int)
-TEXT ·geluNEON(SB), NOSPLIT, $0-32
+// func geluSIMD(dst, x, up *float32, n int)
+TEXT ·geluSIMD(SB), NOSPLIT, $0-32
 	EACH(GELU)
 
-// func geluTanhNEON(dst, x, up *float32, n int)
-TEXT ·geluTanhNEON(SB), NOSPLIT, $0-32
+// func geluTanhSIMD(dst, x, up *float32, n int)
+TEXT ·geluTanhSIMD(SB), NOSPLIT, $0-32
 	EACH(GELUTANH)
 
-// func reluNEON(dst, x, up *float32, n int)
-TEXT ·reluNEON(SB), NOSPLIT, $0-32
+// func reluSIMD(dst, x, up *float32, n int)
+TEXT ·reluSIMD(SB), NOSPLIT, $0-32
 	EACH(RELU)
 
-// func siluNEON(dst, x, up *float32, n int)
-TEXT ·siluNEON(SB), NOSPLIT, $0-32
+// func siluSIMD(dst, x, up *float32, n int)
+TEXT ·siluSIMD(SB), NOSPLIT, $0-32
 	EACH(SILU)
 
-// func tanhNEON(dst, x, up *float32, n int)
-TEXT ·tanhNEON(SB), NOSPLIT, $0-32
+// func tanhSIMD(dst, x, up *float32, n int)
+TEXT ·tanhSIMD(SB), NOSPLIT, $0-32
 	EACH(TANH)
 
-// func sigmoidNEON(dst, x, up *float32, n int)
-TEXT ·sigmoidNEON(SB), NOSPLIT, $0-32
+// func sigmoidSIMD(dst, x, up *float32, n int)
+TEXT ·sigmoidSIMD(SB), NOSPLIT, $0-32
 	EACH(SIGMOID)
 
-// func quickGELUNEON(dst, x, up *float32, n int)
-TEXT ·quickGELUNEON(SB), NOSPLIT, $0-32
+// func quickGELUSIMD(dst, x, up *float32, n int)
+TEXT ·quickGELUSIMD(SB), NOSPLIT, $0-32
 	EACH(QUICKGELU)
 
-// func reluSquaredNEON(dst, x, up *float32, n int)
-TEXT ·reluSquaredNEON(SB), NOSPLIT, $0-32
+// func reluSquaredSIMD(dst, x, up *float32, n int)
+TEXT ·reluSquaredSIMD(SB), NOSPLIT, $0-32
 	EACH(RELUSQUARED)
 
 // func addRowNEON(dst, x, y *float32, n int)
