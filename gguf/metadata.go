@@ -6,22 +6,21 @@ import (
 	"math"
 )
 
-// A KV is a metadata key with its value, as Metadata gives and Write takes them.
-// Value is a uint8, int8, uint16, int16, uint32, int32, uint64, int64, float32,
-// float64, bool or string, a slice of one of these, or, for arrays in arrays, an
-// []any of slices.
+// A KV is a metadata key and its value, for Metadata and Write. Value is a uint8, int8,
+// uint16, int16, uint32, int32, uint64, int64, float32, float64, bool or string, a
+// slice of one of these, or, for nested arrays, an []any of slices.
 type KV struct {
 	Key   string
 	Value any
 }
 
-// A value is a metadata value that was checked but not decoded.
+// A value is a metadata value that has been checked but not decoded.
 type value struct {
 	kind  valueType
 	elem  valueType // of an array: the type of its elements
-	count int       // of an array: how many
-	at    int       // offset in the file of data
-	data  []byte    // without the length that goes before a string or an array
+	count int       // of an array: the number of its elements
+	at    int       // offset of data in the file
+	data  []byte    // without the length of a string or an array
 }
 
 func (f *File) value(key string) (value, bool) {
@@ -29,7 +28,7 @@ func (f *File) value(key string) (value, bool) {
 	return v, ok
 }
 
-// Keys are the metadata's keys in the order of the file.
+// Keys returns the metadata keys in the order of the file.
 func (f *File) Keys() []string { return append([]string(nil), f.parts[0].keys...) }
 
 // Has reports whether the metadata has the key.
@@ -38,8 +37,8 @@ func (f *File) Has(key string) bool {
 	return ok
 }
 
-// Kind tells what the key's value is, for error messages: "uint32",
-// "array of 30522 string"; "" where there is no such key.
+// Kind describes the key's value for error messages: "uint32", "array of 30522 string";
+// "" if there is no such key.
 func (f *File) Kind(key string) string {
 	v, ok := f.value(key)
 	if !ok {
@@ -48,15 +47,14 @@ func (f *File) Kind(key string) string {
 	return v.describe()
 }
 
-// Architecture is general.architecture: bert, qwen3, …; "" where it is absent.
+// Architecture returns general.architecture: bert, qwen3, …; "" if it is absent.
 func (f *File) Architecture() string {
 	s, _ := f.String("general.architecture")
 	return s
 }
 
-// String is the text of a key. It is false, as with all methods of this kind,
-// where the key is absent or its value is of another type; Has and Kind tell
-// which.
+// String returns the text of a key. Like all methods of this kind, it returns false if
+// the key is absent or its value has another type; Has and Kind tell which.
 func (f *File) String(key string) (string, bool) {
 	v, ok := f.value(key)
 	if !ok || v.kind != typeString {
@@ -65,7 +63,7 @@ func (f *File) String(key string) (string, bool) {
 	return string(v.data), true
 }
 
-// Strings is an array of texts. They share one copy of the array's bytes.
+// Strings returns an array of texts. They share one copy of the array's bytes.
 func (f *File) Strings(key string) ([]string, bool) {
 	v, ok := f.value(key)
 	if !ok || v.kind != typeArray || v.elem != typeString {
@@ -74,7 +72,7 @@ func (f *File) Strings(key string) ([]string, bool) {
 	return v.strings(), true
 }
 
-// Uint is an integer of any type that is not negative.
+// Uint returns an integer of any type that is not negative.
 func (f *File) Uint(key string) (uint64, bool) {
 	v, ok := f.value(key)
 	if !ok {
@@ -83,7 +81,7 @@ func (f *File) Uint(key string) (uint64, bool) {
 	return v.uint()
 }
 
-// Int is an integer of any type that fits in an int64.
+// Int returns an integer of any type that fits in an int64.
 func (f *File) Int(key string) (int64, bool) {
 	v, ok := f.value(key)
 	if !ok {
@@ -92,7 +90,7 @@ func (f *File) Int(key string) (int64, bool) {
 	return integer(v.kind, v.data)
 }
 
-// Float is a float32 or a float64.
+// Float returns a float32 or a float64.
 func (f *File) Float(key string) (float64, bool) {
 	v, ok := f.value(key)
 	if !ok || (v.kind != typeFloat32 && v.kind != typeFloat64) {
@@ -101,7 +99,7 @@ func (f *File) Float(key string) (float64, bool) {
 	return number(v.kind, v.data)
 }
 
-// Bool is a truth value.
+// Bool returns a bool.
 func (f *File) Bool(key string) (value, ok bool) {
 	v, ok := f.value(key)
 	if !ok || v.kind != typeBool {
@@ -110,8 +108,8 @@ func (f *File) Bool(key string) (value, ok bool) {
 	return v.data[0] != 0, true
 }
 
-// Floats is an array of numbers of any type, rounded to float32. (Vocabularies'
-// scores come as float32 or int32.)
+// Floats returns an array of numbers of any type, rounded to float32. (Scores of
+// vocabularies are float32 or int32.)
 func (f *File) Floats(key string) ([]float32, bool) {
 	v, ok := f.value(key)
 	if !ok || v.kind != typeArray || !v.elem.isInteger() && v.elem != typeFloat32 && v.elem != typeFloat64 {
@@ -132,8 +130,8 @@ func (f *File) Floats(key string) ([]float32, bool) {
 	return xs, true
 }
 
-// Ints is an array of integers of any type, or of bools as 0 and 1. It is false
-// where one of them does not fit in an int64.
+// Ints returns an array of integers of any type, or of bools as 0 and 1. It returns
+// false if one of them does not fit in an int64.
 func (f *File) Ints(key string) ([]int64, bool) {
 	v, ok := f.value(key)
 	if !ok || v.kind != typeArray || !v.elem.isInteger() && v.elem != typeBool {
@@ -153,7 +151,7 @@ func (f *File) Ints(key string) ([]int64, bool) {
 	return xs, true
 }
 
-// Bytes is an array of uint8 or int8, as bytes. The caller may change them.
+// Bytes returns an array of uint8 or int8 as bytes. The caller may change them.
 func (f *File) Bytes(key string) ([]byte, bool) {
 	v, ok := f.value(key)
 	if !ok || v.kind != typeArray || v.elem != typeUint8 && v.elem != typeInt8 {
@@ -162,8 +160,7 @@ func (f *File) Bytes(key string) ([]byte, bool) {
 	return append([]byte(nil), v.data...), true
 }
 
-// Value is the value of any key in the Go type that the file's type stands for,
-// as described at KV.
+// Value returns the value of any key in the Go type described at KV.
 func (f *File) Value(key string) (any, bool) {
 	v, ok := f.value(key)
 	if !ok {
@@ -172,7 +169,7 @@ func (f *File) Value(key string) (any, bool) {
 	return v.decode(), true
 }
 
-// Metadata is all of the metadata in the order of the file.
+// Metadata returns all metadata in the order of the file.
 func (f *File) Metadata() []KV {
 	kvs := make([]KV, 0, len(f.parts[0].keys))
 	for _, key := range f.parts[0].keys {
@@ -207,7 +204,7 @@ func (t valueType) isInteger() bool {
 	return false
 }
 
-// integer decodes the integer of type t that b begins with.
+// integer decodes the integer of type t at the start of b.
 func integer(t valueType, b []byte) (n int64, ok bool) {
 	switch t {
 	case typeUint8:
@@ -231,7 +228,7 @@ func integer(t valueType, b []byte) (n int64, ok bool) {
 	return 0, false
 }
 
-// number decodes the integer or float of type t that b begins with.
+// number decodes the integer or float of type t at the start of b.
 func number(t valueType, b []byte) (float64, bool) {
 	switch t {
 	case typeFloat32:
@@ -300,8 +297,8 @@ func decodeScalar(t valueType, b []byte) any {
 	}
 }
 
-// decodeArray decodes n elements of type t, which b begins with, and tells how
-// many bytes they took.
+// decodeArray decodes n elements of type t at the start of b. It also returns their size in
+// bytes.
 func decodeArray(t valueType, n int, b []byte) (any, int) {
 	switch t {
 	case typeUint8:
@@ -351,7 +348,7 @@ func decodeList[T any](t valueType, n int, b []byte) ([]T, int) {
 	size := n * t.size()
 	list := make([]T, n)
 	if _, err := binary.Decode(b[:size], binary.LittleEndian, list); err != nil {
-		panic(err) // b is of the right size and T is a number: it cannot fail
+		panic(err) // cannot happen: b has the right size and T is a number
 	}
 	return list, size
 }

@@ -20,33 +20,31 @@ const (
 	alignmentKey     = "general.alignment"
 	defaultAlignment = 32
 
-	// What a file may hold. Real models have under a hundred keys and some
-	// hundred tensors; the bounds keep what Open takes in memory small whatever
-	// the file claims.
+	// Limits of a file. Real models have under a hundred keys and some hundred tensors;
+	// the limits keep Open's use of memory small for any file.
 	maxKeys     = 1 << 16
 	maxTensors  = 1 << 16
 	maxName     = 1<<16 - 1 // bytes of a key or a tensor's name
-	maxNames    = 16 << 20  // bytes of all of them
+	maxNames    = 16 << 20  // bytes of all of these
 	maxDims     = 4
-	maxDepth    = 8       // of arrays in arrays
-	maxNested   = 1 << 16 // arrays in arrays
+	maxDepth    = 8       // of nested arrays
+	maxNested   = 1 << 16 // nested arrays
 	maxStrings  = 1 << 21 // strings in an array
 	leastKey    = 8 + 4 + 1
 	leastTensor = 8 + 4 + 8 + 4 + 8
 )
 
-// A File is an open GGUF model. It is safe for concurrent use. What its methods
-// return stays valid until Close; strings and numbers from the metadata are
-// copies and stay valid after it.
+// A File is an open GGUF model. It is safe for concurrent use. Tensors stay valid until
+// Close; strings and numbers from the metadata are copies and stay valid after it.
 type File struct {
 	path    string
 	parts   []*part
 	tensors []quant.Tensor
-	owner   []int // of tensors: the index of the part that holds it
+	owner   []int // for each tensor, the index of its part
 	byName  map[string]int
 }
 
-// A part is one of a model's files; most models have just one.
+// A part is one of a model's files; most models have only one.
 type part struct {
 	path    string
 	file    *mapfile.File
@@ -56,8 +54,8 @@ type part struct {
 	tensors []quant.Tensor
 }
 
-// Open maps the named file and reads its tables. Of a model that is split over
-// several files, any of them may be named; the others are looked for beside it.
+// Open maps the named file and reads its tables. For a model split into several files,
+// path is any of them; Open looks for the others in the same folder.
 func Open(path string) (*File, error) {
 	parts, err := openParts(path)
 	if err != nil {
@@ -66,9 +64,9 @@ func Open(path string) (*File, error) {
 	return join(path, parts)
 }
 
-// OpenBytes reads the tables of a model that is in memory, for example an
-// embedded one. path names it in errors. The model must be whole, not a part of
-// a split one; data must not change while the File is in use.
+// OpenBytes reads the tables of a model in memory, for example an embedded one. path is
+// its name in errors. The model must not be a part of a split one; data must not change
+// while the File is in use.
 func OpenBytes(path string, data []byte) (*File, error) {
 	p := &part{path: path, file: new(mapfile.File)}
 	if err := p.parse(data); err != nil {
@@ -82,7 +80,7 @@ func OpenBytes(path string, data []byte) (*File, error) {
 	return join(path, []*part{p})
 }
 
-// join makes one model of its parts.
+// join combines the parts of a model.
 func join(path string, parts []*part) (*File, error) {
 	f := &File{path: path, parts: parts, byName: make(map[string]int)}
 	for i, p := range parts {
@@ -101,13 +99,13 @@ func join(path string, parts []*part) (*File, error) {
 	return f, nil
 }
 
-// Path is the name that Open was given.
+// Path returns the name that was passed to Open.
 func (f *File) Path() string { return f.path }
 
-// Version is the version of the format that the file is written in: 2 or 3.
+// Version returns the file's version of the format: 2 or 3.
 func (f *File) Version() int { return int(f.parts[0].version) }
 
-// Names are the tensors' names in the order of the file.
+// Names returns the names of the tensors in the order of the file.
 func (f *File) Names() []string {
 	names := make([]string, len(f.tensors))
 	for i, t := range f.tensors {
@@ -116,9 +114,9 @@ func (f *File) Names() []string {
 	return names
 }
 
-// Tensor is the tensor of that name. Its shape is row-major, outermost dimension
-// first, so that the matrix of a linear layer is [out, in]; the file has it the
-// other way round. A matrix of one row may be stored as a vector.
+// Tensor returns the tensor of that name. Its shape is row-major, outermost dimension
+// first, so that the matrix of a linear layer is [out, in]; the file has the reverse
+// order. A matrix of one row may be stored as a vector.
 func (f *File) Tensor(name string) (quant.Tensor, bool) {
 	i, ok := f.byName[name]
 	if !ok {
@@ -127,15 +125,15 @@ func (f *File) Tensor(name string) (quant.Tensor, bool) {
 	return f.tensors[i], true
 }
 
-// Release tells the operating system that a tensor's data will not be read soon,
-// so that it no longer counts as the process's memory. It may still be read.
+// Release tells the operating system that a tensor's data will not be read soon, so
+// that it no longer counts as the process's memory. It may still be read.
 func (f *File) Release(name string) {
 	if i, ok := f.byName[name]; ok {
 		f.parts[f.owner[i]].file.Release(f.tensors[i].Data)
 	}
 }
 
-// Close gives the maps back. No tensor's data may be read afterwards.
+// Close unmaps the files. No tensor's data may be read afterwards.
 func (f *File) Close() error { return closeParts(f.parts) }
 
 func closeParts(parts []*part) error {
@@ -160,7 +158,7 @@ func openPart(path string) (*part, error) {
 	return p, nil
 }
 
-// parse reads the tables of a file whose content is data.
+// parse reads the tables of a file with content data.
 func (p *part) parse(data []byte) error {
 	r := &reader{path: p.path, data: data}
 	tensors, keys, err := p.header(r)
@@ -202,8 +200,8 @@ func (p *part) header(r *reader) (tensors, keys int, err error) {
 	return tensors, keys, nil
 }
 
-// metadata reads the table of keys and values. Values are checked here and
-// decoded when they are asked for.
+// metadata reads the table of keys and values. Values are checked here and decoded on
+// request.
 func (p *part) metadata(r *reader, n int) error {
 	p.values = make(map[string]value, min(n, 64))
 	for i := range n {
@@ -235,14 +233,14 @@ func (p *part) metadata(r *reader, n int) error {
 	return nil
 }
 
-// tensorTable reads the names, shapes, types and offsets and cuts the data.
+// tensorTable reads the names, shapes, types and offsets, and sets the tensors' data.
 func (p *part) tensorTable(r *reader, n int) error {
 	alignment, err := p.alignment()
 	if err != nil {
 		return err
 	}
 	type place struct {
-		field       int // where the table gives the offset
+		field       int // position of the offset in the table
 		begin, size uint64
 	}
 	places := make([]place, n)
@@ -275,8 +273,8 @@ func (p *part) tensorTable(r *reader, n int) error {
 		places[i] = place{at, offset, size}
 	}
 
-	// The data begins at the next multiple of the alignment; a file without
-	// tensors may end before it.
+	// The data begins at the next multiple of the alignment; a file without tensors may end
+	// before that.
 	var area []byte
 	if begin := (uint64(r.pos) + alignment - 1) / alignment * alignment; begin <= uint64(len(r.data)) {
 		area = r.data[begin:]
@@ -306,7 +304,7 @@ func (p *part) tensorTable(r *reader, n int) error {
 	return nil
 }
 
-// alignment is that of the tensors' data.
+// alignment returns the alignment of the tensors' data.
 func (p *part) alignment() (uint64, error) {
 	v, ok := p.values[alignmentKey]
 	if !ok {
@@ -323,22 +321,21 @@ func (p *part) alignment() (uint64, error) {
 	return n, nil
 }
 
-// A reader is a cursor in a file's content. field says what is being read, for
-// the errors.
+// A reader is a cursor in a file's content.
 type reader struct {
 	path   string
-	field  string
+	field  string // what is being read, for errors
 	data   []byte
 	pos    int
 	names  int // bytes of names read so far
-	nested int // arrays in arrays read so far
+	nested int // nested arrays read so far
 }
 
 func (r *reader) fault(at int, found, want string) error {
 	return &fault.FormatError{Path: r.path, Field: r.field, Offset: int64(at), Found: found, Want: want}
 }
 
-// take moves over n bytes.
+// take returns the next n bytes.
 func (r *reader) take(n int) ([]byte, error) {
 	if left := len(r.data) - r.pos; n > left {
 		return nil, r.fault(r.pos, fmt.Sprintf("the end of the file after %d bytes", left), fmt.Sprintf("%d bytes", n))
@@ -364,7 +361,8 @@ func (r *reader) uint64() (uint64, error) {
 	return binary.LittleEndian.Uint64(b), nil
 }
 
-// count reads how many of something follow, each taking at least least bytes.
+// count reads the number of items that follow, each of at least least bytes, most items
+// at most.
 func (r *reader) count(what string, least, most int) (int, error) {
 	at := r.pos
 	n, err := r.uint64()
@@ -402,7 +400,7 @@ func (r *reader) name() ([]byte, error) {
 	return r.take(n)
 }
 
-// value checks a value and moves over it. depth is how many arrays it is in.
+// value reads and checks a value that is nested in depth arrays.
 func (r *reader) value(t valueType, depth int) (value, error) {
 	at := r.pos
 	if t >= valueTypes {
@@ -484,8 +482,8 @@ func (r *reader) array(depth int) (value, error) {
 	return v, nil
 }
 
-// shape reads a tensor's dimensions and type into t and gives the size of its
-// data in bytes.
+// shape reads a tensor's dimensions and type into t. It returns the size of its data in
+// bytes.
 func (r *reader) shape(t *quant.Tensor) (size uint64, err error) {
 	at := r.pos
 	n, err := r.uint32()

@@ -11,7 +11,7 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// The keys that tell which part of a model a file is.
+// The keys of split models.
 const (
 	splitNumber  = "split.no"
 	splitCount   = "split.count"
@@ -20,8 +20,8 @@ const (
 
 var splitName = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.gguf$`)
 
-// openParts opens the named file and, if it is a part of a split model, all the
-// others. The first one carries the model's metadata.
+// openParts opens the named file and, if it is a part of a split model, all parts. The
+// first has the model's metadata.
 func openParts(path string) ([]*part, error) {
 	p, err := openPart(path)
 	if err != nil {
@@ -35,7 +35,7 @@ func openParts(path string) ([]*part, error) {
 	if n == 1 {
 		return []*part{p}, nil
 	}
-	p.file.Close() // it is opened again in its turn
+	p.file.Close() // opened again below
 
 	dir, base := filepath.Split(path)
 	m := splitName.FindStringSubmatch(base)
@@ -82,7 +82,7 @@ func openParts(path string) ([]*part, error) {
 	return parts, nil
 }
 
-// splits is how many files the model has, as this one says.
+// splits returns the number of files of the model according to this one.
 func (p *part) splits() (int, error) {
 	v, ok := p.values[splitCount]
 	if !ok {
@@ -99,7 +99,7 @@ func (p *part) splits() (int, error) {
 	return int(n), nil
 }
 
-// expect reports a key whose value is not the number want.
+// expect returns an error if the value of key is not want.
 func (p *part) expect(key string, want int) error {
 	wrong := &fault.FormatError{Path: p.path, Field: key, Offset: -1, Found: "no such key", Want: strconv.Itoa(want)}
 	v, ok := p.values[key]

@@ -24,12 +24,12 @@ const (
 	typeInt64
 	typeFloat64
 
-	valueTypes // how many there are
+	valueTypes // the number of types
 )
 
 var valueTypeTable = [valueTypes]struct {
 	name string
-	size int // in bytes; 0 where the value tells its own length
+	size int // in bytes; 0 for values that have a length
 }{
 	typeUint8:   {"uint8", 1},
 	typeInt8:    {"int8", 1},
@@ -55,8 +55,8 @@ func (t valueType) String() string {
 
 func (t valueType) size() int { return valueTypeTable[t].size }
 
-// A ggmlType is the type of a tensor, numbered as in the file. Types with a name
-// but without a quant.Type are GGML's own, but not read here.
+// A ggmlType is the type of a tensor, numbered as in the file. Types without a
+// quant.Type exist in GGML, but are not supported here.
 type ggmlType struct {
 	name string
 	t    quant.Type
@@ -108,8 +108,8 @@ var ggmlTypes = [...]ggmlType{
 	42: {"Q2_0", quant.Invalid},
 }
 
-// ggmlTypeOf finds a type by the file's number. ok is false where winnow does
-// not read it; name is set all the same.
+// ggmlTypeOf returns the type with the file's number id. ok is false if winnow does not
+// support it; name is set nevertheless.
 func ggmlTypeOf(id uint32) (t quant.Type, name string, ok bool) {
 	if uint64(id) >= uint64(len(ggmlTypes)) {
 		return quant.Invalid, fmt.Sprintf("%d (unknown)", id), false
@@ -118,7 +118,7 @@ func ggmlTypeOf(id uint32) (t quant.Type, name string, ok bool) {
 	return e.t, e.name, e.t != quant.Invalid
 }
 
-// ggmlID is the file's number of a type; ok is false where GGML has none.
+// ggmlID returns the file's number of a type; ok is false if GGML has none.
 func ggmlID(t quant.Type) (id uint32, ok bool) {
 	for i, e := range ggmlTypes {
 		if e.t == t && t != quant.Invalid {

@@ -14,18 +14,18 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// A Source is a tensor to be written. Its data is asked for when its turn comes,
-// so that a model of any size is written without being held in memory.
+// A Source is a tensor to be written. Its data is requested when it is written, so that
+// models of any size can be written without holding them in memory.
 type Source struct {
-	Name  string // at most 63 bytes, which is all that llama.cpp takes
+	Name  string // at most 63 bytes, the limit of llama.cpp
 	Type  quant.Type
 	Shape []int // row-major, outermost first; 1 to 4 dimensions
 
-	// Data writes the tensor's numbers, in the format Type, little-endian.
+	// Data writes the tensor's numbers in the format of Type, little-endian.
 	Data func(w io.Writer) error
 }
 
-// From is the source whose data is t's.
+// From returns a source for t.
 func From(t quant.Tensor) Source {
 	return Source{t.Name, t.Type, t.Shape, func(w io.Writer) error {
 		_, err := w.Write(t.Data)
@@ -33,13 +33,12 @@ func From(t quant.Tensor) Source {
 	}}
 }
 
-// maxWrittenName is the longest name of a tensor that llama.cpp loads, in bytes.
+// maxWrittenName is llama.cpp's limit for the name of a tensor, in bytes.
 const maxWrittenName = 63
 
-// Write writes a model in version 3 of the format. Keys and tensors keep their
-// order. The data is aligned to 32 bytes, or as a uint32 under general.alignment
-// says. Everything but the sources' data is checked before the first byte is
-// written.
+// Write writes a model in version 3 of the format. Keys and tensors keep their order.
+// The data is aligned to general.alignment, a uint32, or 32 bytes. Everything except
+// the sources' data is checked before the first byte is written.
 func Write(w io.Writer, metadata []KV, tensors []Source) error {
 	alignment := uint64(defaultAlignment)
 	var b []byte // the tables
@@ -114,9 +113,8 @@ func Write(w io.Writer, metadata []KV, tensors []Source) error {
 	return nil
 }
 
-// WriteFile writes a model to the named file by way of a temporary one in the
-// same folder, so that what was there before stays as it is unless all of the
-// new one was written.
+// WriteFile writes a model to a temporary file in the same folder and renames it to
+// path, so that an existing file is replaced only by a complete one.
 func WriteFile(path string, metadata []KV, tensors []Source) (err error) {
 	f, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -144,10 +142,10 @@ func WriteFile(path string, metadata []KV, tensors []Source) (err error) {
 	return os.Rename(f.Name(), path)
 }
 
-// padding is how far n is from the next multiple of alignment.
+// padding returns the distance from n to the next multiple of alignment.
 func padding(n, alignment uint64) uint64 { return -n & (alignment - 1) }
 
-// checkShape reports a shape that the format or t's type does not allow.
+// checkShape returns an error if the format or t's type does not allow the shape.
 func checkShape(t Source) error {
 	if len(t.Shape) < 1 || len(t.Shape) > maxDims {
 		return fmt.Errorf("found %d dimensions, expected 1 to %d", len(t.Shape), maxDims)
@@ -165,7 +163,7 @@ func checkShape(t Source) error {
 	return nil
 }
 
-// A counter passes on exactly left bytes.
+// A counter forwards at most left bytes and counts them down.
 type counter struct {
 	w    io.Writer
 	left uint64
@@ -185,7 +183,7 @@ func appendText(b []byte, s string) []byte {
 	return append(b, s...)
 }
 
-// appendValue writes the type and the value of x.
+// appendValue appends the type and the value of x.
 func appendValue(b []byte, x any) ([]byte, error) {
 	if elem, n, ok := listOf(x); ok {
 		b = binary.LittleEndian.AppendUint32(b, uint32(typeArray))
@@ -203,8 +201,8 @@ func appendValue(b []byte, x any) ([]byte, error) {
 	}
 }
 
-// appendArray writes what comes after the type of a value that is an array: the
-// elements' type, their number and themselves.
+// appendArray appends an array without its own type: the type of the elements, their
+// number and the elements.
 func appendArray(b []byte, elem valueType, n int, list any, depth int) ([]byte, error) {
 	b = binary.LittleEndian.AppendUint32(b, uint32(elem))
 	b = binary.LittleEndian.AppendUint64(b, uint64(n))
@@ -234,7 +232,7 @@ func appendArray(b []byte, elem valueType, n int, list any, depth int) ([]byte, 
 	}
 }
 
-// scalarType is the type under which a Go number or bool is written.
+// scalarType returns the type for a Go number or bool.
 func scalarType(x any) (valueType, bool) {
 	switch x.(type) {
 	case uint8:
@@ -263,7 +261,7 @@ func scalarType(x any) (valueType, bool) {
 	return 0, false
 }
 
-// listOf is the type of x's elements and how many there are, if x is a list.
+// listOf returns the type and the number of x's elements if x is a list.
 func listOf(x any) (elem valueType, n int, ok bool) {
 	switch x := x.(type) {
 	case []uint8:

@@ -9,8 +9,8 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// amxUsable says whether the AMX tile registers exist and the system lets this
-// process use them: Linux keeps their state only for processes that ask for it.
+// amxUsable reports whether the AMX tile registers exist and the system lets this process
+// use them: Linux saves their state only for processes that request it.
 var amxUsable = sync.OnceValue(func() bool {
 	const (
 		archReqXcompPerm = 0x1023

@@ -2,6 +2,6 @@
 
 package kernels
 
-// amxUsable says whether the AMX tile registers exist and the system lets this
-// process use them: only Linux is known to.
+// amxUsable reports whether the AMX tile registers exist and the system lets this process
+// use them: only Linux is known to.
 func amxUsable() bool { return false }

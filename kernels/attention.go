@@ -3,86 +3,82 @@ package kernels
 import "unsafe"
 
 // Attention is scaled dot-product attention, softmax(scores)·V, for one head of one
-// sequence. The logit of query i and key j is Scale·(qᵢ·kⱼ), to which the fields apply
-// in this order:
+// sequence. The score of query i and key j is Scale·(qᵢ·kⱼ), to which the fields are
+// applied in this order:
 //
 //	SoftCap         SoftCap·tanh(score/SoftCap)
 //	Slope           − Slope·|i−j|
 //	Bias            + Bias[j−i+BiasOffset]
-//	Window, Causal  the attention mask: keys outside of it get no weight
+//	Window, Causal  the attention mask: keys outside it get no weight
 //
-// Positions are counted over all keys, those of the prefix first; query row r is at
-// position Offset+r.
+// Positions count all keys, those of the prefix first; query row r is at position Offset+r.
 //
-// Like FlashAttention, it works through tiles of a few queries by up to 512 keys with
-// a running maximum and sum, so that memory does not grow with the length of the
-// sequence. A query's result depends on the query and the keys that it sees, and on
-// nothing else: the same bits come out whichever other rows q has, and whether keys
-// are in the prefix or in k.
+// Like FlashAttention, it processes tiles of a few queries by up to 512 keys with a running
+// maximum and sum, so that memory does not grow with the length of the sequence. A query's
+// result depends only on the query and the keys it sees: its bits are the same for any
+// other rows of q, and whether keys are in the prefix or in k.
 //
-// Where nothing depends on positions (no Causal, Window, Slope or Bias), several rows
-// of q may have the same position: with grouped-query attention, the query heads that
-// share a KV head when one token is generated.
+// If nothing depends on positions (no Causal, Window, Slope or Bias), several rows of q
+// may have the same position: with grouped-query attention, the query heads that share
+// a KV head when one token is generated.
 type Attention struct {
 	HeadDim int     // columns of q and k
 	Scale   float32 // usually 1/√HeadDim
 
-	// KPrefix and VPrefix come before the keys and values of k and v: a KV cache, or
-	// a prefix that sequences share. They may have no rows.
+	// KPrefix and VPrefix precede the keys and values of k and v: a KV cache, or a
+	// prefix shared by sequences. They may have no rows.
 	KPrefix, VPrefix Matrix
 
 	Causal bool // query i sees keys j ≤ i
 	Offset int  // position of query row 0
-	Window int  // if above 0, only keys with |i−j| ≤ Window are seen, or, if Causal, with i−j < Window
+	Window int  // if above 0, query i sees only keys with |i−j| ≤ Window, or, if Causal, with i−j < Window
 
 	Slope   float32 // of ALiBi (Press et al. 2021)
 	SoftCap float32 // 0: none
 
-	// Bias is a relative position bias, such as MPNet and T5 learn: one number for
-	// each distance j−i. Bias[BiasOffset] belongs to the key at the query's own
-	// position, what follows to keys on its right. Every distance between a row of q
-	// and a key must have its number, masked or not: the indices run from at most
-	// BiasOffset−(Offset+q.Rows−1), the last query and key 0, to at least
-	// BiasOffset+(n−1−Offset), the first query and the last of n keys, prefix
-	// included. nil adds nothing.
+	// Bias is a relative position bias, as MPNet and T5 learn it: one number for each
+	// distance j−i. Bias[BiasOffset] is for the key at the query's own position, the
+	// following numbers are for keys on its right. Every distance between a row of q and
+	// a key needs its number, masked or not: from index BiasOffset−(Offset+q.Rows−1),
+	// the last query and key 0, to BiasOffset+(n−1−Offset), the first query and the last
+	// of n keys, prefix included. nil adds nothing.
 	Bias       []float32
 	BiasOffset int
 
 	// Coarse allows bfloat16 products where they are faster, which may depend on the
-	// number of keys. The errors are those of rounding q, k, v and the attention
-	// weights to 8 significant bits.
+	// number of keys. It rounds q, k, v and the attention weights to 8 significant bits.
 	Coarse bool
 }
 
 // AttentionScratch is one worker's scratch memory. The zero value is ready for use; it
-// grows to what the largest call needs and keeps that.
+// grows to the size of the largest call.
 type AttentionScratch struct {
 	keys    []float32 // panels of transposed keys
 	values  []float32 // panels of values
 	scores  []float32 // a tile
-	queries []float32 // a tile's, or, as pairs, all
+	queries []float32 // of a tile, or, as pairs, of all
 	state   []softmaxState
-	biases  []float32 // what is added at each distance
-	sums    []float32 // a tile's, of pairs
+	biases  []float32 // of each distance
+	sums    []float32 // of a tile of pairs
 }
 
 const (
-	// attentionBlock keys are packed and weighed at once. Blocks begin at
-	// multiples of it, so that sums do not depend on where a query stands in q.
+	// attentionBlock keys are packed and weighed at once. Blocks begin at multiples of
+	// it, so that sums do not depend on the position of a query in q.
 	attentionBlock = 512
-	// attentionStride is the distance of rows in a tile of scores: not a power of
+	// attentionStride is the distance of rows in a tile of scores. It is not a power of
 	// two, which would crowd them into a few sets of the cache.
 	attentionStride = attentionBlock + softmaxLanes
-	// attentionRows are the most rows of a tile.
+	// attentionRows is the maximum number of rows of a tile.
 	attentionRows = max(maxTileRows, bf16Rows)
-	// Rows that lie so many bytes apart share one or two sets of the first-level
+	// crowdedStride bytes between rows map them to one or two sets of the first-level
 	// cache.
 	crowdedStride = 2048
 )
 
-// Run writes softmax(scores)·V to out, which has as many rows as q and as many
-// columns as v, and must not overlap any of the others. q and k have HeadDim columns,
-// k and v equally many rows.
+// Run writes softmax(scores)·V to out, which has the rows of q and the columns of v, and
+// must not overlap any of the others. q and k have HeadDim columns, k and v the same number
+// of rows.
 func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
 	if q.Rows == 0 {
 		return
@@ -112,7 +108,7 @@ func (a *Attention) Run(out, q, k, v Matrix, s *AttentionScratch) {
 	}
 }
 
-// coarsen takes the shape for bfloat16 numbers, if that is worth it.
+// coarsen switches to bfloat16 numbers if that is faster.
 func (r *attentionRun) coarsen() {
 	if features.coarseKeys > 0 && r.total >= features.coarseKeys && r.HeadDim > 0 {
 		r.shape = attentionShape{rows: bf16Rows, cols: bf16Group, bf16: true}
@@ -120,21 +116,21 @@ func (r *attentionRun) coarsen() {
 	}
 }
 
-// attentionRun is one Run.
+// attentionRun is one call of Run.
 type attentionRun struct {
 	*Attention
 	*AttentionScratch
 	out, q, k, v Matrix
 	total        int // keys, the prefix included
-	depth        int // HeadDim, or what it is filled up to
+	depth        int // HeadDim, padded
 	shape        attentionShape
-	single       bool // no query sees more than the one block
+	single       bool // no query sees more than one block
 	crowded      bool // rows of q would crowd each other out of the first-level cache
 
 	bias       []float32 // added to the score of query i and key j: bias[j−i+biasOffset]
 	biasOffset int
 
-	from, lo, hi int // the packed keys, and where their block begins
+	from, lo, hi int // the start of the block, and the packed keys: lo to hi-1
 }
 
 func (r *attentionRun) reserve() {
@@ -162,7 +158,7 @@ func (r *attentionRun) reserve() {
 	r.reserveBias()
 }
 
-// reserveBias says what is added to scores at each distance.
+// reserveBias computes the bias of each distance.
 func (r *attentionRun) reserveBias() {
 	first, last := -(r.Offset + r.q.Rows - 1), r.total-1-r.Offset // distances j−i
 	if r.Bias != nil {
@@ -193,7 +189,7 @@ func (r *attentionRun) reserveBias() {
 	}
 }
 
-// queryStride is the distance of a tile's queries when they are copied.
+// queryStride is the distance of a tile's copied queries.
 func (r *attentionRun) queryStride() int { return r.depth + softmaxLanes }
 
 func growAligned(s []float32, n int) []float32 {
@@ -203,7 +199,7 @@ func growAligned(s []float32, n int) []float32 {
 	return s[:n]
 }
 
-// seen is the range of keys that query rows from to to-1 see among them.
+// seen returns the range of keys that any of query rows from to to-1 sees.
 func (r *attentionRun) seen(from, to int) (lo, hi int) {
 	first, last := r.Offset+from, r.Offset+to-1
 	lo, hi = 0, r.total
@@ -219,8 +215,8 @@ func (r *attentionRun) seen(from, to int) (lo, hi int) {
 	return lo, hi
 }
 
-// block adds keys lo to hi-1 of the block that begins at from to all queries that
-// see any of them.
+// block adds keys lo to hi-1 of the block that begins at from to all queries that see
+// any of them.
 func (r *attentionRun) block(from, lo, hi int) {
 	r.from, r.lo, r.hi = from, from+(lo-from)/r.shape.cols*r.shape.cols, hi
 	if r.shape.bf16 {
@@ -233,7 +229,7 @@ func (r *attentionRun) block(from, lo, hi int) {
 	}
 	r.packKeys()
 	r.packValues()
-	// Tiles are of about the same height.
+	// Tiles have about the same height.
 	rows := r.q.Rows
 	tiles := (rows + r.shape.rows - 1) / r.shape.rows
 	for t := range tiles {
@@ -242,8 +238,8 @@ func (r *attentionRun) block(from, lo, hi int) {
 	}
 }
 
-// segment is the part of keys from to to-1 of prefix and rest, two matrices one
-// after the other, that lies in one of them: it begins at from.
+// segment returns keys from from on, up to to-1, of the concatenation of prefix and
+// rest, as far as they are in one of them.
 func segment(prefix, rest Matrix, from, to int) Matrix {
 	if from < prefix.Rows {
 		return prefix.Slice(from, min(to, prefix.Rows))
@@ -251,8 +247,8 @@ func segment(prefix, rest Matrix, from, to int) Matrix {
 	return rest.Slice(from-prefix.Rows, to-prefix.Rows)
 }
 
-// packKeys transposes the keys, a panel of shape.cols of them after the other.
-// Columns of the last panel that have no key keep what was there.
+// packKeys transposes the keys in panels of shape.cols. Columns of the last panel without a
+// key are left as they are.
 func (r *attentionRun) packKeys() {
 	cols, d := r.shape.cols, r.HeadDim
 	for j := r.lo; j < r.hi; {
@@ -262,8 +258,7 @@ func (r *attentionRun) packKeys() {
 	}
 }
 
-// packValues copies the values in panels of shape.cols columns, the last filled
-// up with zeros.
+// packValues copies the values in panels of shape.cols columns, the last padded with zeros.
 func (r *attentionRun) packValues() {
 	cols, keys := r.shape.cols, r.hi-r.lo
 	for j := r.lo; j < r.hi; {
@@ -275,9 +270,9 @@ func (r *attentionRun) packValues() {
 	}
 }
 
-// clip is which of the packed keys, of a block of so many, query rows i to i+height-1
-// see, and whether these are their first and their last ones. It clears the outputs of
-// rows that see no key at all.
+// clip returns the range of packed keys that query rows i to i+height-1 see, and whether
+// these include the first and the last keys they see; blocks have block keys. It clears the
+// outputs of rows that see no key at all.
 func (r *attentionRun) clip(i, height, block int) (lo, hi int, first, last bool) {
 	lo, hi = r.seen(i, i+height)
 	if lo >= hi {
@@ -288,8 +283,8 @@ func (r *attentionRun) clip(i, height, block int) (lo, hi int, first, last bool)
 	return max(lo, r.lo), min(hi, r.hi), lo >= r.from, hi <= r.from+block
 }
 
-// states is what is known of query rows i to i+height-1. It is kept apart only if it
-// is needed again.
+// states returns the softmax states of query rows i to i+height-1. They are stored per
+// query only if they are needed again.
 func (r *attentionRun) states(i, height int, first, last bool) []softmaxState {
 	states := r.state[:height]
 	if !first || !last {
@@ -303,9 +298,8 @@ func (r *attentionRun) states(i, height int, first, last bool) []softmaxState {
 	return states
 }
 
-// prepare changes the scores of height queries from row i on, and of n keys from lo
-// on, to what weights are computed from: keys that a query does not see, and those
-// from hi on, get none.
+// prepare turns products into scores, for height queries from row i on and n keys from lo
+// on. Keys that a query does not see, and those from hi on, get a score of −Inf.
 func (r *attentionRun) prepare(i, height, stride, lo, n, hi int) {
 	if r.plain() && r.Window == 0 && !r.Causal && lo+n == hi {
 		return
@@ -326,13 +320,13 @@ func (r *attentionRun) prepare(i, height, stride, lo, n, hi int) {
 	}
 }
 
-// plain says whether scores are products times a factor, and nothing else.
+// plain reports whether scores are just products times a factor.
 func (r *attentionRun) plain() bool {
 	return (r.Scale > 0 || r.shape.bf16) && r.bias == nil && r.SoftCap == 0
 }
 
-// queryScale is what queries in pairs are multiplied by, so that weights are powers
-// of 2 by the scores, if nothing comes between.
+// queryScale is the factor of queries in pairs. Without SoftCap it makes scores binary
+// logarithms of weights.
 func (r *attentionRun) queryScale() float32 {
 	if r.SoftCap != 0 {
 		return r.Scale
@@ -376,8 +370,8 @@ func (r *attentionRun) tile(i, height int) {
 	r.shape.product(&t)
 }
 
-// products computes the scores of height queries from row i on and the packed keys
-// from from to to-1, before anything changes them.
+// products computes the products of height queries from row i on and packed keys from to
+// to-1.
 func (r *attentionRun) products(i, height, from, to int) {
 	d := r.HeadDim
 	t := attentionTile{rows: height, k: d, aRow: uintptr(4 * r.q.Stride), bPanel: uintptr(4 * r.shape.cols * d),
@@ -397,8 +391,8 @@ func (r *attentionRun) products(i, height, from, to int) {
 	r.shape.product(&t)
 }
 
-// change makes scores of the products of height query rows from row i on and n keys
-// from lo on, as SoftCap, Slope and Bias say.
+// change applies Scale, SoftCap, Slope and Bias to the products of height query rows from
+// row i on and n keys from lo on.
 func (r *attentionRun) change(i, height, stride, lo, n int) {
 	scale := r.Scale
 	if r.shape.bf16 {
@@ -416,7 +410,7 @@ func (r *attentionRun) change(i, height, stride, lo, n int) {
 		}
 	}
 	if r.bias != nil {
-		// Columns beyond the last key have no bias; what they hold is left.
+		// Columns beyond the last key have no bias and stay as they are.
 		n = min(n, r.total-lo)
 		biasRows(r.scores, height, stride, n, scale, r.bias, lo-(r.Offset+i)+r.biasOffset)
 		return
@@ -428,9 +422,8 @@ func (r *attentionRun) change(i, height, stride, lo, n int) {
 	}
 }
 
-// biasRowsPortable is the definition of biasRows: n numbers of each of some rows are
-// multiplied by scale, and biases are added, those of a row from index at on and those
-// of the next one from the index before.
+// biasRowsPortable is the definition of biasRows: it multiplies n numbers of each row by
+// scale and adds biases, to row h those from index at−h on.
 func biasRowsPortable(scores []float32, rows, stride, n int, scale float32, bias []float32, at int) {
 	for h := range rows {
 		row := scores[h*stride:][:n]
@@ -440,15 +433,15 @@ func biasRowsPortable(scores []float32, rows, stride, n int, scale float32, bias
 	}
 }
 
-// attentionShape is the tile that a micro-kernel keeps in registers: up to rows
-// rows by cols columns. cols is a multiple of softmaxLanes.
+// attentionShape is the tile that a micro-kernel keeps in registers: up to rows rows by
+// cols columns. cols is a multiple of softmaxLanes.
 type attentionShape struct {
 	rows, cols int
 	rung       uint8 // as floatShape.rung
-	bf16       bool  // of bfloat16 numbers: see attention_bf16.go
+	bf16       bool  // bfloat16 products: see attention_bf16.go
 }
 
-// block is how many keys are packed at a time.
+// block returns how many keys are packed at a time.
 func (s attentionShape) block() int {
 	if s.bf16 {
 		return bf16Span
@@ -456,8 +449,7 @@ func (s attentionShape) block() int {
 	return attentionBlock
 }
 
-// chooseAttentionShape is the tile of the float GEMM, but that plain Go has a wider
-// one.
+// chooseAttentionShape returns the tile of the float GEMM, or a wider one for plain Go.
 func chooseAttentionShape() attentionShape {
 	s := features.floats
 	if s.rung == floatPortable {
@@ -466,8 +458,8 @@ func chooseAttentionShape() attentionShape {
 	return attentionShape{rows: s.rows, cols: s.cols, rung: s.rung}
 }
 
-// attentionTile says to a micro-kernel what to compute; see productPortable. All
-// strides are in bytes.
+// attentionTile is the argument of a micro-kernel; productPortable defines what it
+// computes. All strides are in bytes.
 type attentionTile struct {
 	a             unsafe.Pointer // rows × k
 	aRow          uintptr
@@ -475,7 +467,7 @@ type attentionTile struct {
 	bPanel        uintptr
 	y             unsafe.Pointer // rows × cols
 	yRow          uintptr
-	before, after *float32 // one for each row, a softmaxState apart; or nil
+	before, after *float32 // one for each row, at the stride of a softmaxState; or nil
 	rows, k, cols int
 }
 
@@ -483,9 +475,9 @@ type attentionTile struct {
 //
 //	y = (y·before + a·b)·after
 //
-// before and after multiply rows; without before, y begins at 0. The columns of b
-// are cut in panels of portablePanel columns: in each, one row of b follows the other. Each
-// sum goes in the order of b's rows.
+// before and after are factors of the rows; without before, y begins at 0. The columns of b
+// are cut into panels of portablePanel columns; in a panel, the rows of b are consecutive.
+// Sums are in the order of b's rows.
 func productPortable(t *attentionTile) {
 	const panel = portablePanel
 	var sums [portablePanel]float32
@@ -523,7 +515,7 @@ func productPortable(t *attentionTile) {
 const portablePanel = 16
 
 // copyPanelPortable is the definition of copyPanel: it copies the rows of src to
-// rows of cols numbers that follow each other in dst, and fills them up with zeros.
+// consecutive rows of cols numbers in dst, padded with zeros.
 func copyPanelPortable(dst []float32, cols int, src Matrix) {
 	for i := range src.Rows {
 		row := dst[i*cols : (i+1)*cols]

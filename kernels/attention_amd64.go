@@ -4,7 +4,7 @@ package kernels
 
 import "unsafe"
 
-// product computes t, cut in panels of s.cols columns.
+// product computes t, in panels of s.cols columns.
 func (s attentionShape) product(t *attentionTile) {
 	switch s.rung {
 	case floatAVX512:
@@ -16,8 +16,7 @@ func (s attentionShape) product(t *attentionTile) {
 	}
 }
 
-// copyPanel copies rows of src, width numbers each, to rows of s.cols numbers that
-// lie one after the other in dst; what is left of those becomes 0.
+// copyPanel is copyPanelPortable for rows of s.cols numbers.
 func (s attentionShape) copyPanel(dst []float32, src Matrix) {
 	if src.Rows == 0 || src.Cols == 0 {
 		return
@@ -48,7 +47,7 @@ func biasRows(scores []float32, rows, stride, n int, scale float32, bias []float
 	}
 }
 
-// The assembly knows where the fields are.
+// The assembly depends on the size.
 var _ = [1]struct{}{}[unsafe.Sizeof(attentionTile{})-11*8]
 
 // productAVX512 is productPortable for panels of 32 columns and 1 to 12 rows.
@@ -62,7 +61,7 @@ func productAVX512(t *attentionTile)
 func productAVX2(t *attentionTile)
 
 // biasRowsAVX512 is biasRowsPortable for rows > 0 and n > 0; stride is in bytes, and
-// bias is that of the first row.
+// bias is for the first row.
 //
 //go:noescape
 func biasRowsAVX512(scores *float32, rows int, stride uintptr, n int, scale float32, bias *float32)

@@ -4,7 +4,7 @@ package kernels
 
 import "unsafe"
 
-// product computes t, cut in panels of s.cols columns.
+// product computes t, in panels of s.cols columns.
 func (s attentionShape) product(t *attentionTile) {
 	if s.rung == floatNEON {
 		productNEON(t)
@@ -13,8 +13,8 @@ func (s attentionShape) product(t *attentionTile) {
 	}
 }
 
-// productNEON is productPortable for 1 to 6 rows: tiles of the float GEMM, with the
-// factors before and after.
+// productNEON is productPortable for 1 to 6 rows: tiles of the float GEMM, with the factors
+// applied before and after.
 func productNEON(t *attentionTile) {
 	const panel = 16
 	var sums [6 * panel]float32
@@ -49,12 +49,12 @@ func productNEON(t *attentionTile) {
 	}
 }
 
-// row is what t has of row i of y from column j on.
+// row returns width numbers of row i of y, from column j on.
 func (t *attentionTile) row(i, j, width int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Add(t.y, uintptr(i)*t.yRow+4*uintptr(j))), width)
 }
 
-// factorOf is the factor of row i.
+// factorOf returns the factor of row i.
 func factorOf(first *float32, i int) float32 {
 	return *(*float32)(unsafe.Add(unsafe.Pointer(first), uintptr(i)*unsafe.Sizeof(softmaxState{})))
 }
@@ -71,8 +71,8 @@ func biasRows(scores []float32, rows, stride, n int, scale float32, bias []float
 	biasRowsNEON(&scores[0], rows, uintptr(4*stride), n, scale, &bias[at:][:n][0])
 }
 
-// biasRowsNEON is biasRowsPortable for rows > 0 and n > 0; stride is in bytes, and
-// bias is that of the first row.
+// biasRowsNEON is biasRowsPortable for rows > 0 and n > 0; stride is in bytes, and bias is
+// for the first row.
 //
 //go:noescape
 func biasRowsNEON(scores *float32, rows int, stride uintptr, n int, scale float32, bias *float32)

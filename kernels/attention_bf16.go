@@ -5,21 +5,20 @@ import (
 	"unsafe"
 )
 
-// Where the machine multiplies bfloat16 numbers, Coarse attention does: queries, keys
-// and values are rounded, and weights cut off, to 8 bits. The weights are summed as
-// they are cut off, so that their errors are in the sum as well, and hardly show in
-// the quotient.
+// Coarse attention uses bfloat16 products if the machine has them: queries, keys and values
+// are rounded, and weights truncated, to 8 bits. The sum is of the truncated weights, so
+// that their errors largely cancel in the quotient.
 //
-// A row of numbers is cut in groups of bf16Group; of each, numbers bf16Tile apart are
-// a pair, which makes no shuffling and takes the room of one float32 number. Keys and
-// values are packed in panels of bf16Group columns. Of a panel, each group of inputs
-// is two tiles of bf16Tile rows by bf16Tile columns, left and right: a tile's number
-// (i, j) is pair i of the group for column j. What is left of the last group is 0.
+// A row of numbers is cut into groups of bf16Group. In a group, numbers bf16Tile apart
+// form a pair, which needs no shuffling and takes the space of one float32 number. Keys
+// and values are packed in panels of bf16Group columns. In a panel, each group of
+// inputs is two tiles of bf16Tile rows by bf16Tile columns, left and right: number (i,
+// j) of a tile is pair i of the group for column j. The last group is padded with 0.
 //
-// Up to bf16Rows queries are taken through bf16Block keys at a time, whose scores then
-// stay in the first-level cache, and through all bf16Span keys that are packed before
-// the next ones are: those stay in the second-level cache, and what is known of the
-// queries in the first. Blocks and spans begin at multiples of their sizes.
+// Up to bf16Rows queries are multiplied by bf16Block keys at a time, so that the scores
+// stay in the first-level cache, and by all bf16Span packed keys before the next
+// queries: the keys stay in the second-level cache and the queries' states in the
+// first. Blocks and spans begin at multiples of their sizes.
 const (
 	bf16Group = 32
 	bf16Tile  = 16
@@ -32,7 +31,7 @@ const (
 
 const nan = 0x7fc00000
 
-// roundNumber is the bits of x rounded to a bfloat16 number.
+// roundNumber returns the bits of x rounded to bfloat16.
 func roundNumber(x float32) uint32 {
 	const half = 1 << 15
 	if x != x {
@@ -45,8 +44,8 @@ func pair(x, y float32) float32 {
 	return math.Float32frombits(roundNumber(x) | roundNumber(y)<<16)
 }
 
-// roundRowsPortable is the definition of roundRows: it writes the pairs of the rows
-// of src times factor, whole groups of them, to those of dst.
+// roundRowsPortable is the definition of roundRows: it writes the rows of src times factor,
+// as whole groups of pairs, to the rows of dst.
 func roundRowsPortable(dst, src Matrix, factor float32) {
 	for r := range src.Rows {
 		to, from := dst.Row(r), src.Row(r)
@@ -60,9 +59,8 @@ func roundRowsPortable(dst, src Matrix, factor float32) {
 	}
 }
 
-// roundTilesPortable is the definition of roundTiles: it writes the two tiles that
-// begin at dst, the pairs of a group of rows of src, up to bf16Group rows and
-// columns.
+// roundTilesPortable is the definition of roundTiles: it writes the pairs of a group of
+// rows of src, up to bf16Group rows and columns, to the two tiles at dst.
 func roundTilesPortable(dst []float32, src Matrix) {
 	number := func(i, j int) float32 {
 		if i >= src.Rows || j >= src.Cols {
@@ -78,11 +76,10 @@ func roundTilesPortable(dst []float32, src Matrix) {
 }
 
 // weighBF16Portable is the definition of weighBF16: weighRows for scores that are
-// binary logarithms, n of them, a multiple of bf16Group, with weights that are cut off
-// to bfloat16 numbers before they are summed, and which are written in pairs to the
-// first half of each row. The inverse of the sum is there after the last piece. The
-// assembly has weights that are off by up to 2⁻¹³ of their size before they are cut
-// off.
+// binary logarithms; n is a multiple of bf16Group. The weights are truncated to
+// bfloat16 before they are summed, and written as pairs to the first half of each row.
+// The inverse of the sum is set after the last piece. In assembly, weights have a
+// relative error of up to 2⁻¹³ before they are truncated.
 func weighBF16Portable(s []softmaxState, scores []float32, stride, n int, last bool) {
 	for r := range s {
 		row := scores[r*stride:][:n]
@@ -104,9 +101,9 @@ func weighBF16Portable(s []softmaxState, scores []float32, stride, n int, last b
 	}
 }
 
-// A bf16Product says to a micro-kernel what to compute: rows by panels of bf16Group
-// columns, y = a·b, or y += a·b. Strides are in bytes. Rows up to the next multiple of
-// bf16Tile are read and written, too.
+// A bf16Product is the argument of a micro-kernel that computes y = a·b, or y += a·b,
+// for rows by panels of bf16Group columns. Strides are in bytes. Rows up to the next
+// multiple of bf16Tile are read and written too.
 type bf16Product struct {
 	a      unsafe.Pointer // rows of pairs
 	aRow   uintptr
@@ -142,14 +139,15 @@ func multiplyBF16Portable(t *bf16Product) {
 	}
 }
 
-// shortNumber is bfloat16 number i of the pairs from p on.
+// shortNumber returns bfloat16 number i of the pairs at p.
 func shortNumber(p unsafe.Pointer, i int) float32 {
 	pair := *(*uint32)(unsafe.Add(p, i/2*4))
 	return math.Float32frombits(pair >> (i % 2 * 16) << 16)
 }
 
 // scaleRowsPortable is the definition of scaleRows: it writes the rows of src,
-// multiplied by their states' factor or inverse, to those of dst, which may be src.
+// multiplied by the factor or inverse of their states, to the rows of dst, which may be
+// src.
 func scaleRowsPortable(dst, src Matrix, states []softmaxState, inverse bool) {
 	for i := range src.Rows {
 		factor := states[i].factor
@@ -162,8 +160,8 @@ func scaleRowsPortable(dst, src Matrix, states []softmaxState, inverse bool) {
 	}
 }
 
-// packBF16Keys is packKeys for keys that are rounded. Tiles are as wide as they are
-// high, so that pairs, made as those of queries are, only need to be transposed.
+// packBF16Keys is packKeys with rounding. Tiles are square, so that pairs, formed like
+// those of queries, only need to be transposed.
 func (r *attentionRun) packBF16Keys() {
 	for j := r.lo; j < r.hi; j += bf16Tile {
 		r.rounded(r.queryPairs(0, min(bf16Tile, r.hi-j)), r.KPrefix, r.k, j)
@@ -175,14 +173,15 @@ func (r *attentionRun) packBF16Keys() {
 	}
 }
 
-// queryPairs are n of the rows of pairs in r.queries: bf16Tile for keys that are to be
-// packed, then the queries.
+// queryPairs returns n rows of pairs in r.queries. The first bf16Tile rows are for keys
+// to be packed; the queries follow.
 func (r *attentionRun) queryPairs(from, n int) Matrix {
 	cols := r.depth / 2
 	return Matrix{Data: r.queries[from*cols:], Rows: n, Cols: cols, Stride: cols}
 }
 
-// rounded rounds to dst as many rows of prefix and rest, from row from on.
+// rounded fills dst with rounded rows of the concatenation of prefix and rest, from row
+// from on.
 func (r *attentionRun) rounded(dst, prefix, rest Matrix, from int) {
 	for i := 0; i < dst.Rows; {
 		part := segment(prefix, rest, from+i, from+dst.Rows)
@@ -191,13 +190,13 @@ func (r *attentionRun) rounded(dst, prefix, rest Matrix, from int) {
 	}
 }
 
-// packBF16Values is packValues for values that are rounded.
+// packBF16Values is packValues with rounding.
 func (r *attentionRun) packBF16Values() {
 	span := r.span()
 	for j := r.lo; j < r.hi; j += bf16Group {
 		end := min(j+bf16Group, r.hi)
 		rows := segment(r.VPrefix, r.v, j, end)
-		if rows.Rows < end-j { // both in the prefix and behind it
+		if rows.Rows < end-j { // both in the prefix and after it
 			joined := Matrix{Data: r.sums, Rows: end - j, Cols: r.v.Cols, Stride: r.v.Cols}
 			for i := range joined.Rows {
 				copy(joined.Row(i), segment(r.VPrefix, r.v, j+i, j+i+1).Row(0))
@@ -210,7 +209,7 @@ func (r *attentionRun) packBF16Values() {
 	}
 }
 
-// span is the number of packed keys, those that fill up the last group included.
+// span returns the number of packed keys, including the padding of the last group.
 func (r *attentionRun) span() int {
 	return (r.hi - r.lo + bf16Group - 1) / bf16Group * bf16Group
 }
@@ -245,8 +244,8 @@ func (r *attentionRun) tileBF16(i, height int) {
 	}
 }
 
-// blockBF16 adds packed keys from to to-1, of one block, to sums, which are those of
-// the tile that begins at query row i; or makes them the sums if they are the first.
+// blockBF16 adds packed keys from to to-1, of one block, to the sums of the tile that
+// begins at query row i, or starts the sums if first.
 func (r *attentionRun) blockBF16(states []softmaxState, sums Matrix, i, from, to int, first, last bool) {
 	from = r.lo + (from-r.lo)/bf16Group*bf16Group
 	n := (to - from + bf16Group - 1) / bf16Group * bf16Group

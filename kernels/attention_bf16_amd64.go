@@ -29,15 +29,14 @@ func weighBF16(s []softmaxState, scores []float32, stride, n int, last bool) {
 	weighRowsAVX512(&s[0], len(s), &scores[0], uintptr(4*stride), n, 1, true, last)
 }
 
-// prefetchRows says that m will be written.
+// prefetchRows prefetches m for writing.
 func prefetchRows(m Matrix) {
 	if features.bf16 != 0 && m.Rows > 0 && m.Cols > 0 {
 		prefetchRowsAMD64(&m.Data[0], uintptr(4*m.Stride), m.Rows, 4*m.Cols)
 	}
 }
 
-// multiplyBF16 is multiplyBF16Portable, but for the order of the sum within a
-// group.
+// multiplyBF16 is multiplyBF16Portable, except for the order of sums within a group.
 func multiplyBF16(t *bf16Product) {
 	switch features.bf16 {
 	case bf16Tiles:
@@ -62,37 +61,37 @@ func scaleRows(dst, src Matrix, states []softmaxState, inverse bool) {
 	scaleRowsAVX512(&dst.Data[0], uintptr(4*dst.Stride), &src.Data[0], uintptr(4*src.Stride), factor, src.Rows, src.Cols)
 }
 
-// roundRowsAVX512 is roundRowsPortable for rows of cols numbers, both above 0;
-// strides are in bytes.
+// roundRowsAVX512 is roundRowsPortable for rows rows of cols numbers, both above 0; strides
+// are in bytes.
 //
 //go:noescape
 func roundRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr, rows, cols int, factor float32)
 
-// roundTilesAVX512 is roundTilesPortable for rows of cols numbers, both 1 to 32; the
+// roundTilesAVX512 is roundTilesPortable for rows rows of cols numbers, both 1 to 32; the
 // stride is in bytes.
 //
 //go:noescape
 func roundTilesAVX512(dst, src *float32, row uintptr, rows, cols int)
 
-// multiplyBF16AMX is multiplyBF16Portable; the numbers of a group are summed in
-// the order of the instruction.
+// multiplyBF16AMX is multiplyBF16Portable, with the instruction's order of sums within a
+// group.
 //
 //go:noescape
 func multiplyBF16AMX(t *bf16Product)
 
-// scaleRowsAVX512 is scaleRowsPortable for rows of cols numbers, both above 0; the
-// strides are in bytes, the factors lie a softmaxState apart.
+// scaleRowsAVX512 is scaleRowsPortable for rows rows of cols numbers, both above 0; strides
+// are in bytes, and the factors are a softmaxState apart.
 //
 //go:noescape
 func scaleRowsAVX512(dst *float32, dstRow uintptr, src *float32, srcRow uintptr, factor *float32, rows, cols int)
 
-// prefetchRowsAMD64 asks for the cache lines of rows of so many bytes, both above 0,
-// to write to; the stride is in bytes.
+// prefetchRowsAMD64 prefetches the cache lines of rows of that many bytes, both above
+// 0, for writing; the stride is in bytes.
 //
 //go:noescape
 func prefetchRowsAMD64(p *float32, row uintptr, rows, bytes int)
 
-// multiplyAVX512BF16 is multiplyBF16AMX by vectors.
+// multiplyAVX512BF16 is multiplyBF16AMX without tile registers.
 //
 //go:noescape
 func multiplyAVX512BF16(t *bf16Product)

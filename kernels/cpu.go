@@ -7,22 +7,21 @@ import (
 	"strings"
 )
 
-// An instructionSet is one that the kernels of this architecture are written for.
-// The tables in cpu_*.go are the only place that describes one: the rungs that
-// WINNOW_KERNELS names, the features that kernels dispatch on and the tiles that
-// weights are packed for all follow from them.
+// An instructionSet is one that has kernels on this architecture. The tables in
+// cpu_*.go are the only description of a set: the names that WINNOW_KERNELS takes, the
+// features that kernels dispatch on and the tiles that weights are packed for all
+// follow from them.
 type instructionSet struct {
 	name string
-	// has says whether this machine has the set, and all that use relies on.
+	// has reports whether this machine has the set and all that use relies on.
 	has func() bool
-	// use switches the set on. It is called after that of the sets before it, and
-	// replaces the shapes that it has better ones for.
+	// use enables the set. It is called after the sets before it, and replaces the
+	// shapes for which it has better ones.
 	use func(f *cpuFeatures)
 }
 
-// instructionSets are those of this architecture, the plainest first. Each includes
-// those before it, except that avxvnni and avx512 stand side by side: a machine may
-// have either without the other.
+// instructionSets lists the sets of this architecture, the most basic first. Each includes
+// those before it, except that a machine may have avxvnni without avx512 or the reverse.
 var instructionSets = append([]instructionSet{{
 	name: "portable",
 	has:  func() bool { return true },
@@ -31,29 +30,29 @@ var instructionSets = append([]instructionSet{{
 	},
 }}, archInstructionSets...)
 
-// kernelShapes are the tiles that micro-kernels compute.
+// kernelShapes holds the tiles of the micro-kernels.
 type kernelShapes struct {
-	floats floatShape // of float32 and 16-bit weights; attention's follow from them
-	ints   intShape   // of 8-bit weights with a scale per output
-	blocks intShape   // of GGML's blocks
-	// coarseKeys is from how many keys on attention is faster with bfloat16 numbers,
-	// where it may be coarse; 0: never.
+	floats floatShape // for float32 and 16-bit weights, and attention
+	ints   intShape   // for 8-bit weights with a scale per output
+	blocks intShape   // for GGML's blocks
+	// coarseKeys is the number of keys from which coarse attention is faster with
+	// bfloat16 numbers; 0: never.
 	coarseKeys int
 }
 
-// rung is the index in instructionSets of the highest one in use.
+// rung is the index in instructionSets of the highest set in use.
 var rung = chooseRung(os.Getenv("WINNOW_KERNELS"))
 
-// features are what the kernels dispatch on.
+// features is what the kernels dispatch on.
 var features = detect(rung)
 
-// Rung names the highest instruction set that the kernels use on this machine.
-// The environment variable WINNOW_KERNELS, read once at start, lowers it, so that one
-// machine can run the whole ladder: portable, avx2, avxvnni, avx512, avx512vnni, amx;
-// on arm64 portable, neon, dotprod, i8mm.
+// Rung returns the name of the highest instruction set that the kernels use on this
+// machine. The environment variable WINNOW_KERNELS, read at start, lowers it, so that
+// one machine can run every set: portable, avx2, avxvnni, avx512, avx512vnni, amx; on
+// arm64 portable, neon, dotprod, i8mm.
 func Rung() string { return instructionSets[rung].name }
 
-// Rungs lists the instruction sets that this machine has, the plainest first.
+// Rungs returns the instruction sets that this machine has, the most basic first.
 func Rungs() []string {
 	var have []string
 	for _, set := range instructionSets {
@@ -64,9 +63,9 @@ func Rungs() []string {
 	return have
 }
 
-// chooseRung is the highest rung that the machine has and limit allows. A limit
-// that is no rung of this architecture is reported on standard error and ignored: a
-// program must not fail because of a tuning variable.
+// chooseRung returns the highest rung that the machine has and limit allows. An unknown
+// limit is reported on standard error and ignored: a program must not fail because of a
+// tuning variable.
 func chooseRung(limit string) int {
 	highest := len(instructionSets) - 1
 	if limit != "" {
@@ -88,7 +87,7 @@ func chooseRung(limit string) int {
 	return highest
 }
 
-// detect is what the instruction sets up to limit add up to on this machine.
+// detect returns the features of the instruction sets up to limit that this machine has.
 func detect(limit int) cpuFeatures {
 	var f cpuFeatures
 	for _, set := range instructionSets[:limit+1] {

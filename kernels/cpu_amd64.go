@@ -4,11 +4,11 @@ package kernels
 
 import "golang.org/x/sys/cpu"
 
-// cpuFeatures are what kernels may use: see detect.
+// cpuFeatures says what kernels may use: see detect.
 type cpuFeatures struct {
 	kernelShapes
 	avx2, avxvnni, avx512, avx512vnni, amx bool
-	bf16                                   uint8 // how bfloat16 numbers are multiplied; 0: not at all
+	bf16                                   uint8 // instruction for bfloat16 products; 0: none
 }
 
 // hasSIMD reports whether the functions whose names end in SIMD may be used; they are AVX2
@@ -73,8 +73,8 @@ var archInstructionSets = []instructionSet{
 				f.bf16, f.coarseKeys = bf16Tiles, 128
 			}
 			f.ints = intShape{rung: intAMX, cols: 32, group: 4, depth: 64, unsigned: true, tiles: true}
-			// Blocks go through vectors; tile registers are for many rows of
-			// superblocks alone.
+			// Blocks use vectors; see multiplyTiles for where tile registers are
+			// faster.
 			f.blocks = f.ints
 			f.blocks.rung = intAVX512VNNI
 		},

@@ -8,7 +8,7 @@ import (
 	"golang.org/x/sys/cpu"
 )
 
-// cpuFeatures are what kernels may use: see detect.
+// cpuFeatures says what kernels may use: see detect.
 type cpuFeatures struct {
 	kernelShapes
 	neon, dotprod, i8mm bool
@@ -33,8 +33,8 @@ var archInstructionSets = []instructionSet{
 	},
 	{
 		name: "dotprod",
-		// x/sys/cpu may not see the optional bits on macOS, but every Mac with an
-		// arm64 processor has SDOT.
+		// x/sys/cpu may not detect optional features on macOS, but every arm64 Mac has
+		// SDOT.
 		has: func() bool { return cpu.ARM64.HasASIMDDP || runtime.GOOS == "darwin" },
 		use: func(f *cpuFeatures) {
 			f.dotprod = true
@@ -47,7 +47,7 @@ var archInstructionSets = []instructionSet{
 		has:  func() bool { return cpu.ARM64.HasI8MM },
 		use: func(f *cpuFeatures) {
 			f.i8mm = true
-			// Products of 2 × 8 bytes gain nothing for blocks.
+			// Blocks gain nothing from products of 2 × 8 bytes.
 			f.ints = intShape{rung: intI8MM, cols: 8, group: 8, depth: 16, pairs: true}
 		},
 	},

@@ -2,7 +2,7 @@
 
 package kernels
 
-// cpuFeatures are what kernels may use: see detect.
+// cpuFeatures says what kernels may use: see detect.
 type cpuFeatures struct{ kernelShapes }
 
 var archInstructionSets []instructionSet

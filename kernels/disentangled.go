@@ -2,63 +2,63 @@ package kernels
 
 import "unsafe"
 
-// Disentangled is DeBERTa's attention for one head: softmax(scores)·V, where the
-// score of query i and key j is
+// Disentangled is DeBERTa's attention for one head: softmax(scores)·V, where the score of
+// query i and key j is
 //
 //	Scale·(qᵢ·kⱼ + qᵢ·Keys[b] + kⱼ·Queries[b])    b = Buckets[i−j + len(Buckets)/2]
 //
-// Keys and Queries hold a vector for each bucket of distances i−j (He et al. 2021).
-// Either may have no rows; its term is then left out.
+// Keys and Queries hold a vector for each bucket of distances i−j (He et al. 2021). Either
+// may have no rows; its term is then omitted.
 //
-// Like Attention it works in tiles, and a query's result depends on the query and the
-// keys alone. It is read-only: any number of workers may Run it.
+// Like Attention it works in tiles, and a query's result depends only on the query and the
+// keys. It is read-only: any number of workers may Run it.
 type Disentangled struct {
 	Scale         float32 // above 0
 	Keys, Queries Matrix  // buckets × columns of q and k
-	Buckets       []int32 // of an odd number of distances; that of distance 0 in the middle
+	Buckets       []int32 // of an odd number of distances, with distance 0 in the middle
 }
 
-// The relative terms are products of a tile of queries (or keys) with the vectors
-// of all distances from the keys (or queries) to it. In the order of the keys, what
-// a query needs is contiguous, and begins one place earlier for each next query:
+// The relative terms are products of a tile of queries (or keys) with the vectors of
+// all its distances to the keys (or queries). In the order of the keys, the terms of a
+// query are contiguous, and begin one place earlier for each next query:
 //
 //	query 0     ·  ·  a  b  c  d  e
 //	query 1     ·  f  g  h  i  j  ·
 //	query 2     k  l  m  n  o  ·  ·
 //
-// That is a matrix again, its stride less by one: nothing is gathered. The price is
-// some products for each tile that nobody looks at (dots), and that distances of
-// one bucket are multiplied each for itself.
+// That is a matrix again, with a stride smaller by one: nothing is gathered. The price is a
+// few unused products per tile (dots), and that distances in the same bucket are multiplied
+// separately.
 
-// DisentangledScratch is one worker's scratch memory. The zero value is ready for use;
-// it grows to what the largest call needs and keeps that.
+// DisentangledScratch is one worker's scratch memory. The zero value is ready for use; it
+// grows to the size of the largest call.
 type DisentangledScratch struct {
 	keys, values []float32 // of a block, in panels
 	scores       []float32 // of a group of queries
-	rows         []float32 // a tile's queries or keys, one after the other
-	distances    []float32 // a tile's products with distances
+	rows         []float32 // of a tile: queries or keys, contiguous
+	distances    []float32 // of a tile: products with distances
 	state        []softmaxState
-	ones         [maxTileRows]softmaxState // whose factor is 1
+	ones         [maxTileRows]softmaxState // with factor 1
 
-	// The vectors of the distances −reach to reach of packed in panels: column c of
-	// down is Keys at the distance reach−c, of up Queries at c−reach. They are kept
-	// for the next sequence.
+	// The vectors of distances −reach to reach of packed, in panels: column c of down is
+	// Keys at distance reach−c, column c of up is Queries at c−reach. They are kept for
+	// the next sequence.
 	packed   *Disentangled
 	cols     int // of a panel
 	reach    int
 	down, up []float32
 }
 
-// disentangledGroup is how many queries' scores are kept at a time.
+// disentangledGroup is the number of queries whose scores are kept at a time.
 const disentangledGroup = 192
 
-// Run writes softmax(scores)·V to out, which has as many rows as q and as many columns
-// as v, and must not overlap any of the others. Row i of q is at position i, like row i
-// of k. k and v have equally many rows, and at least as many as q. Buckets reaches the
-// largest distance.
+// Run writes softmax(scores)·V to out, which has the rows of q and the columns of v,
+// and must not overlap any of the others. Row i of q is at position i, like row i of k.
+// k and v have the same number of rows, not fewer than q. Buckets covers the largest
+// distance.
 //
-// The distances are packed once for the longest sequence so far: run all sequences of
-// one Disentangled one after the other, the longest first.
+// Distances are packed for the longest sequence so far: run all sequences of one
+// Disentangled consecutively, the longest first.
 func (a *Disentangled) Run(out, q, k, v Matrix, s *DisentangledScratch) {
 	if q.Rows == 0 {
 		return
@@ -76,7 +76,7 @@ func (a *Disentangled) Run(out, q, k, v Matrix, s *DisentangledScratch) {
 	}
 }
 
-// disentangledRun is one Run.
+// disentangledRun is one call of Run.
 type disentangledRun struct {
 	*Disentangled
 	*DisentangledScratch
@@ -108,13 +108,14 @@ func (r *disentangledRun) reserve() {
 	}
 }
 
-// rowStride and distanceStride are no powers of two, for the cache's sake.
+// rowStride and distanceStride return strides that are not powers of two, which would crowd
+// rows into a few sets of the cache.
 func (r *disentangledRun) rowStride() int { return r.q.Cols + softmaxLanes }
 func (r *disentangledRun) distanceStride() int {
 	return max(attentionBlock, disentangledGroup) + maxTileRows + r.shape.cols + softmaxLanes
 }
 
-// packDistances packs the vectors of the distances that occur, unless they are.
+// packDistances packs the vectors of the distances that occur, unless they are packed.
 func (r *disentangledRun) packDistances() {
 	s, cols := r.DisentangledScratch, r.shape.cols
 	reach := r.k.Rows - 1
@@ -126,8 +127,8 @@ func (r *disentangledRun) packDistances() {
 	s.up = r.packVectors(s.up, r.Queries, 1)
 }
 
-// packVectors packs the rows of m for all distances, in panels of columns that go
-// by step.
+// packVectors packs the rows of m for all distances in panels, whose columns are step
+// distances apart.
 func (r *disentangledRun) packVectors(dst []float32, m Matrix, step int) []float32 {
 	if m.Rows == 0 {
 		return dst
@@ -173,7 +174,7 @@ func (r *disentangledRun) group(from, to int) {
 	}
 }
 
-// copyRows brings rows i to i+height-1 of m together.
+// copyRows copies rows i to i+height-1 of m to r.rows.
 func (r *disentangledRun) copyRows(m Matrix, i, height int) Matrix {
 	rows := Matrix{Data: r.rows, Rows: height, Cols: m.Cols, Stride: r.rowStride()}
 	for h := range height {
@@ -182,8 +183,8 @@ func (r *disentangledRun) copyRows(m Matrix, i, height int) Matrix {
 	return rows
 }
 
-// multiply multiplies rows by packed vectors of distances: row h by those that begin
-// at column first−h, n of them, which give row h of the result.
+// multiply multiplies rows by packed vectors of distances: row h of the result is row h
+// times n vectors from column first−h on.
 func (r *disentangledRun) multiply(rows Matrix, vectors []float32, first, n int) Matrix {
 	cols, stride := r.shape.cols, r.distanceStride()
 	begin := (first - rows.Rows + 1) / cols * cols
@@ -193,8 +194,8 @@ func (r *disentangledRun) multiply(rows Matrix, vectors []float32, first, n int)
 	return Matrix{Data: r.distances[first-begin:], Rows: rows.Rows, Cols: n, Stride: stride - 1}
 }
 
-// tile adds the block to queries i to i+height-1. scores has what keys give to
-// distances, if they give anything.
+// tile adds the block to queries i to i+height-1. scores holds the products of keys and
+// distances, if there are any.
 func (r *disentangledRun) tile(i, height int, scores []float32) {
 	d, keys, cols := r.q.Cols, r.hi-r.from, r.shape.cols
 	rows := r.copyRows(r.q, i, height)

@@ -8,22 +8,21 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// A blockKind is how the numbers of a row are cut into blocks that have scales
-// of their own.
+// A blockKind is how the numbers of a row are cut into blocks with their own scales.
 type blockKind uint8
 
 const (
 	blocks32        blockKind = iota // 32 numbers, a scale
 	blocks32Offsets                  // 32 numbers, a scale and an offset
-	super16                          // 16 numbers, a factor; of 16 such blocks, a scale
-	super32Offsets                   // 32 numbers, factors of scale and offset; of 8 such blocks, a scale and an offset
+	super16                          // 16 numbers, a factor; a scale for 16 blocks
+	super32Offsets                   // 32 numbers, factors of scale and offset; a scale and an offset for 8 blocks
 )
 
-// superInputs is how many numbers share the scale of blocks that have integer
-// factors: a superblock.
+// superInputs is the size of a superblock: numbers that share the scale of blocks with
+// integer factors.
 const superInputs = 256
 
-// size is how many numbers a block holds.
+// size returns how many numbers a block holds.
 func (b blockKind) size() int {
 	if b == super16 {
 		return 16
@@ -31,14 +30,14 @@ func (b blockKind) size() int {
 	return 32
 }
 
-// super says whether blocks have integer factors, and their superblock the scale.
+// super reports whether blocks have integer factors, and their superblock the scale.
 func (b blockKind) super() bool { return b >= super16 }
 
-// offsets says whether blocks have offsets.
+// offsets reports whether blocks have offsets.
 func (b blockKind) offsets() bool { return b == blocks32Offsets || b == super32Offsets }
 
-// panelBytes is what a block takes in a panel: for each column a float32 scale, or
-// an int32 factor, for each one an offset if blocks32Offsets, and the numbers.
+// panelBytes returns the size of a block in a panel: for each column a float32 scale or an
+// int32 factor, an offset if blocks32Offsets, and the numbers.
 func (s intShape) panelBytes(b blockKind) int {
 	if b == blocks32Offsets {
 		return s.cols * (4 + 4 + b.size())
@@ -46,32 +45,30 @@ func (s intShape) panelBytes(b blockKind) int {
 	return s.cols * (4 + b.size())
 }
 
-// corrected says whether weights are stored with 128 added to them, so that what
-// that adds to sums must be taken off: codes of blocks with offsets are not
-// negative, and nothing need be added to them.
+// corrected reports whether weights are stored with 128 added, whose effect on sums must be
+// subtracted. Codes of blocks with offsets are not negative and need no addition.
 func (s intShape) corrected(b blockKind) bool { return s.unsigned && !b.offsets() }
 
-// pairs says whether the factors of a superblock's offsets, or those of scales to
-// correct sums with, follow its blocks: for each two blocks, and each column, two
-// 16-bit integers.
+// hasPairs reports whether pairs follow the blocks of a superblock: for each two blocks and
+// each column, two 16-bit integers, the factors of the offsets, or those of the scales to
+// correct sums with.
 func (s intShape) hasPairs(b blockKind) bool { return b == super32Offsets || s.corrected(b) }
 
-// blockHeader is what precedes the numbers of a block of activations: 4 bytes
-// that say where its sums begin, and a float32 scale. Sums begin at an int32; or,
-// if the kind has offsets, the bytes are a float32 that offsets are multiplied
-// by, the sum of the activations themselves, and sums begin at 0.
+// blockHeader is the size of the header of a block of activations: the initial value of
+// its sums, an int32, and a float32 scale. If the kind has offsets, the first 4 bytes
+// are instead the factor of the offsets, the float32 sum of the activations, and sums
+// begin at 0.
 //
-// superTrailer is what follows the 256 numbers of a superblock of activations: a
-// float32 scale at its beginning and, superSums bytes after it, the sums of the
-// blocks of integers, 16 bits each.
+// superTrailer is the size of the trailer of a superblock of activations, which follows
+// its 256 numbers: a float32 scale and, at superSums, the 16-bit sums of its blocks of
+// integers.
 const (
 	blockHeader  = 8
 	superTrailer = 64
 	superSums    = 32
 )
 
-// rowBytes is what blocks blocks, or the superblocks that they are in, take in a
-// row of activations.
+// rowBytes returns the size of blocks, or of their superblocks, in a row of activations.
 func (s intShape) rowBytes(b blockKind, blocks int) int {
 	if b.super() {
 		return blocks * b.size() / superInputs * (superInputs*s.size() + superTrailer)
@@ -79,8 +76,8 @@ func (s intShape) rowBytes(b blockKind, blocks int) int {
 	return blocks * (blockHeader + b.size()*s.size())
 }
 
-// blockTile says to a micro-kernel what to compute: exact sums over the products
-// of each block, added up in float32 in the order of the blocks.
+// blockTile is the argument of a micro-kernel, which computes exact sums over the
+// products of each block and adds them up in float32 in the order of the blocks:
 //
 //	for i := range rows {
 //		for j := range cols { // all columns of the kernel's panel
@@ -103,7 +100,7 @@ func (s intShape) rowBytes(b blockKind, blocks int) int {
 //		}
 //	}
 //
-// Of superblocks, it takes one, whose blocks have integers in place of scales:
+// A kernel for superblocks takes one of them, whose blocks have integers instead of scales:
 //
 //	s := c[i*cRow+j]
 //	sum, offset := int32(0), int32(0)
@@ -121,8 +118,8 @@ func (s intShape) rowBytes(b blockKind, blocks int) int {
 //		s = fma(float32(offset), float32(a.scale*b.offset), s)
 //	}
 //
-// There b is the blocks, then the pairs if there are such, then the float32 scales
-// of the columns and, of super32Offsets, their offsets.
+// Its b is the blocks, the pairs if there are any, the float32 scales of the columns
+// and, for super32Offsets, their offsets.
 //
 // All strides are in bytes.
 type blockTile struct {
@@ -138,7 +135,7 @@ type blockTile struct {
 	addRow       uintptr
 }
 
-// below is the tile of rows rows that begins n rows below t.
+// below returns the tile of rows rows that begins n rows below t.
 func (t blockTile) below(n, rows int) blockTile {
 	t.rows = rows
 	t.a = unsafe.Add(t.a, uintptr(n)*t.aRow)
@@ -150,30 +147,30 @@ func (t blockTile) below(n, rows int) blockTile {
 	return t
 }
 
-// blockWeights is a matrix of n rows (outputs) by k columns (inputs) in blocks
-// of inputs with scales of their own. A panel's blocks follow one another.
+// blockWeights is a matrix of n rows (outputs) by k columns (inputs) in blocks of
+// inputs with their own scales. The blocks of a panel are consecutive.
 //
-// They are either kept as the micro-kernels read them, or coded: in fewer bits,
-// and unpacked by windows of inputs while they are multiplied.
+// Weights are stored either in the form that the micro-kernels read, or as codes of fewer
+// bits, which are unpacked in windows of inputs during multiplication.
 type blockWeights struct {
 	name  string
 	n, k  int
 	kind  blockKind
 	shape intShape
 	q     []int8
-	code  *blockCode // nil: q is as the micro-kernels read it
+	code  *blockCode // nil: q is in the form that the micro-kernels read
 
-	signed *blockCode // code with weights that are signed whatever the shape
+	signed *blockCode // code for signed weights
 }
 
-// PackQ8_0 packs n×k weights in GGML's type Q8_0, as they are in the file: rows
-// of blocks of 32 numbers of 8 bits, each with a float16 scale. k must be a
-// multiple of 32 and data n·k/32·34 bytes long.
+// PackQ8_0 packs n×k weights in GGML's type Q8_0, as they are in the file: rows of
+// blocks of 32 numbers of 8 bits, each with a float16 scale. k must be a multiple of 32
+// and data n·k/32·34 bytes long.
 //
-// Activations are rounded, per block of 32, to multiples of the largest magnitude
-// among them divided by 127, and that scale to float16, as GGML's type Q8_0 is. The
-// products of a block are summed exactly; blocks are added up in float32, in
-// order, beginning with the bias.
+// Activations are rounded, per block of 32, to multiples of their largest magnitude
+// divided by 127, and that scale to float16, as in GGML's type Q8_0. The products of a
+// block are summed exactly; blocks are added up in float32, in order, starting with the
+// bias.
 func PackQ8_0(n, k int, data []byte) Weights {
 	const bytes = 34
 	w := &blockWeights{name: "q8_0", n: n, k: k, kind: blocks32, shape: features.blocks}
@@ -200,7 +197,7 @@ func (w *blockWeights) Kind() string { return w.name }
 func (w *blockWeights) Panel() int   { return w.shape.cols }
 func (w *blockWeights) Bytes() int   { return len(w.q) }
 
-// stride is how many bytes lie between rows of activations.
+// stride returns the distance between rows of activations in bytes.
 func (w *blockWeights) stride() int {
 	return rowStride(w.shape.rowBytes(w.kind, w.k/w.kind.size()))
 }
@@ -245,7 +242,7 @@ func quantiseBlocks(dst []int8, x []float32, kind blockKind, shape intShape) {
 	}
 }
 
-// roundToHalf is x rounded to float16, or x if that would be infinite.
+// roundToHalf returns x rounded to float16, or x if that would be infinite.
 func roundToHalf(x float32) float32 {
 	if h := quant.Half(quant.HalfBits(x)); math.Abs(float64(h)) <= math.MaxFloat32 {
 		return h
@@ -330,7 +327,7 @@ func (w *blockWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) 
 	}
 }
 
-// multiplyRow is Multiply for a single row and codes that there is a kernel for.
+// multiplyRow is Multiply for a single row, if there is a kernel for the codes.
 func (w *blockWeights) multiplyRow(y Matrix, in *Input, from, to int, e *Epilogue) bool {
 	if in.rows != 1 || w.k == 0 || !w.rowOfCodes() {
 		return false
@@ -349,15 +346,15 @@ func (w *blockWeights) multiplyRow(y Matrix, in *Input, from, to int, e *Epilogu
 	return true
 }
 
-// fromCacheLine is the memory of room, one cache line longer than windowBytes, from
-// where a cache line begins.
+// fromCacheLine returns the memory of room, which is one cache line longer than
+// windowBytes, from the start of a cache line.
 func fromCacheLine(room []float32) []int8 {
 	from := int(-uintptr(unsafe.Pointer(&room[0])) % cacheLine)
 	return unsafe.Slice((*int8)(unsafe.Pointer(&room[0])), 4*len(room))[from:]
 }
 
-// multiplyBlocksPortable is the definition of the micro-kernels, for signed
-// weights in groups of four.
+// multiplyBlocksPortable is the definition of the micro-kernels, for signed weights in
+// groups of four.
 func multiplyBlocksPortable(t *blockTile, kind blockKind, s intShape) {
 	size, panelBytes, rowBytes := kind.size(), s.panelBytes(kind), s.rowBytes(kind, 1)
 	for i := range uintptr(t.rows) {
@@ -395,8 +392,8 @@ func multiplyBlocksPortable(t *blockTile, kind blockKind, s intShape) {
 	}
 }
 
-// addSuperPortable adds to total the products of the superblock of activations at
-// a and that of weights at b.
+// addSuperPortable adds the products of the superblock of activations at a and that of
+// weights at b to total.
 func addSuperPortable(total *[maxIntCols]float32, a, b unsafe.Pointer, kind blockKind, s intShape) {
 	size, blocks := kind.size(), superInputs/kind.size()
 	q := unsafe.Slice((*int8)(a), superInputs)
@@ -431,11 +428,11 @@ func addSuperPortable(total *[maxIntCols]float32, a, b unsafe.Pointer, kind bloc
 	}
 }
 
-// fma32 is x·y + z, rounded once.
+// fma32 returns x·y + z, rounded once.
 func fma32(x, y, z float32) float32 {
-	// The product is exact in float64. The sum is rounded to odd: if it is not
-	// exact, its last bit is set. That bit is far below those of a float32, so
-	// that the second rounding goes where a single one would.
+	// The product is exact in float64. The sum is rounded to odd: if it is not exact, its
+	// last bit is set. That bit is far below those of a float32, so that the second
+	// rounding has the result of a single one.
 	p, c := float64(x)*float64(y), float64(z)
 	s := p + c
 	// Knuth's two-sum: s + lost is p + c.

@@ -2,7 +2,7 @@
 
 package kernels
 
-// multiplyBlocks computes t, whatever its height.
+// multiplyBlocks computes t, of any height.
 func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
 	if s.rung == intPortable || kind.super() && t.blocks == 0 {
 		multiplyBlocksPortable(t, kind, s)
@@ -49,8 +49,8 @@ func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
 	}
 }
 
-// quantiseBlocksVector is quantiseBlocks of the first numbers of x, and how many
-// those are.
+// quantiseBlocksVector is quantiseBlocks for the first numbers of x. It returns how
+// many those are.
 func quantiseBlocksVector(dst []int8, x []float32, kind blockKind, shape intShape) int {
 	blocks := len(x) / kind.size()
 	if blocks == 0 || !features.avx2 {
@@ -72,11 +72,10 @@ func quantiseBlocksVector(dst []int8, x []float32, kind blockKind, shape intShap
 	return blocks * kind.size()
 }
 
-// sumInFloat in place of a factor asks for a block's sum of activations in
-// float32.
+// sumInFloat, as a factor, requests a block's sum of activations in float32.
 const sumInFloat = 1
 
-// The micro-kernels: blockTile says what they compute. They take up to 6 rows.
+// The micro-kernels; blockTile defines what they compute. They take up to 6 rows.
 
 //go:noescape
 func blocks32AVX2(t *blockTile)
@@ -114,7 +113,7 @@ func super16AVX512VNNI(t *blockTile)
 //go:noescape
 func super32OffsetsAVX512VNNI(t *blockTile)
 
-// quantise32AVX2 is, for blocks of 32 numbers, at least one,
+// quantise32AVX2 computes, for blocks of 32 numbers, at least one,
 //
 //	for range blocks {
 //		inverse, scale := scaleOf(largestPortable(x[:32]))
@@ -131,13 +130,13 @@ func super32OffsetsAVX512VNNI(t *blockTile)
 //go:noescape
 func quantise32AVX2(dst *int8, x *float32, blocks int, start int32)
 
-// quantise32WideAVX2 is quantise32AVX2 with integers of 16 bits.
+// quantise32WideAVX2 is quantise32AVX2 with 16-bit integers.
 //
 //go:noescape
 func quantise32WideAVX2(dst *int8, x *float32, blocks int, start int32)
 
-// quantiseSuperVector quantises the numbers of a superblock, and sums up its
-// blocks, if there is a kernel for it.
+// quantiseSuperVector quantises the numbers of a superblock and sums up its blocks. It
+// returns false if there is no kernel for it.
 func quantiseSuperVector(dst []int8, x []float32, inverse float32, sums []int16, shape intShape) bool {
 	if !features.avx2 || inverse == 0 {
 		return false
@@ -157,7 +156,7 @@ func quantiseSuperVector(dst []int8, x []float32, inverse float32, sums []int16,
 	return true
 }
 
-// quantiseSuperAVX2 is, for the 256 numbers of a superblock,
+// quantiseSuperAVX2 computes, for the 256 numbers of a superblock,
 //
 //	for i := range sums {
 //		sums[i] = int16(quantise(dst[16*i:][:16], x[16*i:][:16], inverse))
@@ -166,7 +165,7 @@ func quantiseSuperVector(dst []int8, x []float32, inverse float32, sums []int16,
 //go:noescape
 func quantiseSuperAVX2(dst *int8, x *float32, inverse float32, sums *[superInputs / 16]int16)
 
-// quantiseSuperWideAVX2 is quantiseSuperAVX2 with integers of 16 bits.
+// quantiseSuperWideAVX2 is quantiseSuperAVX2 with 16-bit integers.
 //
 //go:noescape
 func quantiseSuperWideAVX2(dst *int8, x *float32, inverse float32, sums *[superInputs / 16]int16)

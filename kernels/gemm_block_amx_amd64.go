@@ -4,30 +4,30 @@ package kernels
 
 import "unsafe"
 
-// Tile registers multiply blocks of 32 inputs without offsets one at a time, half a
-// register long, and their sums are scaled as elsewhere.
+// Tile registers multiply blocks of 32 inputs without offsets one at a time, in half
+// registers, and their sums are scaled as elsewhere.
 //
-// Of superblocks the factors are multiplied into the numbers: a code times its
-// factor is an integer of 14 bits at most, 128 times a byte, which lies in one
-// plane, and 7 bits, which lie in another. Both planes are multiplied over the whole
-// superblock, in the place of blocks whose sums have factors.
+// In superblocks the codes are multiplied by their factors. The product is an integer
+// of up to 14 bits, which is split into two planes: 128 times a byte in one, plus 7
+// bits in the other. Both planes are multiplied over the whole superblock, instead of
+// block by block with factors.
 
 const (
-	// minTileRows is from how many rows on that is faster, for unpacking takes
-	// longer; minSignedRows where otherwise nothing need be unpacked.
+	// minTileRows is the number of rows from which that is faster, because unpacking
+	// takes longer; minSignedRows is for weights that are otherwise not unpacked.
 	minTileRows   = 16
 	minSignedRows = 48
-	// tileBlockRows and tileBlockBytes are for blocks of rows what intBlockRows and
-	// intBlockBytes are elsewhere: machines with tile registers have 2 MB of
-	// second-level cache.
+	// tileBlockRows and tileBlockBytes replace intBlockRows and intBlockBytes: machines
+	// with tile registers have 2 MB of second-level cache.
 	tileBlockRows  = 2 * intBlockRows
 	tileBlockBytes = 1 << 20
-	// planeBytes is a plane of a panel's superblock.
+	// planeBytes is the size of a plane of a panel's superblock.
 	planeBytes = maxIntCols * superInputs
 )
 
-// A tileScratch is a panel's superblock: what superAMX reads, and the codes that
-// it is made from; and where sums wait. It begins at a cache line.
+// A tileScratch holds a panel's superblock, in the form that super16AMX and
+// super32OffsetsAMX read, its codes, and intermediate sums. It is aligned to a cache
+// line.
 type tileScratch struct {
 	low, high [planeBytes]int8
 	pairs     [superInputs / 32 * maxIntCols]int16
@@ -36,7 +36,8 @@ type tileScratch struct {
 	sums      [tileBlockRows / intBlockRows]slab // as in Multiply
 }
 
-// multiplyTiles is Multiply, if tile registers are the best for it.
+// multiplyTiles is Multiply with tile registers. It returns false if other kernels are
+// faster.
 func (w *blockWeights) multiplyTiles(y Matrix, in *Input, from, to int, e *Epilogue) bool {
 	least := minTileRows
 	if w.code == nil {
@@ -95,8 +96,8 @@ func (w *blockWeights) multiplyTiles(y Matrix, in *Input, from, to int, e *Epilo
 	return true
 }
 
-// multiplyEights computes t with blocks32AMX, which takes rows by eights: the last
-// ones go elsewhere first if what they are written to ends with them.
+// multiplyEights computes t with blocks32AMX, which takes rows in eights. If the output
+// ends with the last row, a partial last eight is computed in a copy.
 func multiplyEights(t *blockTile, ends bool) {
 	const cols = maxIntCols
 	rest := t.rows % 8
@@ -123,8 +124,8 @@ func multiplyEights(t *blockTile, ends bool) {
 	}
 }
 
-// unpackSigned brings a panel's window of blocks of 32 into the form that
-// blocks32AMX reads: that of the other micro-kernels, but that weights are signed.
+// unpackSigned converts a panel's window of blocks of 32 to the form that blocks32AMX
+// reads: that of the other micro-kernels, with signed weights.
 func (w *blockWeights) unpackSigned(s *tileScratch, panel, window, blocks int) {
 	dst := unsafe.Slice(&s.low[0], len(s.low)+len(s.high))
 	if w.code != nil {
@@ -136,7 +137,8 @@ func (w *blockWeights) unpackSigned(s *tileScratch, panel, window, blocks int) {
 	signedAVX512(&dst[0], &src[0], blocks)
 }
 
-// unpackPlanes brings a panel's superblock into the form that superAMX reads.
+// unpackPlanes converts a panel's superblock to the form that super16AMX and
+// super32OffsetsAMX read.
 func (w *blockWeights) unpackPlanes(s *tileScratch, panel, window int) {
 	const cols = maxIntCols
 	src := w.window(panel, window)
@@ -161,13 +163,13 @@ func (w *blockWeights) unpackPlanes(s *tileScratch, panel, window int) {
 	planesAVX512(&s.low, &s.codes, &factors[0], w.kind.size()/4)
 }
 
-// blocks32AMX computes t, of a multiple of 8 rows above zero and 32 columns, and of
-// one block at least; weights are signed.
+// blocks32AMX computes t for 32 columns, a multiple of 8 rows above 0 and at least one
+// block. Weights are signed.
 //
 //go:noescape
 func blocks32AMX(t *blockTile)
 
-// super32OffsetsAMX computes t, of any number of rows and 32 columns; b is a
+// super32OffsetsAMX computes t for 32 columns and any number of rows; b is a
 // tileScratch. It reads, but does not use, rows of a up to the next multiple of 16.
 //
 //go:noescape
@@ -178,15 +180,15 @@ func super32OffsetsAMX(t *blockTile)
 //go:noescape
 func super16AMX(t *blockTile)
 
-// signedAVX512 copies blocks, at least one, of 32 columns by 32 inputs: scales, 128
-// bytes, as they are, and unsigned weights, 1024 bytes, as signed ones.
+// signedAVX512 copies at least one block of 32 columns by 32 inputs: the scales, 128 bytes,
+// unchanged, and the unsigned weights, 1024 bytes, as signed ones.
 //
 //go:noescape
 func signedAVX512(dst, src *int8, blocks int)
 
-// planesAVX512 splits the products of a superblock's codes, of 32 columns, and
-// their factors, which are 8-bit and lie block by block, into planes, the high one
-// after the low one. Blocks are of groups times four inputs.
+// planesAVX512 splits the products of a superblock's codes, for 32 columns, and their
+// 8-bit factors, block by block, into planes: the low one, then the high one. A block
+// has 4·groups inputs.
 //
 //	for i, code := range codes {
 //		product := int(code) * int(factors[i/(128*groups)*32+i/4%32])

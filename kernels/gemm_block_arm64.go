@@ -2,7 +2,7 @@
 
 package kernels
 
-// multiplyBlocks computes t, whatever its height.
+// multiplyBlocks computes t, of any height.
 func (s intShape) multiplyBlocks(t *blockTile, kind blockKind) {
 	if s.rung == intPortable || kind.super() && t.blocks == 0 {
 		multiplyBlocksPortable(t, kind, s)
@@ -39,10 +39,10 @@ func quantiseBlocksVector([]int8, []float32, blockKind, intShape) int { return 0
 // quantiseSuperVector leaves all superblocks to quantiseSuper, likewise.
 func quantiseSuperVector([]int8, []float32, float32, []int16, intShape) bool { return false }
 
-// multiplyTiles leaves all to Multiply: there are no tile registers.
+// multiplyTiles leaves everything to Multiply: there are no tile registers.
 func (w *blockWeights) multiplyTiles(Matrix, *Input, int, int, *Epilogue) bool { return false }
 
-// The micro-kernels: blockTile says what they compute. They take up to 4 rows.
+// The micro-kernels; blockTile defines what they compute. They take up to 4 rows.
 
 //go:noescape
 func blocks32DotProd(t *blockTile)

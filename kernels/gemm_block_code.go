@@ -8,33 +8,33 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// Coded weights are unpacked by windows of windowInputs inputs. A panel's window
-// unpacked is at most windowBytes long: the numbers, the factors of blocks of 16
-// in 4 bytes and in pairs of 2, and the scales.
+// Coded weights are unpacked in windows of windowInputs inputs. A panel's unpacked
+// window takes at most windowBytes: the numbers, the factors of blocks of 16, in 4
+// bytes and as pairs of 2, and the scales.
 const (
 	windowInputs = superInputs
 	windowBytes  = maxIntCols * (windowInputs + windowInputs/16*(4+2) + 4)
 )
 
-// codeRun is how many codes are packed together. They are in the order in which
-// the micro-kernels read them. The low four bits of the first half of the run are
-// the low halves of 64 bytes, those of the second half the high halves; of 5-bit
-// codes, the fifth bits of codes 16i to 16i+15 are bits i of the 16 bytes that
-// follow; of 6-bit codes, the high bits of codes 32i to 32i+31 are bits 2i and
-// 2i+1 of the 32 bytes that follow.
+// codeRun is how many codes are packed together, in the order in which the
+// micro-kernels read them. The low four bits of the first half of the run are the low
+// halves of 64 bytes, those of the second half the high halves. For 5-bit codes, the
+// fifth bits of codes 16i to 16i+15 are bits i of the 16 bytes that follow; for 6-bit
+// codes, the high bits of codes 32i to 32i+31 are bits 2i and 2i+1 of the 32 bytes that
+// follow.
 const codeRun = 128
 
-// A blockCode is how coded weights are packed. The windows of a panel follow one
-// another, each of
+// A blockCode describes how coded weights are packed. The windows of a panel are
+// consecutive, and each consists of
 //
-//   - the scales and, if the kind has them, the offsets: float16 numbers, each
-//     for all columns of a block, then the next block; or
-//   - of superblocks, the float16 scales of all columns and, if the kind has them,
-//     the offsets, and then 8-bit factors of both, in the same order;
+//   - the scales and, if the kind has them, the offsets: float16 numbers for all columns of a
+//     block, then of the next block; or
+//   - for superblocks, the float16 scales of all columns and, if the kind has them, the offsets,
+//     then 8-bit factors of both, in the same order;
 //   - the codes.
 type blockCode struct {
 	bits int // of a code: 4, 5 or 6
-	// What codes are worth: of 4-bit codes by table, of others the code plus bias.
+	// Values of codes: from the table for 4-bit codes, otherwise the code plus bias.
 	table [16]int8
 	bias  int8
 }
@@ -42,7 +42,7 @@ type blockCode struct {
 // levels4 are the values of IQ4 codes.
 var levels4 = [16]int8{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
-// codeOf says how weights of type t are packed; nil if they are not.
+// codeOf returns how weights of type t are packed, or nil if they are not.
 func codeOf(t quant.Type, shape intShape) (*blockCode, blockKind) {
 	c, kind, zero := &blockCode{bits: 4}, blocks32, 0
 	switch t {
@@ -70,8 +70,8 @@ func codeOf(t quant.Type, shape intShape) (*blockCode, blockKind) {
 	return c, kind
 }
 
-// set makes what codes are worth: their value with zero taken off, or that of IQ4
-// types, with 128 added to it if unsigned.
+// set sets the values of codes: the code minus zero, or the level for IQ4 types, plus
+// 128 if unsigned.
 func (c *blockCode) set(t quant.Type, zero int, unsigned bool) {
 	var flip int8
 	if unsigned {
@@ -86,25 +86,23 @@ func (c *blockCode) set(t quant.Type, zero int, unsigned bool) {
 	}
 }
 
-// CanPackBlocks reports whether PackBlocks keeps weights of type t in their own
-// form.
+// CanPackBlocks reports whether PackBlocks keeps weights of type t in their own form.
 func CanPackBlocks(t quant.Type) bool {
 	c, _ := codeOf(t, portableIntShape)
 	return c != nil || t == quant.Q8_0
 }
 
-// PackBlocks packs n×k weights in one of GGML's types of 4 to 8 bits, as they are
-// in the file: in about as many bytes, with all their scales and minimums. data
-// is n rows, k·t.BlockBytes()/t.BlockSize() bytes each. Weights of a type for which
-// CanPackBlocks is false are packed by PackInt8.
+// PackBlocks packs n×k weights in one of GGML's types of 4 to 8 bits, as they are in
+// the file, in about the same number of bytes, with all scales and minimums. data is n
+// rows, k·t.BlockBytes()/t.BlockSize() bytes each. Weights of a type for which
+// CanPackBlocks is false are packed by PackInt8A16.
 //
-// Activations are rounded as GGML rounds them for these types: per block of 32, or
-// of 256 for the types that end in K and IQ4_XS, to multiples of a scale, the
-// largest magnitude among them divided by 127, which for blocks of 32 is itself
-// rounded to float16, as is the sum of a block for types with minimums. The
-// products of a block are summed exactly, blocks of 256 included, whose parts have
-// scales that are integers; blocks are added up in float32, in order, beginning
-// with the bias.
+// Activations are rounded as GGML rounds them for these types: per block of 32, or of
+// 256 for the types that end in K and IQ4_XS, to multiples of their largest magnitude
+// divided by 127. For blocks of 32 that scale is rounded to float16, as is the sum of a
+// block for types with minimums. The products of a block are summed exactly, including
+// those of blocks of 256, whose parts have integer scales; blocks are added up in
+// float32, in order, starting with the bias.
 func PackBlocks(t quant.Type, n, k int, data []byte) Weights {
 	if t == quant.Q8_0 {
 		return PackQ8_0(n, k, data)
@@ -137,7 +135,7 @@ func PackBlocks(t quant.Type, n, k int, data []byte) Weights {
 	return w
 }
 
-// bytes is how many bytes k inputs of a panel take.
+// bytes returns the size of k inputs of a panel.
 func (c *blockCode) bytes(shape intShape, kind blockKind, k int) int {
 	scales := 2 * k / kind.size()
 	if kind.super() {
@@ -149,7 +147,7 @@ func (c *blockCode) bytes(shape intShape, kind blockKind, k int) int {
 	return shape.cols*scales + shape.cols*k/8*c.bits
 }
 
-// window is the packed form of a panel's window.
+// window returns the packed form of a panel's window.
 func (w *blockWeights) window(panel, window int) []int8 {
 	all := w.code.bytes(w.shape, w.kind, w.k)
 	from := w.code.bytes(w.shape, w.kind, window*windowInputs)
@@ -157,15 +155,15 @@ func (w *blockWeights) window(panel, window int) []int8 {
 	return w.q[panel*all+from : panel*all+to : panel*all+to]
 }
 
-// A codePanel is a window of a panel, column by column, with everything that a
-// block of some type has.
+// A codePanel is a window of a panel, column by column, with room for the fields of
+// every block type.
 type codePanel struct {
 	codes           [maxIntCols][windowInputs]uint8
 	scales, offsets [maxIntCols][windowInputs / 16]uint16 // float16, or integers
 	factors         [maxIntCols][2]uint16                 // float16
 }
 
-// read takes the window of column j from src, rows of GGML's blocks.
+// read decodes the window of column j from src, rows of GGML's blocks.
 func (p *codePanel) read(t quant.Type, j int, src []byte) {
 	const minus = 1 << 15 // the sign of a float16
 	q, scales, offsets := p.codes[j][:], p.scales[j][:], p.offsets[j][:]
@@ -241,7 +239,7 @@ func (p *codePanel) read(t quant.Type, j int, src []byte) {
 			p.factors[j][0] = half(src)
 			high := half(src[2:])
 			for i := range 8 {
-				// A scale of 32 numbers is that of two blocks of 16.
+				// A scale of 32 numbers is the scale of two blocks of 16.
 				scale := int(src[4+i/2]>>(i%2*4)&15) + int(high>>(2*i)&3<<4) - 32
 				scales[2*i], scales[2*i+1] = uint16(uint8(scale)), uint16(uint8(scale))
 				halves(q[32*i:], src[8+16*i:])
@@ -281,8 +279,7 @@ func (p *codePanel) pack(dst []int8, c *blockCode, shape intShape, kind blockKin
 		}
 	}
 
-	// The codes in the order of the micro-kernels: the inputs of a group stay side
-	// by side.
+	// The codes in the order of the micro-kernels: the inputs of a group stay adjacent.
 	var ordered [maxIntCols * windowInputs]uint8
 	group := shape.group
 	for j := range cols {
@@ -318,8 +315,8 @@ func (p *codePanel) pack(dst []int8, c *blockCode, shape intShape, kind blockKin
 	}
 }
 
-// unpack brings a panel's window into the form that the micro-kernels read. Codes
-// are worth what code says.
+// unpack converts a panel's window to the form that the micro-kernels read, with the
+// values of code.
 func (w *blockWeights) unpack(code *blockCode, scratch []int8, panel, window, blocks int) {
 	src := w.window(panel, window)
 	cols, panelBytes := w.shape.cols, w.shape.panelBytes(w.kind)
@@ -365,16 +362,17 @@ func (w *blockWeights) unpack(code *blockCode, scratch []int8, panel, window, bl
 	}
 }
 
-// scalesAt is the same memory as n float32 numbers, integersAt as n int32.
+// scalesAt returns b as n float32 numbers.
 func scalesAt(b []int8, n int) []float32 {
 	return unsafe.Slice((*float32)(unsafe.Pointer(&b[:4*n][0])), n)
 }
 
+// integersAt returns b as n int32 numbers.
 func integersAt(b []int8, n int) []int32 {
 	return unsafe.Slice((*int32)(unsafe.Pointer(&b[:4*n][0])), n)
 }
 
-// widenScalesPortable is the definition of widenScales: dst is the float16 numbers
+// widenScalesPortable is the definition of widenScales: it converts the float16 numbers
 // of src.
 func widenScalesPortable(dst []float32, src []int8) {
 	for i := range dst {
@@ -382,16 +380,15 @@ func widenScalesPortable(dst []float32, src []int8) {
 	}
 }
 
-// widenIntegersPortable is the definition of widenIntegers: dst is the integers of
-// src.
+// widenIntegersPortable is the definition of widenIntegers: it widens the integers of src.
 func widenIntegersPortable(dst []int32, src []int8) {
 	for i := range dst {
 		dst[i] = int32(src[i])
 	}
 }
 
-// pairIntegersPortable is the definition of pairIntegers: dst is 16-bit integers,
-// one of a, one of b, and so on.
+// pairIntegersPortable is the definition of pairIntegers: dst becomes 16-bit integers,
+// alternating between a and b.
 func pairIntegersPortable(dst, a, b []int8) {
 	wide := wideOf(dst)
 	for i, x := range a {
@@ -399,8 +396,8 @@ func pairIntegersPortable(dst, a, b []int8) {
 	}
 }
 
-// decodePortable is the definition of decode: dst, whole runs, is what the codes
-// of src are worth.
+// decodePortable is the definition of decode: dst, whole runs, becomes the values of
+// the codes in src.
 func (c *blockCode) decodePortable(dst, src []int8) {
 	for ; len(dst) >= codeRun; dst, src = dst[codeRun:], src[codeRun/8*c.bits:] {
 		for i := range codeRun {

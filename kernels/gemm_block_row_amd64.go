@@ -2,7 +2,7 @@
 
 package kernels
 
-// rowOfCodes says whether multiplyCodes has a kernel for w.
+// rowOfCodes reports whether multiplyCodes has a kernel for w.
 func (w *blockWeights) rowOfCodes() bool {
 	if w.code == nil || w.shape.rung != intAVX512VNNI {
 		return false
@@ -10,8 +10,8 @@ func (w *blockWeights) rowOfCodes() bool {
 	return w.kind == super32Offsets || w.kind == super16 && w.code.bits == 6
 }
 
-// multiplyCodes computes t, a single row by a panel whose windows, at least one, are
-// t's blocks. Sums are those of weights that are unpacked before.
+// multiplyCodes computes t, a single row by a panel; t.blocks is the number of windows,
+// at least one. Sums are the same as with unpacked weights.
 func (w *blockWeights) multiplyCodes(t *blockTile) {
 	switch w.code.bits {
 	case 4:
@@ -23,8 +23,7 @@ func (w *blockWeights) multiplyCodes(t *blockTile) {
 	}
 }
 
-// The micro-kernels of 4- and 5-bit codes with offsets and of 6-bit codes, in
-// superblocks.
+// The micro-kernels for 4- and 5-bit codes with offsets and 6-bit codes, in superblocks.
 
 //go:noescape
 func row4AVX512VNNI(t *blockTile)

@@ -6,17 +6,16 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// Weights stay float32, or 16 bits a number in packed memory.
+// The number formats of packed weights.
 const (
 	formatF32 = iota
 	formatF16
 	formatBF16
 )
 
-// floatWeights is a matrix of n rows (outputs) by k columns (inputs), packed in
-// panels of shape.cols outputs. In a panel the input is the slow index: the
-// weights of one input for all outputs of the panel lie side by side. The last
-// panel is filled up with zeros.
+// floatWeights is a matrix of n rows (outputs) by k columns (inputs), packed in panels
+// of shape.cols outputs. In a panel the input is the slow index: the weights of one
+// input for all outputs of the panel are adjacent. The last panel is padded with zeros.
 type floatWeights struct {
 	n, k   int
 	format uint8
@@ -25,21 +24,19 @@ type floatWeights struct {
 	u16    []uint16  // formatF16, formatBF16
 }
 
-// A floatShape is the tile that a micro-kernel computes: up to rows rows of y by
-// cols columns.
+// A floatShape is the tile that a micro-kernel computes: up to rows rows of y by cols
+// columns.
 type floatShape struct {
 	rows, cols int
-	block      int // inputs that are summed before the next tile's turn
-	// direct is past how many row tiles 16-bit weights are taken as they are. The
-	// kernels convert them for each tile anew, which costs little where conversion
-	// does not compete with multiplication; for more tiles they are brought to float32
-	// once.
+	block      int // inputs that are summed before the next tile
+	// direct is the number of row tiles up to which kernels convert 16-bit weights
+	// themselves, for each tile, which is cheap where conversion does not compete with
+	// multiplication. For more tiles, the weights are converted to float32 once.
 	direct int
 	rung   uint8
 }
 
-// floatPortable is plain Go. The assembly's numbers, from 1 on, are those of its
-// architecture.
+// floatPortable is plain Go. Each architecture numbers its assembly from 1 on.
 const floatPortable = 0
 
 // The largest tile of any architecture.
@@ -54,25 +51,24 @@ const portableCols = 8
 // portableShape is the tile of the plain Go kernel.
 var portableShape = floatShape{rows: 4, cols: portableCols, block: 512, direct: 2, rung: floatPortable}
 
-// PackF32 packs n×k weights for multiplication in float32. row is called once
-// for each i from 0 to n-1, in order, and must fill dst, k numbers long, with
-// the weights of output i.
+// PackF32 packs n×k weights for multiplication in float32. It calls row once for each i
+// from 0 to n-1, in order; row must fill dst, k numbers long, with the weights of
+// output i.
 func PackF32(n, k int, row func(i int, dst []float32)) Weights {
 	w := newFloatWeights(n, k, formatF32)
 	w.pack(row)
 	return w
 }
 
-// PackF16 is PackF32 with weights kept as IEEE 754 binary16: each weight is
-// rounded to the nearest one, sums stay float32.
+// PackF16 is PackF32 with weights rounded to IEEE 754 binary16. Sums stay float32.
 func PackF16(n, k int, row func(i int, dst []float32)) Weights {
 	w := newFloatWeights(n, k, formatF16)
 	w.pack(row)
 	return w
 }
 
-// PackBF16 is PackF32 with weights kept as bfloat16, the upper half of a
-// float32: each weight is rounded to the nearest one, sums stay float32.
+// PackBF16 is PackF32 with weights rounded to bfloat16, the upper half of a float32.
+// Sums stay float32.
 func PackBF16(n, k int, row func(i int, dst []float32)) Weights {
 	w := newFloatWeights(n, k, formatBF16)
 	w.pack(row)
@@ -144,10 +140,10 @@ func (w *floatWeights) Reserve(in *Input, rows int) {
 	}
 }
 
-// tileOf says which tile of a matrix of rows rows row i lies in: its first row
-// and its height. Tiles are as high as the kernel takes; a last one of fewer
-// than four rows, which could not keep the multipliers busy, shares the rows of
-// the one before it.
+// tileOf returns the first row and the height of the tile that contains row i of a
+// matrix of rows rows. Tiles have the kernel's maximum height; a last tile of fewer
+// than four rows, which could not keep the multipliers busy, is balanced with the one
+// before it.
 func (s floatShape) tileOf(i, rows int) (first, height int) {
 	first = i - i%s.rows
 	if tail := rows % s.rows; tail > 0 && tail < 4 && rows > s.rows {
@@ -162,8 +158,8 @@ func (s floatShape) tileOf(i, rows int) (first, height int) {
 	return first, min(s.rows, rows-first)
 }
 
-// Prepare packs rows of x by tiles: in a tile, as in a panel of weights, the
-// input is the slow index.
+// Prepare packs rows of x in tiles. In a tile, as in a panel of weights, the input is
+// the slow index.
 func (w *floatWeights) Prepare(in *Input, x Matrix, from, to int) {
 	k := w.k
 	if k == 0 {
@@ -177,7 +173,7 @@ func (w *floatWeights) Prepare(in *Input, x Matrix, from, to int) {
 	}
 }
 
-// floatTile says to a micro-kernel what to compute:
+// floatTile is the argument of a micro-kernel, which computes
 //
 //	for i := range rows {
 //		for j := range cols { // all columns of the kernel's tile
@@ -206,26 +202,26 @@ type floatTile struct {
 	yRow       uintptr
 	add        unsafe.Pointer // nil: nothing is added
 	addRow     uintptr
-	// Memory that will soon be read is fetched into the second-level cache:
-	// aheadRow bytes of it for each input, beginning at ahead, which may lie
-	// beyond what was allocated; zero fetches nothing. Wide kernels fetch
-	// nothing.
+	// Memory that will soon be read is prefetched into the second-level cache:
+	// aheadRow bytes for each input, beginning at ahead, which may be beyond
+	// allocated memory; with 0 the kernel prefetches b itself. Wide kernels do not
+	// prefetch.
 	ahead, aheadRow uintptr
 }
 
-// Inputs are summed in blocks of floatShape.block, small enough for a panel's
-// block to stay in the first-level cache while all row tiles pass by it; of so
-// few rows that they go by once, in blocks of streamInputs, so that no call of a
-// kernel holds up the scheduler. Rows are taken in blocks of at most blockRows,
-// and of about blockNumbers numbers, which stay in the second-level cache while
-// all panels pass by.
+// Inputs are summed in blocks of floatShape.block, small enough for a panel's block to
+// stay in the first-level cache while it is multiplied by all row tiles. If there is
+// only one tile, the blocks have streamInputs inputs, so that no kernel call delays the
+// scheduler. Rows are taken in blocks of at most blockRows, and of about blockNumbers
+// numbers, which stay in the second-level cache while they are multiplied by all
+// panels.
 const (
 	streamInputs = 2048
 	blockRows    = 96
 	blockNumbers = 192 << 10
 )
 
-// maxBlock is the most numbers in a block of a panel.
+// maxBlock is the maximum size of a block of a panel, in numbers.
 const maxBlock = 256 * maxTileCols
 
 // Up to wideRows rows are multiplied by two panels at a time.
@@ -234,7 +230,7 @@ const wideRows = 3
 // Activations are applied to this many columns at a time.
 const activateCols = 128
 
-// zeros is where sums without a bias begin.
+// zeros is the initial value of sums without a bias.
 var zeros [2 * maxTileCols]float32
 
 func (w *floatWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
@@ -247,20 +243,19 @@ func (w *floatWeights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) 
 	}
 }
 
-// multiplyUnpacked brings each block of 16-bit weights to float32 once for all
-// the row tiles that pass by it.
+// multiplyUnpacked converts each block of 16-bit weights to float32 once for all row tiles.
 func (w *floatWeights) multiplyUnpacked(y Matrix, in *Input, from, to int, e *Epilogue) {
 	var block [maxBlock + cacheLine/4]float32
 	o := -uintptr(unsafe.Pointer(&block)) % cacheLine / 4
 	w.multiply(y, in, from, to, e, block[o:])
 }
 
-// multiply is Multiply; unpacked is room for a block of weights in float32, or
-// nil: the kernel then takes them as they are packed.
+// multiply is Multiply. unpacked is room for a block of weights in float32, or nil: the
+// kernel then reads packed weights.
 func (w *floatWeights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, unpacked []float32) {
 	rows, cols, k := in.rows, w.shape.cols, w.k
-	// Sums that wait for their next block of inputs, or for more than the
-	// kernel can do, stay here.
+	// Sums are kept here until their next block of inputs, or for steps that the
+	// kernel cannot do.
 	var slab [blockRows * maxTileCols]float32
 	var lastBias [maxTileCols]float32
 
@@ -312,8 +307,7 @@ func (w *floatWeights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, 
 				last := l+step >= k
 				t.k = min(step, k-l)
 				t.b = w.at(j*k + l*cols)
-				// While the tiles pass, fetch the block that comes next: all
-				// of them together fetch all of it.
+				// The tiles together prefetch the whole next block.
 				t.ahead = uintptr(t.b) + uintptr(t.k*cols*size)
 				if last && j+cols >= to {
 					t.ahead = first
@@ -365,7 +359,7 @@ func (w *floatWeights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, 
 			if e.Act == Identity || add {
 				continue
 			}
-			// A last panel that is not full has its activation already.
+			// The activation of a partial last panel has been applied.
 			if done := j - j%cols; j >= to || done-activated >= activateCols {
 				for i := r0; i < r1 && activated < done; i++ {
 					applyActivation(y.Row(i)[activated:done], e.Act)
@@ -377,7 +371,7 @@ func (w *floatWeights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, 
 	}
 }
 
-// at is the address of packed number i.
+// at returns the address of packed number i.
 func (w *floatWeights) at(i int) unsafe.Pointer {
 	switch {
 	case w.k == 0:
@@ -388,9 +382,8 @@ func (w *floatWeights) at(i int) unsafe.Pointer {
 	return unsafe.Pointer(&w.u16[i])
 }
 
-// multiplyPortable is the definition of the micro-kernels. Its products are
-// rounded before they are added, as on a machine without a fused multiply-add;
-// the assembly rounds once.
+// multiplyPortable is the definition of the micro-kernels. It rounds products before it
+// adds them, as on a machine without a fused multiply-add; the assembly rounds once.
 func multiplyPortable(t *floatTile, cols int, format uint8) {
 	var row [portableCols]float32
 	for j := 0; j < cols; j += portableCols {
@@ -434,8 +427,8 @@ func multiplyPortable(t *floatTile, cols int, format uint8) {
 	}
 }
 
-// multiplyWidePortable is the definition of the wide micro-kernels, which compute
-// a tile of one to wideRows rows and two panels.
+// multiplyWidePortable is the definition of the wide micro-kernels, which compute a
+// tile of 1 to wideRows rows and two panels.
 func multiplyWidePortable(t *floatTile, cols int, format uint8) {
 	left, right := *t, *t
 	next := uintptr(4 * cols)

@@ -2,7 +2,7 @@
 
 package kernels
 
-// The micro-kernels for floats: see floatShape.rung.
+// The values of floatShape.rung.
 const (
 	floatAVX2 = floatPortable + 1 + iota
 	floatAVX512
@@ -34,7 +34,7 @@ func (s floatShape) multiply(t *floatTile, format uint8) {
 	}
 }
 
-// multiplyWide computes a tile of one to three rows and two panels.
+// multiplyWide computes a tile of 1 to wideRows rows and two panels.
 func (s floatShape) multiplyWide(t *floatTile, format uint8) {
 	switch s.rung {
 	case floatAVX512:
@@ -60,7 +60,7 @@ func (s floatShape) multiplyWide(t *floatTile, format uint8) {
 	}
 }
 
-// The micro-kernels: floatTile says what they compute.
+// The micro-kernels; floatTile defines what they compute.
 
 //go:noescape
 func tileAVX512F32(t *floatTile)

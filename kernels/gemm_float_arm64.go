@@ -2,7 +2,7 @@
 
 package kernels
 
-// floatNEON are the micro-kernels for floats: see floatShape.rung.
+// floatNEON is the value of floatShape.rung for NEON.
 const floatNEON = floatPortable + 1
 
 // multiply computes one tile.
@@ -21,7 +21,7 @@ func (s floatShape) multiply(t *floatTile, format uint8) {
 	}
 }
 
-// multiplyWide computes a tile of one to three rows and two panels.
+// multiplyWide computes a tile of 1 to wideRows rows and two panels.
 func (s floatShape) multiplyWide(t *floatTile, format uint8) {
 	if s.rung != floatNEON {
 		multiplyWidePortable(t, s.cols, format)
@@ -37,7 +37,7 @@ func (s floatShape) multiplyWide(t *floatTile, format uint8) {
 	}
 }
 
-// The micro-kernels: floatTile says what they compute.
+// The micro-kernels; floatTile defines what they compute.
 
 //go:noescape
 func tileNEONF32(t *floatTile)

@@ -5,28 +5,28 @@ import (
 	"unsafe"
 )
 
-// An intShape is how one of the integer micro-kernels wants its operands.
+// An intShape is the layout of the operands of an integer micro-kernel.
 //
-// Weights lie in panels of cols outputs. In a panel, group inputs of one output
-// lie side by side, then the same inputs of the next output, and so on; after
-// all outputs of the panel come the next group inputs. Activations lie row by
-// row. Both are filled up with zeros to a multiple of depth inputs.
+// Weights are in panels of cols outputs. In a panel, group inputs of one output are
+// adjacent, followed by the same inputs of the next output, and so on; after all
+// outputs of the panel come the next group inputs. Activations are row by row. Both are
+// padded with zeros to a multiple of depth inputs.
 type intShape struct {
 	rung  uint8
 	cols  int
 	group int
 	depth int
-	// unsigned shapes are for instructions that multiply unsigned by signed bytes.
-	// Weights in blocks are then stored with 128 added to them; of others, the
-	// activations are. What that adds to sums is taken off again.
+	// unsigned is for instructions that multiply unsigned by signed bytes. Weights in
+	// blocks, or activations for other weights, are then stored with 128 added. The effect
+	// on sums is subtracted again.
 	unsigned bool
-	// wide activations take 16 bits, for instructions that have no exact product
-	// of bytes. Weights take as many while they are multiplied: micro-kernels bring
-	// them to 16 bits, or are given them so (widened), if they can take that (canWiden).
+	// wide activations take 16 bits, for instructions without an exact product of bytes.
+	// Weights take 16 bits while they are multiplied: micro-kernels widen them, or, if
+	// they can (canWiden), read widened ones (widened).
 	wide, canWiden, widened bool
-	// pairs of rows of activations are interleaved by 8 inputs.
+	// pairs: pairs of rows of activations are interleaved by 8 inputs.
 	pairs bool
-	// tiles of 16 rows of activations by 64 inputs lie together.
+	// tiles: tiles of 16 rows of activations by 64 inputs are contiguous.
 	tiles bool
 }
 
@@ -47,14 +47,14 @@ const maxIntCols = 32
 
 var portableIntShape = intShape{rung: intPortable, cols: 8, group: 4, depth: 4}
 
-// maxIntInputs is the largest number of inputs whose products of bytes, one of
-// them unsigned, are sure to add up within 31 bits.
+// maxIntInputs is the largest number of inputs for which sums of products of bytes, one
+// of them unsigned, are sure to fit in 31 bits.
 const maxIntInputs = math.MaxInt32 / (255 * 128)
 
-// padded is k filled up to a multiple of depth.
+// padded returns k rounded up to a multiple of depth.
 func (s intShape) padded(k int) int { return (k + s.depth - 1) / s.depth * s.depth }
 
-// size is how many bytes an activation takes.
+// size returns the size of an activation in bytes.
 func (s intShape) size() int {
 	if s.wide {
 		return 2
@@ -62,19 +62,19 @@ func (s intShape) size() int {
 	return 1
 }
 
-// rowStride is how many bytes lie between rows of activations that take bytes:
-// an odd number of cache lines, so that neighbouring rows do not compete for the
-// same set of the cache.
+// rowStride returns the stride of rows of activations of the given size: an odd number
+// of cache lines, so that neighbouring rows do not compete for the same set of the
+// cache.
 func rowStride(bytes int) int {
 	return (bytes+cacheLine-1)/cacheLine*cacheLine | cacheLine
 }
 
-// index is where the weight of output c and input l stands in its panel.
+// index returns the position of the weight of output c and input l in its panel.
 func (s intShape) index(c, l int) int {
 	return l/s.group*s.group*s.cols + c*s.group + l%s.group
 }
 
-// store is the packed form of weight q.
+// store returns the packed form of weight q.
 func (s intShape) store(q int8) int8 {
 	if s.unsigned {
 		return q ^ -128
@@ -82,56 +82,54 @@ func (s intShape) store(q int8) int8 {
 	return q
 }
 
-// int8Weights is a matrix of n rows (outputs) by k columns (inputs) of numbers
-// from -127 to 127, each times its output's scale.
+// int8Weights is a matrix of n rows (outputs) by k columns (inputs) of numbers from
+// -127 to 127, each times its output's scale.
 //
-// The inputs are in one part or several. A row of activations becomes integers: a
-// for each input, and each times the scale that the row has for the part.
-// Instructions for bytes see the low byte of a+zero, where zero is such a number
-// that one byte holds a+zero for all inputs of the part but the wide ones. Those
-// have a high byte too, and the high bytes of a part's wide inputs stand before
-// the low bytes of its inputs. What zero adds to a sum is zero times the sum of
-// the output's weights.
+// The inputs are in one or several parts. A row of activations has a scale for each
+// part, and an integer a for each input. Instructions for bytes read the low byte of
+// a+zero, where zero is chosen so that a+zero fits in one byte for all inputs of the
+// part except the wide ones. Those have a high byte too; the high bytes of a part's
+// wide inputs precede the low bytes of its inputs. zero adds zero times the sum of the
+// output's weights to a sum.
 type int8Weights struct {
 	n, k    int
 	shape   intShape
-	depth   int    // k, filled up
+	depth   int    // k, padded
 	q       []int8 // panels
 	scales  []float32
 	allWide bool
 	parts   []intPart
 	row     int       // bytes of a row of activations
 	narrow  []uint32  // for each input all ones, or 0 if it is wide
-	sums    [][]int32 // of each output's weights, for units of inputs that parts are made of
+	sums    [][]int32 // of each output's weights, for the units of inputs that form parts
 
-	// rest is what rounding left of weights of 16 bits, or nil. It has the same parts.
+	// rest is the rounding errors of 16-bit weights, or nil. It has the same parts.
 	rest *int8Weights
 }
 
-// An intPart is some of the inputs.
+// An intPart is a range of the inputs.
 type intPart struct {
-	from, k, depth int     // the first one, how many they are, and that filled up
-	at             int     // where in a row of activations the bytes of the part begin
+	from, k, depth int     // the first input, the number of inputs, and that padded
+	at             int     // offset of the part's bytes in a row of activations
 	sums           []int32 // of each output's weights
 
-	// The wide inputs: their numbers from the first one of the part (nil if all are
-	// wide), how many they are when filled up, panels of their own, and where the
-	// sums of their high bytes begin, which have 128 added to them if the shape is
-	// unsigned.
+	// The wide inputs: their indices in the part (nil if all are wide), their number,
+	// padded, their own panels, and the initial values of the sums of their high bytes,
+	// which have 128 added if the shape is unsigned.
 	index    []int32
 	wide     int
 	q        []int8
 	start    []int32
-	wideStep float32 // the least scale of a row, divided by the largest of its wide activations
+	wideStep float32 // the smallest scale of a row, divided by the largest of its wide activations
 }
 
-// A part's size is a multiple of partInputs, and there are maxParts at most.
+// A part's size is a multiple of partInputs, and there are at most maxParts.
 const (
 	partInputs = 64
 	maxParts   = 8
 )
 
-// unitsOf is into how many parts k inputs can be cut.
+// unitsOf returns the maximum number of parts for k inputs.
 func unitsOf(k int) int {
 	for units := maxParts; units > 1; units /= 2 {
 		if k%(units*partInputs) == 0 {
@@ -141,50 +139,47 @@ func unitsOf(k int) int {
 	return 1
 }
 
-// ByteLevels is how many steps PackInt8 has between the largest and the smallest
+// ByteLevels is the number of steps of PackInt8 between the smallest and the largest
 // activation of a row that is not wide.
 const ByteLevels = byteLevels
 
-// Activations of one byte have byteLevels steps between the smallest and the
-// largest of their row, one less than a byte holds, because both zero and the
-// largest may have been rounded up. Those of two bytes have maxWide at most on
-// either side of 0, so that zero can be added to them.
+// Activations of one byte have byteLevels steps between the smallest and the largest of
+// their row, one less than fit in a byte, because both zero and the largest may have
+// been rounded up. Those of two bytes have at most maxWide on either side of 0, so that
+// zero can be added.
 const (
 	wideBits   = 8
 	byteLevels = 254
 	maxWide    = 127 << wideBits
 )
 
-// PackInt8 packs n×k weights for multiplication in 8-bit integers. row is called
-// once for each i from 0 to n-1, in order, and must fill dst, k numbers long,
-// with the weights of output i.
+// PackInt8 packs n×k weights for multiplication in 8-bit integers. It calls row once
+// for each i from 0 to n-1, in order; row must fill dst, k numbers long, with the
+// weights of output i.
 //
-// Each output's weights are rounded to multiples of its scale, the largest
-// magnitude among them divided by 127. Weights of an output that are multiples of
-// one number already, up to 127 times and within the accuracy of float16, as
-// those of models that were made from 8-bit ones, keep that number as their
-// scale.
+// Each output's weights are rounded to multiples of its scale, their largest magnitude
+// divided by 127. If the weights of an output are already multiples of one number, up
+// to 127 times and within the accuracy of float16, as in models converted from 8-bit
+// ones, that number is their scale.
 //
-// Activations are integers of up to 16 bits for the inputs that wide lists, in
-// any order, and of 8 for the others. Each row's are rounded to multiples of its
-// scale: the difference of the largest and the smallest of the others (or of 0,
-// if that is beyond them) divided by 254, or the largest magnitude of the wide
-// ones divided by 32512, whichever is larger. The products are summed exactly, in
-// 32 bits, and where these would not hold them, wide activations have fewer:
+// Activations are integers of up to 16 bits for the inputs in wide, in any order, and
+// of 8 bits for the others. Those of a row are rounded to multiples of its scale: the
+// difference between the largest and the smallest of the others (with 0 included)
+// divided by 254, or the largest magnitude of the wide ones divided by 32512, whichever
+// is larger. The products are summed exactly in 32 bits; wide activations have fewer
+// bits if the sums would not fit:
 //
 //	y = act(float32(Σ qx·qw)·(scale of x·scale of w) + bias) + residual
 //
-// Wide inputs cost twice the time of others on instructions that multiply bytes.
+// Wide inputs cost twice the time of others with instructions that multiply bytes.
 //
-// A row of activations that holds an infinity or a NaN gives NaN. Where k is
-// beyond 65793, so that a sum might not fit in 32 bits, the weights stay
-// float32.
+// A row of activations with an infinity or a NaN results in NaN. If k is above 65793,
+// so that a sum might not fit in 32 bits, the weights stay float32.
 func PackInt8(n, k int, wide []int, row func(i int, dst []float32)) Weights {
 	return Widen(PackInt8A16(n, k, row), 1, wide)
 }
 
-// PackInt8A16 is PackInt8 with all inputs wide: weights of 8 bits, activations of
-// up to 16.
+// PackInt8A16 is PackInt8 with all inputs wide: weights of 8 bits, activations of up to 16.
 func PackInt8A16(n, k int, row func(i int, dst []float32)) Weights {
 	if k > maxIntInputs {
 		return PackF32(n, k, row)
@@ -192,13 +187,13 @@ func PackInt8A16(n, k int, row func(i int, dst []float32)) Weights {
 	return packBytes(n, k, false, row)
 }
 
-// panel is a panel's weights.
+// panel returns the weights of panel i.
 func (w *int8Weights) panel(i int) []int8 {
 	size := w.shape.cols * w.depth
 	return w.q[i*size:][:size]
 }
 
-// sumsOf is the sums of each output's weights for units from to to-1.
+// sumsOf returns the sums of each output's weights over units from to to-1.
 func (w *int8Weights) sumsOf(from, to int) []int32 {
 	if to-from == 1 {
 		return w.sums[from]
@@ -225,8 +220,8 @@ func (w *int8Weights) widenAll() {
 	}}
 }
 
-// startOf is where the sums of high bytes begin whose weights have the given
-// sums.
+// startOf returns the initial values of the sums of high bytes, for weights with the
+// given sums.
 func (w *int8Weights) startOf(sums []int32) []int32 {
 	start := make([]int32, len(sums))
 	if w.shape.unsigned {
@@ -237,23 +232,22 @@ func (w *int8Weights) startOf(sums []int32) []int32 {
 	return start
 }
 
-// CanWiden says whether Widen changes weights of that kind.
+// CanWiden reports whether Widen applies to weights of that kind.
 func CanWiden(weights Weights) bool {
 	_, ok := weights.(*int8Weights)
 	return ok
 }
 
-// CanCut says whether Widen can cut k inputs into so many parts.
+// CanCut reports whether Widen can cut k inputs into that many parts.
 func CanCut(k, parts int) bool { return parts > 0 && unitsOf(k)%parts == 0 }
 
-// Widen is the weights w, which PackInt8 or PackInt8A16 made and which it shares
-// memory with, with other wide inputs. Weights of another kind it leaves as they
-// are.
+// Widen returns weights made by PackInt8 or PackInt8A16 with other wide inputs. The
+// result shares memory with them. It returns weights of other kinds unchanged.
 //
-// The inputs are cut into equal parts, as CanCut says, for each of which a row of
-// activations has a scale of its own. A part costs about as much as 24 inputs. The
-// sums of the parts are exact; they are added up in float32, in order, beginning
-// with the bias and the residual. If all inputs are wide there is one part.
+// The inputs are cut into equal parts (see CanCut), for each of which a row of
+// activations has its own scale. A part costs about as much as 24 inputs. The sums of
+// the parts are exact; they are added up in float32, in order, starting with the bias
+// and the residual. If all inputs are wide there is one part.
 func Widen(weights Weights, parts int, wide []int) Weights {
 	from, ok := weights.(*int8Weights)
 	if !ok {
@@ -307,7 +301,7 @@ func (w *int8Weights) widenPart(p *intPart) {
 		}
 	}
 	n := len(p.index)
-	// What the sums of bytes leave of 32 bits is for the wide inputs.
+	// The range of 32 bits that the sums of bytes do not need is for the wide inputs.
 	p.wideStep = 1 / float32(min(maxWide, (math.MaxInt32/127-(byteLevels+1)*(p.k-n))/max(n, 1)))
 	if w.shape.wide || n == 0 {
 		p.index = nil
@@ -330,16 +324,15 @@ func (w *int8Weights) widenPart(p *intPart) {
 		}
 	}
 	p.start = w.startOf(sums)
-	// The inputs that fill up have weights of 0.
+	// Padding inputs have weights of 0.
 	for len(p.index) < p.wide {
 		p.index = append(p.index, 0)
 	}
 }
 
-// Levels is how many times the largest magnitude in x is the number that all of x
-// are multiples of, as weights are that were 8-bit numbers once. even is false,
-// and the result 127, if there is no such number of at most 127 and at least 32
-// times.
+// Levels returns the ratio of the largest magnitude in x to a number that all of x are
+// multiples of, as is the case for weights converted from 8-bit ones. If no ratio from
+// 32 to 127 fits, it returns 127 and even is false.
 func Levels(x []float32) (levels float32, even bool) {
 	top := math.Float32frombits(Largest(x))
 	if top < math.SmallestNonzeroFloat32 || math.IsInf(float64(top), 0) {
@@ -392,12 +385,11 @@ func (w *int8Weights) Bytes() int {
 	return size
 }
 
-// fewRows is up to how many rows instructions for vectors are faster than those
-// for tiles.
+// fewRows is the number of rows up to which vectors are faster than tile registers.
 const fewRows = 4
 
-// shapeFor is the shape in which rows rows are multiplied: tiles of a few are not
-// worth it, and vectors read the same panels.
+// shapeFor returns the shape for multiplying rows rows: tile registers do not pay off
+// for a few, and vectors read the same panels.
 func (w *int8Weights) shapeFor(rows int) intShape {
 	s := w.shape
 	if s.tiles && rows <= fewRows {
@@ -406,8 +398,8 @@ func (w *int8Weights) shapeFor(rows int) intShape {
 	return s
 }
 
-// stride is how many bytes lie between rows of activations, if those are not in
-// tiles; then it is how many a row takes.
+// stride returns the stride of rows of activations in bytes, or, in tiles, the size of
+// a row.
 func (w *int8Weights) stride(s intShape) int {
 	if s.tiles {
 		return w.row
@@ -415,23 +407,23 @@ func (w *int8Weights) stride(s intShape) int {
 	return rowStride(w.row)
 }
 
-// The tiles of activations for tile registers.
+// The size of tiles of activations.
 const (
 	tileRows   = 16
 	tileInputs = 64
 )
 
-// tileOf is where inputs 0 to 63 of row i of activations are, if they are in
-// tiles; the next inputs are tileRows*tileInputs bytes after them.
+// tileOf returns the offset of inputs 0 to 63 of row i of activations in tiles; the
+// next inputs are tileRows*tileInputs bytes further on.
 func (w *int8Weights) tileOf(i int) int {
 	return i/tileRows*tileRows*w.row + i%tileRows*tileInputs
 }
 
-// intRows is how far the micro-kernels may read, but not use, rows that follow
-// the last one: up to a multiple of it.
+// intRows is the multiple up to which micro-kernels may read, but not use, rows after
+// the last one.
 const intRows = 32
 
-// reserveInts makes room in in for rows rows of stride bytes each.
+// reserveInts makes room in in for rows of stride bytes each.
 func reserveInts(in *Input, rows, stride int) {
 	in.rows = rows
 	padded := (rows + intRows - 1) / intRows * intRows
@@ -444,7 +436,7 @@ func reserveInts(in *Input, rows, stride int) {
 
 func (w *int8Weights) Reserve(in *Input, rows int) {
 	reserveInts(in, rows, w.stride(w.shapeFor(rows)))
-	// Of each part those of all rows lie together.
+	// Those of one part are contiguous.
 	steps := rows * len(w.parts)
 	if cap(in.scales) < steps {
 		in.scales = make([]float32, steps)
@@ -486,9 +478,9 @@ func (w *int8Weights) Prepare(in *Input, x Matrix, from, to int) {
 	}
 }
 
-// stepsOf is what a part of a row of activations is multiplied by to be integers,
-// what brings these back, and what is added to them to be bytes. Rows that are not
-// all finite become zeros with a scale of NaN.
+// stepsOf returns, for a part of a row of activations, the factor that makes them
+// integers, the scale that restores them, and the integer that is added to make them
+// bytes. Rows that are not all finite become zeros with a scale of NaN.
 func (w *int8Weights) stepsOf(p *intPart, row []float32) (inverse, scale float32, zero int32) {
 	top, bottom, wide := extremes(row, w.narrow[p.from:][:p.k])
 	if top >= infinite || bottom >= 1<<31|infinite || wide >= infinite {
@@ -509,8 +501,8 @@ func (w *int8Weights) stepsOf(p *intPart, row []float32) (inverse, scale float32
 	return inverse, scale, zero
 }
 
-// quantiseHigh writes the high bytes of a part's wide activations from the from-th
-// on, as many as dst is long.
+// quantiseHigh fills dst with the high bytes of a part's wide activations from index
+// from on.
 func (w *int8Weights) quantiseHigh(p *intPart, dst []int8, row []float32, from int, inverse float32, zero int32) {
 	half, flip := int32(1<<(wideBits-1)), int8(0)
 	if w.shape.unsigned {
@@ -531,8 +523,8 @@ func (w *int8Weights) quantiseHigh(p *intPart, dst []int8, row []float32, from i
 	}
 }
 
-// quantiseApart writes the bytes of a part of row i where those of one row do not
-// lie together.
+// quantiseApart writes the bytes of a part of row i for shapes in which those of a row
+// are not contiguous.
 func (w *int8Weights) quantiseApart(s intShape, p *intPart, in *Input, i int, row []float32, inverse float32, zero int32) {
 	var bytes [tileInputs]int8
 	for l := 0; l < p.wide+p.depth; {
@@ -557,8 +549,8 @@ func (w *int8Weights) quantiseApart(s intShape, p *intPart, in *Input, i int, ro
 	}
 }
 
-// intTile says to a micro-kernel what to compute: sums of products of bytes,
-// which are exact, and what is made of them.
+// intTile is the argument of a micro-kernel, which computes exact sums of products of
+// bytes, and outputs from them:
 //
 //	for i := range rows {
 //		for j := range cols { // all columns of the kernel's panel
@@ -595,17 +587,17 @@ type intTile struct {
 	yRow              uintptr
 	add               unsafe.Pointer // nil: nothing is added
 	addRow            uintptr
-	next              uintptr // address of weights that are wanted soon, or of anything
+	next              uintptr // address to prefetch, of weights that are needed soon; may be invalid
 }
 
-// multiply computes t, whatever its height.
+// multiply computes t, of any height.
 func (s intShape) multiply(t *intTile) {
 	piece := *t
 	for left := t.rows; ; {
 		piece.rows = s.height(left)
 		s.tile(&piece)
 		if left -= piece.rows; left == 0 {
-			return // pointers must not leave what they point to
+			return // pointers must not leave their objects
 		}
 		n := uintptr(piece.rows)
 		piece.a = unsafe.Add(piece.a, n*piece.aRow)
@@ -615,53 +607,53 @@ func (s intShape) multiply(t *intTile) {
 		if piece.add != nil {
 			piece.add = unsafe.Add(piece.add, n*piece.addRow)
 		}
-		// 12 rows by 32 columns ask for 4 bytes an input, as do 6 by 16.
+		// Tiles of 12 rows by 32 columns prefetch 4 bytes per input, as do those of 6
+		// by 16.
 		piece.next += n * uintptr(piece.depth) * 32 / uintptr(3*s.cols)
 	}
 }
 
-// pieceOf is the height of the first of the pieces into which rows rows are cut
-// so that none is higher than highest and all are of about the same height.
+// pieceOf returns the height of the first piece when rows rows are cut into pieces of
+// about the same height, none above highest.
 func pieceOf(rows, highest int) int {
 	pieces := (rows + highest - 1) / highest
 	return (rows + pieces - 1) / pieces
 }
 
-// float is the number at an offset in bytes from p.
+// float returns the address of the number offset bytes after p.
 func float(p unsafe.Pointer, offset uintptr) *float32 { return (*float32)(unsafe.Add(p, offset)) }
 
-// integer is the same for integers.
+// integer is float for int32 numbers.
 func integer(p unsafe.Pointer, offset uintptr) *int32 { return (*int32)(unsafe.Add(p, offset)) }
 
-// Rows are taken in blocks of at most intBlockRows and of about intBlockBytes
-// bytes of activations, which stay in the second-level cache while all panels
-// pass by.
+// Rows are taken in blocks of at most intBlockRows and of about intBlockBytes bytes of
+// activations, which stay in the second-level cache while they are multiplied by all
+// panels.
 const (
 	intBlockRows  = 256
 	intBlockBytes = 384 << 10
 )
 
-// intBlockHeight is the height of the blocks for rows of stride bytes.
+// intBlockHeight returns the height of the blocks for rows of stride bytes.
 func intBlockHeight(stride int) int {
 	return min(intBlockRows, max(2*intRows, intBlockBytes/stride&^(intRows-1)))
 }
 
-// A slab is where sums wait that cannot be written to y yet.
+// A slab holds sums that cannot be written to y yet.
 type slab [intBlockRows * maxIntCols]float32
 
-// A widePanel is where a panel's weights are in 16 bits while many rows are
-// multiplied by them, in the order that they are packed in.
+// A widePanel holds a panel's weights, widened to 16 bits for many rows, in packed order.
 type widePanel [widePanelInputs * maxWideCols]int16
 
 // Panels of up to widePanelInputs inputs are widened for blocks of at least
-// widePanelRows rows; for fewer, that would take longer than it saves.
+// widePanelRows rows; for fewer, that would cost more than it saves.
 const (
 	widePanelInputs = 4096
 	maxWideCols     = 16
 	widePanelRows   = 18
 )
 
-// widePanels are those that nobody uses now.
+// widePanels holds the unused panels.
 var widePanels = make(chan *widePanel, 64)
 
 func takeWidePanel() *widePanel {
@@ -690,7 +682,7 @@ func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 		defer returnWidePanel(panel)
 		wide = panel[:]
 	}
-	// The last panel is one that kernels cannot write to y, if any is.
+	// If kernels cannot write some panel to y, the last one is among those.
 	if o := (output{e: e, width: min(w.shape.cols, to-(to-1)/w.shape.cols*w.shape.cols), cols: w.shape.cols}); o.direct() {
 		w.multiply(y, in, from, to, e, nil, wide)
 	} else {
@@ -698,7 +690,7 @@ func (w *int8Weights) Multiply(y Matrix, in *Input, from, to int, e *Epilogue) {
 	}
 }
 
-// multiplyBySlab is Multiply with room for sums, which takes time to clear.
+// multiplyBySlab is Multiply with room for sums, which costs time to clear.
 //
 //go:noinline
 func (w *int8Weights) multiplyBySlab(y Matrix, in *Input, from, to int, e *Epilogue, wide []int16) {
@@ -706,8 +698,8 @@ func (w *int8Weights) multiplyBySlab(y Matrix, in *Input, from, to int, e *Epilo
 	w.multiply(y, in, from, to, e, &sums, wide)
 }
 
-// multiply is Multiply; sums may be nil if kernels can write all sums to y, and wide,
-// the room for weights of 16 bits, if the kernel takes them as they are packed.
+// multiply is Multiply. sums may be nil if kernels can write all sums to y; wide, room
+// for 16-bit weights, may be nil if the kernel reads packed ones.
 func (w *int8Weights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, sums *slab, wide []int16) {
 	s := w.shapeFor(in.rows)
 	cols, stride := s.cols, w.stride(s)
@@ -756,7 +748,7 @@ func (w *int8Weights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, s
 						t.b = unsafe.Pointer(&wide[0])
 					}
 					s.multiply(&t)
-					// The next part is added to it.
+					// The next part is added to y.
 					t.bias, t.add, t.addRow = unsafe.Pointer(&zeros), t.y, t.yRow
 				}
 			}
@@ -765,18 +757,17 @@ func (w *int8Weights) multiply(y Matrix, in *Input, from, to int, e *Epilogue, s
 	}
 }
 
-// An output is a part of y, rows r0 to r1-1 by width columns from j, that the
-// micro-kernels make in panels of cols columns.
+// An output is a part of y, rows r0 to r1-1 by width columns from j on, which the
+// micro-kernels compute in panels of cols columns.
 type output struct {
 	y              Matrix
 	e              *Epilogue
 	r0, r1         int
 	j, width, cols int
-	added          bool // the residual is
+	added          bool // the residual has been added
 }
 
-// bias is the address of the biases, cols numbers long; last is room for those
-// of a panel that is not full.
+// bias returns the address of cols biases; last is room for those of a partial panel.
 func (o *output) bias(last *[maxIntCols]float32) unsafe.Pointer {
 	switch {
 	case o.e.Bias == nil:
@@ -788,18 +779,18 @@ func (o *output) bias(last *[maxIntCols]float32) unsafe.Pointer {
 	return unsafe.Pointer(last)
 }
 
-// direct says whether the micro-kernel can write to y itself: y must have room
-// for a whole panel, and no more must be left to do than can be done in y.
+// direct reports whether the micro-kernel can write to y: y must have room for a whole
+// panel, and the remaining steps must be possible in y.
 func (o *output) direct() bool {
 	return o.width == o.cols && (o.e.Act == Identity || o.e.Residual.Rows == 0)
 }
 
-// target is where the micro-kernel writes to, and what it adds.
+// target returns the destination of the micro-kernel, and what it adds.
 func (o *output) target(sums *slab) (y unsafe.Pointer, yRow uintptr, add unsafe.Pointer, addRow uintptr) {
 	if !o.direct() {
 		return unsafe.Pointer(sums), uintptr(4 * o.cols), nil, 0
 	}
-	// The last row is looked at too: the micro-kernel checks nothing.
+	// Bounds of the last row are checked too: the micro-kernel checks nothing.
 	_ = o.y.Row(o.r1 - 1)[o.j : o.j+o.cols]
 	y, yRow = unsafe.Pointer(&o.y.Row(o.r0)[o.j]), uintptr(4*o.y.Stride)
 	if r := o.e.Residual; r.Rows > 0 {
@@ -809,9 +800,9 @@ func (o *output) target(sums *slab) (y unsafe.Pointer, yRow uintptr, add unsafe.
 	return y, yRow, add, addRow
 }
 
-// addFirst puts the residual in sums, as what the micro-kernel adds, if it would be
-// added there with nothing between: so sums of several parts are made in the same
-// order as where the micro-kernel writes to y.
+// addFirst copies the residual to sums, for the micro-kernel to add, if there is no
+// activation. Sums of several parts then have the same order as when the micro-kernel
+// writes to y.
 func (o *output) addFirst(sums *slab) bool {
 	if o.e.Act != Identity || o.e.Residual.Rows == 0 {
 		return false
@@ -824,9 +815,9 @@ func (o *output) addFirst(sums *slab) bool {
 	return true
 }
 
-// finishSome is finish, but activations of what stands in y, from column waiting on,
-// may wait for the panels that follow, up to column to: a call for a few numbers takes
-// longer than they do. It returns the first column that waits.
+// finishSome is finish, except that the activation of columns of y from waiting on may
+// be deferred until more panels, up to column to, are done: calls for a few numbers are
+// slow. It returns the first deferred column.
 func (o *output) finishSome(sums *slab, waiting, to int) int {
 	end := o.j + o.width
 	if o.direct() {
@@ -851,7 +842,7 @@ func (o *output) activate(from, to int) {
 	}
 }
 
-// finish does what the micro-kernel left to do.
+// finish does the steps that the micro-kernel cannot do.
 func (o *output) finish(sums *slab) {
 	if o.direct() {
 		o.activate(o.j, o.j+o.width)
@@ -870,8 +861,7 @@ func (o *output) finish(sums *slab) {
 	}
 }
 
-// multiplyIntPortable is the definition of the micro-kernels, for panels in groups
-// of four.
+// multiplyIntPortable is the definition of the micro-kernels, for panels in groups of four.
 func multiplyIntPortable(t *intTile, cols int) {
 	b := unsafe.Slice((*int8)(t.b), cols*t.depth)
 	bWide := unsafe.Slice((*int8)(t.bWide), cols*t.wide)
@@ -899,8 +889,8 @@ func multiplyIntPortable(t *intTile, cols int) {
 	}
 }
 
-// addProducts adds to the sum of each of cols columns the products of a and the
-// column of b.
+// addProducts adds the products of a and each of cols columns of b to the sum of the
+// column.
 func addProducts(sums *[maxIntCols]int32, a, b []int8, cols int) {
 	const group = 4
 	for l := 0; l+group <= len(a); l += group {

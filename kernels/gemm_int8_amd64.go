@@ -2,7 +2,7 @@
 
 package kernels
 
-// height is of how many of rows rows a micro-kernel computes a tile.
+// height returns the height of a micro-kernel's first tile of rows rows.
 func (s intShape) height(rows int) int {
 	switch s.rung {
 	case intAVX2, intAVXVNNI:
@@ -13,7 +13,7 @@ func (s intShape) height(rows int) int {
 	return rows
 }
 
-// tile computes t, which has as many rows as height says.
+// tile computes t, whose number of rows is from height.
 func (s intShape) tile(t *intTile) {
 	switch s.rung {
 	case intAMX:
@@ -33,8 +33,8 @@ func (s intShape) tile(t *intTile) {
 	}
 }
 
-// The micro-kernels: intTile says what they compute. depth must be above zero
-// and a multiple of the shape's.
+// The micro-kernels; intTile defines what they compute. depth must be above 0 and a
+// multiple of the shape's.
 
 // tileAVX512VNNI takes up to 12 rows and 32 columns.
 //
@@ -46,30 +46,30 @@ func tileAVX512VNNI(t *intTile)
 //go:noescape
 func tileAVXVNNI(t *intTile)
 
-// tileAVX2 takes up to 6 rows and 16 columns; a is of 16-bit integers.
+// tileAVX2 takes up to 6 rows and 16 columns; a has 16-bit integers.
 //
 //go:noescape
 func tileAVX2(t *intTile)
 
-// tileAVX2Widened is tileAVX2 where b is of 16-bit integers, too.
+// tileAVX2Widened is tileAVX2 with 16-bit integers in b too.
 //
 //go:noescape
 func tileAVX2Widened(t *intTile)
 
-// widenBytes is dst = src, whose lengths are one multiple of 32.
+// widenBytes computes dst = src. Both have the same length, a multiple of 32.
 func widenBytes(dst []int16, src []int8) {
 	if n := len(src); n > 0 {
 		widenBytesAVX2(&dst[:n][0], &src[0], n)
 	}
 }
 
-// widenBytesAVX2 widens n bytes, n a multiple of 32 above zero.
+// widenBytesAVX2 widens n bytes, n a multiple of 32 above 0.
 //
 //go:noescape
 func widenBytesAVX2(dst *int16, src *int8, n int)
 
-// tileAMX takes any number of rows and 32 columns; a is in tiles. It reads, but
-// does not use, rows of a up to the next multiple of 16.
+// tileAMX takes any number of rows and 32 columns; a is in tiles. It reads, but does
+// not use, rows of a up to the next multiple of 16.
 //
 //go:noescape
 func tileAMX(t *intTile)

@@ -2,7 +2,7 @@
 
 package kernels
 
-// height is of how many of rows rows a micro-kernel computes a tile.
+// height returns the height of a micro-kernel's first tile of rows rows.
 func (s intShape) height(rows int) int {
 	switch s.rung {
 	case intI8MM:
@@ -15,7 +15,7 @@ func (s intShape) height(rows int) int {
 	return rows
 }
 
-// tile computes t, which has as many rows as height says.
+// tile computes t, whose number of rows is from height.
 func (s intShape) tile(t *intTile) {
 	switch s.rung {
 	case intI8MM:
@@ -29,15 +29,15 @@ func (s intShape) tile(t *intTile) {
 	}
 }
 
-// The micro-kernels: intTile says what they compute, 8 columns of it. depth must
-// be above zero and a multiple of 16.
+// The micro-kernels; intTile defines what they compute, for 8 columns. depth must be
+// above 0 and a multiple of 16.
 
 // tileDotProd takes up to 8 rows.
 //
 //go:noescape
 func tileDotProd(t *intTile)
 
-// tileI8MM takes up to 8 rows, pairs of which are interleaved.
+// tileI8MM takes up to 8 rows, interleaved in pairs.
 //
 //go:noescape
 func tileI8MM(t *intTile)
@@ -47,5 +47,5 @@ func tileI8MM(t *intTile)
 //go:noescape
 func tileNEON(t *intTile)
 
-// widenBytes is for shapes that can take widened weights; there are none here.
+// widenBytes is for shapes with canWiden; there are none here.
 func widenBytes([]int16, []int8) {}

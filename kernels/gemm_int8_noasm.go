@@ -6,5 +6,5 @@ func (s intShape) height(rows int) int { return rows }
 
 func (s intShape) tile(t *intTile) { multiplyIntPortable(t, s.cols) }
 
-// widenBytes is for shapes that can take widened weights; there are none here.
+// widenBytes is for shapes with canWiden; there are none here.
 func widenBytes([]int16, []int8) {}

@@ -8,11 +8,11 @@ import (
 
 const hugePage = 2 << 20
 
-// preferHugePages asks for huge pages for those of n bytes that fill such a page.
+// preferHugePages requests huge pages for the n bytes at p, as far as they fill such pages.
 func preferHugePages(p unsafe.Pointer, n int) {
 	first := int(-uintptr(p) % hugePage)
 	if n = (n - first) / hugePage * hugePage; n > 0 {
-		// Where the system has none, ordinary ones do.
+		// Without huge pages, ordinary ones will do.
 		_ = unix.Madvise(unsafe.Slice((*byte)(unsafe.Add(p, first)), n), unix.MADV_HUGEPAGE)
 	}
 }

@@ -2,16 +2,16 @@ package kernels
 
 import "math"
 
-// LayerNorm normalises each row of x to mean 0 and variance 1, multiplies by gain and
+// LayerNorm normalises each row of x to mean 0 and variance 1, multiplies it by gain and
 // adds bias (Ba et al. 2016):
 //
 //	dst = (x − mean)/√(variance + eps) · gain + bias
 //
 // gain and bias are as long as a row, or nil. dst may be x.
 //
-// The variance is computed from x − mean in a second pass, so that a large mean costs
-// no accuracy: an output's error is below 1e-6 times the largest
-// |gain|·|x−mean|/√(variance+eps) of its row, as far as x−mean is exact.
+// The variance is computed from x − mean in a second pass, so that a large mean costs no
+// accuracy: as far as x−mean is exact, an output's error is below 1e-6 times the largest
+// |gain|·|x−mean|/√(variance+eps) of its row.
 func LayerNorm(dst, x Matrix, gain, bias []float32, eps float32) {
 	for i := range x.Rows {
 		layerNorm(dst.Row(i), x.Row(i), gain, bias, eps)
@@ -30,9 +30,9 @@ func RMSNorm(dst, x Matrix, gain []float32, eps float32) {
 	}
 }
 
-// RMSNormHeads is RMSNorm of each head, headDim columns of a row, by itself, with the
-// same gain for all: the QK norm of Qwen3 and Gemma 3. The columns of x are a multiple
-// of headDim.
+// RMSNormHeads is RMSNorm for each head, headDim columns of a row, with the same gain for
+// all: the QK norm of Qwen3 and Gemma 3. The number of columns of x is a multiple of
+// headDim.
 func RMSNormHeads(dst, x Matrix, headDim int, gain []float32, eps float32) {
 	for i := range x.Rows {
 		to, from := dst.Row(i), x.Row(i)

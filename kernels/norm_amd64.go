@@ -2,8 +2,8 @@
 
 package kernels
 
-// laneMasks is 16 lanes that are set, then 16 that are not: a load n lanes before
-// the middle is the mask of the first n.
+// laneMasks is 16 lanes that are set, then 16 that are not: a load that begins n lanes
+// before the middle is the mask of the first n lanes.
 //
 //lint:ignore U1000 the assembly reads it
 var laneMasks = func() (m [32]uint32) {
@@ -37,8 +37,8 @@ func rmsNorm(dst, x, gain []float32, eps float32) {
 	}
 }
 
-// layerNormAVX512 is layerNormPortable for n > 0 numbers, with sums in float32:
-// four of 16 lanes each, or with AVX2 of 8. gain and bias may be nil.
+// layerNormAVX512 is layerNormPortable for n > 0 numbers, with float32 sums: four of 16
+// lanes each, or of 8 with AVX2. gain and bias may be nil.
 //
 //go:noescape
 func layerNormAVX512(dst, x, gain, bias *float32, n int, eps float32)
@@ -46,8 +46,8 @@ func layerNormAVX512(dst, x, gain, bias *float32, n int, eps float32)
 //go:noescape
 func layerNormAVX2(dst, x, gain, bias *float32, n int, eps float32)
 
-// rmsNormAVX512 is rmsNormPortable for n > 0 numbers, with sums as
-// layerNormAVX512's. gain may be nil.
+// rmsNormAVX512 is rmsNormPortable for n > 0 numbers, with the sums of layerNormAVX512.
+// gain may be nil.
 //
 //go:noescape
 func rmsNormAVX512(dst, x, gain *float32, n int, eps float32)

@@ -20,13 +20,13 @@ func rmsNorm(dst, x, gain []float32, eps float32) {
 	rmsNormNEON(&dst[:n][0], &x[0], pointer(gain, n), n, eps)
 }
 
-// layerNormNEON is layerNormPortable for n > 0 numbers, with sums in float32: four
-// of 4 lanes each. gain and bias may be nil.
+// layerNormNEON is layerNormPortable for n > 0 numbers, with float32 sums: four of 4 lanes
+// each. gain and bias may be nil.
 //
 //go:noescape
 func layerNormNEON(dst, x, gain, bias *float32, n int, eps float32)
 
-// rmsNormNEON is rmsNormPortable for n > 0 numbers, with sums as layerNormNEON's.
+// rmsNormNEON is rmsNormPortable for n > 0 numbers, with the sums of layerNormNEON.
 // gain may be nil.
 //
 //go:noescape

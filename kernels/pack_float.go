@@ -25,9 +25,9 @@ func transpose(dst []float32, stride int, src Matrix) {
 	}
 }
 
-// transposeBlock is how many columns are transposed for all rows before the next
-// ones: few enough for the lines that are written to stay in the first-level
-// cache until they are full. It is a multiple of 4.
+// transposeBlock is how many columns are transposed for all rows before the next ones: few
+// enough that written cache lines stay in the first-level cache until they are full. It is
+// a multiple of 4.
 const transposeBlock = 128
 
 // f16Of rounds src to binary16 numbers.
@@ -44,7 +44,7 @@ func bf16Of(dst []uint16, src []float32) {
 	}
 }
 
-// Dequantize is [quant.Dequantize], by vectors where there are some for it.
+// Dequantize is [quant.Dequantize], vectorised for float16.
 func Dequantize(dst []float32, t quant.Type, src []byte) error {
 	if t == quant.F16 && len(src) == 2*len(dst) {
 		fromF16(dst, src)
@@ -53,17 +53,17 @@ func Dequantize(dst []float32, t quant.Type, src []byte) error {
 	return quant.Dequantize(dst, t, src)
 }
 
-// fromF16 is dst, of the float16 numbers that src holds in little endian.
+// fromF16 converts the little-endian float16 numbers in src.
 func fromF16(dst []float32, src []byte) {
 	bytes := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(src))), len(src))
-	n := len(dst) / 8 * 8 // as many as vectors take
+	n := len(dst) / 8 * 8 // in whole vectors
 	if n > 0 {
 		widenScales(dst[:n], bytes[:2*n])
 	}
 	widenScalesPortable(dst[n:], bytes[2*n:])
 }
 
-// floatsOf is src, numbers of a 16-bit format, in float32.
+// floatsOf converts src, numbers of a 16-bit format, to float32.
 func floatsOf(dst []float32, src []uint16, format uint8) {
 	if format == formatF16 {
 		for i := widenF16(dst, src); i < len(src); i++ {

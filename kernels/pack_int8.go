@@ -2,16 +2,16 @@ package kernels
 
 import "unsafe"
 
-// restLevels is how many times the scale of an output is that of what rounding left of
-// its weights, which is at most half of the first, and so 126 times the second.
+// restLevels is the ratio of an output's scale to the scale of its rounding errors:
+// they are at most half of the first, which is 126 times the second.
 const restLevels = 252
 
-// PackInt16 is PackInt8A16 with weights of 16 bits: what rounding them to 8 bits leaves
-// is rounded to 8 bits too, to multiples of the scale divided by 252. The products of
-// what is left are a sum of their own, exact as well, which is added in float32. They
-// cost as much again.
+// PackInt16 is PackInt8A16 with weights of 16 bits: the errors of rounding them to 8
+// bits are rounded to 8 bits too, to multiples of the scale divided by 252. The
+// products of the errors are another exact sum, which is added in float32, and double
+// the cost.
 //
-// Outputs whose weights are multiples of one number, as PackInt8 says, leave nothing.
+// Outputs whose weights are multiples of one number (see PackInt8) have no errors.
 func PackInt16(n, k int, row func(i int, dst []float32)) Weights {
 	if k > maxIntInputs {
 		return PackF32(n, k, row)
@@ -19,8 +19,8 @@ func PackInt16(n, k int, row func(i int, dst []float32)) Weights {
 	return packBytes(n, k, true, row)
 }
 
-// Rest is what rounding the weights to 8 bits has left, as a matrix by itself; nil if
-// there is nothing, or if w is not of PackInt16.
+// Rest returns the errors of rounding the weights to 8 bits as a matrix, or nil if
+// there are none or PackInt16 did not make w.
 func Rest(w Weights) Weights {
 	if w, ok := w.(*int8Weights); ok && w.rest != nil {
 		return w.rest
@@ -28,7 +28,7 @@ func Rest(w Weights) Weights {
 	return nil
 }
 
-// WithoutRest is w, which it shares memory with, without what Rest gives.
+// WithoutRest returns w without the errors that Rest returns. It shares memory with w.
 func WithoutRest(w Weights) Weights {
 	from, ok := w.(*int8Weights)
 	if !ok || from.rest == nil {
@@ -39,7 +39,7 @@ func WithoutRest(w Weights) Weights {
 	return &first
 }
 
-// packBytes packs weights with all inputs wide and, if asked, with the rest.
+// packBytes packs weights with all inputs wide and, if withRest, with the rest.
 func packBytes(n, k int, withRest bool, row func(i int, dst []float32)) *int8Weights {
 	w := newInt8Weights(n, k)
 	var rest *int8Weights
@@ -68,7 +68,7 @@ func packBytes(n, k int, withRest bool, row func(i int, dst []float32)) *int8Wei
 	return w
 }
 
-// newInt8Weights is weights that are all 0.
+// newInt8Weights returns weights that are all 0.
 func newInt8Weights(n, k int) *int8Weights {
 	shape := features.ints
 	depth := shape.padded(max(k, 1))
@@ -84,7 +84,8 @@ func newInt8Weights(n, k int) *int8Weights {
 	return w
 }
 
-// packRow rounds the weights of output i to multiples of scale. q is room for them.
+// packRow rounds the weights of output i to multiples of scale. q is scratch memory for k
+// numbers.
 func (w *int8Weights) packRow(i int, numbers []float32, q []int8, inverse, scale float32) {
 	w.scales[i] = scale
 	size := w.k / len(w.sums)
@@ -95,7 +96,7 @@ func (w *int8Weights) packRow(i int, numbers []float32, q []int8, inverse, scale
 	panel := w.panel(i / s.cols)
 	done := 0
 	if whole := w.k / 4 * 4; s.group == 4 && whole > 0 {
-		// The same as below, but much faster.
+		// Same as below, but much faster.
 		from, to := unsafe.Pointer(&q[0]), unsafe.Pointer(&panel[s.index(i%s.cols, 0)])
 		_ = panel[s.index(i%s.cols, whole-1)]
 		step := uintptr(4 * s.cols)

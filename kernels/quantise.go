@@ -5,24 +5,24 @@ import (
 	"unsafe"
 )
 
-// wideOf is the same memory as 16-bit numbers.
+// wideOf returns the same memory as 16-bit integers.
 func wideOf(b []int8) []int16 {
 	return unsafe.Slice((*int16)(unsafe.Pointer(unsafe.SliceData(b))), len(b)/2)
 }
 
-// Magnitudes are compared as the bits of a float32 without its sign: they are
-// in the order of the numbers, infinity above all of them and NaN above that.
+// Magnitudes are compared as the bits of a float32 without its sign: these are ordered like
+// the numbers, with infinity above all of them and NaN above infinity.
 const (
 	signless = 0x7fffffff
 	infinite = 0x7f800000
-	// negligible is 2⁻¹⁰⁰: numbers none of which is larger are taken to be
-	// zeros, because a limit divided by what is much smaller is infinite.
+	// negligible is 2⁻¹⁰⁰: if no number is larger, all are treated as zeros, because
+	// a limit divided by a much smaller number is infinite.
 	negligible = (127 - 100) << 23
 )
 
-// scaleOf is, for numbers up to the magnitude whose bits are given, what they
-// are multiplied by to lie between -limit and limit, and what brings them back.
-// Numbers that are not all finite become zeros with a scale of NaN.
+// scaleOf returns the factor that brings numbers up to a magnitude, given by its bits,
+// between -limit and limit, and the factor that restores them. Numbers that are not all
+// finite become zeros with a scale of NaN.
 func scaleOf(magnitude uint32, limit float32) (inverse, scale float32) {
 	switch {
 	case magnitude <= negligible:
@@ -34,8 +34,8 @@ func scaleOf(magnitude uint32, limit float32) (inverse, scale float32) {
 	return limit / x, x / limit
 }
 
-// Largest is the bits of the largest magnitude in x: they are in the order of the
-// numbers, infinity above all of them and NaN above that.
+// Largest returns the bits of the largest magnitude in x. They are ordered like the
+// numbers, with infinity above all of them and NaN above infinity.
 func Largest(x []float32) uint32 {
 	n, m := largestVector(x)
 	return max(m, largestPortable(x[n:]))
@@ -49,19 +49,18 @@ func largestPortable(x []float32) uint32 {
 	return m
 }
 
-// roundToInt rounds x, of a magnitude below 2²², to the nearest integer, ties to
-// even.
+// roundToInt rounds x, whose magnitude is below 2²², to the nearest integer, ties to even.
 func roundToInt(x float32) int32 {
 	const (
-		magic     = 3 << 22 // the last bit of such a float32 counts ones
+		magic     = 3 << 22 // the last bit of such a float32 has value 1
 		magicBits = 0x4b400000
 	)
 	return int32(math.Float32bits(x+magic)) - magicBits
 }
 
-// quantise is dst[i] = x[i]·inverse, rounded to the nearest integer, ties to
-// even, and the sum of dst, which may be longer than x: the rest becomes zeros.
-// An inverse of 0 makes zeros of any x.
+// quantise computes dst[i] = x[i]·inverse, rounded to the nearest integer, ties to even,
+// and returns the sum of dst. dst may be longer than x: the rest becomes zeros. An inverse
+// of 0 turns any x into zeros.
 func quantise(dst []int8, x []float32, inverse float32) int32 {
 	if inverse == 0 {
 		clear(dst)
@@ -100,9 +99,9 @@ func quantiseWide(dst []int16, x []float32, inverse float32) int32 {
 	return sum
 }
 
-// quantiseLow is dst[i] = x[i]·inverse, rounded to the nearest integer, ties to
-// even, and zero added: the low byte of it. dst may be longer than x: the rest
-// becomes zeros. An inverse of 0 makes zeros of any x.
+// quantiseLow computes dst[i], the low byte of x[i]·inverse, rounded to the nearest
+// integer, ties to even, plus zero. dst may be longer than x: the rest becomes zeros.
+// An inverse of 0 turns any x into zeros.
 func quantiseLow(dst []int8, x []float32, inverse float32, zero int32) {
 	if inverse == 0 {
 		clear(dst)
@@ -115,9 +114,9 @@ func quantiseLow(dst []int8, x []float32, inverse float32, zero int32) {
 	clear(dst[len(x):])
 }
 
-// quantiseHigh is dst[i] = x[i]·inverse, rounded likewise, and zero added: the high
-// byte of 16 bits of it, with the bits of flip reversed. dst may be longer than x:
-// the rest becomes zeros. An inverse of 0 makes zeros of any x.
+// quantiseHigh computes dst[i], the high byte of the 16-bit sum of x[i]·inverse, rounded
+// likewise, and zero, with the bits of flip inverted. dst may be longer than x: the rest
+// becomes zeros. An inverse of 0 turns any x into zeros.
 func quantiseHigh(dst []int8, x []float32, inverse float32, zero int32, flip int8) {
 	if inverse == 0 {
 		clear(dst)
@@ -130,10 +129,9 @@ func quantiseHigh(dst []int8, x []float32, inverse float32, zero int32, flip int
 	clear(dst[len(x):])
 }
 
-// extremes is, of those numbers of x whose mask is all ones, the bits of the
-// largest and of the smallest, or of 0 and -0 if it is not above or below those;
-// and the bits of the largest magnitude of the others, whose mask is 0. A NaN is
-// above the largest infinity in one of the three.
+// extremes returns the bits of the largest and the smallest number of x whose mask is all
+// ones, or of 0 and -0 if they are not above or below those, and the bits of the largest
+// magnitude of the others, whose mask is 0. A NaN exceeds infinity in one of the three.
 func extremes(x []float32, mask []uint32) (top int32, bottom, other uint32) {
 	n, top, bottom, other := extremesVector(x, mask)
 	mask = mask[:len(x)]

@@ -53,7 +53,7 @@ func extremesVector(x []float32, mask []uint32) (n int, top int32, bottom, other
 	return n, top, bottom, other
 }
 
-// In all of the following, n is a multiple of quantiseStep above 0.
+// In the following, n is a multiple of quantiseStep above 0, unless stated otherwise.
 
 // largestSIMD returns the bits of the largest magnitude of n numbers.
 //

@@ -4,7 +4,7 @@ package kernels
 
 import "unsafe"
 
-// quantiseRows says to a kernel which rows of activations to quantise for
+// quantiseRows is the argument of a kernel that quantises rows of activations for
 // int8Weights of an unsigned shape.
 //
 //	for i := range rows {
@@ -15,9 +15,9 @@ import "unsafe"
 //		quantiseLow(high[wide:][:n], row, inverse, zero)
 //	}
 //
-// All strides are in bytes; n is a multiple of 64 above zero, wide one of 16. If
-// there is no index, wide is n. Each 64 bytes are step bytes after those before
-// them, where low bytes are low bytes after the first high one.
+// All strides are in bytes; n is a multiple of 64 above 0, wide a multiple of 16.
+// Without an index, wide is n. Each 64 bytes begin step bytes after the previous 64;
+// the low bytes begin low bytes after the first high byte.
 type quantiseRows struct {
 	rows, n, wide int
 	x             unsafe.Pointer
@@ -36,8 +36,8 @@ type quantiseRows struct {
 //go:noescape
 func quantiseRowsAVX512VNNI(r *quantiseRows)
 
-// prepareVector is Prepare for a part of the inputs, if there is a kernel for whole
-// rows of it.
+// prepareVector is Prepare for a part of the inputs. It returns false if there is no kernel
+// for whole rows of it.
 func (w *int8Weights) prepareVector(s intShape, p *intPart, in *Input, scales []float32, zeros []int32, x Matrix, from, to int) bool {
 	if p.k != p.depth || p.k%64 != 0 || from >= to ||
 		s.rung != intAVX512VNNI && s.rung != intAMX {
@@ -60,8 +60,8 @@ func (w *int8Weights) prepareVector(s intShape, p *intPart, in *Input, scales []
 		at *= tileRows
 	}
 	for ; from < to; from += r.rows {
-		// A few rows at a time, because the kernel cannot be interrupted, and no
-		// more than those of a tile.
+		// A few rows at a time, because the kernel cannot be preempted, and no more
+		// than the rest of a tile.
 		r.rows = min(tileRows-from%tileRows, to-from)
 		first := from * stride
 		if s.tiles {

@@ -2,11 +2,10 @@ package kernels
 
 import "math"
 
-// RopeTable makes the tables that Rotate reads: cosines and sines of
-// position·frequency, a row for each position from 0 to maxPos-1 and a column for each
-// frequency. Without scaling, the frequencies are θ^(−2i/headDim) for i < headDim/2.
-// Everything is computed in float64, multiplied by factor (YaRN's attention factor;
-// otherwise 1) and rounded once.
+// RopeTable returns the tables that Rotate reads: cosines and sines of position·frequency,
+// with a row for each position from 0 to maxPos-1 and a column for each frequency. Without
+// scaling, the frequencies are θ^(−2i/headDim) for i < headDim/2. Values are computed in
+// float64, multiplied by factor (YaRN's attention factor; otherwise 1) and rounded once.
 func RopeTable(frequencies []float64, maxPos int, factor float64) (cos, sin Matrix) {
 	half := len(frequencies)
 	cos = Matrix{Data: make([]float32, maxPos*half), Rows: maxPos, Cols: half, Stride: half}
@@ -21,13 +20,13 @@ func RopeTable(frequencies []float64, maxPos int, factor float64) (cos, sin Matr
 	return cos, sin
 }
 
-// Rotate applies rotary position embeddings (Su et al. 2021) to the heads of each row
-// of x, headDim columns each. cos and sin are RopeTable's; where they have fewer than
-// headDim/2 columns, only the first 2·cos.Cols numbers of a head are rotated. The pairs
-// are i and i+cos.Cols, as in GPT-NeoX and Hugging Face, or, if interleaved, 2i and
-// 2i+1, as in the paper and in GGUF files of Llama.
+// Rotate applies rotary position embeddings (Su et al. 2021) to the heads of each row of x,
+// headDim columns each. cos and sin are RopeTable's; if they have fewer than headDim/2
+// columns, only the first 2·cos.Cols numbers of a head are rotated. The pairs are i and
+// i+cos.Cols, as in GPT-NeoX and Hugging Face, or, if interleaved, 2i and 2i+1, as in the
+// paper and in GGUF files of Llama.
 //
-// There is one position for each row, below cos.Rows.
+// positions has a number for each row, below cos.Rows.
 func Rotate(x Matrix, positions []int32, cos, sin Matrix, headDim int, interleaved bool) {
 	half := cos.Cols
 	if half == 0 {
@@ -46,8 +45,7 @@ func Rotate(x Matrix, positions []int32, cos, sin Matrix, headDim int, interleav
 	}
 }
 
-// rotateHalvesPortable is (x, y) = (x·cos − y·sin, y·cos + x·sin), number by
-// number.
+// rotateHalvesPortable computes (x, y) = (x·cos − y·sin, y·cos + x·sin), number by number.
 func rotateHalvesPortable(x, y, cos, sin []float32) {
 	y, cos, sin = y[:len(x)], cos[:len(x)], sin[:len(x)]
 	for i, a := range x {
@@ -57,7 +55,7 @@ func rotateHalvesPortable(x, y, cos, sin []float32) {
 	}
 }
 
-// rotateInterleaved is rotateHalves of the numbers at even and at odd places.
+// rotateInterleaved is rotateHalves for the numbers at even and odd indices.
 func rotateInterleaved(x, cos, sin []float32) {
 	sin = sin[:len(cos)]
 	x = x[:2*len(cos)]

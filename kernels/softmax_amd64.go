@@ -15,14 +15,14 @@ func weighRows(s []softmaxState, scores []float32, stride, n int, c float32) {
 	}
 }
 
-// weighRowsAVX512 is weighRows for rows > 0 and n > 0, or weighBF16, where c is 1;
-// stride is in bytes. Inverses of sums are computed if last, or if not bf16.
+// weighRowsAVX512 is weighRows, or weighBF16 if bf16, with c = 1, for rows > 0 and n > 0;
+// stride is in bytes. It computes the inverses of the sums if last or not bf16.
 //
 //go:noescape
 func weighRowsAVX512(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32, bf16, last bool)
 
-// weighRowsAVX2 is weighRows for rows > 0 and n > 0, with the same results to the
-// bit; stride is in bytes.
+// weighRowsAVX2 is weighRows for rows > 0 and n > 0, with the same bits; stride is in
+// bytes.
 //
 //go:noescape
 func weighRowsAVX2(s *softmaxState, rows int, scores *float32, stride uintptr, n int, c float32)

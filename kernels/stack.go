@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// A stack is weights of several types of blocks whose outputs follow one another.
+// A stack is weights in several block types whose outputs are concatenated.
 type stack struct {
 	parts []*blockWeights
 	ends  []int // the first output after each part
-	forms []int // which of Input.forms each part reads
-	n     int   // forms
+	forms []int // the index in Input.forms that each part reads
+	n     int   // number of forms
 	panel int
 	name  string
 }
 
-// Stack concatenates the outputs of several matrices with the same inputs: a fused
-// layer, such as QKV, whose parts are quantised with different block types. It is nil
-// if a part is not quantised in blocks, or if any but the last does not end with a
-// whole panel.
+// Stack concatenates the outputs of several matrices with the same inputs: a fused layer,
+// such as QKV, whose parts are quantised with different block types. It returns nil if a
+// part is not quantised in blocks, or if one before the last does not end with a whole
+// panel.
 func Stack(parts ...Weights) Weights {
 	s := new(stack)
 	var names []string
@@ -50,7 +50,7 @@ func Stack(parts ...Weights) Weights {
 	return s
 }
 
-// from is the first output of part i.
+// from returns the first output of part i.
 func (s *stack) from(i int) int {
 	if i == 0 {
 		return 0
@@ -82,7 +82,7 @@ func (s *stack) Reserve(in *Input, rows int) {
 }
 
 func (s *stack) Prepare(in *Input, x Matrix, from, to int) {
-	done := 0 // forms
+	done := 0 // forms prepared
 	for i, w := range s.parts {
 		if s.forms[i] == done {
 			w.Prepare(in.forms[done], x, from, to)

@@ -4,11 +4,11 @@ package kernels
 
 import "unsafe"
 
-// tileShapes is what LDTILECFG reads: palette 1 has eight registers of up to 16 rows
-// of 64 bytes.
+// tileShapes is the operand of LDTILECFG: palette 1 has eight registers of up to 16 rows of
+// 64 bytes.
 type tileShapes struct {
 	palette  uint8
-	_        [15]uint8 // the row to begin at, and nothing
+	_        [15]uint8 // the start row, and reserved bytes
 	rowBytes [16]uint16
 	rows     [16]uint8
 }
@@ -19,7 +19,7 @@ var (
 		rowBytes: [16]uint16{64, 64, 64, 64, 64, 64, 64, 64},
 		rows:     [16]uint8{16, 16, 16, 16, 16, 16, 16, 16},
 	}
-	// blockTiles has half registers, and in T4, of rows, blocks of 32 bytes.
+	// blockTiles has registers of 8 rows; T4 holds rows of a, blocks of 32 bytes.
 	blockTiles = tileShapes{
 		palette:  1,
 		rowBytes: [16]uint16{64, 64, 64, 64, 32, 64, 64, 64},
@@ -27,5 +27,5 @@ var (
 	}
 )
 
-// The instruction reads 64 bytes of either.
+// The instruction reads 64 bytes.
 var _, _ [64]byte = [unsafe.Sizeof(wholeTiles)]byte{}, [unsafe.Sizeof(blockTiles)]byte{}

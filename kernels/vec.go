@@ -2,12 +2,11 @@ package kernels
 
 import "math"
 
-// The functions below work on rows of numbers, each number alone: where it
-// stands in its row, how long the row is and how the row is aligned change none
-// of its bits.
+// The functions below work on each number of a row separately: its position, and the length
+// and alignment of the row, do not affect its bits.
 //
-// They are polynomials. Errors, over all float32 x, of the plain definitions and
-// of the assembly alike (the tests measure them against float64):
+// They are polynomials. Their errors over all float32 x, for the plain definitions and the
+// assembly (the tests measure them against float64):
 //
 //	GELU         1.5e-7·max(1, |x|), exact 0 for x < −5.35 (there |GELU| < 2.4e-7)
 //	GELUTanh     2e-7·max(1, |x|)
@@ -16,17 +15,17 @@ import "math"
 //	Sigmoid      2e-7
 //	Tanh         3 ulp
 //
-// A NaN gives NaN.
+// NaN becomes NaN.
 
-// Gate is dst = act(gate)·up, element by element: SwiGLU with SiLU, GeGLU with GELU.
-// dst may be gate or up itself.
+// Gate computes dst = act(gate)·up, element by element: SwiGLU with SiLU, GeGLU with GELU.
+// dst may be gate or up.
 func Gate(dst, gate, up Matrix, act Activation) {
 	for i := range dst.Rows {
 		vector(dst.Row(i), gate.Row(i), up.Row(i), act)
 	}
 }
 
-// Add is dst = x + y. dst may be x or y.
+// Add computes dst = x + y. dst may be x or y.
 func Add(dst, x, y Matrix) {
 	for i := range dst.Rows {
 		addRow(dst.Row(i), x.Row(i), y.Row(i))
@@ -40,7 +39,7 @@ func Scale(x Matrix, factor float32) {
 	}
 }
 
-// applyActivation replaces each number of row by act of it.
+// applyActivation applies act to each number of row.
 func applyActivation(row []float32, act Activation) {
 	if act != Identity {
 		vector(row, row, nil, act)
@@ -52,7 +51,7 @@ func applyActivation(row []float32, act Activation) {
 //	dst[i] = act(x[i])         // no up
 //	dst[i] = act(x[i]) · up[i]
 //
-// All are of the length of dst.
+// All have the length of dst.
 func vectorPortable(dst, x, up []float32, act Activation) {
 	n := len(dst)
 	x = x[:n]
@@ -68,7 +67,7 @@ func vectorPortable(dst, x, up []float32, act Activation) {
 	}
 }
 
-// addRowPortable is dst[i] = x[i] + y[i], for the length of dst.
+// addRowPortable computes dst[i] = x[i] + y[i], for the length of dst.
 func addRowPortable(dst, x, y []float32) {
 	x, y = x[:len(dst)], y[:len(dst)]
 	for i := range dst {
@@ -88,8 +87,8 @@ var activations = [...]func(x float32) float32{
 	ReLUSquared: func(x float32) float32 { return relu(x) * relu(x) },
 }
 
-// Constants of the polynomials. They were fitted by Remez's exchange algorithm;
-// the error said is the fit's own, to which rounding adds.
+// Constants of the polynomials, fitted with Remez's exchange algorithm. The stated
+// errors are those of the fits; rounding adds to them.
 const (
 	// 2^r = 1 + r·(e1 + r·(e2 + …)) for |r| ≤ ½: 9.2e-8 relative.
 	exp2C1 = 0.693146977621
@@ -98,11 +97,11 @@ const (
 	exp2C4 = 0.00967151278688
 	exp2C5 = 0.00132647355427
 
-	exp2Min = -126.0 // below, 2^x is given as 0
+	exp2Min = -126.0 // below, 2^x is returned as 0
 
 	log2e     = 1.44269504088896340736
 	log2eHigh = float32(log2e)
-	log2eLow  = float32(log2e - 1.442695021629333496) // what log2eHigh leaves
+	log2eLow  = float32(log2e - 1.442695021629333496) // the rounding error of log2eHigh
 
 	// tanh t = t + t³·(t0 + t1·t² + …) for t ≤ 0.625: 1.1e-7 of t³/3.
 	tanhC0    = -0.333332839251
@@ -113,7 +112,7 @@ const (
 	tanhSmall = 0.625
 
 	// 1−Φ(t) is a polynomial of degree 15 in u = t·geluStep − 1 for
-	// 0 ≤ t ≤ geluMax: 3.6e-8. Beyond geluMax it is taken as 0.
+	// 0 ≤ t ≤ geluMax: 3.6e-8. Beyond geluMax it is replaced by 0.
 	geluMax  = 5.35
 	geluStep = 2 / geluMax
 
@@ -125,7 +124,7 @@ const (
 	// QuickGELU is x·σ(1.702·x).
 	quickGELU1 = 1.702 * log2e
 
-	// From sigmoidMax on, t·σ(−t) and its kin are nothing.
+	// From sigmoidMax on, t·σ(−t) and similar terms are negligible.
 	sigmoidMax = 87.0
 )
 
@@ -137,11 +136,11 @@ var geluC = [16]float32{
 	-0.0422348510467, 0.0225418528122, 0.00637752339212, -0.00477419755117,
 }
 
-// roundMagic, added and taken away again, rounds a small float32 to the nearest
-// integer; between the two, the integer stands in the lowest bits.
+// roundMagic, added and subtracted again, rounds a small float32 to the nearest
+// integer; after the addition, the integer is in the lowest bits.
 const roundMagic = 3 << 22
 
-// exp2Parts is 2^(n+r), where n is a whole number not below −126 and |r| ≤ ½.
+// exp2Parts returns 2^(n+r), for an integer n of at least −126 and |r| ≤ ½.
 func exp2Parts(n, r float32) float32 {
 	p := float32(exp2C5*r) + exp2C4
 	p = float32(p*r) + exp2C3
@@ -151,7 +150,7 @@ func exp2Parts(n, r float32) float32 {
 	return math.Float32frombits(math.Float32bits(p) + uint32(int32(n))<<23)
 }
 
-// exp2 is 2^x for x ≤ 0.
+// exp2 returns 2^x for x ≤ 0.
 func exp2(x float32) float32 {
 	if x < exp2Min {
 		return 0
@@ -161,7 +160,7 @@ func exp2(x float32) float32 {
 	return exp2Parts(n, x-n)
 }
 
-// exp is e^x for x ≤ 0, off by 2 ulp at most; 0 below 2⁻¹²⁶.
+// exp returns e^x for x ≤ 0, with an error of at most 2 ulp; 0 below 2⁻¹²⁶.
 func exp(x float32) float32 {
 	t := float32(x * log2eHigh)
 	if t < exp2Min {
@@ -169,7 +168,7 @@ func exp(x float32) float32 {
 	}
 	n := t + roundMagic
 	n -= roundMagic
-	// The assembly has one rounding here; so has this.
+	// Rounded once, as in the assembly.
 	r := float32(float64(x)*float64(log2eHigh)-float64(n)) + float32(x*log2eLow)
 	return exp2Parts(n, r)
 }
@@ -187,14 +186,14 @@ func sigmoid(x float32) float32 {
 	return 1 - s
 }
 
-// silu is x·σ(x) = max(x, 0) − |x|·σ(−|x|).
+// silu returns x·σ(x) = max(x, 0) − |x|·σ(−|x|).
 func silu(x float32) float32 {
 	t := min(abs(x), sigmoidMax)
 	e := exp(-t)
 	return max(x, 0) - float32(t*float32(e/(1+e)))
 }
 
-// gelu is x·Φ(x) = max(x, 0) − |x|·(1−Φ(|x|)).
+// gelu returns x·Φ(x) = max(x, 0) − |x|·(1−Φ(|x|)).
 func gelu(x float32) float32 {
 	t := abs(x)
 	if t >= geluMax {
@@ -237,7 +236,7 @@ func tanh(x float32) float32 {
 	return math.Float32frombits(math.Float32bits(t) | math.Float32bits(x)&(1<<31))
 }
 
-// scaleRowPortable is row[i] *= factor.
+// scaleRowPortable computes row[i] *= factor.
 func scaleRowPortable(row []float32, factor float32) {
 	for i := range row {
 		row[i] *= factor

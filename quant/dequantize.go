@@ -7,12 +7,12 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// Dequantize writes the numbers that src holds in type t into dst. src is
-// little-endian, need not be aligned, and must be exactly t.Bytes(len(dst)) long;
-// len(dst) must be a multiple of t.BlockSize(). The error wraps
-// fault.ErrUnsupported for types that hold no weights (see CanDequantize).
+// Dequantize converts src, numbers of type t, to float32. src is little-endian, need not be
+// aligned, and must be exactly t.Bytes(len(dst)) long; len(dst) must be a multiple of
+// t.BlockSize(). The error wraps fault.ErrUnsupported for types that hold no weights (see
+// CanDequantize).
 //
-// The results are those of GGML's reference, to the bit.
+// The results have the bits of GGML's reference.
 func Dequantize(dst []float32, t Type, src []byte) error {
 	if !t.CanDequantize() {
 		return fmt.Errorf("quant: numbers of type %v: %w", t, fault.ErrUnsupported)
@@ -24,8 +24,8 @@ func Dequantize(dst []float32, t Type, src []byte) error {
 	return nil
 }
 
-// checkLengths reports numbers that do not fill blocks, and bytes that are not
-// as many as the numbers take.
+// checkLengths returns an error if the numbers do not fill blocks or do not take that many
+// bytes.
 func checkLengths(t Type, numbers, bytes int) error {
 	if numbers%t.BlockSize() != 0 {
 		return fmt.Errorf("quant: found %d numbers of type %v, expected a multiple of %d", numbers, t, t.BlockSize())
@@ -36,10 +36,9 @@ func checkLengths(t Type, numbers, bytes int) error {
 	return nil
 }
 
-// dequantizers are the definitions of the formats. Each is called with lengths
-// that fit. In what follows d and m are a block's scale and minimum; products
-// are rounded (float32(…)) before they are added to, lest a processor with a
-// fused multiply-add give other bits.
+// dequantizers are the definitions of the formats. They are called with valid lengths.
+// Below, d and m are a block's scale and minimum. Products are rounded (float32(…))
+// before additions, so that a fused multiply-add does not change bits.
 var dequantizers = [types]func(dst []float32, src []byte){
 	F64:    dequantizeF64,
 	F32:    dequantizeF32,
@@ -59,7 +58,7 @@ var dequantizers = [types]func(dst []float32, src []byte){
 	IQ4_XS: dequantizeIQ4_XS,
 }
 
-// halfAt is the float16 that b begins with.
+// halfAt returns the float16 at the start of b.
 func halfAt(b []byte) float32 { return half(uint32(binary.LittleEndian.Uint16(b))) }
 
 // Q8_0: d, 32 × int8.
@@ -120,9 +119,9 @@ func dequantizeQ5_1(dst []float32, src []byte) {
 	}
 }
 
-// Q2_K: 16 bytes of scale (low half) and minimum (high half) for 16 numbers each,
-// 64 bytes, d, m. Each half of the block takes 32 bytes: bits 0 and 1 of them are
-// its first 32 numbers, bits 2 and 3 the next, and so on.
+// Q2_K: 16 bytes of scale (low half) and minimum (high half) for 16 numbers each, 64
+// bytes, d, m. Each half of the block takes 32 bytes: their bits 0 and 1 are its first
+// 32 numbers, bits 2 and 3 the next, and so on.
 func dequantizeQ2_K(dst []float32, src []byte) {
 	for ; len(dst) >= 256; dst, src = dst[256:], src[84:] {
 		d, m := halfAt(src[80:]), halfAt(src[82:])
@@ -138,16 +137,15 @@ func dequantizeQ2_K(dst []float32, src []byte) {
 	}
 }
 
-// Q3_K: the 256 third bits, 64 bytes as in Q2_K, 12 bytes of 16 scales, d. The
-// third bit of numbers 32k to 32k+31 is bit k of the first 32 bytes; where it is
-// not set, 4 is subtracted.
+// Q3_K: the 256 third bits, 64 bytes as in Q2_K, 12 bytes of 16 scales, d. The third bit of
+// numbers 32k to 32k+31 is bit k of the first 32 bytes; if it is not set, 4 is subtracted.
 func dequantizeQ3_K(dst []float32, src []byte) {
 	for ; len(dst) >= 256; dst, src = dst[256:], src[110:] {
 		d := halfAt(src[108:])
 		scales := src[96:108]
 		for i := range 16 { // of 16 numbers
-			// Four bits of a scale are in one of the first 8 bytes, two in one of
-			// the last 4.
+			// Four bits of a scale are in one of the first 8 bytes, two in one of the
+			// last 4.
 			low := scales[i%8] >> (i / 8 * 4) & 15
 			high := scales[8+i%4] >> (i / 4 * 2) & 3
 			scale := d * float32(int(low|high<<4)-32)
@@ -161,9 +159,9 @@ func dequantizeQ3_K(dst []float32, src []byte) {
 	}
 }
 
-// scaleMin is the i-th of the 8 pairs of 6-bit scale and minimum that Q4_K and
-// Q5_K pack into 12 bytes: the first four are in the low bits of bytes 0–3 and
-// 4–7, the others are pieced together from bytes 8–11 and those bytes' high bits.
+// scaleMin returns pair i of the 8 pairs of 6-bit scale and minimum that Q4_K and Q5_K pack
+// into 12 bytes: the first four are in the low bits of bytes 0–3 and 4–7, the others are
+// combined from bytes 8–11 and the high bits of the former.
 func scaleMin(b []byte, i int) (scale, minimum byte) {
 	if i < 4 {
 		return b[i] & 63, b[i+4] & 63
@@ -171,7 +169,7 @@ func scaleMin(b []byte, i int) (scale, minimum byte) {
 	return b[i+4]&15 | b[i-4]>>6<<4, b[i+4]>>4 | b[i]>>6<<4
 }
 
-// Q4_K: d, m, 8 scales and minimums, 128 bytes: of each 32, the low halves are 32
+// Q4_K: d, m, 8 scales and minimums, 128 bytes: the low halves of each 32 are 32
 // numbers, the high halves the next 32.
 func dequantizeQ4_K(dst []float32, src []byte) {
 	for ; len(dst) >= 256; dst, src = dst[256:], src[144:] {
@@ -188,8 +186,8 @@ func dequantizeQ4_K(dst []float32, src []byte) {
 	}
 }
 
-// Q5_K: Q4_K with 32 bytes of fifth bits before the 128: that of numbers 32i to
-// 32i+31 is bit i.
+// Q5_K: Q4_K with 32 bytes of fifth bits before the 128: bit i is for numbers 32i to
+// 32i+31.
 func dequantizeQ5_K(dst []float32, src []byte) {
 	for ; len(dst) >= 256; dst, src = dst[256:], src[176:] {
 		d, m := halfAt(src), halfAt(src[2:])
@@ -206,10 +204,10 @@ func dequantizeQ5_K(dst []float32, src []byte) {
 	}
 }
 
-// Q6_K: 128 bytes of low halves, 64 of two high bits each, 16 × int8 scales, d.
-// Of each half of the block, numbers 0–31 and 64–95 are the low and high halves
-// of the first 32 bytes, 32–63 and 96–127 those of the next 32; the high bits of
-// the four runs of 32 are bits 0–1, 2–3, 4–5 and 6–7 of the same 32 bytes.
+// Q6_K: 128 bytes of low halves, 64 of two high bits each, 16 × int8 scales, d. In each
+// half of the block, numbers 0–31 and 64–95 are the low and high halves of the first 32
+// bytes, 32–63 and 96–127 those of the next 32; the high bits of the four runs of 32
+// are bits 0–1, 2–3, 4–5 and 6–7 of the same 32 bytes.
 func dequantizeQ6_K(dst []float32, src []byte) {
 	for ; len(dst) >= 256; dst, src = dst[256:], src[210:] {
 		d := halfAt(src[208:])
@@ -225,7 +223,7 @@ func dequantizeQ6_K(dst []float32, src []byte) {
 	}
 }
 
-// iq4 are the levels of the IQ4 types, denser where weights are.
+// iq4 are the levels of the IQ4 types, denser where weights are frequent.
 var iq4 = [16]float32{-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113}
 
 // IQ4_NL: d, 16 bytes as in Q4_0.
@@ -239,8 +237,7 @@ func dequantizeIQ4_NL(dst []float32, src []byte) {
 	}
 }
 
-// IQ4_XS: d, the high two bits of 8 scales, their low four, 8 × 16 bytes as in
-// Q4_0.
+// IQ4_XS: d, the high two bits of 8 scales, their low four, 8 × 16 bytes as in Q4_0.
 func dequantizeIQ4_XS(dst []float32, src []byte) {
 	for ; len(dst) >= 256; dst, src = dst[256:], src[136:] {
 		d := halfAt(src)

@@ -6,11 +6,11 @@ import (
 	"unsafe"
 )
 
-// Half is the number that the bits of an IEEE binary16 stand for.
+// Half returns the number with the given bits of an IEEE binary16.
 func Half(h uint16) float32 { return half(uint32(h)) }
 
-// half does the common case in line: the exponent is moved from a bias of 15 to
-// one of 127. Exponents of all zeros and all ones go elsewhere.
+// half handles the common case inline: the exponent's bias changes from 15 to 127.
+// Exponents of all zeros and all ones are left to halfSpecial.
 func half(h uint32) float32 {
 	if h&0x7c00-0x400 >= 0x7800 {
 		return halfSpecial(h)
@@ -28,8 +28,8 @@ func halfSpecial(h uint32) float32 {
 	return math.Float32frombits(sign | math.Float32bits(float32(fraction)*(1.0/(1<<24))))
 }
 
-// HalfBits is x rounded to the nearest IEEE binary16, ties to even. Numbers of
-// 65520 and more become infinity; a NaN stays one.
+// HalfBits returns the bits of x rounded to the nearest IEEE binary16, ties to even.
+// Numbers from 65520 on become infinity; a NaN stays a NaN.
 func HalfBits(x float32) uint16 {
 	b := math.Float32bits(x)
 	sign := uint16(b >> 16 & 0x8000)
@@ -40,7 +40,7 @@ func HalfBits(x float32) uint16 {
 	case b >= 0x477ff000: // 65520
 		return sign | 0x7c00
 	case b < 0x38800000: // under 2^-14: a multiple of 2^-24
-		// Adding ½ makes the sum's last bit worth 2^-24, so the addition rounds.
+		// In a sum with ½ the last bit has the value 2^-24, so the addition rounds.
 		return sign | uint16(math.Float32bits(math.Float32frombits(b)+0.5)-0x3f000000)
 	}
 	// Add half of the last place, less one where the kept part is even.
@@ -48,11 +48,11 @@ func HalfBits(x float32) uint16 {
 	return sign | uint16((b-112<<23)>>13)
 }
 
-// BFloat16 is the number that the bits of a bfloat16 stand for.
+// BFloat16 returns the number with the given bits of a bfloat16.
 func BFloat16(h uint16) float32 { return math.Float32frombits(uint32(h) << 16) }
 
-// BFloat16Bits is x rounded to the nearest bfloat16, ties to even. Numbers too large
-// become infinity; a NaN stays one.
+// BFloat16Bits returns the bits of x rounded to the nearest bfloat16, ties to even.
+// Numbers too large become infinity; a NaN stays a NaN.
 func BFloat16Bits(x float32) uint16 {
 	b := math.Float32bits(x)
 	if b&0x7fffffff > 0x7f800000 {
@@ -67,7 +67,7 @@ func dequantizeF64(dst []float32, src []byte) {
 	}
 }
 
-// littleEndian machines hold numbers as files do.
+// littleEndian is whether numbers in memory have the byte order of files.
 var littleEndian = binary.NativeEndian.Uint16([]byte{1, 0}) == 1
 
 func dequantizeF32(dst []float32, src []byte) {
@@ -84,8 +84,8 @@ func dequantizeF16(dst []float32, src []byte) {
 	const each = 0x0001_0001_0001_0001 // a lane of 16 bits for each of four numbers
 	for len(dst) >= 4 && len(src) >= 8 {
 		x := binary.LittleEndian.Uint64(src)
-		// An exponent of all zeros or all ones, and no other, leaves nothing of
-		// these four bits once 1 is added to it.
+		// These four bits of an exponent plus 1 are 0 if it is all zeros or all ones,
+		// and only then.
 		e := (x&(0x7c00*each) + 0x0400*each) & (0x7800 * each)
 		if (e-each)&^e&(0x8000*each) == 0 { // no lane is zero
 			const rebias = 112 << 23

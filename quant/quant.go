@@ -5,11 +5,11 @@ import (
 	"strings"
 )
 
-// Type names how the numbers of a tensor are stored.
+// Type is the number format of a tensor.
 type Type uint8
 
-// The types that winnow reads. The quantised ones are GGML's block types: a
-// row is cut into blocks of BlockSize consecutive numbers that share scales.
+// The types that winnow reads. The quantised ones are GGML's block types: a row is cut
+// into blocks of BlockSize consecutive numbers that share scales.
 const (
 	Invalid Type = iota
 	F64
@@ -28,14 +28,14 @@ const (
 	Q6_K
 	IQ4_NL
 	IQ4_XS
-	// I8, I16, I32 and I64 occur as index buffers (position_ids), never as
-	// weights: they can be read but not dequantised.
+	// I8, I16, I32 and I64 occur as index buffers (position_ids), never as weights: they
+	// can be read but not dequantised.
 	I8
 	I16
 	I32
 	I64
-	// The rest are types of the safetensors format that winnow can show but does
-	// not compute with: Dequantize refuses them by name.
+	// The rest are types of the safetensors format that winnow can show but not compute
+	// with: Dequantize returns an error.
 	Bool
 	U8
 	U16
@@ -51,11 +51,10 @@ const (
 	F6_E3M2
 	F4
 
-	types // how many there are
+	types // the number of types
 )
 
-// traits is what is known of a type: its name, and how many numbers a block
-// holds in how many bytes.
+// traits holds a type's name, and the size of its blocks in numbers and in bytes.
 type traits struct {
 	name        string
 	size, bytes uint16
@@ -106,10 +105,10 @@ func (t Type) traits() traits {
 	return table[t]
 }
 
-// String is the name that GGML and safetensors give the type: F32, Q8_0, ….
+// String returns the name of the type in GGML and safetensors: F32, Q8_0, ….
 func (t Type) String() string { return t.traits().name }
 
-// ParseType finds a type by its name; letters may be of either case.
+// ParseType returns the type of that name, in upper or lower case.
 func ParseType(name string) (Type, error) {
 	for t := Invalid + 1; t < types; t++ {
 		if strings.EqualFold(name, table[t].name) {
@@ -119,15 +118,15 @@ func ParseType(name string) (Type, error) {
 	return Invalid, fmt.Errorf("quant: no number format is named %q", name)
 }
 
-// BlockSize is how many consecutive numbers of a row make a block: 1 for the
-// plain types, 32 or 256 for GGML's. The length of a row is a multiple of it.
+// BlockSize returns how many consecutive numbers of a row form a block: 1 for the plain
+// types, 32 or 256 for GGML's. The length of a row is a multiple of it.
 func (t Type) BlockSize() int { return int(t.traits().size) }
 
-// BlockBytes is how many bytes a block takes; 0 for Invalid.
+// BlockBytes returns the size of a block in bytes; 0 for Invalid.
 func (t Type) BlockBytes() int { return int(t.traits().bytes) }
 
-// Bytes is how many bytes n numbers take. n must be a multiple of BlockSize and
-// small enough that the result fits in an int.
+// Bytes returns the size of n numbers in bytes. n must be a multiple of BlockSize, and
+// the result must fit in an int.
 func (t Type) Bytes(n int) int {
 	x := t.traits()
 	return n / int(x.size) * int(x.bytes)

@@ -6,14 +6,13 @@ import (
 	"math"
 )
 
-// Quantize writes the numbers of src into dst as type t. dst must be exactly
-// t.Bytes(len(src)) long; len(src) must be a multiple of t.BlockSize(). Only the
-// types for which CanQuantize is true are written.
+// Quantize converts src to type t. dst must be exactly t.Bytes(len(src)) long; len(src)
+// must be a multiple of t.BlockSize(). CanQuantize must be true for t.
 //
-// F16 and BF16 round to nearest, ties to even; Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1
-// give GGML's bytes; the K types are fitted by least squares and come out no
-// worse than GGML's. A number that the type cannot hold (too large for F16; not
-// finite, in a block type) is an error, and dst is then of no use.
+// F16 and BF16 round to nearest, ties to even; Q8_0, Q4_0, Q4_1, Q5_0 and Q5_1 produce
+// GGML's bytes; the K types are fitted by least squares and are no less accurate than
+// GGML's. A number that the type cannot hold (too large for F16; not finite, in a block
+// type) is an error, and the content of dst is then undefined.
 func Quantize(dst []byte, t Type, src []float32) error {
 	if !t.CanQuantize() {
 		return fmt.Errorf("quant: type %v cannot be written", t)
@@ -66,8 +65,8 @@ func Quantize(dst []byte, t Type, src []float32) error {
 	return nil
 }
 
-// fits reports whether all numbers of src are within t's range; if not, which
-// is the first that is not.
+// fits reports whether all numbers of src are within t's range, and otherwise returns
+// the index of the first that is not.
 func fits(t Type, src []float32) (at int, ok bool) {
 	var limit float32
 	switch t {
@@ -87,10 +86,10 @@ func fits(t Type, src []float32) (at int, ok bool) {
 	case Q5_0:
 		limit = largestHalf * 16
 	default:
-		limit = largestHalf // the minimum is held as it is, or a fit may need room
+		limit = largestHalf // the minimum is stored as it is, or a fit may need room
 	}
 	for i, x := range src {
-		if !(abs(x) <= limit) { // NaN is not
+		if !(abs(x) <= limit) { // also true for NaN
 			return i, false
 		}
 	}
@@ -102,7 +101,7 @@ const largestHalf = 65504
 
 func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
 
-// inverse is 1/x, and 0 for a scale of 0.
+// inverse returns 1/x, or 0 for a scale of 0.
 func inverse(x float32) float32 {
 	if x == 0 {
 		return 0
@@ -110,7 +109,7 @@ func inverse(x float32) float32 {
 	return 1 / x
 }
 
-// level is x rounded half up and held within from and to.
+// level returns x rounded half up and clamped between from and to.
 func level(x float32, from, to int) int {
 	return max(from, min(to, int(math.Floor(float64(x)+0.5))))
 }
@@ -126,14 +125,14 @@ func quantizeQ8_0(b []byte, x []float32) {
 	id := inverse(d)
 	putHalf(b, d)
 	for i, v := range x {
-		// Half away from zero; float64 holds the sum exactly.
+		// Round half away from zero; the sum is exact in float64.
 		v = float32(v * id)
 		b[2+i] = byte(int8(float64(v) + math.Copysign(0.5, float64(v))))
 	}
 }
 
-// quantizeSymmetric writes Q4_0 and Q5_0: the number of largest magnitude becomes
-// the lowest level, which is one further from zero than the highest.
+// quantizeSymmetric writes Q4_0 and Q5_0: the number of largest magnitude becomes the
+// lowest level, whose magnitude is one more than that of the highest.
 func quantizeSymmetric(b []byte, x []float32, width int) {
 	var top float32
 	for _, v := range x {
@@ -170,8 +169,8 @@ func quantizeAffine(b []byte, x []float32, width int) {
 	packNibbles(b[4:], &q, width)
 }
 
-// packNibbles writes 32 levels of 4 or 5 bits: the fifth bits, if any, then the
-// low halves of 16 bytes, then the high ones.
+// packNibbles writes 32 levels of 4 or 5 bits: the fifth bits, if any, then 16 bytes
+// with levels 0 to 15 in their low halves and 16 to 31 in their high ones.
 func packNibbles(b []byte, q *[32]byte, width int) {
 	if width == 5 {
 		var high uint32
@@ -186,9 +185,9 @@ func packNibbles(b []byte, q *[32]byte, width int) {
 	}
 }
 
-// quantizeK writes Q4_K and Q5_K. Each run of 32 numbers is fitted by itself; the
-// scales and minimums found are then rounded to six bits each, and the levels
-// chosen for what came of it.
+// quantizeK writes Q4_K and Q5_K. Each run of 32 numbers is fitted separately; the
+// scales and minimums are then rounded to six bits each, and the levels chosen for the
+// rounded ones.
 func quantizeK(b []byte, x []float32, width int) {
 	levels := 1<<width - 1
 	var scale, minimum [8]float32
@@ -230,7 +229,7 @@ func quantizeK(b []byte, x []float32, width int) {
 	}
 }
 
-// quantizeQ6_K writes Q6_K: runs of 16 numbers with a scale of eight bits each.
+// quantizeQ6_K writes Q6_K: runs of 16 numbers with 8-bit scales.
 func quantizeQ6_K(b []byte, x []float32) {
 	var scale [16]float32
 	var top float32
@@ -259,19 +258,19 @@ func quantizeQ6_K(b []byte, x []float32) {
 	}
 }
 
-// Fits start from several guesses of the scale, since what least squares finds
-// depends on the levels that the guess gives. The guesses differ by a little
-// less than what moves the outermost number by a level.
+// Fits start from several guesses of the scale, because the result of least squares
+// depends on the levels of the guess. The guesses differ by a little less than what
+// moves the outermost number by a level.
 const (
 	guesses = 9
-	rounds  = 3 // of choosing levels, then the best scale for them
+	rounds  = 3 // each chooses levels, then the best scale for them
 )
 
-// fitAffine finds scale and minimum, neither negative, such that x is near
-// scale·q − minimum with levels q from 0 to levels. It minimises the sum of
-// squared differences as well as it can.
+// fitAffine returns scale and minimum, neither negative, such that x is near scale·q −
+// minimum with levels q from 0 to levels. It approximately minimises the sum of squared
+// differences.
 func fitAffine(x []float32, levels int) (scale, minimum float32) {
-	var lo, hi float32 // zero must be within reach: a minimum is not negative
+	var lo, hi float32 // include zero: a minimum is not negative
 	for _, v := range x {
 		lo, hi = min(lo, v), max(hi, v)
 	}
@@ -317,9 +316,8 @@ func fitAffine(x []float32, levels int) (scale, minimum float32) {
 	return scale, minimum
 }
 
-// fitSymmetric finds a scale such that x is near scale·q with levels q from
-// -levels to levels-1. It minimises the sum of squared differences as well as it
-// can.
+// fitSymmetric returns a scale such that x is near scale·q with levels q from -levels
+// to levels-1. It approximately minimises the sum of squared differences.
 func fitSymmetric(x []float32, levels int) (scale float32) {
 	var top float32
 	for _, v := range x {
@@ -332,7 +330,7 @@ func fitSymmetric(x []float32, levels int) (scale float32) {
 	}
 	best := float32(math.Inf(1))
 	for g := range guesses {
-		// The number of largest magnitude is put near the lowest level.
+		// The number of largest magnitude is near the lowest level.
 		s := top / -(float32(levels) + 0.2*float32(g-guesses/2))
 		last := float32(math.Inf(1))
 		for range rounds {

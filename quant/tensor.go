@@ -1,8 +1,7 @@
 package quant
 
-// A Tensor is a named, typed view into a model file. Data is usually a part of
-// a memory map: it is read-only, need not be aligned, and lives as long as the
-// file is open.
+// A Tensor is a named, typed view into a model file. Data is usually part of a memory
+// map: it is read-only, may be unaligned, and is valid while the file is open.
 type Tensor struct {
 	Name  string
 	Type  Type
@@ -10,7 +9,7 @@ type Tensor struct {
 	Data  []byte
 }
 
-// Len is how many numbers the tensor holds: the product of its shape.
+// Len returns how many numbers the tensor holds: the product of its shape.
 func (t Tensor) Len() int {
 	n := 1
 	for _, d := range t.Shape {

@@ -21,8 +21,8 @@ import (
 const (
 	maxHeader = 100_000_000 // bytes, as in the reference implementation
 
-	// What a table may hold. Real models have some hundred tensors; the bounds
-	// keep what Open takes in memory small whatever the file claims.
+	// Limits of a table. Real models have some hundred tensors; the limits keep Open's use
+	// of memory small for any file.
 	maxTensors = 1 << 16
 	maxName    = 512 // bytes
 	maxDims    = 16
@@ -30,7 +30,7 @@ const (
 	metadataKey = "__metadata__"
 )
 
-// dtypes are the types of the format by the names that it gives them.
+// dtypes maps the format's names to types.
 var dtypes = map[string]quant.Type{
 	"F64": quant.F64, "F32": quant.F32, "F16": quant.F16, "BF16": quant.BF16,
 	"I64": quant.I64, "I32": quant.I32, "I16": quant.I16, "I8": quant.I8,
@@ -41,14 +41,14 @@ var dtypes = map[string]quant.Type{
 	"F8_E5M2": quant.F8_E5M2, "F8_E5M2FNUZ": quant.F8_E5M2FNUZ,
 }
 
-// A File is an open model in the safetensors format, of one file or several. It
-// is safe for concurrent use. What its methods return stays valid until Close;
-// names and metadata stay valid after it.
+// A File is an open model in the safetensors format, of one or several files. It is
+// safe for concurrent use. Tensors stay valid until Close; names and metadata stay
+// valid after it.
 type File struct {
 	path    string
 	shards  []*shard
 	tensors []quant.Tensor
-	owner   []int // of tensors: the index of the shard that holds it
+	owner   []int // for each tensor, the index of its shard
 	byName  map[string]int
 }
 
@@ -56,14 +56,14 @@ type File struct {
 type shard struct {
 	path     string
 	file     *mapfile.File
-	metadata []byte // the object of __metadata__ in JSON, checked; or nil
+	metadata []byte // the JSON object of __metadata__, checked; or nil
 	tensors  []quant.Tensor
 }
 
-// Path is the name that Open was given.
+// Path returns the name that was passed to Open.
 func (f *File) Path() string { return f.path }
 
-// Names are the tensors' names in the order of their data.
+// Names returns the names of the tensors in the order of their data.
 func (f *File) Names() []string {
 	names := make([]string, len(f.tensors))
 	for i, t := range f.tensors {
@@ -72,9 +72,9 @@ func (f *File) Names() []string {
 	return names
 }
 
-// Tensor is the tensor of that name. Its type may be one that quant.Dequantize
-// refuses (see Type.CanDequantize): buffers of integers are common in published
-// models, and only asking for one as a weight is a mistake.
+// Tensor returns the tensor of that name. Its type may be one that quant.Dequantize
+// does not support (see Type.CanDequantize): published models often contain integer
+// buffers, which are an error only as weights.
 func (f *File) Tensor(name string) (quant.Tensor, bool) {
 	i, ok := f.byName[name]
 	if !ok {
@@ -83,8 +83,8 @@ func (f *File) Tensor(name string) (quant.Tensor, bool) {
 	return f.tensors[i], true
 }
 
-// Metadata is the texts under __metadata__, those of the first file where the
-// model has several. The map is the caller's.
+// Metadata returns the texts under __metadata__, those of the first file if there are
+// several. The caller may change the map.
 func (f *File) Metadata() map[string]string {
 	m := make(map[string]string)
 	if len(f.shards) > 0 && f.shards[0].metadata != nil {
@@ -94,22 +94,22 @@ func (f *File) Metadata() map[string]string {
 			m[string(key)] = string(text)
 			return err
 		}); err != nil {
-			panic(err) // it was read once before, by Open
+			panic(err) // cannot happen: Open has read it
 		}
 	}
 	return m
 }
 
-// Release tells the operating system that a tensor's data will not be read soon,
-// so that it no longer counts as the process's memory. It may still be read.
+// Release tells the operating system that a tensor's data will not be read soon, so
+// that it no longer counts as the process's memory. It may still be read.
 func (f *File) Release(name string) {
 	if i, ok := f.byName[name]; ok {
 		f.shards[f.owner[i]].file.Release(f.tensors[i].Data)
 	}
 }
 
-// Close gives the maps back. No tensor's data may be read afterwards, and
-// Metadata not be called.
+// Close unmaps the files. Afterwards no tensor's data may be read and Metadata must not
+// be called.
 func (f *File) Close() error {
 	var errs []error
 	for _, s := range f.shards {
@@ -118,7 +118,7 @@ func (f *File) Close() error {
 	return errors.Join(errs...)
 }
 
-// add makes the shard's tensors the model's, those for which keep is true.
+// add adds the tensors of the shard for which keep is true.
 func (f *File) add(s *shard, keep func(name string) bool) error {
 	f.shards = append(f.shards, s)
 	f.tensors = slices.Grow(f.tensors, len(s.tensors))
@@ -151,7 +151,7 @@ func openShard(path string) (*shard, error) {
 	return s, nil
 }
 
-// parse reads the table of a file whose content is data.
+// parse reads the table of a file with content data.
 func (s *shard) parse(data []byte) error {
 	const field = "length of header"
 	if len(data) < 8 {
@@ -181,7 +181,7 @@ func (s *shard) parse(data []byte) error {
 	return t.cut(body)
 }
 
-// A table is what a header says.
+// A table is the content of a header.
 type table struct {
 	scanner
 	shard   *shard
@@ -189,7 +189,7 @@ type table struct {
 	tensors []entry
 }
 
-// An entry is a tensor of the table: its data is the bytes from begin to end.
+// An entry is a tensor of the table, with data from begin to end.
 type entry struct {
 	quant.Tensor
 	begin, end uint64
@@ -202,7 +202,7 @@ func (t *table) field() string {
 	return "tensor " + t.name
 }
 
-// fault is the error for what was just read.
+// fault returns an error at the current position.
 func (t *table) fault(found, want string) error {
 	return &fault.FormatError{Path: t.shard.path, Field: t.field(), Offset: 8 + int64(t.pos), Found: found, Want: want}
 }
@@ -243,10 +243,10 @@ func (t *table) read() error {
 	return t.end()
 }
 
-// entryKeys are what the table must say of a tensor.
+// entryKeys are the required keys of a tensor.
 var entryKeys = [...]string{"dtype", "shape", "data_offsets"}
 
-// entry reads what the table says of one tensor.
+// entry reads one tensor of the table.
 func (t *table) entry() error {
 	e := entry{Tensor: quant.Tensor{Name: t.name}}
 	var dtype string
@@ -329,7 +329,8 @@ func (t *table) entry() error {
 	return nil
 }
 
-// sizeOf is the bytes that a tensor takes.
+// sizeOf returns the size of a tensor in bytes; ok is false if it is not whole or
+// overflows.
 func sizeOf(dtype quant.Type, shape []int) (size uint64, ok bool) {
 	n := uint64(1)
 	for _, d := range shape {
@@ -343,7 +344,7 @@ func sizeOf(dtype quant.Type, shape []int) (size uint64, ok bool) {
 	return size, over == 0 && n%block == 0
 }
 
-// cut gives each tensor its part of body, all of which must be used, once.
+// cut sets the data of each tensor. The tensors must cover body without gaps or overlaps.
 func (t *table) cut(body []byte) error {
 	slices.SortStableFunc(t.tensors, func(a, b entry) int {
 		return cmp.Or(cmp.Compare(a.begin, b.begin), cmp.Compare(a.end, b.end))

@@ -7,15 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// A scanner reads JSON in place. The tables of models are flat and may be large,
-// so nothing is built from them but what is asked for; and they must not say
-// the same thing twice, which encoding/json would let pass.
+// A scanner reads JSON in place. The tables of models are flat and may be large, so it
+// decodes only what is needed. They must have no duplicate keys, which encoding/json
+// would accept.
 type scanner struct {
 	data []byte
 	pos  int
 }
 
-// A syntaxError tells what is wrong at which byte of the scanner's data.
+// A syntaxError is an error at a byte of the scanner's data.
 type syntaxError struct {
 	pos         int
 	found, want string
@@ -26,11 +26,11 @@ func (e *syntaxError) Error() string {
 }
 
 const (
-	maxJSONDepth = 64      // of a value that is skipped
+	maxJSONDepth = 64      // of skipped values
 	maxKey       = 1 << 16 // bytes
 )
 
-// wrong is the error for what comes next.
+// wrong returns an error for the next character.
 func (s *scanner) wrong(want string) error {
 	found := "the end"
 	if s.pos < len(s.data) {
@@ -40,7 +40,7 @@ func (s *scanner) wrong(want string) error {
 	return &syntaxError{s.pos, found, want}
 }
 
-// space moves over white space and gives the next byte, 0 at the end.
+// space skips white space and returns the next byte, or 0 at the end.
 func (s *scanner) space() byte {
 	for s.pos < len(s.data) {
 		switch c := s.data[s.pos]; c {
@@ -62,7 +62,7 @@ func (s *scanner) delim(c byte) error {
 	return nil
 }
 
-// end makes sure that nothing but white space is left.
+// end returns an error if anything but white space is left.
 func (s *scanner) end() error {
 	if s.space(); s.pos < len(s.data) {
 		return s.wrong("the end")
@@ -70,8 +70,7 @@ func (s *scanner) end() error {
 	return nil
 }
 
-// object reads an object, calling member for each key with the scanner before
-// the value, which member must read.
+// object reads an object. It calls member for each key, which must read the value.
 func (s *scanner) object(member func(key []byte) error) error {
 	if err := s.delim('{'); err != nil {
 		return err
@@ -101,7 +100,7 @@ func (s *scanner) object(member func(key []byte) error) error {
 	}
 }
 
-// array reads an array, calling element with the scanner before each.
+// array reads an array. It calls element for each element, which must read it.
 func (s *scanner) array(element func() error) error {
 	if err := s.delim('['); err != nil {
 		return err
@@ -124,7 +123,7 @@ func (s *scanner) array(element func() error) error {
 	}
 }
 
-// raw reads a string without undoing its escapes, and tells whether it has any.
+// raw reads a string without decoding escapes, and returns whether it has any.
 func (s *scanner) raw() (text []byte, escapes bool, err error) {
 	if s.space() != '"' {
 		return nil, false, s.wrong("a string")
@@ -152,7 +151,7 @@ func (s *scanner) raw() (text []byte, escapes bool, err error) {
 	return nil, false, s.wrong("the end of a string")
 }
 
-// escape is the length of the escape that b begins with, 0 if it is none.
+// escape returns the length of the escape at the start of b, or 0 if it is invalid.
 func escape(b []byte) int {
 	if len(b) < 2 {
 		return 0
@@ -174,8 +173,8 @@ func escape(b []byte) int {
 	return 0
 }
 
-// text reads a string of at most limit bytes as it stands in the data. It is a
-// view into the data unless it has escapes.
+// text reads a string that takes at most limit bytes in the data. The result is a view
+// into the data unless it has escapes.
 func (s *scanner) text(limit int) ([]byte, error) {
 	s.space()
 	start := s.pos
@@ -196,7 +195,7 @@ func (s *scanner) text(limit int) ([]byte, error) {
 	return []byte(t), nil
 }
 
-// integer reads a whole number that is not negative.
+// integer reads a non-negative integer.
 func (s *scanner) integer() (uint64, error) {
 	c := s.space()
 	start := s.pos
@@ -223,7 +222,7 @@ func (s *scanner) integer() (uint64, error) {
 	return n, nil
 }
 
-// skip reads any value. depth is how many values it is in.
+// skip reads any value, nested in depth others.
 func (s *scanner) skip(depth int) error {
 	if depth > maxJSONDepth {
 		return &syntaxError{s.pos, fmt.Sprintf("JSON nested more than %d deep", maxJSONDepth), "less"}

@@ -12,22 +12,21 @@ import (
 	"github.com/winnow-rerank/winnow/internal/mapfile"
 )
 
-// The names by which a model's files are found in its folder.
+// The names of a model's files in its folder.
 const (
 	fileName  = "model.safetensors"
 	indexName = "model.safetensors.index.json"
 	suffix    = ".safetensors"
 )
 
-// What an index may hold, see maxTensors.
+// Limits of an index: see maxTensors.
 const (
 	maxIndexed = 1 << 17
 	maxShards  = 1 << 12
 )
 
-// Open maps a model and reads its tables. path is a file, an index of several
-// files (*.index.json), or a folder that holds model.safetensors or
-// model.safetensors.index.json.
+// Open maps a model and reads its tables. path is a file, an index of several files
+// (*.index.json), or a folder with model.safetensors or model.safetensors.index.json.
 func Open(path string) (*File, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -55,7 +54,7 @@ func Open(path string) (*File, error) {
 	return f, nil
 }
 
-// find is the file in dir that the model begins with.
+// find returns the model's file or index in dir.
 func find(dir string) (string, error) {
 	for _, base := range []string{fileName, indexName} {
 		name := filepath.Join(dir, base)
@@ -75,8 +74,8 @@ func find(dir string) (string, error) {
 	return "", &fault.FormatError{Path: dir, Offset: -1, Found: "no weights", Want: fileName + " or " + indexName}
 }
 
-// openIndex opens the files that an index names. What the index does not name
-// is not part of the model.
+// openIndex opens the files of an index. Tensors that are not in the index are not part
+// of the model.
 func (f *File) openIndex(path string) error {
 	shards, owner, err := readIndex(path)
 	if err != nil {
@@ -123,8 +122,8 @@ func least(list []string) string {
 	return m
 }
 
-// readIndex gives the files that an index names, in order of appearance, and for
-// each tensor the number of its file.
+// readIndex returns the files of an index, in order of appearance, and for each tensor
+// the number of its file.
 func readIndex(path string) (shards []string, owner map[string]int, err error) {
 	m, err := mapfile.Open(path)
 	if err != nil {
@@ -195,8 +194,8 @@ func readIndex(path string) (shards []string, owner map[string]int, err error) {
 	return shards, owner, err
 }
 
-// isBase reports whether name names a file in the same folder on every system:
-// no path, no drive, no stream.
+// isBase reports whether name is a file in the same folder on every system: no path,
+// drive or stream.
 func isBase(name string) bool {
 	return filepath.IsLocal(name) && name != "." && !strings.ContainsAny(name, `/\:`+"\x00")
 }

@@ -1,4 +1,3 @@
-// Package fault holds the two kinds of error that reading a model can give, so
-// that every package reports them in the same words and callers can tell them
-// apart with errors.Is and errors.As.
+// Package fault defines the two kinds of error of reading a model, so that all packages
+// word them alike and callers can distinguish them with errors.Is and errors.As.
 package fault

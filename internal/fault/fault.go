@@ -12,12 +12,12 @@ var (
 	ErrUnsupported = errors.New("unsupported model")
 )
 
-// A FormatError says that a file breaks its own format: which file, which
-// field of it, what was found there and what was expected.
+// A FormatError reports a malformed file: which file, which field, what was found there
+// and what was expected.
 type FormatError struct {
 	Path   string // file, as the user named it
 	Field  string // tensor, metadata key or part of the header
-	Offset int64  // byte offset in the file; -1 where it means nothing
+	Offset int64  // byte offset in the file; -1 if it does not apply
 	Found  string
 	Want   string
 }
@@ -41,11 +41,11 @@ func (e *FormatError) Error() string {
 // Unwrap makes errors.Is(err, ErrFormat) true.
 func (e *FormatError) Unwrap() error { return ErrFormat }
 
-// An UnsupportedError says that a file is well formed but holds something that
-// winnow does not compute, and what the user can do about it.
+// An UnsupportedError reports something in a well-formed file that winnow does not
+// support, and what the user can do about it.
 type UnsupportedError struct {
 	Path string
-	What string // what was found, by the name that the file gives it
+	What string // what was found, as the file names it
 	Hint string // what to do instead; may be empty
 }
 

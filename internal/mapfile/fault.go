@@ -6,10 +6,9 @@ import (
 	"runtime/debug"
 )
 
-// Read runs a function that reads the mapped file called path, and makes an error of a
-// page that cannot be read: another program has cut the file short, or the disk has
-// failed. Without it that would end the process. It is for what the function reads on
-// its own goroutine.
+// Read calls read, which reads the mapped file path. If a page cannot be read, because
+// another program has truncated the file or the disk has failed, it returns an error;
+// otherwise that would end the process. It covers only reads on the same goroutine.
 func Read(path string, read func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {

@@ -8,13 +8,12 @@ import (
 	"unsafe"
 )
 
-// A File is a file's content in memory. It is safe for concurrent use, except
-// that nothing may read Data once Close has been called.
+// A File is a file's content in memory. It is safe for concurrent use, except that Data
+// must not be read after Close.
 //
-// A file that another program cuts short while it is mapped can no longer be
-// read past its new end: the operating system then ends the process, unless the
-// goroutine that reads is prepared for it (see Read). Replace model files by
-// renaming a new one over them, not by writing into them.
+// If another program truncates a mapped file, reading past its new end terminates the
+// process, except within Read. Replace model files by renaming a new one over them, not
+// by writing into them.
 type File struct {
 	path  string
 	data  []byte
@@ -22,8 +21,8 @@ type File struct {
 	err   error
 }
 
-// Open maps the whole of the named file. It must be a regular file (a symbolic
-// link to one will do). An empty file gives empty Data.
+// Open maps the whole of the named file. It must be a regular file or a symbolic link
+// to one. An empty file has empty Data.
 func Open(path string) (*File, error) {
 	f, err := os.Open(path)
 	if err != nil {
@@ -51,16 +50,15 @@ func Open(path string) (*File, error) {
 	return &File{path: path, data: data}, nil
 }
 
-// Path is the name that Open was given.
+// Path returns the name that was passed to Open.
 func (f *File) Path() string { return f.path }
 
-// Data is the file's content. Writing to it ends the process.
+// Data returns the file's content. Writing to it terminates the process.
 func (f *File) Data() []byte { return f.data }
 
-// Release tells the operating system that part, a slice of Data, will not be
-// read soon, so that its pages no longer count as the process's memory. It may
-// be read again, from the page cache or the disk. A part of other memory is
-// left alone.
+// Release tells the operating system that part, a slice of Data, will not be read soon,
+// so that its pages no longer count as the process's memory. It may be read again, from
+// the page cache or the disk. Slices of other memory are ignored.
 func (f *File) Release(part []byte) {
 	if len(part) == 0 || len(f.data) == 0 {
 		return
@@ -70,7 +68,7 @@ func (f *File) Release(part []byte) {
 	if from < base || from-base > uintptr(len(f.data)-len(part)) || len(part) > len(f.data) {
 		return
 	}
-	// Only whole pages: the ones at the ends hold other tensors' bytes too.
+	// Only whole pages: those at the ends also hold bytes of other tensors.
 	page := os.Getpagesize()
 	begin := (int(from-base) + page - 1) / page * page
 	end := (int(from-base) + len(part)) / page * page
@@ -79,8 +77,7 @@ func (f *File) Release(part []byte) {
 	}
 }
 
-// Close gives the mapping back. Calls after the first do nothing and return
-// what the first did.
+// Close unmaps the file. Later calls do nothing and return the result of the first.
 func (f *File) Close() error {
 	f.close.Do(func() {
 		data := f.data

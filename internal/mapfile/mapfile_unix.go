@@ -14,5 +14,5 @@ func mapIn(f *os.File, size int) ([]byte, error) {
 
 func mapOut(data []byte) error { return unix.Munmap(data) }
 
-// release is advice: where it fails, the memory is merely kept.
+// release is only advice: if it fails, the memory is kept.
 func release(pages []byte) { _ = unix.Madvise(pages, unix.MADV_DONTNEED) }

@@ -13,14 +13,14 @@ func mapIn(f *os.File, size int) ([]byte, error) {
 	if err != nil {
 		return nil, os.NewSyscallError("CreateFileMapping", err)
 	}
-	// The view holds a reference of its own to the mapping.
+	// The view holds its own reference to the mapping.
 	defer windows.CloseHandle(h)
 	address, err := windows.MapViewOfFile(h, windows.FILE_MAP_READ, 0, 0, uintptr(size))
 	if err != nil {
 		return nil, os.NewSyscallError("MapViewOfFile", err)
 	}
-	// The address is not Go's memory, so the collector neither moves nor frees
-	// it; reading it through a pointer keeps vet from taking it for arithmetic.
+	// The address is not Go memory, so the garbage collector neither moves nor frees it;
+	// reading it through a pointer avoids vet's warning about uintptr conversions.
 	return unsafe.Slice(*(**byte)(unsafe.Pointer(&address)), size), nil
 }
 
@@ -29,8 +29,8 @@ func mapOut(data []byte) error {
 		windows.UnmapViewOfFile(uintptr(unsafe.Pointer(unsafe.SliceData(data)))))
 }
 
-// release takes the pages out of the working set, which is what unlocking pages
-// that were not locked does; the error says that they were not.
+// release removes the pages from the working set: that is the effect of unlocking pages
+// that are not locked. The error, which says that they are not, is ignored.
 func release(pages []byte) {
 	_ = windows.VirtualUnlock(uintptr(unsafe.Pointer(unsafe.SliceData(pages))), uintptr(len(pages)))
 }

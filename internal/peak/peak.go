@@ -1,25 +1,24 @@
-// Package peak measures how fast one core multiplies and adds: the bound that
-// matrix products are held against.
+// Package peak measures how fast one core multiplies and adds: the upper bound for matrix
+// products.
 //
-// Instruction sets are named as kernels.Rungs names them. The caller must know that
-// the machine has the one that it names; kernels makes sure of it.
+// Instruction sets have the names of kernels.Rungs. The caller must make sure that the
+// machine has the set, for example with kernels.Rungs.
 package peak
 
 import "time"
 
-// F32 is how many GFLOP/s one core does of float32 multiply-adds, each two
-// operations, with the widest vectors of the named instruction set, or 0 if there
-// is no such set. It takes some 30 ms.
+// F32 returns the GFLOP/s of one core for float32 multiply-adds, two operations each,
+// with the widest vectors of the named instruction set, or 0 if there is no such set.
+// It takes about 30 ms.
 func F32(rung string) float64 { return measure(250000, rung, MultiplyAdds) }
 
-// Int8 is how many billion operations a second one core does of 8-bit
-// multiply-adds into 32-bit sums, each two operations, with the fastest
-// instructions of the named instruction set, or 0 if there is no such set. It takes
-// some 30 ms.
+// Int8 returns the billion operations per second of one core for 8-bit multiply-adds
+// into 32-bit sums, two operations each, with the fastest instructions of the named
+// instruction set, or 0 if there is no such set. It takes about 30 ms.
 func Int8(rung string) float64 { return measure(50000, rung, ByteProducts) }
 
-// measure is the best of some runs, which are long enough for the processor to settle
-// on the clock that it keeps for such work.
+// measure returns the best of several runs, which together are long enough for the
+// processor to settle on its clock rate for such work.
 func measure(rounds int, rung string, work func(rung string, rounds int) int) float64 {
 	best := 0.0
 	for range 20 {
@@ -30,22 +29,22 @@ func measure(rounds int, rung string, work func(rung string, rounds int) int) fl
 	return best
 }
 
-// MultiplyAdds does some rounds of F32's operations, and returns how many those are.
+// MultiplyAdds does rounds of F32's operations and returns how many those are.
 func MultiplyAdds(rung string, rounds int) int { return floatLoop(rung).operations(rounds) }
 
-// ByteProducts does some rounds of Int8's operations, and returns how many those are.
+// ByteProducts does rounds of Int8's operations and returns how many those are.
 func ByteProducts(rung string, rounds int) int { return byteLoop(rung).operations(rounds) }
 
 // A loop keeps all multipliers of a core busy.
 type loop struct {
 	perRound int // multiply-adds
-	// run adds up products of 1 and 1, so that its result is the number of
-	// multiply-adds that it has really done. Tile registers, whose sums are not
-	// looked at, give 0.
+	// run adds up products of 1 and 1: its result is the number of multiply-adds that
+	// it has done. It is 0 for tile registers, whose sums are not read.
 	run func(rounds int) int
 }
 
-// operations are two a multiply-add.
+// operations does rounds of the loop and returns the number of operations, two per
+// multiply-add.
 func (l loop) operations(rounds int) int {
 	if l.run == nil {
 		return 0
@@ -59,7 +58,7 @@ var (
 	bytePortable  = loop{8, byteProductsPortable}
 )
 
-// Variables, so that the compiler does not know the products.
+// Variables, so that the compiler cannot compute the products.
 var (
 	floatOne float32 = 1
 	byteOne  int8    = 1
@@ -99,10 +98,10 @@ func byteProductsPortable(n int) int {
 	return int(s0 + s1 + s2 + s3 + s4 + s5 + s6 + s7)
 }
 
-// lanes are sums of vectors; shorter ones leave zeros.
+// lanes holds sums of vectors; shorter ones leave zeros.
 type lanes[T float32 | int32] [16]T
 
-// counted is a run of assembly that leaves its sums in lanes.
+// counted returns a loop's run function for assembly that leaves its sums in lanes.
 func counted[T float32 | int32](run func(rounds int, sums *lanes[T])) func(rounds int) int {
 	return func(rounds int) int {
 		var sums lanes[T]

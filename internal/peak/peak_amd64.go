@@ -30,16 +30,16 @@ func byteLoop(rung string) loop {
 	return loop{}
 }
 
-// multiplyAddsAVX512 does rounds of 24 independent 16-wide multiply-adds.
+// multiplyAddsAVX512 does rounds of 24 independent multiply-adds of 16 lanes.
 func multiplyAddsAVX512(rounds int, sums *lanes[float32])
 
-// multiplyAddsAVX2 does rounds of 12 independent 8-wide multiply-adds.
+// multiplyAddsAVX2 does rounds of 12 independent multiply-adds of 8 lanes.
 func multiplyAddsAVX2(rounds int, sums *lanes[float32])
 
 // byteProductsAVX2 does rounds of 8 independent VPMADDUBSW, VPMADDWD, VPADDD.
 func byteProductsAVX2(rounds int, sums *lanes[int32])
 
-// byteProductsAVXVNNI does rounds of 12 independent VPDPBUSD in its VEX form.
+// byteProductsAVXVNNI does rounds of 12 independent VPDPBUSD in VEX form.
 func byteProductsAVXVNNI(rounds int, sums *lanes[int32])
 
 // byteProductsAVX512VNNI does rounds of 24 independent VPDPBUSD.

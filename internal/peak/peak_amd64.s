@@ -2,7 +2,7 @@
 
 #include "textflag.h"
 
-// Every sum is in a register of its own, and begins at zero; the factors are ones.
+// Every sum has its own register and starts at zero; the factors are ones.
 
 #define EACH_Z(OP) \
 	OP(Z0); OP(Z1); OP(Z2); OP(Z3); OP(Z4); OP(Z5); OP(Z6); OP(Z7); \
@@ -20,7 +20,7 @@
 #define ADDD_Z(S) VPADDD S, Z31, Z31
 #define ADDD_Y(S) VPADDD S, Y15, Y15
 
-// ENTER leaves one in AX: the number whose bits are given, as often as it fits in 32.
+// ENTER leaves the bits of a one in AX, repeated to 32 bits.
 #define ENTER(one) \
 	MOVQ rounds+0(FP), CX \
 	MOVQ sums+8(FP), DI   \
@@ -151,7 +151,7 @@ loop:
 	VZEROUPPER
 	RET
 
-// palette 1; 16 rows of 64 bytes in each of the eight tile registers
+// Palette 1; 16 rows of 64 bytes in each of the eight tile registers.
 DATA tiles<>+0(SB)/8, $1
 DATA tiles<>+8(SB)/8, $0
 DATA tiles<>+16(SB)/8, $0x0040004000400040

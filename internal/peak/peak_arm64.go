@@ -26,7 +26,7 @@ func byteLoop(rung string) loop {
 	return loop{}
 }
 
-// multiplyAddsNEON does rounds of 24 independent 4-wide multiply-adds.
+// multiplyAddsNEON does rounds of 24 independent multiply-adds of 4 lanes.
 func multiplyAddsNEON(rounds int, sums *lanes[float32])
 
 // byteProductsNEON does rounds of 8 independent SMULL, SMLAL, SADALP.

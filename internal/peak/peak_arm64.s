@@ -2,8 +2,7 @@
 
 #include "textflag.h"
 
-// Every sum is in a register of its own, and begins at zero; the factors, V30, are
-// ones.
+// Every sum has its own register and starts at zero; the factors, V30, are ones.
 
 #define EACH16(OP) \
 	OP(V0); OP(V1); OP(V2); OP(V3); OP(V4); OP(V5); OP(V6); OP(V7); \
@@ -35,7 +34,7 @@ loop:
 	VST1 [V31.S4], (R1)
 	RET
 
-// The instructions that the assembler does not know multiply V30 by itself.
+// These instructions, which the assembler does not know, multiply V30 by itself.
 #define SDOT(d)   WORD $(0x4e809400 | 30<<16 | 30<<5 | (d)) // d.4S += products of bytes, by fours
 #define SMMLA(d)  WORD $(0x4e80a400 | 30<<16 | 30<<5 | (d)) // d (2×2) += (2×8) · (2×8)ᵀ
 #define SMULL(d)  WORD $(0x0e20c000 | 30<<16 | 30<<5 | (d)) // d.8H = products of bytes
@@ -52,7 +51,7 @@ loop:
 	VMOVI $1, V30.B16      \
 	EACH16(CLEAR)
 
-// LEAVE writes the sums, of which there are 16 or, if the rest is zero, fewer.
+// LEAVE stores the sums: up to 16, the rest being zero.
 #define ADD(s) VADD s.S4, V31.S4, V31.S4
 #define LEAVE \
 	CLEAR(V31)          \
