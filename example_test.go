@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log"
 	"os"
+	"path/filepath"
 	"strings"
 
 	"github.com/winnow-rerank/winnow"
@@ -34,6 +35,55 @@ func Example() {
 	// Output:
 	// 1 0.9057
 	// 2 0.8900
+}
+
+func ExampleOpen() {
+	m, err := winnow.Open("testdata/bert-minilm", winnow.WithThreads(1), winnow.WithPrecision(winnow.F32), winnow.WithMaxLength(64))
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	info := m.Info()
+	fmt.Println(info.Family, info.Tasks, info.Precision, info.MaxLength)
+
+	_, err = winnow.Open("example_test.go")
+	fmt.Println(errors.Is(err, winnow.ErrFormat))
+	// Output:
+	// BERT [rerank] f32 64
+	// true
+}
+
+func ExampleModel_Rerank() {
+	m, err := winnow.Open("testdata/bert-minilm")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer m.Close()
+	ranked, err := m.Rerank(context.Background(), "deep learning", []string{"neural networks", "apples", "pears"}, winnow.TopN(2))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, r := range ranked {
+		fmt.Printf("%d %.3f %s\n", r.Index, r.Score, r.Document)
+	}
+	// Output:
+	// 1 0.903 apples
+	// 2 0.858 pears
+}
+
+func ExampleConvert() {
+	dir, err := os.MkdirTemp("", "winnow")
+	if err != nil {
+		log.Fatal(err)
+	}
+	defer os.RemoveAll(dir)
+	file := filepath.Join(dir, "model.gguf")
+	c, err := winnow.Convert("testdata/bert-minilm", file, "f16", nil)
+	if err != nil {
+		log.Fatal(err)
+	}
+	fmt.Println(c.Tensors, "tensors:", c.Types)
+	// Output: 57 tensors: map[F16:19 F32:38]
 }
 
 func ExampleModel_Score() {
