@@ -12,12 +12,13 @@ import (
 
 // A Message is one turn of a conversation.
 type Message struct {
-	Role    string // "system", "user", "assistant" or what else the model's template knows
+	Role    string // "system", "user", "assistant" or another role that the model's template knows
 	Content string
 }
 
-// Chat answers messages: it completes their ChatPrompt. variables are as there;
-// add_generation_prompt is true unless they have it.
+// Chat completes the ChatPrompt of messages. It passes variables to ChatPrompt and sets
+// add_generation_prompt to true unless they contain it. It fails like ChatPrompt and
+// Complete.
 func (m *Model) Chat(ctx context.Context, messages []Message, variables map[string]any, o CompleteOptions) (*Completion, error) {
 	all := map[string]any{"add_generation_prompt": true}
 	maps.Copy(all, variables)
@@ -25,26 +26,15 @@ func (m *Model) Chat(ctx context.Context, messages []Message, variables map[stri
 	if err != nil {
 		return nil, err
 	}
-	if err := m.enter(); err != nil {
-		return nil, err
-	}
-	defer m.leave()
-	ids, err := m.engine.ChatTokens(prompt)
-	if err != nil {
-		return nil, public(err)
-	}
-	return m.complete(ctx, ids, o)
+	return m.complete(ctx, o, func(e *engine.Model) ([]int32, error) { return e.ChatTokens(prompt) })
 }
 
-// ChatPrompt writes messages with the chat template of the model's files. variables are given to the template beside the messages: values of JSON, or nil.
-// With add_generation_prompt true the prompt ends with the beginning of the model's answer.
-// It fails with ErrCannotComplete where the model is none that generates text, and with
-// ErrNoChatTemplate where it has no template.
+// ChatPrompt renders messages with the model's chat template. variables are passed to the
+// template along with the messages; their values must encode to JSON, and the map may be
+// nil. With add_generation_prompt true, the prompt ends with the beginning of the model's
+// answer. ChatPrompt returns ErrCannotComplete if the model does not generate text, and
+// ErrNoChatTemplate if it has no template.
 func (m *Model) ChatPrompt(messages []Message, variables map[string]any) (string, error) {
-	if err := m.enter(); err != nil {
-		return "", err
-	}
-	defer m.leave()
 	list := make([]engine.Message, len(messages))
 	for i, message := range messages {
 		list[i] = engine.Message(message)
@@ -59,6 +49,5 @@ func (m *Model) ChatPrompt(messages []Message, variables map[string]any) (string
 			return "", fmt.Errorf("winnow: variable %q of the chat template: %w", name, err)
 		}
 	}
-	prompt, err := m.engine.ChatPrompt(list, values)
-	return prompt, public(err)
+	return use(m, func(e *engine.Model) (string, error) { return e.ChatPrompt(list, values) })
 }

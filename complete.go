@@ -9,27 +9,29 @@ import (
 	"github.com/winnow-rerank/winnow/engine"
 )
 
-// CompleteOptions says how a text is continued. The zero value continues it by
-// nothing; MaxTokens -1 goes on until the model ends it or its context is full.
+// CompleteOptions controls how a prompt is continued. The zero value generates no tokens;
+// with MaxTokens -1 generation continues until the model ends the text or its context is
+// full. The sampling options apply in the order TopK, TopP, MinP, Temperature.
 type CompleteOptions struct {
-	MaxTokens   int      // at most; -1: no bound but the context
-	Temperature float64  // 0 or less: always the most probable token
-	TopK        int      // of the most probable tokens only; 0 or less: of all
-	TopP        float64  // of the most probable ones that together have this much; 0 or 1: of all
-	MinP        float64  // of those with at least this much of the most probable one's
+	MaxTokens   int      // at most this many tokens; negative: up to the context's limit
+	Temperature float64  // 0 or less: always the most probable token (greedy decoding)
+	TopK        int      // keep only the K most probable tokens; 0 or less: all
+	TopP        float64  // keep the most probable tokens whose probabilities add up to TopP; outside (0,1): all
+	MinP        float64  // keep tokens with at least MinP times the highest probability; 0 or less: all
 	Seed        uint64   // equal seeds give equal texts
 	Stop        []string // the text ends before any of these
-	Probs       int      // how many of the most probable tokens to tell at each step
-	IgnoreEnd   bool     // the model cannot end the text
-	NoCache     bool     // neither use the KV cache of an earlier prompt nor keep this one's
+	Probs       int      // report this many of the most probable tokens at each step
+	IgnoreEnd   bool     // do not let the model end the text
+	NoCache     bool     // neither reuse the KV cache of an earlier prompt nor keep this prompt's
 
-	// Emit, if it is set, gets the text as it comes, whole characters at a time, and is
-	// called once a token. An error ends the completion.
+	// Emit, if not nil, receives the text as it is generated, in whole characters. It is
+	// called once a token, and at the end once more, with a token of ID -1, if text
+	// remains. An error from it ends the completion.
 	Emit func(text string, t CompletionToken) error
 }
 
-// A TokenProbability is a token and the logarithm of its probability, before any
-// sampling option.
+// A TokenProbability is a token and the natural logarithm of its probability, before any
+// sampling option is applied.
 type TokenProbability struct {
 	ID      int
 	Bytes   string
@@ -38,65 +40,55 @@ type TokenProbability struct {
 
 // A CompletionToken is one step of a completion.
 type CompletionToken struct {
-	TokenProbability                    // Logprob is set if Probs was
-	Top              []TokenProbability // the most probable ones, best first
+	TokenProbability                    // the chosen token; Logprob is set if CompleteOptions.Probs is positive
+	Top              []TokenProbability // the most probable tokens, best first
 }
 
-// Why a completion ended.
+// Reasons why a completion ended.
 const (
-	StopLimit = engine.StopLimit // MaxTokens was reached, or the context was full
-	StopEnd   = engine.StopEnd   // the model ended it
-	StopWord  = engine.StopWord  // one of CompleteOptions.Stop came
-	StopNone  = engine.StopNone  // there was nothing to begin with
+	StopLimit = engine.StopLimit // "limit": MaxTokens was reached, or the context was full
+	StopEnd   = engine.StopEnd   // "eos": the model ended the text
+	StopWord  = engine.StopWord  // "word": the text reached one of CompleteOptions.Stop
+	StopNone  = engine.StopNone  // "none": the prompt was empty
 )
 
-// A Completion is what a text was continued by.
+// A Completion is the continuation of a prompt.
 type Completion struct {
 	Text         string
 	Tokens       []CompletionToken
-	Stop         string // StopLimit, …
+	Stop         string // StopLimit, StopEnd, StopWord or StopNone
 	StoppingWord string
 	PromptTokens int
-	CachedTokens int  // of these, found in the KV cache
+	CachedTokens int  // prompt tokens found in the KV cache
 	Truncated    bool // the context was full
 	PromptTime   time.Duration
 	Time         time.Duration // of the tokens after the first
 }
 
-// Complete continues a prompt. Special tokens that the prompt spells are read as
-// such, and those that the model wants at the beginning are put there. It fails
-// with ErrCannotComplete where the model is none that generates text, and with
-// ErrPromptTooLong where the prompt fills its context.
+// Complete continues a prompt. Special tokens spelled in the prompt are read as such, and
+// those that the model expects at the beginning are added. Complete returns
+// ErrCannotComplete if the model does not generate text, and ErrPromptTooLong if the
+// prompt fills its context.
 func (m *Model) Complete(ctx context.Context, prompt string, o CompleteOptions) (*Completion, error) {
-	if err := m.enter(); err != nil {
-		return nil, err
-	}
-	defer m.leave()
-	ids, err := m.engine.PromptTokens(prompt)
-	if err != nil {
-		return nil, public(err)
-	}
-	return m.complete(ctx, ids, o)
+	return m.complete(ctx, o, func(e *engine.Model) ([]int32, error) { return e.PromptTokens(prompt) })
 }
 
-// CompleteTokens is Complete for a prompt as tokens, to which none are added.
+// CompleteTokens is like Complete for a prompt given as token ids, to which none are
+// added.
 func (m *Model) CompleteTokens(ctx context.Context, prompt []int, o CompleteOptions) (*Completion, error) {
-	if err := m.enter(); err != nil {
-		return nil, err
-	}
-	defer m.leave()
 	ids := make([]int32, len(prompt))
 	for i, id := range prompt {
 		if int(int32(id)) != id {
-			id = -1 // which no vocabulary has
+			id = -1 // no vocabulary has this id
 		}
 		ids[i] = int32(id)
 	}
-	return m.complete(ctx, ids, o)
+	return m.complete(ctx, o, func(*engine.Model) ([]int32, error) { return ids, nil })
 }
 
-// CompleteSeq is Complete whose text is yielded as it comes, whole characters at a
-// time; a caller that has enough breaks the loop. It ends after the first error.
+// CompleteSeq is like Complete but yields the text as it is generated, in whole
+// characters. Breaking the loop ends the completion. The sequence ends after the first
+// error.
 func (m *Model) CompleteSeq(ctx context.Context, prompt string, o CompleteOptions) iter.Seq2[string, error] {
 	return func(yield func(string, error) bool) {
 		enough := errors.New("enough")
@@ -118,15 +110,22 @@ func (m *Model) CompleteSeq(ctx context.Context, prompt string, o CompleteOption
 	}
 }
 
-func (m *Model) complete(ctx context.Context, prompt []int32, o CompleteOptions) (*Completion, error) {
+// complete continues the tokens returned by prompt.
+func (m *Model) complete(ctx context.Context, o CompleteOptions, prompt func(*engine.Model) ([]int32, error)) (*Completion, error) {
 	e := engine.CompleteOptions{MaxTokens: o.MaxTokens, Temperature: o.Temperature, TopK: o.TopK, TopP: o.TopP, MinP: o.MinP, Seed: o.Seed,
 		Stop: o.Stop, Probs: o.Probs, IgnoreEnd: o.IgnoreEnd, NoCache: o.NoCache}
 	if o.Emit != nil {
 		e.Emit = func(text string, t engine.CompletionToken) error { return o.Emit(text, completionToken(t)) }
 	}
-	c, err := m.engine.Complete(ctx, prompt, e)
+	c, err := use(m, func(model *engine.Model) (*engine.Completion, error) {
+		ids, err := prompt(model)
+		if err != nil {
+			return nil, err
+		}
+		return model.Complete(ctx, ids, e)
+	})
 	if err != nil {
-		return nil, public(err)
+		return nil, err
 	}
 	out := &Completion{Text: c.Text, Stop: c.Stop, StoppingWord: c.StoppingWord, PromptTokens: c.PromptTokens, CachedTokens: c.CachedTokens,
 		Truncated: c.Truncated, PromptTime: c.PromptTime, Time: c.Time, Tokens: make([]CompletionToken, len(c.Tokens))}

@@ -9,21 +9,22 @@ import (
 	"github.com/winnow-rerank/winnow/quant"
 )
 
-// A Conversion is what Convert wrote.
+// A Conversion describes the file that Convert wrote.
 type Conversion struct {
 	Tensors  int
-	Bytes    int64          // of the file
-	Types    map[string]int // how many tensors are of each type
-	Fallback int            // tensors whose rows do not fit the blocks of the type asked for
+	Bytes    int64          // size of the file
+	Types    map[string]int // number of tensors by type, such as "Q8_0"
+	Fallback int            // tensors whose rows do not divide into blocks of the requested type
 }
 
-// ConvertTypes are the names of the number formats that Convert writes.
+// ConvertTypes returns the names of the number formats that Convert writes.
 func ConvertTypes() []string { return engine.ConvertTypes() }
 
-// Convert writes the model at path in, a GGUF file or a directory in Hugging Face
-// layout, as the GGUF file out, with its matrices in the number format of that name.
-// Norms, biases, position embeddings, convolutions, heads and modules stay float32.
-// progress, if it is not nil, is told how many of the tensors have been written.
+// Convert reads the model at path in, a GGUF file or a directory in Hugging Face layout,
+// and writes it to the GGUF file out with its matrices in the given number format, one of
+// ConvertTypes. Norms, biases, position embeddings, convolutions, heads and modules stay
+// float32. progress, if not nil, receives the number of tensors written so far. An
+// existing file is replaced.
 func Convert(in, out, format string, progress func(done, of int)) (Conversion, error) {
 	if !slices.Contains(ConvertTypes(), format) {
 		return Conversion{}, fmt.Errorf("winnow: number format %q: expected one of %s", format, strings.Join(ConvertTypes(), ", "))

@@ -10,16 +10,16 @@ import (
 // An Embedding is the vector of one text.
 type Embedding struct {
 	Vector []float32
-	Tokens int // that were computed, special ones included
+	Tokens int // number of tokens computed, special tokens included
 
-	// States are the last hidden states of every token, special ones included, neither pooled
-	// nor normalised: in the place of Vector, for texts that were encoded with EveryToken.
+	// States are the last hidden states of every token, special tokens included, neither
+	// pooled nor normalised. They replace Vector for texts encoded with EveryToken.
 	States [][]float32
 }
 
-// Embed makes a vector of each text, in their order. It fails with ErrCannotEmbed
-// where the model is none that embeds. A text's vector does not depend on the texts
-// beside it.
+// Embed returns the vector of each text, in the order of texts. A text's vector does not
+// depend on the other texts. Embed returns ErrCannotEmbed if the model does not embed,
+// and an *UnknownPromptError if it lacks the requested prompt.
 func (m *Model) Embed(ctx context.Context, texts []string, options ...EmbedOption) ([]Embedding, error) {
 	o, err := collectEmbed(options)
 	if err != nil {
@@ -47,8 +47,9 @@ func (m *Model) Embed(ctx context.Context, texts []string, options ...EmbedOptio
 	return list, nil
 }
 
-// Shorten keeps the first numbers of a vector, all of them for 0, and then makes it one
-// of length 1 if unit says so, unless its length is 0. It writes to v.
+// Shorten returns the first dimensions numbers of v, or all of them if dimensions is 0 or
+// larger than len(v). If unit is true it scales them to length 1, unless their length is
+// 0. It modifies v in place.
 func Shorten(v []float32, dimensions int, unit bool) []float32 {
 	if dimensions > 0 && dimensions < len(v) {
 		v = v[:dimensions:dimensions]

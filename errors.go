@@ -8,47 +8,47 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// Errors wrap one of these; use errors.Is. The text of every error begins with "winnow: ".
+// Errors wrap one of these; use errors.Is. The text of every error begins with "winnow:
+// ".
 var (
-	// ErrFormat: a file breaks its own format, or its parts contradict each
-	// other. The error is a *FormatError.
+	// ErrFormat: a file violates its own format, or its parts contradict each other. The
+	// error is a *FormatError.
 	ErrFormat = fault.ErrFormat
-	// ErrUnsupported: a file is well formed but holds something that winnow does
-	// not compute. The error is an *UnsupportedError.
+	// ErrUnsupported: a file is well formed but contains something that winnow does not
+	// compute. The error is an *UnsupportedError.
 	ErrUnsupported = fault.ErrUnsupported
-	// ErrClosed: the model was closed.
+	// ErrClosed: the model is closed.
 	ErrClosed = errors.New("winnow: the model is closed")
-	// ErrTooLong: a text is longer than the model takes and Truncate(TruncateNever) was
+	// ErrTooLong: a text is longer than the model takes, and Truncate(TruncateNever) was
 	// given. The error is a *TooLongError.
 	ErrTooLong = errors.New("the text is too long")
-	// ErrNotFinite: the model computed a number that is not finite, which a
-	// damaged weight or one beyond float32 does. No score is made up for it.
+	// ErrNotFinite: the model computed a NaN or an infinity, because a weight is damaged
+	// or exceeds float32. No score is returned.
 	ErrNotFinite = engine.ErrNotFinite
 	// ErrCannotComplete: the model does not generate text.
 	ErrCannotComplete = engine.ErrCannotComplete
-	// ErrNoChatTemplate: the model generates text, but its files bring no template of
-	// conversations.
+	// ErrNoChatTemplate: the model generates text, but its files contain no chat
+	// template.
 	ErrNoChatTemplate = engine.ErrNoChatTemplate
-	// ErrCannotEmbed: the model makes no vectors of texts.
+	// ErrCannotEmbed: the model does not embed texts.
 	ErrCannotEmbed = engine.ErrCannotEmbed
-	// ErrCannotRerank: the model makes vectors of texts, but no scores.
+	// ErrCannotRerank: the model embeds texts but does not score documents.
 	ErrCannotRerank = engine.ErrCannotRerank
-	// ErrNoRoom: the length that was asked for, or the instruction, leaves no room for a
-	// text.
+	// ErrNoRoom: the requested length, or the instruction, leaves no room for a text.
 	ErrNoRoom = engine.ErrNoRoom
-	// ErrTooMuch: the tokenizer's files make more of a text than their own honest use
-	// would, in steps or in length. It is an error of that text alone.
+	// ErrTooMuch: the tokenizer's files expand a text beyond what legitimate ones would,
+	// in steps or in length. The error concerns that text alone.
 	ErrTooMuch = engine.ErrTooMuch
 	// ErrPromptTooLong: a prompt fills the model's context.
 	ErrPromptTooLong = engine.ErrPromptTooLong
 )
 
-// A FormatError says which file, which field of it, what was found there and
-// what was expected.
+// A FormatError names the file and the field at fault, what was found there and what was
+// expected.
 type FormatError struct {
-	Path   string // file, as the user named it
+	Path   string // the file, as the caller named it
 	Field  string // tensor, metadata key or part of the header
-	Offset int64  // byte offset in the file; -1 where it means nothing
+	Offset int64  // byte offset in the file; -1 if not applicable
 	Found  string
 	Want   string
 
@@ -60,11 +60,11 @@ func (e *FormatError) Error() string { return "winnow: " + e.cause.Error() }
 // Unwrap makes errors.Is(err, ErrFormat) true.
 func (e *FormatError) Unwrap() error { return e.cause }
 
-// An UnsupportedError says what a file holds that winnow does not compute, and
-// what can be done about it.
+// An UnsupportedError says what a file contains that winnow does not compute, and how to
+// proceed.
 type UnsupportedError struct {
 	Path string
-	What string // what was found, by the name that the file gives it
+	What string // what was found, under the name that the file uses
 	Hint string // what to do instead; may be empty
 
 	cause error
@@ -75,8 +75,8 @@ func (e *UnsupportedError) Error() string { return "winnow: " + e.cause.Error() 
 // Unwrap makes errors.Is(err, ErrUnsupported) true.
 func (e *UnsupportedError) Unwrap() error { return e.cause }
 
-// An UnknownPromptError names a prompt that the model does not have, and those that
-// it has.
+// An UnknownPromptError names a prompt that the model does not have, and those that it
+// has.
 type UnknownPromptError struct {
 	Name  string
 	Known []string
@@ -86,17 +86,17 @@ type UnknownPromptError struct {
 
 func (e *UnknownPromptError) Error() string { return "winnow: " + e.cause.Error() }
 
-// Unwrap gives the error of the package that found it.
+// Unwrap returns the underlying error.
 func (e *UnknownPromptError) Unwrap() error { return e.cause }
 
-// A TooLongError says which document, together with its query, or which text has more tokens
-// than the model takes.
+// A TooLongError identifies the text, or the document paired with its query, that has
+// more tokens than the model takes.
 type TooLongError struct {
-	Index  int // of the document
-	Tokens int // of the pair, untruncated, special tokens included
-	Limit  int
+	Index  int // of the document or text
+	Tokens int // before truncation, special tokens included; of a document, with its query
+	Limit  int // the most that are taken
 
-	text bool // it is a text that was to be embedded
+	text bool // a text to embed, not a document
 }
 
 func (e *TooLongError) Error() string {
@@ -109,7 +109,7 @@ func (e *TooLongError) Error() string {
 // Unwrap makes errors.Is(err, ErrTooLong) true.
 func (e *TooLongError) Unwrap() error { return ErrTooLong }
 
-// public is an error of the inner packages as callers get it.
+// public converts an error of the inner packages to this package's types.
 func public(err error) error {
 	var format *fault.FormatError
 	var unsupported *fault.UnsupportedError
@@ -127,7 +127,7 @@ func public(err error) error {
 	return fmt.Errorf("winnow: %w", err)
 }
 
-// offset counts the documents of an error from the first of several lists.
+// offset adds first to the document index of a TooLongError.
 func offset(err error, first int) error {
 	var long *TooLongError
 	if errors.As(err, &long) {

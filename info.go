@@ -2,48 +2,49 @@ package winnow
 
 import "github.com/winnow-rerank/winnow/engine"
 
-// Info describes a loaded model: what its files hold and how it is computed.
+// Info describes a loaded model: what its files contain and how it is computed.
 type Info struct {
-	Name         string   `json:"name"`         // the file's own name for it, or its path's last part
-	Path         string   `json:"path"`         // as it was opened
+	Name         string   `json:"name"`         // the name that the file gives, or the last element of its path
+	Path         string   `json:"path"`         // as opened
 	Format       string   `json:"format"`       // "gguf" or "safetensors"
-	Architecture string   `json:"architecture"` // as the file names it
+	Architecture string   `json:"architecture"` // as named by the file
 	Family       string   `json:"family"`       // "BERT", "XLM-RoBERTa", …
-	Tasks        []string `json:"tasks"`        // of "rerank", "embed", "complete"
-	Head         string   `json:"head"`         // how the last hidden states become the logits, in words
+	Tasks        []string `json:"tasks"`        // any of "rerank", "embed", "complete"
+	Head         string   `json:"head"`         // how the last hidden states become logits, in words
 	Labels       []string `json:"labels"`       // of the classifier
-	Activation   string   `json:"activation"`   // applied to the logits for a score: "sigmoid", "softmax", "mean" (of cosines), "cosine" or "none"
-	Configured   string   `json:"configured"`   // activation that the model's authors' configuration names, or ""
-	Relevant     string   `json:"relevant"`     // the label that says that a document is relevant
-	Listwise     bool     `json:"listwise"`     // a document's score depends on the documents beside it
-	MaxLength    int      `json:"max_length"`   // tokens of one sequence, special ones included
+	Activation   string   `json:"activation"`   // turns logits into scores: "sigmoid", "softmax", "mean" (of cosines), "cosine" or "none"
+	Configured   string   `json:"configured"`   // the activation named by the model's own configuration, or ""
+	Relevant     string   `json:"relevant"`     // the label that means that a document is relevant
+	Listwise     bool     `json:"listwise"`     // a document's score depends on the other documents
+	MaxLength    int      `json:"max_length"`   // tokens of one sequence, special tokens included
 
-	// Of causal models that rank: the prompt in which they read a pair ("none" is the bare
-	// pair, "chat template" what the model's own template renders), and why it is this one.
+	// Of causal models that rank: the prompt that presents a pair ("none" is the bare
+	// pair, "chat template" is rendered by the model's own template), and why it was
+	// chosen.
 	Prompt       string `json:"prompt,omitempty"`
 	PromptReason string `json:"prompt_reason,omitempty"`
 
-	// UnreadSettings are those of the model's files that winnow has not read and does not
-	// know to be harmless. There are none in files that it computes wholly.
+	// UnreadSettings are settings in the model's files that winnow did not read and does
+	// not know to be harmless. Fully supported models have none.
 	UnreadSettings []string `json:"unread_settings,omitempty"`
 
 	// Of models that embed:
-	Dimensions    int               `json:"dimensions,omitempty"`     // of a vector
-	Pooling       string            `json:"pooling,omitempty"`        // how the hidden states of a text become one, in words
-	Unit          bool              `json:"unit,omitempty"`           // the model's vectors are of length 1
-	Prompts       map[string]string `json:"prompts,omitempty"`        // that are put before texts, by name
-	DefaultPrompt string            `json:"default_prompt,omitempty"` // the name of the one that is, unless another is asked for
+	Dimensions    int               `json:"dimensions,omitempty"`     // numbers in a vector
+	Pooling       string            `json:"pooling,omitempty"`        // how the hidden states of a text become one vector, in words
+	Unit          bool              `json:"unit,omitempty"`           // the model's vectors have length 1
+	Prompts       map[string]string `json:"prompts,omitempty"`        // prompts prepended to texts, by name
+	DefaultPrompt string            `json:"default_prompt,omitempty"` // name of the prompt used unless another is requested
 
-	// Of models that hold conversations:
-	ChatTemplate string `json:"chat_template,omitempty"` // the source of their template
-	BOS          string `json:"bos_token,omitempty"`     // the spellings of the tokens that begin and end texts
-	EOS          string `json:"eos_token,omitempty"`
+	// Of models with a chat template:
+	ChatTemplate string `json:"chat_template,omitempty"` // source of the template
+	BOS          string `json:"bos_token,omitempty"`     // spelling of the token that begins texts
+	EOS          string `json:"eos_token,omitempty"`     // spelling of the token that ends texts
 
 	Layers       int `json:"layers"`
-	Hidden       int `json:"hidden"` // size of a hidden state
+	Hidden       int `json:"hidden"` // hidden size
 	Heads        int `json:"heads"`
-	Intermediate int `json:"intermediate"`
-	Vocabulary   int `json:"vocabulary"`
+	Intermediate int `json:"intermediate"` // size of the feed-forward layers
+	Vocabulary   int `json:"vocabulary"`   // number of tokens
 
 	Tokenizer  string       `json:"tokenizer"` // its model: "WordPiece", "Unigram", …
 	Parameters int64        `json:"parameters"`
@@ -56,7 +57,7 @@ type Info struct {
 	Threads         int       `json:"threads"`
 	WeightBytes     int64     `json:"weight_bytes"`     // packed weights in memory
 	EmbeddingBytes  int64     `json:"embedding_bytes"`  // tables read in place from the mapped file
-	ActivationBytes int64     `json:"activation_bytes"` // bound of the working memory, all threads together
+	ActivationBytes int64     `json:"activation_bytes"` // upper bound of the working memory of all threads
 }
 
 // TensorInfo describes one tensor of a model file.
@@ -67,13 +68,13 @@ type TensorInfo struct {
 	Bytes int64  `json:"bytes"`
 }
 
-// Info tells what was loaded and how it is computed. It is the same as long as the
-// model is open, and not to be changed.
+// Info returns what was loaded and how it is computed. The result does not change while
+// the model is open, and callers must not modify it.
 func (m *Model) Info() Info { return m.info }
 
-// Operations is how many multiplications and additions of matrix products the model has
-// done since it was opened, those of attention's scores not among them. The difference
-// of two calls over the time between them is a speed.
+// Operations returns the number of multiplications and additions that matrix products
+// have performed since the model was opened, not counting attention scores. The
+// difference between two calls divided by the time between them is the throughput.
 func (m *Model) Operations() int64 { return m.engine.Operations() }
 
 func infoOf(i engine.Info) Info {

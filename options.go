@@ -6,16 +6,16 @@ import (
 	"github.com/winnow-rerank/winnow/engine"
 )
 
-// Precision is the number format in which a model's matrices are multiplied, by name.
-// The zero value is Auto.
+// Precision names the number format in which a model's matrices are multiplied. The zero
+// value means Auto.
 type Precision string
 
-// The precisions. F32 is float32 throughout. F16 keeps 16-bit weights and sums in
-// float32. Int8 has 8-bit weights and activations, but for a few channels, whose
-// activations have 16 bits, 32-bit sums and float32 scales. Int8A16 has 8-bit weights
-// and activations of up to 16 bits. Int16A8 has activations as Int8's, and weights of 16
-// bits in those matrices where 8 err too much. Auto chooses by the file's own type and the model's
-// family; see Info.PrecisionReason.
+// Auto chooses by the file's own type and the model's family; see Info.PrecisionReason.
+// F32 uses float32 throughout. F16 keeps 16-bit weights and accumulates in float32. Int8
+// uses 8-bit weights and activations with 32-bit sums and float32 scales, except for a
+// few channels whose activations have 16 bits. Int8A16 uses 8-bit weights and activations
+// of up to 16 bits. Int16A8 uses the activations of Int8, and 16-bit weights in matrices
+// where 8 bits lose too much accuracy.
 const (
 	Auto    Precision = "auto"
 	F32     Precision = "f32"
@@ -25,7 +25,8 @@ const (
 	Int16A8 Precision = "int16a8"
 )
 
-// ParsePrecision reads "auto", "f32", "f16", "int8", "int8a16" or "int16a8".
+// ParsePrecision parses "auto", "f32", "f16", "int8", "int8a16" or "int16a8". Other text
+// is an error.
 func ParsePrecision(s string) (Precision, error) {
 	p, err := engine.ParsePrecision(s)
 	return Precision(p.String()), public(err)
@@ -33,14 +34,15 @@ func ParsePrecision(s string) (Precision, error) {
 
 type openOptions struct{ engine engine.Options }
 
-// An Option changes how Open loads a model. One that makes no sense is an error of Open.
+// An Option changes how Open and OpenBytes load a model. They return an error for an
+// invalid option.
 type Option func(*openOptions) error
 
-// mostThreads bounds WithThreads: each has working memory of its own.
+// mostThreads bounds WithThreads because each thread has its own working memory.
 const mostThreads = 1024
 
-// WithThreads sets how many threads compute; 0, the default, means one for each
-// physical core that this process may use. Scores do not depend on it.
+// WithThreads sets the number of threads that compute, from 0 to 1024; 0, the default,
+// means one for each physical core available to the process. Scores do not depend on it.
 func WithThreads(n int) Option {
 	return func(o *openOptions) error {
 		o.engine.Threads = n
@@ -48,7 +50,7 @@ func WithThreads(n int) Option {
 	}
 }
 
-// within refuses a number of an option that is negative or above most (0: no bound).
+// within returns an error if n is negative or above most (0: no upper bound).
 func within(option string, n, most int) error {
 	switch {
 	case n < 0:
@@ -59,7 +61,8 @@ func within(option string, n, most int) error {
 	return nil
 }
 
-// WithPrecision sets the number format of the matrix multiplications.
+// WithPrecision sets the number format of the matrix multiplications. The default is
+// Auto.
 func WithPrecision(p Precision) Option {
 	return func(o *openOptions) (err error) {
 		if p == "" {
@@ -70,9 +73,9 @@ func WithPrecision(p Precision) Option {
 	}
 }
 
-// WithMaxLength lowers the number of tokens that a query and a document may
-// have together, special tokens included. What the model itself takes is the
-// limit however large n is; 0 means just that.
+// WithMaxLength lowers the number of tokens of a query and a document together, special
+// tokens included. The model's own limit still applies to larger n, and to 0, the
+// default.
 func WithMaxLength(n int) Option {
 	return func(o *openOptions) error {
 		o.engine.MaxLength = n
@@ -80,9 +83,9 @@ func WithMaxLength(n int) Option {
 	}
 }
 
-// WithBatchTokens sets how many tokens one worker takes through the layers at a
-// time, 0 means the default. It bounds the memory that activations take and
-// changes no score.
+// WithBatchTokens sets the number of tokens that one worker takes through the layers at a
+// time; 0 means the default. It bounds the memory of activations and does not change
+// scores.
 func WithBatchTokens(n int) Option {
 	return func(o *openOptions) error {
 		o.engine.BatchTokens = n
@@ -90,36 +93,37 @@ func WithBatchTokens(n int) Option {
 	}
 }
 
-// WithPause has every worker call pause between two layers of a model, several at
-// the same time. Workers compute without a break otherwise, and Go interrupts them
-// every 10 ms only: a program that has no more threads (GOMAXPROCS) than workers can
-// do there what is to be done sooner. See server.Pause.
+// WithPause makes every worker call pause between two layers, possibly several workers at
+// the same time. Otherwise workers compute without a break and Go preempts them only
+// every 10 ms: a program with no more threads (GOMAXPROCS) than workers can use pause to
+// run urgent work sooner. See server.Pause.
 func WithPause(pause func()) Option {
 	return func(o *openOptions) error { o.engine.Pause = pause; return nil }
 }
 
-// WithScore says what a causal model's score is: "yes-no", the softmax of two
-// answers' logits at the last token; "yes", the sigmoid of one's; or "token:ID",
-// the sigmoid of that token's. Without it, it is what the model's authors take.
+// WithScore selects the score of a causal model: "yes-no" is the softmax of two answers'
+// logits at the last token, "yes" is the sigmoid of one answer's logit, and "token:ID" is
+// the sigmoid of that token's logit. The default is the score that the model's authors
+// define.
 //
-// "cosine" makes a model that embeds rank: a document's score is the cosine of its
-// vector and the query's, each with the prompt that the model's files have for it.
-// Without it, such a model does not rank.
+// "cosine" makes an embedding model rank: a document's score is the cosine of its vector
+// and the query's, each with the prompt that the model's files define for it. Such a
+// model does not rank otherwise.
 func WithScore(score string) Option {
 	return func(o *openOptions) error { o.engine.Score = score; return nil }
 }
 
-// WithTemplate sets the prompt of a causal model: text with {query} and {document}
-// in it, and {instruction} if it takes one, or the name of a prompt that winnow
-// knows (qwen3-reranker, mxbai-rerank-v2, bge-reranker-gemma, zerank,
-// ctxl-rerank-v2, nemotron-rerank, qwen3-vl-reranker, and those of T5: monot5,
-// monot5-yes-no, monot5-true, ptt5, monoptt5). Without it, it is the one of the model's authors.
+// WithTemplate sets the prompt of a causal model: text containing {query} and {document},
+// and {instruction} if it takes one, or the name of a built-in prompt (qwen3-reranker,
+// mxbai-rerank-v2, bge-reranker-gemma, zerank, ctxl-rerank-v2, nemotron-rerank,
+// qwen3-vl-reranker, and for T5 monot5, monot5-yes-no, monot5-true, ptt5, monoptt5). The
+// default is the prompt of the model's authors.
 func WithTemplate(template string) Option {
 	return func(o *openOptions) error { o.engine.Template = template; return nil }
 }
 
-// WithChatTemplate sets the template of conversations, in Jinja, in the place of the one
-// that the model's files bring. Only models that generate text read it.
+// WithChatTemplate replaces the chat template in the model's files by source, in Jinja.
+// Models that do not generate text ignore it.
 func WithChatTemplate(source string) Option {
 	return func(o *openOptions) error { o.engine.ChatTemplate = source; return nil }
 }
@@ -129,16 +133,17 @@ func WithInstruction(text string) Option {
 	return func(o *openOptions) error { o.engine.Instruction = text; return nil }
 }
 
-// WithLabel says which label of a classifier means that a document is relevant, by
-// its name or number. Without it, it is the only one; or the one whose name says so
-// ("entailment", "relevant", "yes" and the like); or the second of two.
+// WithLabel selects the label of a classifier that means that a document is relevant, by
+// name or number. The default is the only label, the label whose name says so
+// ("entailment", "relevant", "yes" and the like), or the second of two.
 func WithLabel(label string) Option {
 	return func(o *openOptions) error { o.engine.Label = label; return nil }
 }
 
-// WithLayer has a reranker with a head behind each of many layers
-// (bge-reranker-v2-minicpm-layerwise, bge-reranker-v2.5-gemma2-lightweight) stop behind
-// a layer: fewer layers take less time and memory. 0 is the last one.
+// WithLayer makes a reranker that has a head after each of many layers
+// (bge-reranker-v2-minicpm-layerwise, bge-reranker-v2.5-gemma2-lightweight) stop after
+// the given layer: fewer layers take less time and memory. 0, the default, is the last
+// layer.
 func WithLayer(layer int) Option {
 	return func(o *openOptions) error {
 		o.engine.Layer = layer
@@ -146,8 +151,9 @@ func WithLayer(layer int) Option {
 	}
 }
 
-// WithCompression has bge-reranker-v2.5-gemma2-lightweight make one token of each ratio
-// neighbouring ones of a document before each of the layers, which are ascending.
+// WithCompression makes bge-reranker-v2.5-gemma2-lightweight merge each ratio
+// neighbouring tokens of a document into one before each of the given layers, in
+// ascending order.
 func WithCompression(ratio int, layers ...int) Option {
 	return func(o *openOptions) error {
 		o.engine.CompressRatio, o.engine.CompressLayers = ratio, layers
@@ -155,7 +161,8 @@ func WithCompression(ratio int, layers ...int) Option {
 	}
 }
 
-// WithPooling replaces the pooling of a model that embeds: "mean", "cls" or "last".
+// WithPooling replaces the pooling of an embedding model: "mean", "cls" or "last"; ""
+// keeps the model's own.
 func WithPooling(kind string) Option {
 	return func(o *openOptions) error {
 		switch kind {
@@ -167,9 +174,9 @@ func WithPooling(kind string) Option {
 	}
 }
 
-// WithPlainText keeps what spells a special token in queries and documents plain
-// text. Otherwise it becomes that token, as the models' authors have it, and a
-// document can steer the prompt that it stands in.
+// WithPlainText keeps spellings of special tokens in queries and documents as plain text.
+// By default they become those tokens, as the models' authors do, which lets a document
+// steer the prompt that contains it.
 func WithPlainText() Option {
 	return func(o *openOptions) error { o.engine.PlainText = true; return nil }
 }
@@ -180,15 +187,15 @@ type rerankOptions struct {
 	raw    bool
 }
 
-// A RerankOption changes one call of Rerank, Score or ScoreSeq. One that makes no sense
-// is an error of the call.
+// A RerankOption changes one call of Rerank, Score or ScoreSeq, which returns an error
+// for an invalid option.
 type RerankOption interface{ rerank(*rerankOptions) error }
 
 type rerankOption func(*rerankOptions) error
 
 func (f rerankOption) rerank(o *rerankOptions) error { return f(o) }
 
-// collectRerank reads the options of a call.
+// collectRerank applies the options of a call.
 func collectRerank(options []RerankOption) (o rerankOptions, err error) {
 	for _, option := range options {
 		if err := option.rerank(&o); err != nil {
@@ -198,7 +205,7 @@ func collectRerank(options []RerankOption) (o rerankOptions, err error) {
 	return o, nil
 }
 
-// TopN keeps the n best documents; 0 keeps all.
+// TopN keeps the n best documents; 0, the default, keeps all.
 func TopN(n int) RerankOption {
 	return rerankOption(func(o *rerankOptions) error {
 		o.topN = n
@@ -206,15 +213,15 @@ func TopN(n int) RerankOption {
 	})
 }
 
-// RawScores gives the logit as the score instead of the probability (for two
-// labels: the relevant one's logit minus the other's; for more: minus the logarithm
-// of the others' summed exponentials; for late interaction: the sum of the cosines).
+// RawScores makes the score the logit instead of the probability (for two labels, the
+// relevant logit minus the other; for more, minus the log-sum-exp of the others; for late
+// interaction, the sum of the cosines).
 func RawScores() RerankOption {
 	return rerankOption(func(o *rerankOptions) error { o.raw = true; return nil })
 }
 
-// Instruction replaces the instruction in the prompt of a causal model for one
-// call; models that take none leave it out.
+// Instruction replaces the instruction in the prompt of a causal model for one call.
+// Models that take no instruction ignore it.
 func Instruction(text string) RerankOption {
 	return rerankOption(func(o *rerankOptions) error { o.encode.Instruction = text; return nil })
 }
@@ -225,8 +232,7 @@ type embedOptions struct {
 	dimensions int
 }
 
-// An EmbedOption changes one call of Embed. One that makes no sense is an error of the
-// call.
+// An EmbedOption changes one call of Embed, which returns an error for an invalid option.
 type EmbedOption interface{ embed(*embedOptions) error }
 
 type embedOption func(*embedOptions) error
@@ -242,20 +248,21 @@ func collectEmbed(options []EmbedOption) (o embedOptions, err error) {
 	return o, nil
 }
 
-// Prompt puts one of the model's prompts before the texts: "query" or "document",
-// say; see Info.Prompts. Without it, it is the model's default one, if it has one.
+// Prompt prepends one of the model's prompts to the texts, such as "query" or "document";
+// see Info.Prompts. The default is Info.DefaultPrompt.
 func Prompt(name string) EmbedOption {
 	return embedOption(func(o *embedOptions) error { o.encode.Prompt = name; return nil })
 }
 
-// Normalize says whether vectors are made ones of length 1. Without it they are
-// what the model's authors have; see Info.Unit.
+// Normalize sets whether vectors are scaled to length 1. The default is the model
+// authors' choice; see Info.Unit.
 func Normalize(unit bool) EmbedOption {
 	return embedOption(func(o *embedOptions) error { o.normalize = &unit; return nil })
 }
 
-// Dimensions keeps the first n numbers of a vector, before it is normalised; 0
-// keeps all. It is for models that were trained so (Matryoshka).
+// Dimensions keeps the first n numbers of a vector, before normalisation; 0, the default,
+// keeps all. It suits models trained for it (Matryoshka embeddings). More than
+// Info.Dimensions is an error.
 func Dimensions(n int) EmbedOption {
 	return embedOption(func(o *embedOptions) error {
 		o.dimensions = n
@@ -263,7 +270,7 @@ func Dimensions(n int) EmbedOption {
 	})
 }
 
-// A TextOption changes one call of either kind: it is a RerankOption and an EmbedOption.
+// A TextOption is both a RerankOption and an EmbedOption.
 type TextOption struct {
 	set func(maxTokens *int, plain *bool, t *Truncation) error
 }
@@ -276,7 +283,8 @@ func (t TextOption) embed(o *embedOptions) error {
 	return t.set(&o.encode.MaxTokens, &o.encode.PlainText, &o.encode.Truncation)
 }
 
-// Truncate says what becomes of a pair or text that is longer than the model takes.
+// Truncate sets what happens to a pair or text that is longer than the model takes. The
+// default is TruncateAsModel.
 func Truncate(how Truncation) TextOption {
 	return TextOption{func(_ *int, _ *bool, t *Truncation) error {
 		*t = how
@@ -287,8 +295,8 @@ func Truncate(how Truncation) TextOption {
 	}}
 }
 
-// MaxTokens lowers the number of tokens of each pair or text for one call, special
-// tokens included; 0 means the model's own limit.
+// MaxTokens lowers the number of tokens of each pair or text for one call, special tokens
+// included; 0, the default, means the model's own limit.
 func MaxTokens(n int) TextOption {
 	return TextOption{func(most *int, _ *bool, _ *Truncation) error {
 		*most = n

@@ -15,19 +15,20 @@ type Model struct {
 	engine *engine.Model
 	info   Info
 
-	// mu is held for reading while the model computes: Close waits for that.
+	// mu is held for reading while the model computes, so that Close waits for it.
 	mu     sync.RWMutex
 	closed bool
 }
 
-// Open loads the model at path: a GGUF file, or a directory in Hugging Face
-// layout. The file stays mapped until Close.
+// Open loads the model at path: a GGUF file, or a directory in Hugging Face layout. The
+// file stays mapped until Close. Open returns an error that wraps ErrFormat for broken
+// files and ErrUnsupported for models that winnow does not compute.
 func Open(path string, options ...Option) (*Model, error) {
 	return load(options, func(o engine.Options) (*engine.Model, error) { return engine.Open(path, o) })
 }
 
-// OpenBytes loads a model from a GGUF file in memory, for example an embedded
-// one. It keeps data, which must not change. Errors call it by name.
+// OpenBytes is like Open for a GGUF file in memory, for example an embedded one. The
+// model retains data, which must not change. Errors refer to it as name.
 func OpenBytes(name string, data []byte, options ...Option) (*Model, error) {
 	return load(options, func(o engine.Options) (*engine.Model, error) { return engine.OpenBytes(name, data, o) })
 }
@@ -46,8 +47,8 @@ func load(options []Option, open func(engine.Options) (*engine.Model, error)) (*
 	return &Model{engine: e, info: infoOf(e.Info())}, nil
 }
 
-// Close ends the model's workers and gives its memory back, after the calls
-// that run have returned. Later calls fail with ErrClosed.
+// Close waits for running calls, then stops the model's workers and frees its memory.
+// Later calls fail with ErrClosed. Closing a closed model does nothing.
 func (m *Model) Close() error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -58,31 +59,31 @@ func (m *Model) Close() error {
 	return public(m.engine.Close())
 }
 
-// enter keeps the model open until leave.
-func (m *Model) enter() error {
+// use calls do with the model's engine, which stays open until do returns.
+func use[T any](m *Model, do func(*engine.Model) (T, error)) (v T, err error) {
 	m.mu.RLock()
+	defer m.mu.RUnlock()
 	if m.closed {
-		m.mu.RUnlock()
-		return ErrClosed
+		return v, ErrClosed
 	}
-	return nil
+	v, err = do(m.engine)
+	return v, public(err)
 }
-
-func (m *Model) leave() { m.mu.RUnlock() }
 
 // A Result is the score of one document.
 type Result struct {
 	Index int // position of the document in the call
-	// Score is a probability in [0,1], or the logit with RawScores. Of models whose
-	// score is a cosine, such as jina-reranker-v3, it is that cosine, in [-1,1]:
-	// Info.Activation is "none" then.
+	// Score is a probability in [0,1], or the logit with RawScores. For models whose
+	// score is a cosine, such as jina-reranker-v3, it is that cosine in [-1,1], and
+	// Info.Activation is "none".
 	Score    float64
-	Logit    float64 // what the ranking goes by
-	Document string  // the document, as it was given; "" from ScoreEncoded
-	Tokens   int     // tokens that were computed: query, document and special ones
+	Logit    float64 // determines the ranking
+	Document string  // as given; "" from ScoreEncoded
+	Tokens   int     // number of tokens computed: query, document and special tokens
 }
 
-// Rerank scores each document against the query and returns them best first.
+// Rerank scores each document against the query and returns the results best first. It
+// returns ErrCannotRerank if the model does not score documents.
 func (m *Model) Rerank(ctx context.Context, query string, documents []string, options ...RerankOption) ([]Result, error) {
 	o, err := collectRerank(options)
 	if err != nil {
@@ -99,7 +100,8 @@ func (m *Model) Rerank(ctx context.Context, query string, documents []string, op
 	return results, nil
 }
 
-// Score is the score of each document, in the order in which they were given.
+// Score returns the score of each document, in the order of documents. TopN has no
+// effect.
 func (m *Model) Score(ctx context.Context, query string, documents []string, options ...RerankOption) ([]float64, error) {
 	o, err := collectRerank(options)
 	if err != nil {
@@ -116,12 +118,12 @@ func (m *Model) Score(ctx context.Context, query string, documents []string, opt
 	return scores, nil
 }
 
-// streamDocuments is how many documents ScoreSeq scores at a time: enough to keep all
-// workers busy.
+// streamDocuments is the number of documents that ScoreSeq scores at a time, enough to
+// keep all workers busy.
 const streamDocuments = 128
 
-// ScoreSeq scores documents as they come, any number of them in bounded memory, and
-// yields the results in the documents' order. It ends after the first error. TopN has
+// ScoreSeq scores documents as they arrive, any number of them in bounded memory, and
+// yields the results in the order of documents. It ends after the first error. TopN has
 // no effect. A listwise model (see Info.Listwise) needs all documents before it scores
 // the first.
 func (m *Model) ScoreSeq(ctx context.Context, query string, documents iter.Seq[string], options ...RerankOption) iter.Seq2[Result, error] {
@@ -179,7 +181,7 @@ func (m *Model) score(ctx context.Context, query string, documents []string, o *
 	return results, nil
 }
 
-// Rank sorts results best first, by logit; equal ones keep the order of Index.
+// Rank sorts results best first, by logit; equal logits keep the order of Index.
 func Rank(results []Result) {
 	slices.SortFunc(results, func(a, b Result) int {
 		return cmp.Or(cmp.Compare(b.Logit, a.Logit), cmp.Compare(a.Index, b.Index))
