@@ -202,6 +202,55 @@ func (f fields) first(names ...string) string {
 	return names[0]
 }
 
+// A reader reads fields and keeps the first error, so that none has to be looked at in
+// between.
+type reader struct {
+	fields
+	err error
+}
+
+func (f *reader) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
+func (f *reader) str(name string) string {
+	v, err := f.fields.str(name)
+	f.fail(err)
+	return v
+}
+
+func (f *reader) boolean(name string, otherwise bool) bool {
+	v, err := f.fields.boolean(name, otherwise)
+	f.fail(err)
+	return v
+}
+
+func (f *reader) integer(name string, low, otherwise int) int {
+	v, err := f.fields.integer(name, low, otherwise)
+	f.fail(err)
+	return v
+}
+
+func (f *reader) number(name string, low, high, otherwise float64) float64 {
+	v, err := f.fields.number(name, low, high, otherwise)
+	f.fail(err)
+	return v
+}
+
+func (f *reader) oneOf(name string, values ...string) string {
+	v, err := f.fields.oneOf(name, values...)
+	f.fail(err)
+	return v
+}
+
+func (f *reader) textOrTexts(name string, limit int) []string {
+	v, _, err := f.fields.textOrTexts(name, limit)
+	f.fail(err)
+	return v
+}
+
 // describe names what kind of JSON value v is, with the value if it is short.
 func describe(v []byte) string {
 	switch {

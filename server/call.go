@@ -39,6 +39,15 @@ func (s *Server) prepare(r *http.Request, name, task, cannot string) (*call, err
 	return c, nil
 }
 
+// named prepares a call of the model that a request names.
+func (s *Server) named(r *http.Request, f fields, task, cannot string) (*call, error) {
+	name, err := f.str("model")
+	if err != nil {
+		return nil, err
+	}
+	return s.prepare(r, name, task, cannot)
+}
+
 // close gives back what the call holds.
 func (c *call) close() {
 	if c.ticket != nil {

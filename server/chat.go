@@ -4,7 +4,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"slices"
 	"strings"
 
 	"github.com/winnow-rerank/winnow"
@@ -17,7 +16,7 @@ import (
 const maxMessages = 10000
 
 var chatCompletions = &completionDialect{
-	cannot: "hold a conversation",
+	cannot: "hold a conversation" + noHead,
 	prompts: func(a *completion, f fields) ([]json.RawMessage, error) {
 		prompt, err := a.chatPrompt(f)
 		if err != nil {
@@ -27,19 +26,15 @@ var chatCompletions = &completionDialect{
 		raw, err := json.Marshal(prompt)
 		return []json.RawMessage{raw}, err
 	},
-	probs: func(f fields) (int, error) {
-		on, err := f.boolean("logprobs", false)
-		if err != nil {
-			return 0, err
-		}
-		n, err := f.integer("top_logprobs", 0, 0)
-		if err == nil && n > 0 && !on {
-			return 0, invalid("%q is %d: expected \"logprobs\": true beside it", "top_logprobs", n)
-		}
+	probs: func(f *reader) int {
+		on, n := f.boolean("logprobs", false), f.integer("top_logprobs", 0, 0)
 		if on {
-			n = max(n, 1) // the token's own is told with it
+			return max(n, 1) // the token's own is told with it
 		}
-		return n, err
+		if n > 0 {
+			f.fail(invalid("%q is %d: expected \"logprobs\": true beside it", "top_logprobs", n))
+		}
+		return n
 	},
 	envelope: chatChunk,
 	begin: func(a *completion) any {
@@ -81,14 +76,11 @@ func chatChunk(a *completion, choices []any) map[string]any {
 func (s *Server) applyTemplate(w http.ResponseWriter, r *http.Request) error {
 	var prompt string
 	err := s.read(w, r, func(f fields) error {
-		c, err := s.named(r, f)
+		c, err := s.named(r, f, "complete", chatCompletions.cannot)
 		if err != nil {
 			return err
 		}
 		defer c.close()
-		if !slices.Contains(c.info.Tasks, "complete") {
-			return notSupported("model %q cannot %s: it has no language-model head", c.name, chatCompletions.cannot)
-		}
 		if prompt, err = c.chatPrompt(f); err != nil {
 			return err
 		}

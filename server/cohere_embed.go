@@ -2,8 +2,6 @@ package server
 
 import (
 	"net/http"
-	"slices"
-	"strings"
 )
 
 // cohereEmbed2 is the dialect of Cohere's /v2/embed: vectors by the form in which they
@@ -37,19 +35,16 @@ func cohereEmbedMeta(version string, tokens int) map[string]any {
 }
 
 // cohereFormats reads embedding_types.
-func cohereFormats(f fields, q *embedRequest) (err error) {
+func cohereFormats(f *reader, q *embedRequest) {
 	if !f.has("embedding_types") {
-		return nil
+		return
 	}
-	if q.formats, _, err = f.textOrTexts("embedding_types", maxFields); err != nil {
-		return err
-	}
+	q.formats = f.textOrTexts("embedding_types", maxFields)
 	for _, format := range q.formats {
-		if !slices.Contains([]string{"float", "base64"}, format) {
-			return invalid("%q has %q: expected one of %s", "embedding_types", format, strings.Join([]string{"float", "base64"}, ", "))
+		if format != "float" && format != "base64" {
+			f.fail(invalid("%q has %q: expected one of float, base64", "embedding_types", format))
 		}
 	}
-	return nil
 }
 
 // byFormat are the vectors in each of the forms that were asked for.

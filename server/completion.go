@@ -3,6 +3,7 @@ package server
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -23,12 +24,12 @@ import (
 // A completionDialect is how one kind of client asks for completions and what it reads as
 // the answer.
 type completionDialect struct {
-	// cannot says of a model without a language model's head what it cannot do.
+	// cannot says of a model without a language model's head what it cannot do, and why.
 	cannot string
 	// prompts finds the prompts of a request; nil: its field "prompt" has them.
 	prompts func(a *completion, f fields) ([]json.RawMessage, error)
 	// probs reads how many tokens are told at each step; nil: the fields say the number.
-	probs func(f fields) (int, error)
+	probs func(f *reader) int
 	// envelope is what choices come in; nil: in nothing, as with llama.cpp.
 	envelope func(a *completion, choices []any) map[string]any
 	// begin is the first event of a stream, if it is not nil. partial is an event for token n
@@ -39,6 +40,8 @@ type completionDialect struct {
 	// frame is around what final made of all prompts, of a reply in one piece.
 	frame func(a *completion, finals []any, all []*winnow.Completion) any
 }
+
+const noHead = ": it has no language-model head"
 
 // A completion is a request for completions.
 type completion struct {
@@ -62,11 +65,8 @@ func (s *Server) completion(d *completionDialect) handler {
 		a := &completion{dialect: d}
 		var prompts []json.RawMessage
 		err := s.read(w, r, func(f fields) (err error) {
-			if a.call, err = s.named(r, f); err != nil {
+			if a.call, err = s.named(r, f, "complete", d.cannot); err != nil {
 				return err
-			}
-			if !slices.Contains(a.info.Tasks, "complete") {
-				return notSupported("model %q cannot %s: it has no language-model head", a.name, d.cannot)
 			}
 			if err := a.read(f); err != nil {
 				return err
@@ -171,103 +171,71 @@ var withoutSampling = map[string][]float64{
 }
 
 // read reads the options.
-func (a *completion) read(f fields) (err error) {
-	if a.asked, err = f.str("model"); err != nil {
-		return err
+func (a *completion) read(all fields) error {
+	f := &reader{fields: all}
+	a.asked = cmp.Or(f.str("model"), a.name)
+	refuseOptions(f)
+	a.sampling(f)
+	a.tokens = f.boolean("return_tokens", false)
+	a.stream = f.boolean("stream", false)
+	if options, ok := jsonObject(all["stream_options"]); ok && a.dialect.envelope != nil {
+		usage, err := options.boolean("include_usage", false)
+		a.usage = usage
+		f.fail(err)
 	}
-	a.asked = orElse(a.asked, a.name)
+	if f.has("response_fields") && a.dialect.envelope == nil && string(all["response_fields"]) != "[]" && f.err == nil {
+		a.only, f.err = f.texts("response_fields", maxFields)
+	}
+	if f.has("stop") && string(all["stop"]) != "[]" {
+		const mostStops = 64
+		a.options.Stop = f.textOrTexts("stop", mostStops)
+	}
+	return f.err
+}
+
+// refuseOptions refuses what winnow does not have, unless it is off.
+func refuseOptions(f *reader) {
+	const leaveOut = ": winnow does not have this option; leave it out"
 	for name, off := range withoutSampling {
-		value, err := f.number(name, math.Inf(-1), math.Inf(1), off[0])
-		if err != nil {
-			return err
-		}
-		if value != off[0] && value != off[len(off)-1] {
-			return invalid("%q is %v: winnow does not have this option; leave it out", name, value)
+		if v := f.number(name, math.Inf(-1), math.Inf(1), off[0]); v != off[0] && v != off[len(off)-1] {
+			f.fail(invalid("%q is %v"+leaveOut, name, v))
 		}
 	}
-	if on, err := f.boolean("post_sampling_probs", false); err != nil {
-		return err
-	} else if on {
-		return invalid("%q: winnow does not have this option; leave it out", "post_sampling_probs")
+	if f.boolean("post_sampling_probs", false) {
+		f.fail(invalid("%q"+leaveOut, "post_sampling_probs"))
 	}
 	for _, name := range []string{"grammar", "json_schema", "logit_bias", "lora"} {
-		if v := string(f[name]); f.has(name) && v != `""` && v != "[]" && v != "{}" {
-			return invalid("%q: winnow does not have this option; leave it out", name)
+		if v := string(f.fields[name]); f.has(name) && v != `""` && v != "[]" && v != "{}" {
+			f.fail(invalid("%q"+leaveOut, name))
 		}
 	}
-	o := &a.options
-	d := a.server.options.Sampling
-	if o.MaxTokens, err = f.integer(f.first("n_predict", "max_completion_tokens", "max_tokens"), -1, d.MaxTokens); err != nil {
-		return err
-	}
-	if o.Temperature, err = f.number("temperature", 0, math.Inf(1), d.Temperature); err != nil {
-		return err
-	}
-	if o.TopK, err = f.integer("top_k", math.MinInt32, d.TopK); err != nil {
-		return err
-	}
-	if o.TopP, err = f.number("top_p", 0, 1, d.TopP); err != nil {
-		return err
-	}
-	if o.TopP == 0 {
+}
+
+// mostProbs bounds the probabilities of a step.
+const mostProbs = 10000
+
+// sampling reads how tokens are chosen.
+func (a *completion) sampling(f *reader) {
+	o, d := &a.options, a.server.options.Sampling
+	o.MaxTokens = f.integer(f.first("n_predict", "max_completion_tokens", "max_tokens"), -1, d.MaxTokens)
+	o.Temperature = f.number("temperature", 0, math.Inf(1), d.Temperature)
+	o.TopK = f.integer("top_k", math.MinInt32, d.TopK)
+	if o.TopP = f.number("top_p", 0, 1, d.TopP); o.TopP == 0 {
 		o.TopP = math.SmallestNonzeroFloat64 // the most probable one only
 	}
-	if o.MinP, err = f.number("min_p", 0, 1, d.MinP); err != nil {
-		return err
-	}
-	seed, err := f.number("seed", -1, 1<<53, float64(d.Seed))
-	if err != nil {
-		return err
-	}
-	a.seed = int64(seed)
-	if a.seed == -1 || a.seed == math.MaxUint32 {
+	o.MinP = f.number("min_p", 0, 1, d.MinP)
+	if a.seed = int64(f.number("seed", -1, 1<<53, float64(d.Seed))); a.seed == -1 || a.seed == math.MaxUint32 {
 		a.seed = int64(rand.Uint32())
 	}
 	o.Seed = uint64(a.seed)
-	const mostProbs = 10000
 	if a.dialect.probs != nil {
-		o.Probs, err = a.dialect.probs(f)
+		o.Probs = a.dialect.probs(f)
 	} else {
-		o.Probs, err = f.integer(f.first("n_probs", "logprobs"), 0, 0)
-	}
-	if err != nil {
-		return err
+		o.Probs = f.integer(f.first("n_probs", "logprobs"), 0, 0)
 	}
 	o.Probs = min(o.Probs, mostProbs)
-	if o.IgnoreEnd, err = f.boolean("ignore_eos", d.IgnoreEnd); err != nil {
-		return err
-	}
-	cache, err := f.boolean("cache_prompt", true)
-	if err != nil {
-		return err
-	}
-	o.NoCache = !cache
-	if a.tokens, err = f.boolean("return_tokens", false); err != nil {
-		return err
-	}
-	if a.stream, err = f.boolean("stream", false); err != nil {
-		return err
-	}
-	if options, ok := jsonObject(f["stream_options"]); ok && a.dialect.envelope != nil {
-		if a.usage, err = options.boolean("include_usage", false); err != nil {
-			return err
-		}
-	}
-	if f.has("response_fields") && a.dialect.envelope == nil && string(f["response_fields"]) != "[]" {
-		if a.only, err = f.texts("response_fields", maxFields); err != nil {
-			return err
-		}
-	}
-	if f.has("stop") {
-		const mostStops = 64
-		if o.Stop, _, err = f.textOrTexts("stop", mostStops); err != nil {
-			if string(f["stop"]) == "[]" {
-				return nil
-			}
-			return err
-		}
-	}
-	return nil
+	o.IgnoreEnd = f.boolean("ignore_eos", d.IgnoreEnd)
+	o.NoCache = !f.boolean("cache_prompt", true)
 }
 
 // mostPrompts bounds the prompts of a request.
@@ -458,9 +426,7 @@ func (a *completion) streamed(w http.ResponseWriter) error {
 			}
 		}
 		b := bytes.NewBufferString("data: ")
-		e := json.NewEncoder(b)
-		e.SetEscapeHTML(false)
-		if err := e.Encode(v); err != nil {
+		if err := encodeJSON(b, v); err != nil {
 			return err
 		}
 		b.WriteString("\n")
@@ -487,7 +453,7 @@ func (a *completion) streamed(w http.ResponseWriter) error {
 			// The status has been sent: the error is an event.
 			e := asAPIError(err)
 			noteError(w, e)
-			_ = event(map[string]any{"error": map[string]any{"code": e.Status, "message": e.Message, "type": e.Type}})
+			_ = event(map[string]any{"error": e.members()})
 			return nil
 		}
 		all = append(all, c)
@@ -521,11 +487,7 @@ type stepProbabilities struct {
 
 func probabilityOf(t winnow.TokenProbability) tokenProbability {
 	// llama.cpp cuts off what is only part of a character; Bytes has it.
-	p := tokenProbability{ID: t.ID, Token: strings.ToValidUTF8(t.Bytes, ""), Bytes: make([]int, len(t.Bytes)), Logprob: math.Max(t.Logprob, -math.MaxFloat32)}
-	for i := range len(t.Bytes) {
-		p.Bytes[i] = int(t.Bytes[i])
-	}
-	return p
+	return tokenProbability{ID: t.ID, Token: strings.ToValidUTF8(t.Bytes, ""), Bytes: byteList(t.Bytes), Logprob: max(t.Logprob, -math.MaxFloat32)}
 }
 
 func probabilitiesOf(t winnow.CompletionToken) stepProbabilities {
@@ -587,9 +549,7 @@ func (p *partWriter) value(v any) {
 		p.list(len(v), func(i int) any { return probabilitiesOf(v[i]) })
 	default:
 		p.buffer.Reset()
-		e := json.NewEncoder(p.buffer)
-		e.SetEscapeHTML(false)
-		if e.Encode(v) == nil { // what cannot be encoded is a mistake of this package
+		if encodeJSON(p.buffer, v) == nil { // what cannot be encoded is a mistake of this package
 			_, _ = p.out.Write(bytes.TrimSuffix(p.buffer.Bytes(), []byte("\n")))
 		}
 	}
@@ -643,7 +603,7 @@ func tokenIDs(c *winnow.Completion) []int {
 
 // llamaCompletions is llama.cpp's dialect.
 var llamaCompletions = &completionDialect{
-	cannot: "complete text",
+	cannot: "complete text" + noHead,
 	partial: func(a *completion, i, n int, text string, t winnow.CompletionToken) any {
 		event := map[string]any{"index": i, "content": text, "tokens": []int{}, "stop": false, "id_slot": 0, "tokens_predicted": n,
 			"tokens_evaluated": len(a.prompts[i])}
@@ -765,7 +725,7 @@ func told(t winnow.CompletionToken) []winnow.CompletionToken {
 
 // openAICompletions is OpenAI's dialect.
 var openAICompletions = &completionDialect{
-	cannot:   "complete text",
+	cannot:   "complete text" + noHead,
 	envelope: textCompletion,
 	partial: func(a *completion, i, _ int, text string, t winnow.CompletionToken) any {
 		choice := a.choice(i, told(t), nil)

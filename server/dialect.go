@@ -30,7 +30,7 @@ type rankDialect struct {
 	// read replaces the reading of query and documents, if it is not nil.
 	read func(f fields, q *rankRequest, most int) error
 	// more reads what else the dialect has, if it is not nil.
-	more func(f fields, q *rankRequest) error
+	more func(f *reader, q *rankRequest)
 	// reply makes what is sent; it may add headers.
 	reply func(a *ranked, h http.Header) any
 	// fail writes an error; nil: writeError does.
@@ -83,49 +83,38 @@ func answer(w http.ResponseWriter, start time.Time, reply any, err error, fail f
 }
 
 // request reads a request whose list may have so many documents.
-func (d *rankDialect) request(f fields, most int) (q *rankRequest, err error) {
-	q = &rankRequest{}
+func (d *rankDialect) request(all fields, most int) (*rankRequest, error) {
 	if d.unwrap != nil {
-		if f, err = d.unwrap(f); err != nil {
+		var err error
+		if all, err = d.unwrap(all); err != nil {
 			return nil, err
 		}
 	}
-	if err := q.common(f); err != nil {
-		return nil, err
-	}
+	q, f := &rankRequest{}, &reader{fields: all}
+	q.common(f)
 	read := d.read
 	if read == nil {
 		read = d.readQuery
 	}
-	if err := read(f, q, most); err != nil {
-		return nil, err
+	if f.err == nil {
+		f.err = read(all, q, most)
 	}
 	if d.top != nil {
-		if q.topN, err = f.integer(f.first(d.top...), 0, 0); err != nil {
-			return nil, err
-		}
+		q.topN = f.integer(f.first(d.top...), 0, 0)
 	}
 	if d.give != nil {
-		if q.give, err = f.boolean(f.first(d.give...), false); err != nil {
-			return nil, err
-		}
+		q.give = f.boolean(f.first(d.give...), false)
 	}
-	if q.most, err = f.integer("highlights", 0, 0); err != nil {
-		return nil, err
+	if q.most = f.integer("highlights", 0, 0); q.most > 0 && !d.marks {
+		f.fail(invalid("\"highlights\" is %d: replies in this dialect have no place for them; use /v1/rerank", q.most))
 	}
-	if q.most > 0 && !d.marks {
-		return nil, invalid("\"highlights\" is %d: replies in this dialect have no place for them; use /v1/rerank", q.most)
-	}
-	if q.details, err = f.boolean("details", false); err != nil {
-		return nil, err
-	}
-	if q.details && !d.marks {
-		return nil, invalid("\"details\" is true: replies in this dialect have no place for them; use /v1/rerank")
+	if q.details = f.boolean("details", false); q.details && !d.marks {
+		f.fail(invalid("\"details\" is true: replies in this dialect have no place for them; use /v1/rerank"))
 	}
 	if d.more != nil {
-		err = d.more(f, q)
+		d.more(f, q)
 	}
-	return q, err
+	return q, f.err
 }
 
 // readQuery reads one query and its documents.
@@ -154,69 +143,35 @@ func (d *rankDialect) readQuery(f fields, q *rankRequest, most int) error {
 }
 
 // common reads the fields that mean the same in every dialect.
-func (q *rankRequest) common(f fields) (err error) {
+func (q *rankRequest) common(f *reader) {
 	o := &q.options
-	if q.asked, err = f.str("model"); err != nil {
-		return err
-	}
-	if o.Instruction, err = f.str(f.first("instruction", "instruct")); err != nil {
-		return err
-	}
-	if o.PlainText, err = f.boolean("plain_text", false); err != nil {
-		return err
-	}
-	if q.raw, err = f.boolean("raw_scores", false); err != nil {
-		return err
-	}
-	cache, err := f.boolean("use_cache", true)
-	if err != nil {
-		return err
-	}
-	q.fresh = !cache
+	q.asked = f.str("model")
+	o.Instruction = f.str(f.first("instruction", "instruct"))
+	o.PlainText = f.boolean("plain_text", false)
+	q.raw = f.boolean("raw_scores", false)
+	q.fresh = !f.boolean("use_cache", true)
 	for _, name := range []string{"use_activation", "activation"} {
-		on, err := f.boolean(name, true)
-		if err != nil {
-			return err
-		}
-		q.raw = q.raw || !on
+		q.raw = !f.boolean(name, true) || q.raw
 	}
-	if o.Truncation, err = f.truncation(); err != nil {
-		return err
-	}
-	if o.MaxTokens, err = f.promptTokens(); err != nil {
-		return err
-	}
-	if o.MaxQueryTokens, err = f.integer("max_tokens_per_query", 0, 0); err != nil {
-		return err
-	}
-	if o.MaxDocumentTokens, err = f.integer("max_tokens_per_doc", 0, 0); err != nil {
-		return err
-	}
+	o.Truncation = f.truncation()
+	o.MaxTokens = f.promptTokens()
+	o.MaxQueryTokens = f.integer("max_tokens_per_query", 0, 0)
+	o.MaxDocumentTokens = f.integer("max_tokens_per_doc", 0, 0)
 	// Cohere's version 1 splits what is too long into at most so many windows.
-	if q.chunks, err = f.integer("max_chunks_per_doc", 1, 0); err != nil {
-		return err
-	}
-	overflow, err := f.oneOf("overflow", "", "truncate", "chunk")
+	q.chunks = f.integer("max_chunks_per_doc", 1, 0)
+	overflow := f.oneOf("overflow", "", "truncate", "chunk")
 	q.chunk = overflow == "chunk" || overflow == "" && q.chunks > 0
-	return err
 }
 
 // promptTokens is the bound of a pair or text. -1 means the model's own limit, as 0 does
 // here.
-func (f fields) promptTokens() (int, error) {
-	n, err := f.integer("truncate_prompt_tokens", -1, -1)
-	return max(0, n), err
-}
+func (f *reader) promptTokens() int { return max(0, f.integer("truncate_prompt_tokens", -1, -1)) }
 
 // truncation reads whether what is too long is truncated, and on which side.
-func (f fields) truncation() (winnow.Truncation, error) {
+func (f *reader) truncation() winnow.Truncation {
 	t := winnow.TruncateAsModel
 	for _, name := range []string{"truncation_side", "truncation_direction"} {
-		side, err := f.oneOf(name, "", "right", "left")
-		if err != nil {
-			return t, err
-		}
-		switch side {
+		switch f.oneOf(name, "", "right", "left") {
 		case "left":
 			t = winnow.TruncateLeft
 		case "right":
@@ -225,24 +180,20 @@ func (f fields) truncation() (winnow.Truncation, error) {
 	}
 	for _, name := range []string{"truncate", "truncation"} {
 		// Cohere and NVIDIA have words for it.
-		switch word, _ := jsonString(f[name]); strings.ToUpper(word) {
+		switch word, _ := jsonString(f.fields[name]); strings.ToUpper(word) {
 		case "NONE":
-			return winnow.TruncateNever, nil
+			return winnow.TruncateNever
 		case "START":
-			return winnow.TruncateLeft, nil
+			return winnow.TruncateLeft
 		case "END":
 			t = winnow.TruncateRight
 			continue
 		}
-		cut, err := f.boolean(name, true)
-		if err != nil {
-			return t, err
-		}
-		if !cut {
-			return winnow.TruncateNever, nil
+		if !f.boolean(name, true) {
+			return winnow.TruncateNever
 		}
 	}
-	return t, nil
+	return t
 }
 
 // hasKey says whether the field is there, null or not: clients that have a

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"encoding/base64"
 	"encoding/binary"
@@ -52,7 +53,7 @@ type embedDialect struct {
 	input  []string // names of the field that has the texts
 	tokens bool     // which may be token ids
 	// more reads what else the dialect has, if it is not nil.
-	more  func(f fields, q *embedRequest) error
+	more  func(f *reader, q *embedRequest)
 	reply func(a *embedded, h http.Header) any
 	// fail writes an error; nil: writeError does.
 	fail func(w http.ResponseWriter, e *apiError)
@@ -61,11 +62,7 @@ type embedDialect struct {
 var openAIEmbeddings = &embedDialect{
 	input:  []string{"input", "content"},
 	tokens: true,
-	more: func(f fields, q *embedRequest) error {
-		format, err := f.oneOf("encoding_format", "float", "base64")
-		q.formats = []string{format}
-		return err
-	},
+	more:   func(f *reader, q *embedRequest) { q.formats = []string{f.oneOf("encoding_format", "float", "base64")} },
 	reply: func(a *embedded, _ http.Header) any {
 		type entry struct {
 			Object    string `json:"object"`
@@ -79,7 +76,7 @@ var openAIEmbeddings = &embedDialect{
 				data[i].Embedding = base64Of(v)
 			}
 		}
-		return map[string]any{"object": "list", "model": orElse(a.asked, a.name), "data": data, "usage": usageOf(a.tokens)}
+		return map[string]any{"object": "list", "model": cmp.Or(a.asked, a.name), "data": data, "usage": usageOf(a.tokens)}
 	},
 }
 
@@ -95,14 +92,13 @@ func base64Of(v []float32) string {
 var llamaEmbeddings = &embedDialect{
 	input:  []string{"content", "input"},
 	tokens: true,
-	more: func(f fields, q *embedRequest) error {
+	more: func(f *reader, q *embedRequest) {
 		// llama.cpp's numbers of norms: -1 none, 2 the Euclidean one.
-		kind, err := f.integer("embd_normalize", -1, 2)
-		if err == nil && kind != -1 && kind != 2 {
-			return invalid("%q is %d: expected -1 (none) or 2 (length 1)", "embd_normalize", kind)
+		kind := f.integer("embd_normalize", -1, 2)
+		if kind != -1 && kind != 2 {
+			f.fail(invalid("%q is %d: expected -1 (none) or 2 (length 1)", "embd_normalize", kind))
 		}
 		q.unit = q.unit && kind == 2
-		return err
 	},
 	reply: func(a *embedded, _ http.Header) any {
 		type entry struct {
@@ -161,61 +157,40 @@ func (s *Server) embedding(d *embedDialect) handler {
 }
 
 // request reads a request whose list may have so many texts.
-func (d *embedDialect) request(f fields, most int) (q *embedRequest, err error) {
+func (d *embedDialect) request(all fields, most int) (*embedRequest, error) {
 	if d.unwrap != nil {
-		if f, err = d.unwrap(f); err != nil {
+		var err error
+		if all, err = d.unwrap(all); err != nil {
 			return nil, err
 		}
 	}
-	q = &embedRequest{field: f.first(d.input...)}
-	if q.asked, err = f.str("model"); err != nil {
-		return nil, err
-	}
+	q, f := &embedRequest{field: all.first(d.input...)}, &reader{fields: all}
+	q.asked = f.str("model")
 	if d.tokens {
-		err = q.readPrompts(f, most)
+		if f.err == nil {
+			f.err = q.readPrompts(all, most)
+		}
 	} else {
-		q.texts, _, err = f.textOrTexts(q.field, most)
+		q.texts = f.textOrTexts(q.field, most)
 	}
-	if err != nil {
-		return nil, err
-	}
-	if q.dimensions, err = f.integer(f.first("dimensions", "output_dimension"), 1, 0); err != nil {
-		return nil, err
-	}
-	if q.unit, err = f.boolean("normalize", true); err != nil {
-		return nil, err
-	}
-	// vLLM's name for it.
-	on, err := f.boolean("use_activation", true)
-	if err != nil {
-		return nil, err
-	}
-	q.unit = q.unit && on
-	if q.options.Truncation, err = f.truncation(); err != nil {
-		return nil, err
-	}
-	if q.options.MaxTokens, err = f.promptTokens(); err != nil {
-		return nil, err
-	}
-	if q.options.Prompt, err = f.str("prompt_name"); err != nil {
-		return nil, err
-	}
+	q.dimensions = f.integer(f.first("dimensions", "output_dimension"), 1, 0)
+	q.unit = f.boolean("normalize", true)
+	q.unit = f.boolean("use_activation", true) && q.unit // vLLM's name for it
+	q.options.Truncation = f.truncation()
+	q.options.MaxTokens = f.promptTokens()
+	q.options.Prompt = f.str("prompt_name")
 	// Cohere and Voyage have input_type, Jina task: "search_query", "document",
 	// "retrieval.passage" …
-	kind, err := f.str(f.first("input_type", "task"))
-	if err != nil {
-		return nil, err
-	}
-	switch {
+	switch kind := f.str(f.first("input_type", "task")); {
 	case strings.HasSuffix(kind, "query"):
 		q.kind = "query"
 	case strings.HasSuffix(kind, "document"), strings.HasSuffix(kind, "passage"):
 		q.kind = "document"
 	}
 	if d.more != nil {
-		err = d.more(f, q)
+		d.more(f, q)
 	}
-	return q, err
+	return q, f.err
 }
 
 // readPrompts reads texts each of which may also be tokens, tokens and texts mixed, or one

@@ -5,6 +5,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"math"
 	"net/http"
 	"strconv"
@@ -92,12 +94,15 @@ func contextSize(tokens, limit int, format string, args ...any) *apiError {
 // for any more; it is never sent.
 const statusClientGone = 499
 
+// members are those of every error object.
+func (e *apiError) members() map[string]any {
+	return map[string]any{"code": e.Status, "message": e.Message, "type": e.Type}
+}
+
 // writeError is the dialect of all but TEI.
 func writeError(w http.ResponseWriter, e *apiError) {
-	body := map[string]any{"code": e.Status, "message": e.Message, "type": e.Type}
-	for k, v := range e.Extra {
-		body[k] = v
-	}
+	body := e.members()
+	maps.Copy(body, e.Extra)
 	errorHeader(w, e)
 	writeJSON(w, e.Status, map[string]any{"error": body})
 }
@@ -116,8 +121,11 @@ func errorHeader(w http.ResponseWriter, e *apiError) {
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
+	_ = encodeJSON(w, v) // an error means that the client has gone
+}
+
+func encodeJSON(w io.Writer, v any) error {
 	e := json.NewEncoder(w)
 	e.SetEscapeHTML(false)
-	// An error here means that the client has gone; there is nobody to tell.
-	_ = e.Encode(v)
+	return e.Encode(v)
 }

@@ -1,14 +1,13 @@
 package server
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
 
 	"github.com/rivo/uniseg"
-
-	"github.com/winnow-rerank/winnow"
 )
 
 // A highlight is a sentence of a document with the score that it has by itself.
@@ -43,11 +42,7 @@ func sentences(text string) (list []highlight) {
 func (c *call) highlight(a *ranked) error {
 	q := a.questions[0]
 	lists := make([][]highlight, 0, len(a.results))
-	best := slices.Clone(a.results)
-	winnow.Rank(best)
-	if a.topN > 0 && a.topN < len(best) {
-		best = best[:a.topN]
-	}
+	best := a.best()
 	var texts []string
 	for _, r := range best {
 		list := sentences(q.documents[r.Index])
@@ -67,15 +62,7 @@ func (c *call) highlight(a *ranked) error {
 			list[n].Score, list[n].logit = rest[n].Score, rest[n].Logit
 		}
 		rest = rest[len(list):]
-		slices.SortStableFunc(list, func(x, y highlight) int {
-			switch {
-			case x.logit > y.logit:
-				return -1
-			case x.logit < y.logit:
-				return 1
-			}
-			return 0
-		})
+		slices.SortStableFunc(list, func(x, y highlight) int { return cmp.Compare(y.logit, x.logit) })
 		a.highlights[best[i].Index] = list[:min(len(list), a.most)]
 	}
 	a.tokens += scored.tokens

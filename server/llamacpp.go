@@ -259,22 +259,17 @@ type tokenPiece struct {
 func (s *Server) tokenize(w http.ResponseWriter, r *http.Request) error {
 	var model, content string
 	var special, pieces bool
-	err := s.read(w, r, func(f fields) (err error) {
+	err := s.read(w, r, func(all fields) error {
 		var ok bool
-		if content, ok = jsonString(f["content"]); !ok {
-			return f.wrong("content", "a string")
+		if content, ok = jsonString(all["content"]); !ok {
+			return all.wrong("content", "a string")
 		}
-		if special, err = f.boolean("add_special", false); err != nil {
-			return err
-		}
-		if _, err = f.boolean("parse_special", true); err != nil {
-			return err
-		}
-		if pieces, err = f.boolean("with_pieces", false); err != nil {
-			return err
-		}
-		model, err = f.str("model")
-		return err
+		f := &reader{fields: all}
+		special = f.boolean("add_special", false)
+		f.boolean("parse_special", true)
+		pieces = f.boolean("with_pieces", false)
+		model = f.str("model")
+		return f.err
 	})
 	if err != nil {
 		return err
@@ -315,6 +310,11 @@ func pieceOf(piece string) any {
 	if utf8.ValidString(piece) {
 		return piece
 	}
+	return byteList(piece)
+}
+
+// byteList is the bytes of a piece as JSON has them.
+func byteList(piece string) []int {
 	list := make([]int, len(piece))
 	for i := range len(piece) {
 		list[i] = int(piece[i])
@@ -330,7 +330,7 @@ func (s *Server) detokenize(w http.ResponseWriter, r *http.Request) error {
 	var c *call
 	ids := []int{}
 	err := s.read(w, r, func(f fields) (err error) {
-		if c, err = s.named(r, f); err != nil || string(f["tokens"]) == "[]" {
+		if c, err = s.named(r, f, "", ""); err != nil || string(f["tokens"]) == "[]" {
 			return err
 		}
 		return f.list("tokens", maxTokens, "token ids", func(i int, raw json.RawMessage) error {
@@ -360,13 +360,4 @@ func (c *call) token(name string, i int, raw json.RawMessage) (int, error) {
 		return 0, invalid("%s[%d] is %s: expected a token id from 0 to %d", name, i, describe(raw), c.info.Vocabulary-1)
 	}
 	return id, nil
-}
-
-// named prepares a call of the model that a request names, whatever it can do.
-func (s *Server) named(r *http.Request, f fields) (*call, error) {
-	name, err := f.str("model")
-	if err != nil {
-		return nil, err
-	}
-	return s.prepare(r, name, "", "")
 }

@@ -6,7 +6,7 @@ import "net/http"
 var nim = &rankDialect{
 	documents: "passages",
 	top:       []string{"top_n"},
-	more:      func(_ fields, q *rankRequest) error { q.raw = true; return nil },
+	more:      func(_ *reader, q *rankRequest) { q.raw = true },
 	reply: func(a *ranked, _ http.Header) any {
 		best := a.best()
 		reply := nimReply{Rankings: make([]nimRanking, len(best)), Usage: usageOf(a.tokens)}

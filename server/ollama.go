@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"net/http"
 	"time"
 )
@@ -11,7 +12,7 @@ import (
 var ollamaEmbed = &embedDialect{
 	input: []string{"input"},
 	reply: func(a *embedded, _ http.Header) any {
-		return map[string]any{"model": orElse(a.asked, a.name), "embeddings": a.vectors, "total_duration": time.Since(a.start).Nanoseconds(),
+		return map[string]any{"model": cmp.Or(a.asked, a.name), "embeddings": a.vectors, "total_duration": time.Since(a.start).Nanoseconds(),
 			"load_duration": 0, "prompt_eval_count": a.tokens}
 	},
 	fail: writeBareError,

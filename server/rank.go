@@ -1,8 +1,8 @@
 package server
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -267,14 +267,7 @@ func (a *ranked) activation() string {
 }
 
 // called is what the reply calls the model: as the client called it.
-func (a *ranked) called() string { return orElse(a.asked, a.name) }
-
-func orElse(s, otherwise string) string {
-	if s == "" {
-		return otherwise
-	}
-	return s
-}
+func (a *ranked) called() string { return cmp.Or(a.asked, a.name) }
 
 // A Ranking is what WriteRanking writes.
 type Ranking struct {
@@ -292,7 +285,7 @@ func WriteRanking(w io.Writer, r Ranking) error {
 	if r.Raw {
 		r.Activation = "none"
 	}
-	reply := jinaReply{ID: "rerank-" + requestID(nil), Model: r.Model, Object: "list", Usage: usage{r.Tokens, r.Tokens}, Results: []rerankResult{},
+	reply := jinaReply{ID: "rerank-" + requestID(nil), Model: r.Model, Object: "list", Usage: usageOf(r.Tokens), Results: []rerankResult{},
 		Meta: metaOf(r.Activation, r.Model, r.Truncated, 0, false)}
 	for _, result := range r.Results {
 		document := textReply{Text: result.Document}
@@ -301,7 +294,5 @@ func WriteRanking(w io.Writer, r Ranking) error {
 		}
 		reply.Results = append(reply.Results, rerankResult{Index: result.Index, Score: result.Score, Document: document})
 	}
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(reply)
+	return encodeJSON(w, reply)
 }

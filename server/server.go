@@ -1,6 +1,7 @@
 package server
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -99,31 +100,28 @@ func DefaultSampling() *Sampling {
 }
 
 func (o *Options) setDefaults() {
-	def := func(v *int, d int) {
-		if *v <= 0 {
-			*v = d
-		}
-	}
-	def(&o.QueueTokens, 4<<20)
-	def(&o.MaxDocuments, 10000)
-	def(&o.SlotCount, 1)
-	if o.MaxBody <= 0 {
-		o.MaxBody = 32 << 20
-	}
-	for v, d := range map[*time.Duration]time.Duration{&o.Timeout: time.Hour, &o.BodyTimeout: 2 * time.Minute,
-		&o.WriteTimeout: 30 * time.Second, &o.Grace: 30 * time.Second} {
-		if *v <= 0 {
-			*v = d
-		}
-	}
+	setDefault(&o.QueueTokens, 4<<20)
+	setDefault(&o.MaxDocuments, 10000)
+	setDefault(&o.SlotCount, 1)
+	setDefault(&o.MaxBody, 32<<20)
+	setDefault(&o.Timeout, time.Hour)
+	setDefault(&o.BodyTimeout, 2*time.Minute)
+	setDefault(&o.WriteTimeout, 30*time.Second)
+	setDefault(&o.Grace, 30*time.Second)
+	setDefault(&o.Version, "dev")
 	if o.Sampling == nil {
 		o.Sampling = DefaultSampling()
 	}
-	if o.Version == "" {
-		o.Version = "dev"
-	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+}
+
+// setDefault replaces a value that is not above zero.
+func setDefault[T cmp.Ordered](v *T, otherwise T) {
+	var zero T
+	if *v <= zero {
+		*v = otherwise
 	}
 }
 
@@ -162,11 +160,10 @@ func New(o Options) (*Server, error) {
 }
 
 func (s *Server) batchTokens(threads int) int {
-	most := 256 * max(1, threads)
 	if s.options.BatchTokens > 0 {
 		return s.options.BatchTokens
 	}
-	return most
+	return 256 * max(1, threads)
 }
 
 // Start loads the models, as many as may be loaded at a time. It fails if none
@@ -450,13 +447,7 @@ func NotFound(w http.ResponseWriter, r *http.Request) {
 }
 
 func methodNotAllowed(w http.ResponseWriter, r *http.Request, allowed []string) error {
-	list := ""
-	for i, m := range allowed {
-		if i > 0 {
-			list += ", "
-		}
-		list += m
-	}
+	list := strings.Join(allowed, ", ")
 	w.Header().Set("Allow", list)
 	return &apiError{Status: http.StatusMethodNotAllowed, Type: typeInvalid, Message: "method " + r.Method + " is not allowed here: expected " + list}
 }

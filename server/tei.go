@@ -2,6 +2,7 @@ package server
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"math"
@@ -150,7 +151,7 @@ var teiPredict = &rankDialect{
 		})
 	},
 	reply: func(a *ranked, h http.Header) any {
-		label := orElse(a.info.Relevant, "LABEL_0")
+		label := cmp.Or(a.info.Relevant, "LABEL_0")
 		list := make([][]teiPrediction, len(a.results))
 		n := 0
 		for i, r := range a.results {
@@ -175,30 +176,27 @@ type teiPrediction struct {
 func (s *Server) root() handler {
 	rank, embed, similar := s.reranking(tei), s.embedding(teiEmbed), s.embedding(teiSimilarity)
 	return func(w http.ResponseWriter, r *http.Request) error {
-		var next handler
 		body, err := readBody(w, r, s.options.MaxBody)
-		if err == nil {
-			f, _ := parseObject(body)
-			switch {
-			case f.has("texts") || f.has("query"):
-				next = rank
-			case len(f["inputs"]) > 0 && f["inputs"][0] == '{':
-				next = similar
-			default:
-				next = embed
-			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
-			r.Header.Del("Content-Encoding")
-			return next(w, r)
+		if err != nil {
+			return err
 		}
-		return err
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		r.Header.Del("Content-Encoding")
+		f, _ := parseObject(body)
+		switch {
+		case f.has("texts", "query"):
+			return rank(w, r)
+		case bytes.HasPrefix(f["inputs"], []byte("{")):
+			return similar(w, r)
+		}
+		return embed(w, r)
 	}
 }
 
 // teiEmbedAll is the dialect of /embed_all: the states of every token.
 var teiEmbedAll = &embedDialect{
 	input: []string{"inputs"},
-	more:  everyToken,
+	more:  func(_ *reader, q *embedRequest) { q.options.EveryToken = true },
 	reply: func(a *embedded, h http.Header) any {
 		computeHeaders(h, characters(a.texts), a.tokens)
 		return a.states
@@ -206,15 +204,10 @@ var teiEmbedAll = &embedDialect{
 	fail: writeTEIError,
 }
 
-func everyToken(_ fields, q *embedRequest) error {
-	q.options.EveryToken = true
-	return nil
-}
-
 // embedSparse answers POST /embed_sparse, which is for SPLADE models.
 func (s *Server) embedSparse(w http.ResponseWriter, r *http.Request) error {
 	return s.read(w, r, func(f fields) error {
-		c, err := s.named(r, f)
+		c, err := s.named(r, f, "", "")
 		if err == nil {
 			defer c.close()
 			err = notSupported("model %q is no SPLADE model: it gives dense vectors only (/embed)", c.name)
@@ -226,9 +219,9 @@ func (s *Server) embedSparse(w http.ResponseWriter, r *http.Request) error {
 
 // info answers GET /info.
 func (s *Server) info(w http.ResponseWriter, r *http.Request) error {
-	st := s.registry.status()[0]
-	if !st.known {
-		return errLoading(st.err)
+	st, err := s.firstModel()
+	if err != nil {
+		return err
 	}
 	labels := st.info.Labels
 	if len(labels) == 0 {

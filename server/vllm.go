@@ -13,7 +13,7 @@ var vllm = &rankDialect{
 	},
 	documents: "documents",
 	top:       []string{"top_n"},
-	more:      func(_ fields, q *rankRequest) error { q.give = true; return nil },
+	more:      func(_ *reader, q *rankRequest) { q.give = true },
 	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
 		return vllmReply{ID: "rerank-" + a.id, Model: a.called(), Usage: usageOf(a.tokens), Results: a.relevance(document.asObject)}
