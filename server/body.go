@@ -246,7 +246,7 @@ func (f *reader) oneOf(name string, values ...string) string {
 }
 
 func (f *reader) textOrTexts(name string, limit int) []string {
-	v, _, err := f.fields.textOrTexts(name, limit)
+	v, err := f.fields.textOrTexts(name, limit)
 	f.fail(err)
 	return v
 }
@@ -466,16 +466,15 @@ func (f fields) texts(name string, limit int) ([]string, error) {
 	return texts, err
 }
 
-// textOrTexts is a string or an array of strings; one says which.
-func (f fields) textOrTexts(name string, limit int) (texts []string, one bool, err error) {
+// textOrTexts is a string or an array of strings.
+func (f fields) textOrTexts(name string, limit int) ([]string, error) {
 	if s, ok := jsonString(f[name]); ok {
-		return []string{s}, true, nil
+		return []string{s}, nil
 	}
 	if v := f[name]; len(v) > 0 && v[0] != '[' || !f.has(name) {
-		return nil, false, f.wrong(name, "a string or an array of strings")
+		return nil, f.wrong(name, "a string or an array of strings")
 	}
-	texts, err = f.texts(name, limit)
-	return texts, false, err
+	return f.texts(name, limit)
 }
 
 // documents is a list of strings or objects, or a single one of these. Of an

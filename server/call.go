@@ -10,7 +10,7 @@ import (
 // prepare opens the model, encode takes a place in the scheduler's queue and has the texts
 // tokenised there, and what follows is computed there too, until close.
 type call struct {
-	view
+	*instance
 	ctx    context.Context
 	server *Server
 	note   *note
@@ -26,15 +26,15 @@ func (s *Server) prepare(r *http.Request, name, task, cannot string) (*call, err
 	if err != nil {
 		return nil, err
 	}
-	v, free, err := s.registry.open(ctx, slot)
+	i, free, err := s.registry.open(ctx, slot)
 	if err != nil {
 		return nil, err
 	}
-	c := &call{view: v, ctx: ctx, server: s, note: noteOf(ctx), free: free}
-	c.note.model = v.name
-	if task != "" && !slices.Contains(v.info.Tasks, task) {
+	c := &call{instance: i, ctx: ctx, server: s, note: noteOf(ctx), free: free}
+	c.note.model = i.name
+	if task != "" && !slices.Contains(i.info.Tasks, task) {
 		free()
-		return nil, notSupported("model %q cannot %s", v.name, cannot)
+		return nil, notSupported("model %q cannot %s", i.name, cannot)
 	}
 	return c, nil
 }

@@ -36,7 +36,7 @@ type embedRequest struct {
 // embedded is the answer to an embedRequest.
 type embedded struct {
 	*embedRequest
-	view
+	*instance
 	id      string // of the request
 	start   time.Time
 	vectors [][]float32
@@ -321,7 +321,7 @@ func (s *Server) embed(r *http.Request, q *embedRequest, start time.Time) (*embe
 	for i, t := range q.texts {
 		sizes[i] = len(t) + len(q.tokens[i])
 	}
-	out := &embedded{embedRequest: q, view: c.view, id: c.note.id, start: start, vectors: make([][]float32, len(q.texts))}
+	out := &embedded{embedRequest: q, instance: c.instance, id: c.note.id, start: start, vectors: make([][]float32, len(q.texts))}
 	var texts []winnow.Encoding
 	err = c.encode(sizes, 0, 0, false, func(ctx context.Context, from, to int) (tokens int, err error) {
 		part, err := q.encode(ctx, c, from, to)

@@ -37,7 +37,7 @@ type question struct {
 // ranked is the answer to a rankRequest.
 type ranked struct {
 	*rankRequest
-	view
+	*instance
 	id        string          // of the request
 	results   []winnow.Result // in the documents' order, all questions counted through
 	tokens    int             // of all pairs
@@ -71,7 +71,7 @@ func (s *Server) rank(r *http.Request, q *rankRequest) (*ranked, error) {
 // rank scores what a request asks for.
 func (c *call) rank(q *rankRequest) (*ranked, error) {
 	s := c.server
-	out := &ranked{rankRequest: q, view: c.view, id: c.note.id}
+	out := &ranked{rankRequest: q, instance: c.instance, id: c.note.id}
 	cache := s.cache
 	if c.info.Listwise {
 		if q.chunk && q.chunks == 0 {

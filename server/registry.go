@@ -55,27 +55,36 @@ func (s slotState) String() string {
 
 // A slot is a model that is loaded or not.
 type slot struct {
-	spec ModelSpec
+	status
 
-	// The rest is under registry.mu.
+	// The rest, and the status but for its spec, is under registry.mu.
+	instance *instance // while it is loaded
+	used     uint64    // when, on the registry's clock
+	failedAt time.Time
+}
+
+// A status is what is known of a slot at one moment.
+type status struct {
+	spec     ModelSpec
 	state    slotState
-	instance *instance   // while it is loaded
 	info     winnow.Info // of the last time that it was loaded
 	known    bool        // info is set
-	used     uint64      // when, on the registry's clock
-	err      error
-	failedAt time.Time
 	loadedAt time.Time
+	err      error
 }
 
 // An instance is a model in memory. When a slot's model is loaded anew, requests that use
 // the instance before go on with that one.
 type instance struct {
+	name      string
 	model     Model
+	info      winnow.Info
 	scheduler *scheduler
 	serial    uint64 // no other instance's
-	users     int
-	retired   bool // no longer the slot's: it is closed when nobody uses it
+
+	// The rest is under registry.mu.
+	users   int
+	retired bool // no longer the slot's: it is closed when nobody uses it
 }
 
 // retryAfter is how long a model that failed to load is left alone.
@@ -96,7 +105,7 @@ func newRegistry(specs []ModelSpec, most int, log *slog.Logger, prepare func(nam
 		for _, name := range append([]string{spec.Name}, spec.Aliases...) {
 			seen[name] = true
 		}
-		r.slots = append(r.slots, &slot{spec: spec})
+		r.slots = append(r.slots, &slot{status: status{spec: spec}})
 	}
 	if len(r.slots) == 0 {
 		return nil, errors.New("no model")
@@ -149,22 +158,22 @@ func (r *registry) find(name string) (*slot, error) {
 }
 
 // open is the slot's model, loaded if need be, for use until release.
-func (r *registry) open(ctx context.Context, s *slot) (v view, release func(), err error) {
+func (r *registry) open(ctx context.Context, s *slot) (i *instance, release func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
 		if r.closed {
-			return view{}, nil, errStopping()
+			return nil, nil, errStopping()
 		}
 		if s.state == loaded {
-			i := s.instance
+			i = s.instance
 			i.users++
 			r.clock++
 			s.used = r.clock
-			return view{s.spec.Name, i.model, s.info, i.scheduler, i.serial}, sync.OnceFunc(func() { r.release(i) }), nil
+			return i, sync.OnceFunc(func() { r.release(i) }), nil
 		}
 		if s.state == failed && time.Since(s.failedAt) < retryAfter {
-			return view{}, nil, unavailable(retryAfter, "model %q could not be loaded: %v", s.spec.Name, s.err)
+			return nil, nil, unavailable(retryAfter, "model %q could not be loaded: %v", s.spec.Name, s.err)
 		}
 		if s.state == unloaded || s.state == failed {
 			if r.makeRoom() {
@@ -181,18 +190,9 @@ func (r *registry) open(ctx context.Context, s *slot) (v view, release func(), e
 		}
 		r.mu.Lock()
 		if ctx.Err() != nil {
-			return view{}, nil, context.Cause(ctx)
+			return nil, nil, context.Cause(ctx)
 		}
 	}
-}
-
-// A view is a loaded model as a request uses it.
-type view struct {
-	name      string
-	model     Model
-	info      winnow.Info
-	scheduler *scheduler
-	serial    uint64
 }
 
 func (r *registry) release(i *instance) {
@@ -284,9 +284,9 @@ func (r *registry) load(s *slot) {
 // put makes m the slot's model.
 func (r *registry) put(s *slot, m Model) {
 	r.clock++
-	i := &instance{model: m, serial: r.clock}
+	i := &instance{name: s.spec.Name, model: m, info: m.Info(), serial: r.clock}
 	i.scheduler = r.prepare(s.spec.Name, m, func(err error) { r.broke(s, i, err) })
-	s.state, s.instance, s.info, s.known, s.err, s.loadedAt = loaded, i, m.Info(), true, nil, time.Now()
+	s.state, s.instance, s.info, s.known, s.err, s.loadedAt = loaded, i, i.info, true, nil, time.Now()
 }
 
 func (r *registry) fail(s *slot, err error) {
@@ -366,22 +366,12 @@ func (r *registry) ready() (ok bool, err error) {
 	return false, err
 }
 
-// A status is what is known of a slot at one moment.
-type status struct {
-	spec     ModelSpec
-	state    slotState
-	info     winnow.Info
-	known    bool
-	loadedAt time.Time
-	err      error
-}
-
 func (r *registry) status() []status {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	list := make([]status, len(r.slots))
 	for i, s := range r.slots {
-		list[i] = status{s.spec, s.state, s.info, s.known, s.loadedAt, s.err}
+		list[i] = s.status
 	}
 	return list
 }

@@ -66,11 +66,11 @@ func readScores(f fields, q *rankRequest, most int) error {
 			break
 		}
 	}
-	queries, _, err := f.textOrTexts(names[0], most)
+	queries, err := f.textOrTexts(names[0], most)
 	if err != nil {
 		return err
 	}
-	documents, _, err := f.textOrTexts(names[1], most)
+	documents, err := f.textOrTexts(names[1], most)
 	if err != nil {
 		return err
 	}
