@@ -189,17 +189,3 @@ func messageOf(i int, v json.RawMessage) (m winnow.Message, err error) {
 	m.Content = strings.Join(parts, "\n") // as in llama.cpp
 	return m, nil
 }
-
-// textParts are the texts of a list of parts, which have to be texts.
-func textParts(name string, f fields) (parts []string, err error) {
-	err = f.list(name, maxMessages, "parts", func(n int, v json.RawMessage) error {
-		part, _ := jsonObject(v)
-		text, ok := jsonString(part["text"])
-		if kind, _ := jsonString(part["type"]); kind != "text" || !ok {
-			return invalid("part %d is %s: expected {\"type\": \"text\", \"text\": …}; the model reads text only", n, describe(v))
-		}
-		parts = append(parts, text)
-		return nil
-	})
-	return parts, err
-}

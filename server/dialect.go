@@ -1,15 +1,9 @@
 package server
 
 import (
-	"encoding/json"
 	"net/http"
 	"slices"
-	"strconv"
-	"strings"
 	"time"
-	"unicode/utf8"
-
-	"github.com/winnow-rerank/winnow"
 )
 
 // A rankDialect is how one kind of client asks for a ranking and what it reads as the
@@ -64,22 +58,6 @@ func (s *Server) reranking(dialects ...*rankDialect) handler {
 		}
 		return answer(w, start, reply, err, d.fail)
 	}
-}
-
-// answer sends a dialect's reply, or its error by fail, if it has one of its own.
-func answer(w http.ResponseWriter, start time.Time, reply any, err error, fail func(http.ResponseWriter, *apiError)) error {
-	switch h := w.Header(); {
-	case err == nil:
-		if h.Get("X-Compute-Type") != "" {
-			h.Set("X-Total-Time", strconv.FormatInt(time.Since(start).Milliseconds(), 10))
-		}
-		writeJSON(w, http.StatusOK, reply)
-	case fail == nil:
-		return err
-	default:
-		fail(w, asAPIError(err))
-	}
-	return nil
 }
 
 // request reads a request whose list may have so many documents.
@@ -163,124 +141,4 @@ func (q *rankRequest) common(f *reader) {
 	q.chunk = overflow == "chunk" || overflow == "" && q.chunks > 0
 }
 
-// promptTokens is the bound of a pair or text. -1 means the model's own limit, as 0 does
-// here.
-func (f *reader) promptTokens() int { return max(0, f.integer("truncate_prompt_tokens", -1, -1)) }
-
-// truncation reads whether what is too long is truncated, and on which side.
-func (f *reader) truncation() winnow.Truncation {
-	t := winnow.TruncateAsModel
-	for _, name := range []string{"truncation_side", "truncation_direction"} {
-		switch f.oneOf(name, "", "right", "left") {
-		case "left":
-			t = winnow.TruncateLeft
-		case "right":
-			t = winnow.TruncateRight
-		}
-	}
-	for _, name := range []string{"truncate", "truncation"} {
-		// Cohere and NVIDIA have words for it.
-		switch word, _ := jsonString(f.fields[name]); strings.ToUpper(word) {
-		case "NONE":
-			return winnow.TruncateNever
-		case "START":
-			return winnow.TruncateLeft
-		case "END":
-			t = winnow.TruncateRight
-			continue
-		}
-		if !f.boolean(name, true) {
-			return winnow.TruncateNever
-		}
-	}
-	return t
-}
-
-// hasKey says whether the field is there, null or not: clients that have a
-// field of their own send it even where it says nothing.
-func (f fields) hasKey(name string) bool {
-	_, ok := f[name]
-	return ok
-}
-
 // Members that several dialects' replies share.
-
-type usage struct {
-	PromptTokens int `json:"prompt_tokens"`
-	TotalTokens  int `json:"total_tokens"`
-}
-
-func usageOf(tokens int) usage { return usage{tokens, tokens} }
-
-type rerankResult struct {
-	Index    int     `json:"index"`
-	Score    float64 `json:"relevance_score"`
-	Document any     `json:"document,omitempty"`
-	Chunk    *chunk  `json:"chunk,omitempty"`
-
-	// What "details" asks for.
-	Logit *float64 `json:"logit,omitempty"`
-	Read  *extent  `json:"read,omitempty"` // of a document that was cut
-
-	Highlights []highlight `json:"highlights,omitempty"`
-}
-
-type textReply struct {
-	ID   string `json:"id,omitempty"`
-	Text string `json:"text"`
-}
-
-// results are a ranking's, each document as give has it, if the client asked for them.
-func (a *ranked) relevance(give func(d document) any) []rerankResult {
-	best := a.best()
-	list := make([]rerankResult, len(best))
-	for i, r := range best {
-		list[i] = rerankResult{Index: r.Index, Score: r.Score, Highlights: a.highlights[r.Index]}
-		if c, ok := a.chunks[r.Index]; ok {
-			list[i].Chunk = &c
-		}
-		if a.details {
-			list[i].Logit = &r.Logit
-		}
-		if read, ok := a.read[r.Index]; ok {
-			list[i].Read = &read
-		}
-		if a.give {
-			list[i].Document = give(a.documents[r.Index])
-		}
-	}
-	return list
-}
-
-// A document is one of a request's list, with what return_documents gives back.
-type document struct {
-	text   string
-	object json.RawMessage // as it came, if it was an object
-}
-
-// asObject is the document as an object: that which came, or one made of the string.
-func (d document) asObject() any {
-	if d.object != nil {
-		return d.object
-	}
-	return textReply{Text: d.text}
-}
-
-// asGiven is the document as it came.
-func (d document) asGiven() any {
-	if d.object != nil {
-		return d.object
-	}
-	return d.text
-}
-
-// asText is the text that was ranked.
-func (d document) asText() any { return d.text }
-
-// characters counts those of texts.
-func characters(texts []string) (n int) {
-	for _, t := range texts {
-		n += utf8.RuneCountInString(t)
-	}
-	return n
-}

@@ -1,15 +1,11 @@
 package server
 
 import (
-	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"net/http"
 	"slices"
 	"strings"
@@ -57,72 +53,6 @@ type embedDialect struct {
 	reply func(a *embedded, h http.Header) any
 	// fail writes an error; nil: writeError does.
 	fail func(w http.ResponseWriter, e *apiError)
-}
-
-var openAIEmbeddings = &embedDialect{
-	input:  []string{"input", "content"},
-	tokens: true,
-	more:   func(f *reader, q *embedRequest) { q.formats = []string{f.oneOf("encoding_format", "float", "base64")} },
-	reply: func(a *embedded, _ http.Header) any {
-		type entry struct {
-			Object    string `json:"object"`
-			Index     int    `json:"index"`
-			Embedding any    `json:"embedding"`
-		}
-		data := make([]entry, len(a.vectors))
-		for i, v := range a.vectors {
-			data[i] = entry{"embedding", i, v}
-			if a.formats[0] == "base64" {
-				data[i].Embedding = base64Of(v)
-			}
-		}
-		return map[string]any{"object": "list", "model": cmp.Or(a.asked, a.name), "data": data, "usage": usageOf(a.tokens)}
-	},
-}
-
-// base64Of is the numbers in little-endian order, in base64.
-func base64Of(v []float32) string {
-	b := make([]byte, 0, 4*len(v))
-	for _, x := range v {
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
-	}
-	return base64.StdEncoding.EncodeToString(b)
-}
-
-var llamaEmbeddings = &embedDialect{
-	input:  []string{"content", "input"},
-	tokens: true,
-	more: func(f *reader, q *embedRequest) {
-		// llama.cpp's numbers of norms: -1 none, 2 the Euclidean one.
-		kind := f.integer("embd_normalize", -1, 2)
-		if kind != -1 && kind != 2 {
-			f.fail(invalid("%q is %d: expected -1 (none) or 2 (length 1)", "embd_normalize", kind))
-		}
-		q.unit = q.unit && kind == 2
-	},
-	reply: func(a *embedded, _ http.Header) any {
-		type entry struct {
-			Index     int         `json:"index"`
-			Embedding [][]float32 `json:"embedding"`
-		}
-		list := make([]entry, len(a.vectors))
-		for i, v := range a.vectors {
-			list[i] = entry{i, [][]float32{v}}
-			if a.states != nil {
-				list[i].Embedding = a.states[i]
-			}
-		}
-		return list
-	},
-}
-
-var teiEmbed = &embedDialect{
-	input: []string{"inputs", "input"},
-	reply: func(a *embedded, h http.Header) any {
-		computeHeaders(h, characters(a.texts), a.tokens)
-		return a.vectors
-	},
-	fail: writeTEIError,
 }
 
 // embedding answers a route on which this dialect is spoken.

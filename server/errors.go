@@ -2,10 +2,8 @@ package server
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"math"
 	"net/http"
@@ -115,17 +113,4 @@ func errorHeader(w http.ResponseWriter, e *apiError) {
 		w.Header().Set("WWW-Authenticate", "Bearer")
 	}
 	noteError(w, e)
-}
-
-// writeJSON sends v. What cannot be encoded is a mistake of this package.
-func writeJSON(w http.ResponseWriter, status int, v any) {
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.WriteHeader(status)
-	_ = encodeJSON(w, v) // an error means that the client has gone
-}
-
-func encodeJSON(w io.Writer, v any) error {
-	e := json.NewEncoder(w)
-	e.SetEscapeHTML(false)
-	return e.Encode(v)
 }

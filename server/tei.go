@@ -255,3 +255,12 @@ func (s *Server) info(w http.ResponseWriter, r *http.Request) error {
 	})
 	return nil
 }
+
+var teiEmbed = &embedDialect{
+	input: []string{"inputs", "input"},
+	reply: func(a *embedded, h http.Header) any {
+		computeHeaders(h, characters(a.texts), a.tokens)
+		return a.vectors
+	},
+	fail: writeTEIError,
+}

@@ -1,0 +1,135 @@
+package server
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// A document is one of a request's list, with what return_documents gives back.
+type document struct {
+	text   string
+	object json.RawMessage // as it came, if it was an object
+}
+
+// asObject is the document as an object: that which came, or one made of the string.
+func (d document) asObject() any {
+	if d.object != nil {
+		return d.object
+	}
+	return textReply{Text: d.text}
+}
+
+// asGiven is the document as it came.
+func (d document) asGiven() any {
+	if d.object != nil {
+		return d.object
+	}
+	return d.text
+}
+
+// asText is the text that was ranked.
+func (d document) asText() any { return d.text }
+
+// documents is a list of strings or objects, or a single one of these. Of an
+// object its text is ranked, or the fields that rank_fields names.
+func (f fields) documents(name string, limit int) ([]document, error) {
+	var rankFields []string
+	if f.has("rank_fields") {
+		var err error
+		if rankFields, err = f.texts("rank_fields", maxFields); err != nil {
+			return nil, err
+		}
+	}
+	if v := f[name]; len(v) > 0 && (v[0] == '"' || v[0] == '{') {
+		f = fields{name: slices.Concat(json.RawMessage("["), v, json.RawMessage("]"))}
+	}
+	var documents []document
+	err := f.list(name, limit, "strings or objects with \"text\"", func(i int, v json.RawMessage) error {
+		if s, ok := jsonString(v); ok {
+			documents = append(documents, document{text: s})
+			return nil
+		}
+		o, ok := jsonObject(v)
+		if !ok {
+			return invalid("%s[%d] is %s: expected a string or an object of at most %d fields with \"text\"", name, i, describe(v), maxFields)
+		}
+		text, err := rankedText(o, rankFields)
+		if err != nil {
+			return invalid("%s[%d] %v", name, i, err)
+		}
+		documents = append(documents, document{text: text, object: v})
+		return nil
+	})
+	return documents, err
+}
+
+// rankedText is the named members of an object, a line each, or its text.
+func rankedText(o fields, names []string) (string, error) {
+	if len(names) == 0 {
+		if sight := o.sight(); sight != "" {
+			return "", fmt.Errorf("has %q: texts are ranked, not images or sounds", sight)
+		}
+		s, ok := jsonString(o["text"])
+		if !ok {
+			return "", fmt.Errorf("is an object without a string \"text\"")
+		}
+		return s, nil
+	}
+	var parts []string
+	for _, name := range names {
+		if !o.has(name) {
+			continue
+		}
+		v := o[name]
+		if s, ok := jsonString(v); ok {
+			parts = append(parts, s)
+		} else {
+			parts = append(parts, string(v))
+		}
+	}
+	if parts == nil {
+		return "", fmt.Errorf("has none of the rank_fields %s", strings.Join(names, ", "))
+	}
+	return strings.Join(parts, "\n"), nil
+}
+
+// text is a query, which must be there: a string, or an object with text.
+func (f fields) text(name string) (string, error) {
+	const want = "a string"
+	if !f.has(name) {
+		return "", f.wrong(name, want)
+	}
+	if s, ok := jsonString(f[name]); ok {
+		return s, nil
+	}
+	if o, ok := jsonObject(f[name]); ok {
+		if sight := o.sight(); sight != "" {
+			return "", invalid("%q has %q: texts are ranked, not images or sounds", name, sight)
+		}
+		if s, ok := jsonString(o["text"]); ok {
+			return s, nil
+		}
+		return "", invalid("%q is an object without a string \"text\"", name)
+	}
+	return "", f.wrong(name, want)
+}
+
+// sights are the members that hold what is no text, in the dialects that have such.
+var sights = []string{"image", "images", "image_url", "video", "video_url", "audio", "audio_url", "input_audio"}
+
+// sight is the first member of an object that is no text, or that has such a part; "":
+// there is none. Nothing of it may be left out without a word.
+func (f fields) sight() string {
+	for _, name := range sights {
+		if f.has(name) {
+			return name
+		}
+		if bytes.Contains(f["content"], []byte(`"type":"`+name+`"`)) || bytes.Contains(f["content"], []byte(`"type": "`+name+`"`)) {
+			return name
+		}
+	}
+	return ""
+}

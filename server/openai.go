@@ -1,0 +1,128 @@
+package server
+
+import (
+	"cmp"
+	"encoding/base64"
+	"encoding/binary"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/winnow-rerank/winnow"
+)
+
+var openAIEmbeddings = &embedDialect{
+	input:  []string{"input", "content"},
+	tokens: true,
+	more:   func(f *reader, q *embedRequest) { q.formats = []string{f.oneOf("encoding_format", "float", "base64")} },
+	reply: func(a *embedded, _ http.Header) any {
+		type entry struct {
+			Object    string `json:"object"`
+			Index     int    `json:"index"`
+			Embedding any    `json:"embedding"`
+		}
+		data := make([]entry, len(a.vectors))
+		for i, v := range a.vectors {
+			data[i] = entry{"embedding", i, v}
+			if a.formats[0] == "base64" {
+				data[i].Embedding = base64Of(v)
+			}
+		}
+		return map[string]any{"object": "list", "model": cmp.Or(a.asked, a.name), "data": data, "usage": usageOf(a.tokens)}
+	},
+}
+
+// base64Of is the numbers in little-endian order, in base64.
+func base64Of(v []float32) string {
+	b := make([]byte, 0, 4*len(v))
+	for _, x := range v {
+		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(x))
+	}
+	return base64.StdEncoding.EncodeToString(b)
+}
+
+// openAICompletions is OpenAI's dialect.
+var openAICompletions = &completionDialect{
+	cannot:   "complete text" + noHead,
+	envelope: textCompletion,
+	partial: func(a *completion, i, _ int, text string, t winnow.CompletionToken) any {
+		choice := a.choice(i, told(t), nil)
+		choice["text"] = text
+		return textCompletion(a, []any{choice})
+	},
+	final: func(a *completion, i int, c *winnow.Completion) any {
+		if a.stream {
+			choice := a.choice(i, nil, finishReason(c))
+			choice["text"] = ""
+			return textCompletion(a, []any{choice})
+		}
+		choice := a.choice(i, c.Tokens, finishReason(c))
+		choice["text"] = c.Text
+		return choice
+	},
+	frame: func(a *completion, choices []any, all []*winnow.Completion) any { return a.counted(choices, all) },
+}
+
+// textCompletion is the envelope of OpenAI's completions.
+func textCompletion(a *completion, choices []any) map[string]any {
+	return a.envelope("cmpl-", "text_completion", choices)
+}
+
+// envelope is what OpenAI's replies have in common.
+func (a *completion) envelope(prefix, object string, choices []any) map[string]any {
+	return map[string]any{"id": prefix + a.note.id, "object": object, "created": time.Now().Unix(), "model": a.asked,
+		"system_fingerprint": "build-" + a.server.options.Version, "choices": choices}
+}
+
+// counted is the envelope with what all completions of the request cost.
+func (a *completion) counted(choices []any, all []*winnow.Completion) map[string]any {
+	var usage completionUsage
+	for _, c := range all {
+		usage.PromptTokens += c.PromptTokens
+		usage.CompletionTokens += len(c.Tokens)
+		usage.Prompt.CachedTokens += c.CachedTokens
+	}
+	usage.TotalTokens = usage.PromptTokens + usage.CompletionTokens
+	reply := a.dialect.envelope(a, choices)
+	reply["usage"] = usage
+	reply["timings"] = timingsOf(all[len(all)-1])
+	return reply
+}
+
+// choice is one of OpenAI's choices, yet without its text. reason is nil as long as there
+// is more to come.
+func (a *completion) choice(i int, tokens []winnow.CompletionToken, reason any) map[string]any {
+	choice := map[string]any{"index": i, "logprobs": nil, "finish_reason": reason}
+	if a.options.Probs > 0 && len(tokens) > 0 {
+		choice["logprobs"] = map[string]any{"content": steps(tokens)}
+	}
+	return choice
+}
+
+// told are the tokens of an event whose probabilities it tells: none of one that has only
+// what was left of the text.
+func told(t winnow.CompletionToken) []winnow.CompletionToken {
+	if t.ID < 0 {
+		return nil
+	}
+	return []winnow.CompletionToken{t}
+}
+
+type completionUsage struct {
+	PromptTokens     int           `json:"prompt_tokens"`
+	CompletionTokens int           `json:"completion_tokens"`
+	TotalTokens      int           `json:"total_tokens"`
+	Prompt           promptDetails `json:"prompt_tokens_details"`
+}
+
+type promptDetails struct {
+	CachedTokens int `json:"cached_tokens"`
+}
+
+// finishReason is OpenAI's word for why a completion ended.
+func finishReason(c *winnow.Completion) string {
+	if c.Stop == winnow.StopEnd || c.Stop == winnow.StopWord {
+		return "stop"
+	}
+	return "length"
+}

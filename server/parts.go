@@ -1,0 +1,80 @@
+package server
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"maps"
+	"net/http"
+	"slices"
+
+	"github.com/winnow-rerank/winnow"
+)
+
+// steps are the probabilities of a completion's tokens. Those of a step are made when it
+// is written.
+type steps []winnow.CompletionToken
+
+// MarshalJSON is for events, which have one step each.
+func (s steps) MarshalJSON() ([]byte, error) {
+	list := make([]stepProbabilities, len(s))
+	for i, t := range s {
+		list[i] = probabilitiesOf(t)
+	}
+	return json.Marshal(list)
+}
+
+// writeParts sends v as writeJSON does, but the elements of maps, lists and steps by
+// themselves: with all probabilities at once a reply may be too large to be held.
+func writeParts(w http.ResponseWriter, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.WriteHeader(http.StatusOK)
+	out := bufio.NewWriterSize(w, writePiece)
+	p := partWriter{out: out, buffer: new(bytes.Buffer)}
+	p.value(v)
+	p.string("\n")
+	_ = out.Flush() // an error means that the client has gone
+}
+
+type partWriter struct {
+	out    *bufio.Writer
+	buffer *bytes.Buffer
+}
+
+func (p *partWriter) string(s string) { _, _ = p.out.WriteString(s) }
+
+func (p *partWriter) value(v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		p.string("{")
+		for i, name := range slices.Sorted(maps.Keys(v)) {
+			if i > 0 {
+				p.string(",")
+			}
+			p.value(name)
+			p.string(":")
+			p.value(v[name])
+		}
+		p.string("}")
+	case []any:
+		p.list(len(v), func(i int) any { return v[i] })
+	case steps:
+		p.list(len(v), func(i int) any { return probabilitiesOf(v[i]) })
+	default:
+		p.buffer.Reset()
+		if encodeJSON(p.buffer, v) == nil { // what cannot be encoded is a mistake of this package
+			_, _ = p.out.Write(bytes.TrimSuffix(p.buffer.Bytes(), []byte("\n")))
+		}
+	}
+}
+
+func (p *partWriter) list(n int, element func(i int) any) {
+	p.string("[")
+	for i := range n {
+		if i > 0 {
+			p.string(",")
+		}
+		p.value(element(i))
+	}
+	p.string("]")
+}
