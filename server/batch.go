@@ -11,13 +11,13 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// A batch is what is done at once: ranges of jobs' units.
+// A batch is what is computed at once: ranges of jobs' units.
 type batch struct {
 	task   task
 	lane   lane
 	parts  []part
 	tokens int
-	ends   bool // a job does, with it
+	ends   bool // a job's last unit is in it
 	cancel context.CancelFunc
 }
 
@@ -26,7 +26,7 @@ type part struct {
 	from, to int
 }
 
-// dispatch starts batches in the lanes that take any.
+// dispatch starts batches in the lanes that are free.
 func (s *scheduler) dispatch() {
 	for l := range lanes {
 		if s.busy[l] || s.jobs == 0 || l == express && !s.busy[bulk] {
@@ -44,7 +44,7 @@ func (s *scheduler) dispatch() {
 	}
 }
 
-// fill makes a batch of what is next in a lane.
+// fill assembles a lane's next batch.
 func (s *scheduler) fill(l lane) *batch {
 	b := &batch{lane: l}
 	most := s.batchTokens
@@ -71,8 +71,9 @@ func (s *scheduler) fill(l lane) *batch {
 	return b
 }
 
-// room is how many tokens a batch is filled up to, of most. What a request waits for goes
-// off with enough beside it for its part of the workers.
+// room returns the number of tokens, at most the given one, that a batch is filled up to.
+// A batch that completes a request goes off early, with enough other work to use its
+// share of the workers.
 func (s *scheduler) room(b *batch, most int) int {
 	if b.ends {
 		return min(most, s.batchTokens/soonShare)
@@ -80,8 +81,7 @@ func (s *scheduler) room(b *batch, most int) int {
 	return most
 }
 
-// take puts a piece of j's units into the batch; false means that there is no
-// room for any.
+// take puts a piece of j's units into the batch. It returns false if there is no room.
 func (s *scheduler) take(b *batch, j *job, most int) bool {
 	from, piece := j.next, 0
 	most = s.room(b, most)
@@ -114,7 +114,7 @@ func (s *scheduler) take(b *batch, j *job, most int) bool {
 	return true
 }
 
-// run does a batch and gives the jobs their results.
+// run computes a batch and hands the results to the jobs.
 func (s *scheduler) run(ctx context.Context, b *batch) {
 	defer s.idle.Done()
 	defer b.cancel()
@@ -123,7 +123,7 @@ func (s *scheduler) run(ctx context.Context, b *batch) {
 	took := time.Since(start)
 	errs := make([]error, len(b.parts))
 	if err != nil && len(b.parts) > 1 && ctx.Err() == nil {
-		// Whose units it was is found by doing each request's alone.
+		// Computing each request's units separately finds the one at fault.
 		for i := range b.parts {
 			var one outputs
 			one, errs[i] = s.compute(ctx, b.task, b.parts[i:i+1])
@@ -184,20 +184,20 @@ func (b *batch) units() (n int) {
 	return n
 }
 
-// outputs are those of a batch's units, in their order.
+// outputs are the results of a batch's units, in order.
 type outputs struct {
 	results []winnow.Result
 	vectors []winnow.Embedding
 }
 
-// append adds those of a part, or zeros if it failed.
+// append adds the outputs of a part, or zeros if it failed.
 func (o *outputs) append(one outputs, p part) {
 	n := p.to - p.from
 	o.results = append(o.results, append(one.results, make([]winnow.Result, n-len(one.results))...)...)
 	o.vectors = append(o.vectors, append(one.vectors, make([]winnow.Embedding, n-len(one.vectors))...)...)
 }
 
-// compute does the units of the parts; a panic becomes an error.
+// compute computes the units of the parts. A panic becomes an error.
 func (s *scheduler) compute(ctx context.Context, t task, parts []part) (out outputs, err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -230,7 +230,7 @@ func (s *scheduler) compute(ctx context.Context, t task, parts []part) (out outp
 	return out, err
 }
 
-// A modelPanic is a panic of the model, kept from ending the process.
+// A modelPanic is a panic of the model that was kept from ending the process.
 type modelPanic struct {
 	value any
 	stack []byte
@@ -238,7 +238,8 @@ type modelPanic struct {
 
 func (e *modelPanic) Error() string { return fmt.Sprintf("the model panicked: %v", e.value) }
 
-// StackTrace is that of the goroutine that panicked: for the log, never for a client.
+// StackTrace returns the stack of the goroutine that panicked. It is for the log, never
+// for a client.
 func (e *modelPanic) StackTrace() []byte { return e.stack }
 
 func (e *modelPanic) Unwrap() error {
@@ -246,14 +247,14 @@ func (e *modelPanic) Unwrap() error {
 	return err
 }
 
-// A stackTracer is an error that a panic became, here or in one of the engine's workers.
+// A stackTracer is an error made from a panic, here or in one of the engine's workers.
 type stackTracer interface {
 	error
 	StackTrace() []byte
 }
 
-// panicked logs a model's error that was a panic. If a page of the model's file could
-// not be read, because the file was truncated while it is mapped, the model is broken.
+// panicked logs an error that was a panic. The model is broken if a page of its file
+// could not be read because the file was truncated while mapped.
 func (s *scheduler) panicked(err error) {
 	var p stackTracer
 	if !errors.As(err, &p) {

@@ -15,11 +15,12 @@ import (
 	"unicode/utf8"
 )
 
-// largeBody is above how many bytes bodies are taken apart one at a time: that costs more
-// than most requests do as a whole, and is not the scheduler's to share out.
+// largeBody is the size in bytes above which bodies are parsed one at a time: parsing
+// them costs more than most requests do as a whole, and the scheduler does not account
+// for it.
 const largeBody = 1 << 20
 
-// read reads a request's JSON object and has take make sense of it.
+// read parses a request's JSON object and passes its fields to take.
 func (s *Server) read(w http.ResponseWriter, r *http.Request, take func(f fields) error) error {
 	body, err := readBody(w, r, s.options.MaxBody)
 	if err != nil {
@@ -40,7 +41,7 @@ func (s *Server) read(w http.ResponseWriter, r *http.Request, take func(f fields
 	return take(f)
 }
 
-// readBody reads a request's body. limit is the most bytes it may have.
+// readBody reads a request's body of at most limit bytes.
 func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, error) {
 	if err := checkContentType(r.Header); err != nil {
 		return nil, err
@@ -48,7 +49,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	tooLarge := &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeInvalid,
 		Message: fmt.Sprintf("the request body has more than %d bytes (--max-body)", limit)}
 	if r.ContentLength > limit {
-		return nil, tooLarge // and none of it is waited for
+		return nil, tooLarge // without waiting for any of it
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
 	var large *http.MaxBytesError
@@ -58,7 +59,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		if !zipped(r.Header) {
 			return body, nil
 		}
-		// However small it is, it unpacks to no more than a body may have.
+		// However small the body is, it unpacks to no more than limit.
 		unzip, err := gzip.NewReader(bytes.NewReader(body))
 		if err == nil {
 			body, err = io.ReadAll(io.LimitReader(unzip, limit+1))
@@ -88,8 +89,8 @@ func zipped(h http.Header) bool {
 	return e == "gzip" || e == "x-gzip"
 }
 
-// checkContentType lets through what clients send JSON as: curl -d, for one,
-// calls everything a form.
+// checkContentType accepts what clients label JSON as: curl -d, for one, calls every body
+// a form.
 func checkContentType(h http.Header) error {
 	refuse := func(format string, args ...any) error {
 		return &apiError{Status: http.StatusUnsupportedMediaType, Type: typeInvalid, Message: fmt.Sprintf(format, args...)}
@@ -163,7 +164,7 @@ func parseObject(body []byte) (fields, error) {
 	return f, nil
 }
 
-// brokenJSON says what is wrong with body, which is known to be broken.
+// brokenJSON returns the error for a body that is known not to be JSON.
 func brokenJSON(body []byte) error {
 	var v json.RawMessage
 	err := json.Unmarshal(body, &v)

@@ -9,7 +9,7 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// A scoreCache keeps the scores of the pairs that were asked for last.
+// A scoreCache keeps the scores of the most recently requested pairs.
 type scoreCache struct {
 	limit int
 
@@ -18,8 +18,8 @@ type scoreCache struct {
 	recent *list.List // of *cached, the latest first
 }
 
-// A cacheKey stands for a model, a query, a document and how they are read. It
-// is a cryptographic hash: no client can find two pairs that share one.
+// A cacheKey identifies a model, a query, a document and how they are read. It is a
+// cryptographic hash, so that no client can construct two pairs that share a key.
 type cacheKey [sha256.Size]byte
 
 type cached struct {
@@ -27,15 +27,15 @@ type cached struct {
 	result    winnow.Result
 	chunk     chunk
 	truncated bool
-	read      *extent // of a document that was cut; nil if nobody has asked
+	read      *extent // of a truncated document; nil if no request asked for it
 }
 
-// answers says whether that is all that a request wants to know.
+// answers reports whether v holds everything that a request asks for.
 func (v *cached) answers(q *rankRequest) bool {
 	return !q.fresh && (v.read != nil || !q.details || !v.truncated || v.chunk.Of > 0)
 }
 
-// newScoreCache is a cache of limit scores, nil if that is 0.
+// newScoreCache returns a cache of limit scores, or nil if limit is 0.
 func newScoreCache(limit int) *scoreCache {
 	if limit <= 0 {
 		return nil
@@ -43,11 +43,11 @@ func newScoreCache(limit int) *scoreCache {
 	return &scoreCache{limit: limit, by: make(map[cacheKey]*list.Element), recent: list.New()}
 }
 
-// keyer makes the keys of a query's pairs.
+// A keyer makes the keys of a query's pairs.
 type keyer struct{ prefix [sha256.Size]byte }
 
-// newKeyer is for an instance of a model, by its serial number: what is loaded anew may
-// be another model under the same name.
+// newKeyer is specific to an instance of a model, by its serial number: a reload may put
+// another model under the same name.
 func newKeyer(serial uint64, query string, q *rankRequest) keyer {
 	o := &q.options
 	h := sha256.New()
@@ -100,7 +100,7 @@ func (c *scoreCache) put(v cached) {
 	defer c.mu.Unlock()
 	if e, ok := c.by[v.key]; ok {
 		c.recent.MoveToFront(e)
-		if v.read != nil { // that is all that may be new
+		if v.read != nil { // nothing else can have changed
 			*e.Value.(*cached) = v
 		}
 		return

@@ -7,8 +7,8 @@ import (
 )
 
 // A call is a request's use of a model. Every route that computes goes the same way:
-// prepare opens the model, encode takes a place in the scheduler's queue and has the texts
-// tokenised there, and what follows is computed there too, until close.
+// prepare opens the model; encode takes a place in the scheduler's queue and tokenises
+// the texts there; scores, vectors or tokens are computed there too, until close.
 type call struct {
 	*instance
 	ctx    context.Context
@@ -18,8 +18,8 @@ type call struct {
 	free   func()
 }
 
-// prepare opens the model of that name for a request that is to do a task of
-// winnow.Info.Tasks, or anything if that is "". cannot says it of a model that does not.
+// prepare opens the named model for a request. task is one of winnow.Info.Tasks, or ""
+// for any. If the model lacks it, the error says that it cannot do what cannot describes.
 func (s *Server) prepare(r *http.Request, name, task, cannot string) (*call, error) {
 	ctx := r.Context()
 	slot, err := s.registry.find(name)
@@ -39,7 +39,7 @@ func (s *Server) prepare(r *http.Request, name, task, cannot string) (*call, err
 	return c, nil
 }
 
-// named prepares a call of the model that a request names.
+// named is like prepare with the model's name from the request's field "model".
 func (s *Server) named(r *http.Request, f fields, task, cannot string) (*call, error) {
 	name, err := f.str("model")
 	if err != nil {
@@ -48,7 +48,7 @@ func (s *Server) named(r *http.Request, f fields, task, cannot string) (*call, e
 	return s.prepare(r, name, task, cannot)
 }
 
-// close gives back what the call holds.
+// close releases the model and the call's place in the queue.
 func (c *call) close() {
 	if c.ticket != nil {
 		c.ticket.release()
@@ -56,14 +56,15 @@ func (c *call) close() {
 	c.free()
 }
 
-// A text is tokenised at some ten MB/s, so that this many bytes take about as long as a
-// token of a small model.
+// bytesPerToken is the number of bytes whose tokenisation, at some 10 MB/s, takes about
+// as long as a small model takes for one token.
 const bytesPerToken = 256
 
-// encode is how a call's texts become tokens. sizes are the bytes of each pair or text.
-// more is about how many tokens are computed beyond those of the texts, as far as the model
-// takes these, and later how many of them do does not count. do encodes those of a range
-// and says how many tokens there are; whole has it do all at once.
+// encode converts a call's texts into tokens. sizes are the bytes of each pair or text.
+// more estimates the tokens to be computed in addition to those of the texts (each of
+// which counts up to the model's maximum length), and later is the part of them that
+// remains once the number of tokens is known. do encodes a range and returns its number
+// of tokens; whole makes it a single range.
 func (c *call) encode(sizes []int, more, later int64, whole bool, do func(ctx context.Context, from, to int) (tokens int, err error)) error {
 	estimate := more
 	costs := make([]int, len(sizes))
@@ -78,7 +79,7 @@ func (c *call) encode(sizes []int, more, later int64, whole bool, do func(ctx co
 		}
 		costs = []int{sum}
 	}
-	if c.ticket != nil { // of what was computed before
+	if c.ticket != nil { // of an earlier computation
 		c.ticket.release()
 		c.ticket = nil
 	}

@@ -10,9 +10,9 @@ import (
 )
 
 // Conversations, in the dialect of OpenAI and llama.cpp: the model's own chat template
-// makes a prompt of the messages, which is completed as any other.
+// turns messages into a prompt, which is completed like any other.
 
-// maxMessages bounds the messages of a conversation and the parts of one.
+// maxMessages bounds the messages of a conversation and the parts of a message.
 const maxMessages = 10000
 
 var chatCompletions = &completionDialect{
@@ -29,7 +29,7 @@ var chatCompletions = &completionDialect{
 	probs: func(f *reader) int {
 		on, n := f.boolean("logprobs", false), f.integer("top_logprobs", 0, 0)
 		if on {
-			return max(n, 1) // the token's own is told with it
+			return max(n, 1) // includes the chosen token
 		}
 		if n > 0 {
 			f.fail(invalid("%q is %d: expected \"logprobs\": true beside it", "top_logprobs", n))
@@ -42,7 +42,7 @@ var chatCompletions = &completionDialect{
 	},
 	partial: func(a *completion, _, _ int, text string, t winnow.CompletionToken) any {
 		if text == "" && a.options.Probs == 0 {
-			return nil // part of a character, or of what may become a stop text
+			return nil // part of a character or, possibly, of a stop text
 		}
 		return chatChunk(a, []any{a.delta(told(t), map[string]any{"content": text}, nil)})
 	},
@@ -61,7 +61,7 @@ var chatCompletions = &completionDialect{
 	},
 }
 
-// delta is the choice of an event.
+// delta is the choice of a streamed event.
 func (a *completion) delta(tokens []winnow.CompletionToken, delta map[string]any, reason any) map[string]any {
 	choice := a.choice(0, tokens, reason)
 	choice["delta"] = delta
@@ -72,7 +72,7 @@ func chatChunk(a *completion, choices []any) map[string]any {
 	return a.envelope("chatcmpl-", "chat.completion.chunk", choices)
 }
 
-// applyTemplate answers POST /apply-template: the prompt of a conversation.
+// applyTemplate answers POST /apply-template with the prompt of a conversation.
 func (s *Server) applyTemplate(w http.ResponseWriter, r *http.Request) error {
 	var prompt string
 	err := s.read(w, r, func(f fields) error {
@@ -84,7 +84,7 @@ func (s *Server) applyTemplate(w http.ResponseWriter, r *http.Request) error {
 		if prompt, err = c.chatPrompt(f); err != nil {
 			return err
 		}
-		// /completion puts the token that texts begin with before every prompt.
+		// /completion prepends the token that begins texts to every prompt.
 		if first, err := c.model.Tokenize("", true); err == nil && len(first) > 0 {
 			prompt = strings.TrimPrefix(prompt, first[0].Piece)
 		}
@@ -97,7 +97,7 @@ func (s *Server) applyTemplate(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// chatPrompt makes the prompt of a conversation.
+// chatPrompt returns the prompt of a conversation.
 func (c *call) chatPrompt(f fields) (string, error) {
 	for _, name := range []string{"tools", "functions"} {
 		if v := string(f[name]); f.has(name) && v != "[]" {
@@ -132,7 +132,7 @@ func (c *call) chatPrompt(f fields) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	// As in llama.cpp, the model goes on with a last message of its own.
+	// As in llama.cpp, the model continues a final message of its own.
 	last := messages[len(messages)-1]
 	continued, err := f.boolean("continue_final_message", last.Role == "assistant")
 	switch {
@@ -155,7 +155,7 @@ func (c *call) chatPrompt(f fields) (string, error) {
 		return "", notSupported("model %q cannot hold a conversation: its files bring no chat template; send the prompt to /completion", c.name)
 	case errors.Is(err, winnow.ErrUnsupported):
 		return "", notSupported("model %q cannot hold a conversation: %v", c.name, err)
-	case err != nil: // the template does not take these messages
+	case err != nil: // the template rejects these messages
 		return "", invalid("\"messages\": %v", err)
 	}
 	if continued {
@@ -164,7 +164,7 @@ func (c *call) chatPrompt(f fields) (string, error) {
 	return prompt, nil
 }
 
-// messageOf reads message i.
+// messageOf parses message i.
 func messageOf(i int, v json.RawMessage) (m winnow.Message, err error) {
 	f, ok := jsonObject(v)
 	if !ok {

@@ -10,22 +10,22 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// Documents that are longer than the model takes can be scored by windows, of which the
-// best counts.
+// A document that is longer than the model takes can be scored by windows; its score is
+// that of the best window.
 
-// A chunk says which window of a document gave it its score.
+// A chunk identifies the window that determined a document's score.
 type chunk struct {
 	Index int `json:"index"`
-	Of    int `json:"of"`    // how many windows there were
+	Of    int `json:"of"`    // number of windows
 	Start int `json:"start"` // of the window in the document, in characters
 	End   int `json:"end"`
 }
 
-// overlapPart is how much of a window, the 8th part, the next one has once more.
+// overlapPart is the fraction of a window, one eighth, that the next one repeats.
 const overlapPart = 8
 
-// chunks encodes a document that was truncated, window by window: at most most of them, or
-// all for 0.
+// chunks encodes a truncated document window by window, at most most of them, or all for
+// 0.
 func (c *call) chunks(ctx context.Context, query, document string, whole winnow.Encoding, o winnow.EncodeOptions, most int) ([]winnow.Encoding, []chunk, error) {
 	count := func(text string) (int, error) {
 		tokens, err := c.model.Tokenize(text, false)
@@ -35,7 +35,8 @@ func (c *call) chunks(ctx context.Context, query, document string, whole winnow.
 	if err != nil {
 		return nil, nil, err
 	}
-	// What was kept of the document. Texts have some more tokens apart than together.
+	// The tokens kept of the document. Texts have slightly more tokens apart than
+	// together.
 	room := all - (whole.Full - whole.Tokens())
 	room -= room / 16
 	if room < 1 {
@@ -62,14 +63,14 @@ func (c *call) chunks(ctx context.Context, query, document string, whole winnow.
 	return encoded, list, err
 }
 
-// A textPiece is part of a document that is not divided.
+// A textPiece is a part of a document that is not divided further.
 type textPiece struct {
 	start, end int // bytes
 	tokens     int
 }
 
-// splitText divides a text at the ends of sentences, and sentences that have more tokens
-// than room between words, or wherever there are no blanks.
+// splitText divides a text at the ends of sentences. Sentences of more than room tokens
+// are divided between words, or anywhere if they contain no white space.
 func splitText(text string, room int, count func(string) (int, error)) (pieces []textPiece, err error) {
 	var add func(start, end int) error
 	add = func(start, end int) error {
@@ -112,8 +113,8 @@ func splitText(text string, room int, count func(string) (int, error)) (pieces [
 // A window is a range of pieces.
 type window struct{ from, to int }
 
-// windows are as many pieces each as have room tokens together; each begins with the last
-// pieces of the one before, as far as these are no more than an overlapPart.
+// windows groups pieces into windows of up to room tokens. Each begins with the last
+// pieces of the previous one, as long as they fit overlapPart.
 func windows(pieces []textPiece, room int) (list []window) {
 	for from := 0; from < len(pieces); {
 		to, tokens := from, 0

@@ -2,7 +2,7 @@ package server
 
 import "net/http"
 
-// cohere is the dialect of Cohere's version 2.
+// cohere is the dialect of Cohere's API version 2.
 var cohere = &rankDialect{
 	documents: "documents",
 	top:       []string{"top_n"},

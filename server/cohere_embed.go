@@ -4,8 +4,7 @@ import (
 	"net/http"
 )
 
-// cohereEmbed2 is the dialect of Cohere's /v2/embed: vectors by the form in which they
-// come.
+// cohereEmbed2 is the dialect of Cohere's /v2/embed, which groups vectors by format.
 var cohereEmbed2 = &embedDialect{
 	input: []string{"texts"},
 	more:  cohereFormats,
@@ -17,7 +16,8 @@ var cohereEmbed2 = &embedDialect{
 	},
 }
 
-// cohereEmbed1 is the dialect of /v1/embed: a list of vectors where no form is asked for.
+// cohereEmbed1 is the dialect of /v1/embed: a list of vectors unless formats are
+// requested.
 var cohereEmbed1 = &embedDialect{
 	input: []string{"texts"},
 	more:  cohereFormats,
@@ -47,7 +47,7 @@ func cohereFormats(f *reader, q *embedRequest) {
 	}
 }
 
-// byFormat are the vectors in each of the forms that were asked for.
+// byFormat returns the vectors in each of the requested formats.
 func (a *embedded) byFormat() map[string]any {
 	forms := make(map[string]any)
 	for _, format := range a.formats {

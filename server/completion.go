@@ -11,26 +11,29 @@ import (
 
 // Completion of text, in the dialects of llama.cpp and OpenAI.
 
-// A completionDialect is how one kind of client asks for completions and what it reads as
-// the answer.
+// A completionDialect describes how one kind of client requests completions and what
+// reply it reads.
 type completionDialect struct {
-	// cannot says of a model without a language model's head what it cannot do, and why.
+	// cannot says what a model without a language-model head cannot do, and why.
 	cannot string
-	// prompts finds the prompts of a request; nil: its field "prompt" has them.
+	// prompts returns the prompts of a request; nil: those of its field "prompt".
 	prompts func(a *completion, f fields) ([]json.RawMessage, error)
-	// probs reads how many tokens are told at each step; nil: the fields say the number.
+	// probs reads how many tokens to report at each step; nil: the number in n_probs or
+	// logprobs.
 	probs func(f *reader) int
-	// envelope is what choices come in; nil: in nothing, as with llama.cpp.
+	// envelope wraps choices; nil: there is no envelope, as in llama.cpp.
 	envelope func(a *completion, choices []any) map[string]any
-	// begin is the first event of a stream, if it is not nil. partial is an event for token n
-	// of prompt i, or nil for none; final is its last event, or the reply to the prompt.
+	// begin, if not nil, returns the first event of a stream. partial returns the event
+	// for token n of prompt i, or nil for none. final returns the prompt's last event, or
+	// its part of the reply.
 	begin   func(a *completion) any
 	partial func(a *completion, i, n int, text string, t winnow.CompletionToken) any
 	final   func(a *completion, i int, c *winnow.Completion) any
-	// frame is around what final made of all prompts, of a reply in one piece.
+	// frame assembles a reply that is not streamed from the results of final.
 	frame func(a *completion, finals []any, all []*winnow.Completion) any
 }
 
+// noHead says why a model cannot generate text.
 const noHead = ": it has no language-model head"
 
 // A completion is a request for completions.
@@ -39,17 +42,17 @@ type completion struct {
 	dialect *completionDialect
 	asked   string // the model's name in the request
 	prompts [][]int
-	many    bool // prompts came as a list
-	begun   bool // they begin with the token that texts begin with
+	many    bool // the prompts came as a list
+	begun   bool // they begin with the token that begins texts
 	options winnow.CompleteOptions
 	seed    int64
-	tokens  bool     // the reply tells the tokens
-	only    []string // the reply has only these members, whose names may be paths; nil: all
+	tokens  bool     // the reply includes the token ids
+	only    []string // paths of the only members that the reply has; nil: all
 	stream  bool
 	usage   bool // the stream ends with the usage
 }
 
-// completion answers a route on which this dialect is spoken.
+// completion returns the handler of routes of a dialect.
 func (s *Server) completion(d *completionDialect) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		a := &completion{dialect: d}
@@ -94,21 +97,21 @@ func (s *Server) completion(d *completionDialect) handler {
 			all = append(all, c)
 		}
 		reply := d.frame(a, finals, all)
-		a.close() // a client that reads slowly keeps neither the model nor a place in its queue
+		a.close() // before a slow client reads the reply
 		writeParts(w, reply)
 		return nil
 	}
 }
 
-// A completion keeps its turn at the model for so many tokens at a time. A token takes
-// about as long as the reading of tokenCost: all weights are read for each.
+// A completion holds its turn at the model for turnTokens tokens. Generating one token
+// takes about as long as reading tokenCost prompt tokens, since either reads all weights.
 const (
 	turnTokens = 8
 	tokenCost  = 16
 )
 
-// complete makes the completion of prompt i, taking turns at the model with what else
-// there is to do.
+// complete generates the completion of prompt i, taking turns at the model with other
+// work.
 func (a *completion) complete(i int, o winnow.CompleteOptions) (*winnow.Completion, error) {
 	prompt := a.prompts[i]
 	var had int64
@@ -133,7 +136,7 @@ func (a *completion) complete(i int, o winnow.CompleteOptions) (*winnow.Completi
 		}
 		end()
 		end = nil
-		// A client that reads slowly must not keep the model meanwhile.
+		// A client that reads slowly must not hold the model meanwhile.
 		if emit != nil {
 			if err := emit(text, t); err != nil {
 				return err
@@ -155,15 +158,15 @@ func (a *completion) complete(i int, o winnow.CompleteOptions) (*winnow.Completi
 // mostPrompts bounds the prompts of a request.
 const mostPrompts = 128
 
-// A reply with probabilities is as large as they are many. They are counted when a request
-// is admitted, this many as a token.
+// The size of a reply grows with its probabilities, which mostProbabilities bounds. They
+// count when a request is admitted, probabilitiesPerToken of them as one token.
 const (
 	mostProbabilities     = 1 << 20
 	probabilitiesPerToken = 4
 )
 
-// tokenise makes tokens of the prompts when there is a place in the queue for them and for
-// what they are continued by.
+// tokenise converts the prompts into tokens, with a place in the queue for them and for
+// the tokens to be generated.
 func (a *completion) tokenise(prompts []json.RawMessage) error {
 	a.many = len(prompts) > 1
 	sizes := make([]int, len(prompts))

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// dashscope is the dialect of Alibaba's service of that name.
+// dashscope is the dialect of Alibaba's DashScope.
 var dashscope = &rankDialect{
 	unwrap: func(f fields) (fields, error) {
 		input, ok := jsonObject(f["input"])

@@ -6,33 +6,33 @@ import (
 	"time"
 )
 
-// A rankDialect is how one kind of client asks for a ranking and what it reads as the
-// answer. Each stands in a file of its own.
+// A rankDialect describes how one kind of client requests a ranking and what reply it
+// reads. Each has a file of its own.
 type rankDialect struct {
-	// is says whether a request is in this dialect, of those that share a route; nil: any
-	// request is.
+	// is reports whether a request is in this dialect, among those that share a route;
+	// nil: every request is.
 	is func(f fields, h http.Header) bool
-	// unwrap gives the fields of a request that has them elsewhere than at the top; or nil.
+	// unwrap, if not nil, returns the fields of a request that nests them.
 	unwrap func(f fields) (fields, error)
 
-	documents string   // the field that has the documents
-	strings   bool     // which are strings only
+	documents string   // name of the field with the documents
+	strings   bool     // the documents are strings only
 	top       []string // names of the field that bounds the results
-	give      []string // names of the field that asks for the documents back
-	marks     bool     // replies have a place for highlights and details
+	give      []string // names of the field that requests the documents in the reply
+	marks     bool     // replies can carry highlights and details
 
-	// read replaces the reading of query and documents, if it is not nil.
+	// read, if not nil, replaces readQuery.
 	read func(f fields, q *rankRequest, most int) error
-	// more reads what else the dialect has, if it is not nil.
+	// more, if not nil, reads the dialect's further fields.
 	more func(f *reader, q *rankRequest)
-	// reply makes what is sent; it may add headers.
+	// reply returns the body of the reply and may add headers.
 	reply func(a *ranked, h http.Header) any
 	// fail writes an error; nil: writeError does.
 	fail func(w http.ResponseWriter, e *apiError)
 }
 
-// reranking answers a route on which these dialects are spoken: a request is in the first
-// that it fits, and any request fits the last.
+// reranking returns the handler of routes on which these dialects are spoken. A request
+// is in the first dialect that it matches; the last one matches any request.
 func (s *Server) reranking(dialects ...*rankDialect) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		start := time.Now()
@@ -53,14 +53,14 @@ func (s *Server) reranking(dialects ...*rankDialect) handler {
 			}
 			return d.reply(out, w.Header()), nil
 		}()
-		if d == nil { // it is no JSON, and so in no dialect
+		if d == nil { // not a JSON object, and so in no dialect
 			return err
 		}
 		return answer(w, start, reply, err, d.fail)
 	}
 }
 
-// request reads a request whose list may have so many documents.
+// request reads a request whose list has at most most documents.
 func (d *rankDialect) request(all fields, most int) (*rankRequest, error) {
 	if d.unwrap != nil {
 		var err error
@@ -135,10 +135,9 @@ func (q *rankRequest) common(f *reader) {
 	o.MaxTokens = f.promptTokens()
 	o.MaxQueryTokens = f.integer("max_tokens_per_query", 0, 0)
 	o.MaxDocumentTokens = f.integer("max_tokens_per_doc", 0, 0)
-	// Cohere's version 1 splits what is too long into at most so many windows.
+	// Cohere's version 1 splits a document that is too long into this many windows at
+	// most.
 	q.chunks = f.integer("max_chunks_per_doc", 1, 0)
 	overflow := f.oneOf("overflow", "", "truncate", "chunk")
 	q.chunk = overflow == "chunk" || overflow == "" && q.chunks > 0
 }
-
-// Members that several dialects' replies share.

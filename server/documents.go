@@ -8,13 +8,13 @@ import (
 	"strings"
 )
 
-// A document is one of a request's list, with what return_documents gives back.
+// A document is one of a request's list, in a form that return_documents can give back.
 type document struct {
 	text   string
-	object json.RawMessage // as it came, if it was an object
+	object json.RawMessage // as received, if it was an object
 }
 
-// asObject is the document as an object: that which came, or one made of the string.
+// asObject returns the object received, or one made from the string.
 func (d document) asObject() any {
 	if d.object != nil {
 		return d.object
@@ -22,7 +22,7 @@ func (d document) asObject() any {
 	return textReply{Text: d.text}
 }
 
-// asGiven is the document as it came.
+// asGiven returns the document as received.
 func (d document) asGiven() any {
 	if d.object != nil {
 		return d.object
@@ -30,11 +30,11 @@ func (d document) asGiven() any {
 	return d.text
 }
 
-// asText is the text that was ranked.
+// asText returns the text that was ranked.
 func (d document) asText() any { return d.text }
 
-// documents is a list of strings or objects, or a single one of these. Of an
-// object its text is ranked, or the fields that rank_fields names.
+// documents reads a list of strings or objects, or a single one. The ranked text of an
+// object is its text, or the fields named by rank_fields.
 func (f fields) documents(name string, limit int) ([]document, error) {
 	var rankFields []string
 	if f.has("rank_fields") {
@@ -66,7 +66,7 @@ func (f fields) documents(name string, limit int) ([]document, error) {
 	return documents, err
 }
 
-// rankedText is the named members of an object, a line each, or its text.
+// rankedText joins the named members of an object, one a line, or returns its text.
 func rankedText(o fields, names []string) (string, error) {
 	if len(names) == 0 {
 		if sight := o.sight(); sight != "" {
@@ -96,7 +96,7 @@ func rankedText(o fields, names []string) (string, error) {
 	return strings.Join(parts, "\n"), nil
 }
 
-// text is a query, which must be there: a string, or an object with text.
+// text reads a required query: a string, or an object with text.
 func (f fields) text(name string) (string, error) {
 	const want = "a string"
 	if !f.has(name) {
@@ -117,11 +117,11 @@ func (f fields) text(name string) (string, error) {
 	return "", f.wrong(name, want)
 }
 
-// sights are the members that hold what is no text, in the dialects that have such.
+// sights are the members that hold images, video or sound in the dialects that have them.
 var sights = []string{"image", "images", "image_url", "video", "video_url", "audio", "audio_url", "input_audio"}
 
-// sight is the first member of an object that is no text, or that has such a part; "":
-// there is none. Nothing of it may be left out without a word.
+// sight returns the first member of an object that is not text, or that contains such a
+// part, or "". Such content must never be dropped silently.
 func (f fields) sight() string {
 	for _, name := range sights {
 		if f.has(name) {

@@ -14,48 +14,48 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// Embeddings, in the dialects of OpenAI, llama.cpp and TEI.
+// Embeddings.
 
-// An embedRequest is what every dialect of embedding comes down to.
+// An embedRequest is a request for vectors, in any dialect.
 type embedRequest struct {
-	asked      string // the model, by the name that the client has for it
-	field      string // that holds the texts
+	asked      string // the model's name in the request
+	field      string // name of the field with the texts
 	texts      []string
-	tokens     map[int]json.RawMessage // of texts that came as tokens, or as tokens and texts mixed
+	tokens     map[int]json.RawMessage // of texts given as tokens, or as tokens mixed with texts
 	options    winnow.TextOptions
 	dimensions int
 	unit       bool     // vectors of length 1
-	formats    []string // "float" or "base64", in which they are to come
-	kind       string   // "query" or "document", for which the model may have a prompt; or ""
+	formats    []string // formats of the vectors: "float" or "base64"
+	kind       string   // "query", "document" or "": selects one of the model's prompts
 }
 
-// embedded is the answer to an embedRequest.
+// An embedded is the answer to an embedRequest.
 type embedded struct {
 	*embedRequest
 	*instance
 	id      string // of the request
 	start   time.Time
 	vectors [][]float32
-	states  [][][]float32 // of every token of each text, where these are asked for
+	states  [][][]float32 // of every token of each text, if requested
 	tokens  int           // of all texts
 }
 
-// An embedDialect is how one kind of client asks for vectors and what it reads as the
-// answer.
+// An embedDialect describes how one kind of client requests vectors and what reply it
+// reads.
 type embedDialect struct {
-	// unwrap gives the fields of a request that has them elsewhere than at the top; or nil.
+	// unwrap, if not nil, returns the fields of a request that nests them.
 	unwrap func(f fields) (fields, error)
 
-	input  []string // names of the field that has the texts
-	tokens bool     // which may be token ids
-	// more reads what else the dialect has, if it is not nil.
+	input  []string // names of the field with the texts
+	tokens bool     // the texts may be token ids
+	// more, if not nil, reads the dialect's further fields.
 	more  func(f *reader, q *embedRequest)
 	reply func(a *embedded, h http.Header) any
 	// fail writes an error; nil: writeError does.
 	fail func(w http.ResponseWriter, e *apiError)
 }
 
-// embedding answers a route on which this dialect is spoken.
+// embedding returns the handler of routes of a dialect.
 func (s *Server) embedding(d *embedDialect) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		start := time.Now()
@@ -86,7 +86,7 @@ func (s *Server) embedding(d *embedDialect) handler {
 	}
 }
 
-// request reads a request whose list may have so many texts.
+// request reads a request whose list has at most most texts.
 func (d *embedDialect) request(all fields, most int) (*embedRequest, error) {
 	if d.unwrap != nil {
 		var err error
@@ -123,8 +123,8 @@ func (d *embedDialect) request(all fields, most int) (*embedRequest, error) {
 	return q, f.err
 }
 
-// readPrompts reads texts each of which may also be tokens, tokens and texts mixed, or one
-// of llama.cpp's objects.
+// readPrompts reads texts, each of which may also be tokens, tokens mixed with texts, or
+// one of llama.cpp's objects.
 func (q *embedRequest) readPrompts(f fields, most int) error {
 	const want = "a string, an array of tokens, or an array of these"
 	list, err := f.prompts(q.field, want)
@@ -153,7 +153,7 @@ func (q *embedRequest) readPrompts(f fields, most int) error {
 	return nil
 }
 
-// encode makes tokens of the texts of a range.
+// encode converts the texts of a range into tokens.
 func (q *embedRequest) encode(ctx context.Context, c *call, from, to int) ([]winnow.Encoding, error) {
 	var list []winnow.Encoding
 	for from < to {
@@ -183,8 +183,8 @@ func (q *embedRequest) encode(ctx context.Context, c *call, from, to int) ([]win
 	return list, nil
 }
 
-// encodeTokens takes text i as the tokens that it came as. None are added, and none
-// dropped: which of them are special is the client's business.
+// encodeTokens uses text i as the tokens that it was given as. None are added or dropped:
+// which of them are special is the client's responsibility.
 func (q *embedRequest) encodeTokens(c *call, i int, raw json.RawMessage) (e winnow.Encoding, err error) {
 	name := q.field
 	if len(q.texts) > 1 {
@@ -193,7 +193,7 @@ func (q *embedRequest) encodeTokens(c *call, i int, raw json.RawMessage) (e winn
 	ids, err := c.tokensOf(name, raw)
 	var refused *apiError
 	if errors.As(err, &refused) {
-		// What OpenAI's own vocabularies have is not what this model has.
+		// The ids of OpenAI's own vocabularies are not those of this model.
 		return e, invalid("%s (in LangChain: check_embedding_ctx_length=False)", refused.Message)
 	}
 	switch limit := c.info.MaxLength; {
@@ -211,7 +211,7 @@ func (q *embedRequest) encodeTokens(c *call, i int, raw json.RawMessage) (e winn
 	return e, nil
 }
 
-// promptFor is the name of the model's prompt for queries or documents, "" if it has none.
+// promptFor returns the name of the model's prompt for queries or documents, or "".
 func promptFor(kind string, info winnow.Info) string {
 	names := []string{"query", "search_query", "retrieval.query", "s2p_query"}
 	if kind == "document" {
@@ -225,10 +225,10 @@ func promptFor(kind string, info winnow.Info) string {
 	return ""
 }
 
-// mostStates bounds the numbers of a reply with the states of every token.
+// mostStates bounds the numbers in a reply with the states of every token.
 const mostStates = 1 << 26
 
-// embed answers a request that came then.
+// embed answers a request that arrived at start.
 func (s *Server) embed(r *http.Request, q *embedRequest, start time.Time) (*embedded, error) {
 	c, err := s.prepare(r, q.asked, "embed", "embed: it has neither an embedding head nor pooling")
 	if err != nil {

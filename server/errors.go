@@ -14,19 +14,19 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// An apiError is a refusal as the client gets it.
+// An apiError is an error as sent to the client.
 type apiError struct {
 	Status     int
 	Type       string
 	Message    string
-	RetryAfter time.Duration  // of 429 and 503
-	Extra      map[string]any // further members of the error object
-	Empty      bool           // an empty list, which TEI calls by a name of its own
+	RetryAfter time.Duration  // for 429 and 503
+	Extra      map[string]any // additional members of the error object
+	Empty      bool           // the error is an empty list, for which TEI has a name of its own
 }
 
 func (e *apiError) Error() string { return e.Message }
 
-// The types of errors.
+// Types of errors.
 const (
 	typeInvalid        = "invalid_request_error"
 	typeAuthentication = "authentication_error"
@@ -37,7 +37,7 @@ const (
 	typeServer         = "server_error"
 )
 
-// invalid is a 400.
+// invalid returns an error of status 400.
 func invalid(format string, args ...any) *apiError {
 	return &apiError{Status: http.StatusBadRequest, Type: typeInvalid, Message: fmt.Sprintf(format, args...)}
 }
@@ -50,10 +50,10 @@ func unavailable(retry time.Duration, format string, args ...any) *apiError {
 	return &apiError{Status: http.StatusServiceUnavailable, Type: typeUnavailable, Message: fmt.Sprintf(format, args...), RetryAfter: retry}
 }
 
-// errClientGone is the outcome of a request whose client hung up; nobody reads it.
+// errClientGone ends a request whose client has hung up. Nobody reads it.
 var errClientGone = errors.New("the client has gone away")
 
-// asAPIError is err as the client is to see it.
+// asAPIError converts err to the error that the client sees.
 func asAPIError(err error) *apiError {
 	var api *apiError
 	switch {
@@ -71,33 +71,33 @@ func asAPIError(err error) *apiError {
 	return &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: strings.TrimPrefix(err.Error(), "winnow: ")}
 }
 
-// errInternal is for a panic.
+// errInternal returns the error for a panic.
 func errInternal() *apiError {
 	return &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: "an internal error, which the log tells of"}
 }
 
-// tooLong is for a text that is too long: element i of a field.
+// tooLong returns the error for element i of a field, a text of too many tokens.
 func tooLong(field string, i int, with string, long *winnow.TooLongError) *apiError {
 	return contextSize(long.Tokens, long.Limit, "%s[%d] has %d tokens%s; at most %d are taken, and truncation is off",
 		field, i, long.Tokens, with, long.Limit)
 }
 
-// contextSize is for what has more tokens than the model takes.
+// contextSize returns the error for input of more tokens than the model takes.
 func contextSize(tokens, limit int, format string, args ...any) *apiError {
 	return &apiError{Status: http.StatusBadRequest, Type: typeContextSize, Message: fmt.Sprintf(format, args...),
 		Extra: map[string]any{"n_prompt_tokens": tokens, "n_ctx": limit}}
 }
 
-// statusClientGone stands in logs and metrics for requests that nobody waits
-// for any more; it is never sent.
+// statusClientGone appears in logs and metrics for requests whose client has gone. It is
+// never sent.
 const statusClientGone = 499
 
-// members are those of every error object.
+// members returns the members that all error objects have.
 func (e *apiError) members() map[string]any {
 	return map[string]any{"code": e.Status, "message": e.Message, "type": e.Type}
 }
 
-// writeError is the dialect of all but TEI.
+// writeError writes an error in the form of all dialects that have none of their own.
 func writeError(w http.ResponseWriter, e *apiError) {
 	body := e.members()
 	maps.Copy(body, e.Extra)
@@ -105,6 +105,7 @@ func writeError(w http.ResponseWriter, e *apiError) {
 	writeJSON(w, e.Status, map[string]any{"error": body})
 }
 
+// errorHeader sets the headers of an error and records it for the log.
 func errorHeader(w http.ResponseWriter, e *apiError) {
 	switch e.Status {
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:

@@ -12,15 +12,14 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// fields are the members of a request's JSON object, undecoded, with the
-// methods that decode and check them. Those that are null count as absent.
+// fields are the undecoded members of a request's JSON object. Its methods decode and
+// check them. Members that are null count as absent.
 type fields map[string]json.RawMessage
 
-// maxFields bounds the members of a request's object, most of which nobody asks
-// for.
+// maxFields bounds the members of a request's object.
 const maxFields = 256
 
-// has says whether any of the fields is there and not null.
+// has reports whether any of the fields is present and not null.
 func (f fields) has(names ...string) bool {
 	return slices.ContainsFunc(names, func(name string) bool {
 		v, ok := f[name]
@@ -28,14 +27,14 @@ func (f fields) has(names ...string) bool {
 	})
 }
 
-// hasKey says whether the field is there, null or not: clients that have a
-// field of their own send it even where it says nothing.
+// hasKey reports whether the field is present, possibly null: clients that have a field
+// of their own send it even if it is unset.
 func (f fields) hasKey(name string) bool {
 	_, ok := f[name]
 	return ok
 }
 
-// first is the first of the fields that is there, or the first name.
+// first returns the first name whose field is present, or names[0].
 func (f fields) first(names ...string) string {
 	for _, name := range names {
 		if f.has(name) {
@@ -45,7 +44,7 @@ func (f fields) first(names ...string) string {
 	return names[0]
 }
 
-// describe names what kind of JSON value v is, with the value if it is short.
+// describe names the kind of a JSON value, or the value itself if it is short.
 func describe(v []byte) string {
 	switch {
 	case len(v) == 0:
@@ -66,6 +65,7 @@ func describe(v []byte) string {
 	return "a number"
 }
 
+// wrong returns the error for a field that is missing or of another type than want.
 func (f fields) wrong(name, want string) error {
 	v, ok := f[name]
 	if !ok {
@@ -81,7 +81,7 @@ func jsonString(v json.RawMessage) (s string, ok bool) {
 	return s, json.Unmarshal(v, &s) == nil
 }
 
-// jsonObject is an object of at most maxFields members.
+// jsonObject parses an object of at most maxFields members.
 func jsonObject(v json.RawMessage) (o fields, ok bool) {
 	if len(v) == 0 || v[0] != '{' {
 		return nil, false
@@ -90,8 +90,8 @@ func jsonObject(v json.RawMessage) (o fields, ok bool) {
 	return o, err == nil
 }
 
-// unquoted is a value, or what a string spells: some clients send numbers and booleans as
-// strings.
+// unquoted returns a value, or what a string spells: some clients send numbers and
+// booleans as strings.
 func unquoted(v json.RawMessage) string {
 	if s, ok := jsonString(v); ok {
 		return s
@@ -104,7 +104,7 @@ func jsonNumber(v json.RawMessage) (number float64, ok bool) {
 	return number, text != "null" && json.Unmarshal([]byte(text), &number) == nil
 }
 
-// str is a string that may be absent.
+// str returns a string, "" if absent.
 func (f fields) str(name string) (string, error) {
 	if !f.has(name) {
 		return "", nil
@@ -116,7 +116,7 @@ func (f fields) str(name string) (string, error) {
 	return s, nil
 }
 
-// boolean is false or true; otherwise stands for an absent one.
+// boolean returns a boolean, otherwise if absent.
 func (f fields) boolean(name string, otherwise bool) (bool, error) {
 	if !f.has(name) {
 		return otherwise, nil
@@ -130,10 +130,10 @@ func (f fields) boolean(name string, otherwise bool) (bool, error) {
 	return false, f.wrong(name, "true or false")
 }
 
-// maxInteger is the largest number that a field may have, far from any overflow.
+// maxInteger is the largest number that a field may have, far below any overflow.
 const maxInteger = 1 << 31
 
-// integer is a whole number of at least low; otherwise stands for an absent one.
+// integer returns a whole number of at least low, otherwise if absent.
 func (f fields) integer(name string, low, otherwise int) (int, error) {
 	if !f.has(name) {
 		return otherwise, nil
@@ -143,10 +143,10 @@ func (f fields) integer(name string, low, otherwise int) (int, error) {
 		number < float64(low) || number > maxInteger {
 		return 0, f.wrong(name, fmt.Sprintf("a whole number from %d to %d", low, int64(maxInteger)))
 	}
-	return int(min(number, math.MaxInt)), nil // less by one where int has 32 bits
+	return int(min(number, math.MaxInt)), nil // maxInteger-1 where int has 32 bits
 }
 
-// number is a number from low to high.
+// number returns a number from low to high, otherwise if absent.
 func (f fields) number(name string, low, high, otherwise float64) (float64, error) {
 	if !f.has(name) {
 		return otherwise, nil
@@ -165,8 +165,7 @@ func (f fields) number(name string, low, high, otherwise float64) (float64, erro
 	return number, nil
 }
 
-// oneOf is one of the strings, or the first if it is absent. Capital letters
-// do not matter.
+// oneOf returns one of values, ignoring case, or the first if absent.
 func (f fields) oneOf(name string, values ...string) (string, error) {
 	s, err := f.str(name)
 	if err != nil {
@@ -181,8 +180,7 @@ func (f fields) oneOf(name string, values ...string) (string, error) {
 	return s, nil
 }
 
-// list calls each with the elements of an array, which must be there and not
-// empty, up to limit of them.
+// list calls each with the elements of a required array of 1 to limit elements.
 func (f fields) list(name string, limit int, what string, each func(i int, v json.RawMessage) error) error {
 	v := f[name]
 	if !f.has(name) || v[0] != '[' {
@@ -213,13 +211,13 @@ func (f fields) list(name string, limit int, what string, each func(i int, v jso
 	return nil
 }
 
-// tooMany is for a list that is too long.
+// tooMany returns the error for a list that is too long.
 func tooMany(name string, limit int) *apiError {
 	return &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeInvalid,
 		Message: fmt.Sprintf("%q has more than %d elements%s", name, limit, flagOf(limit))}
 }
 
-// flagOf names the flag that changes the limit of a list, if there is one.
+// flagOf names the flag that sets the limit of a list, if there is one.
 func flagOf(limit int) string {
 	if limit == maxTokens {
 		return ""
@@ -227,7 +225,7 @@ func flagOf(limit int) string {
 	return " (--max-documents)"
 }
 
-// texts is an array of strings.
+// texts returns an array of strings.
 func (f fields) texts(name string, limit int) ([]string, error) {
 	var texts []string
 	err := f.list(name, limit, "strings", func(i int, v json.RawMessage) error {
@@ -241,7 +239,7 @@ func (f fields) texts(name string, limit int) ([]string, error) {
 	return texts, err
 }
 
-// textOrTexts is a string or an array of strings.
+// textOrTexts returns a string or an array of strings as a list.
 func (f fields) textOrTexts(name string, limit int) ([]string, error) {
 	if s, ok := jsonString(f[name]); ok {
 		return []string{s}, nil
@@ -252,8 +250,7 @@ func (f fields) textOrTexts(name string, limit int) ([]string, error) {
 	return f.texts(name, limit)
 }
 
-// A reader reads fields and keeps the first error, so that none has to be looked at in
-// between.
+// A reader reads fields and keeps the first error, so that callers check once.
 type reader struct {
 	fields
 	err error
@@ -301,11 +298,11 @@ func (f *reader) textOrTexts(name string, limit int) []string {
 	return v
 }
 
-// promptTokens is the bound of a pair or text. -1 means the model's own limit, as 0 does
-// here.
+// promptTokens reads the maximum length of a pair or text. 0 stands for the model's
+// limit, which clients request with -1.
 func (f *reader) promptTokens() int { return max(0, f.integer("truncate_prompt_tokens", -1, -1)) }
 
-// truncation reads whether what is too long is truncated, and on which side.
+// truncation reads whether texts are truncated, and on which side.
 func (f *reader) truncation() winnow.Truncation {
 	t := winnow.TruncateAsModel
 	for _, name := range []string{"truncation_side", "truncation_direction"} {
@@ -317,7 +314,7 @@ func (f *reader) truncation() winnow.Truncation {
 		}
 	}
 	for _, name := range []string{"truncate", "truncation"} {
-		// Cohere and NVIDIA have words for it.
+		// Cohere and NVIDIA use words.
 		switch word, _ := jsonString(f.fields[name]); strings.ToUpper(word) {
 		case "NONE":
 			return winnow.TruncateNever

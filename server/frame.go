@@ -19,13 +19,12 @@ import (
 	"time"
 )
 
-// A note is what is remembered of a request for its log line, its metrics and
-// its trace.
+// A note collects what the log, the metrics and the trace need to know about a request.
 type note struct {
 	id        string
 	client    string
 	route     string
-	meant     string // path of a route, if there is none of the request's
+	meant     string // the route that an unknown path probably stands for, or ""
 	model     string
 	documents int
 	tokens    int
@@ -34,7 +33,7 @@ type note struct {
 
 type noteKey struct{}
 
-// noteOf is the note of the request's context; one of no use outside of frame.
+// noteOf returns the note of a request's context. Outside frame it returns a dummy.
 func noteOf(ctx context.Context) *note {
 	if n, ok := ctx.Value(noteKey{}).(*note); ok {
 		return n
@@ -42,12 +41,12 @@ func noteOf(ctx context.Context) *note {
 	return new(note)
 }
 
-// A response remembers what was answered, and gives clients so much time to read it.
+// A response records the reply and limits the time that a client may take to read it.
 type response struct {
 	http.ResponseWriter
 	control *http.ResponseController
 	timeout time.Duration // of each write
-	unread  bool          // there is a body, and not all of it has been read
+	unread  bool          // part of the request's body has not been read
 	status  int
 	err     *apiError
 }
@@ -56,14 +55,15 @@ func (w *response) WriteHeader(status int) {
 	if w.status == 0 {
 		w.status = status
 		if w.unread {
-			// net/http would wait for the rest of the body before it reads the next request.
+			// net/http would wait for the rest of the body before it reads the next
+			// request.
 			w.Header().Set("Connection", "close")
 		}
 	}
 	w.ResponseWriter.WriteHeader(status)
 }
 
-// writePiece is how much a client is to have read within the time of a write.
+// writePiece is the number of bytes that a client must read within timeout.
 const writePiece = 64 << 10
 
 func (w *response) Write(b []byte) (written int, err error) {
@@ -71,7 +71,7 @@ func (w *response) Write(b []byte) (written int, err error) {
 		w.WriteHeader(http.StatusOK)
 	}
 	for len(b) > 0 && err == nil {
-		_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout)) // what has no deadlines needs none
+		_ = w.control.SetWriteDeadline(time.Now().Add(w.timeout)) // writers without deadlines need none
 		var n int
 		n, err = w.ResponseWriter.Write(b[:min(len(b), writePiece)])
 		written += n
@@ -80,8 +80,8 @@ func (w *response) Write(b []byte) (written int, err error) {
 	return written, err
 }
 
-// bodyRead says that all of the request's body has been read. The deadline for it would
-// otherwise go on running, and look as if the client had gone away.
+// bodyRead records that the request's body has been read completely. Its deadline would
+// otherwise keep running, and look as if the client had gone away.
 func bodyRead(w http.ResponseWriter) {
 	if r, ok := w.(*response); ok {
 		r.unread = false
@@ -89,18 +89,17 @@ func bodyRead(w http.ResponseWriter) {
 	}
 }
 
-// Unwrap lets http.ResponseController reach what is beneath.
+// Unwrap lets http.ResponseController reach the underlying writer.
 func (w *response) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// noteError keeps the error that w is about to send.
+// noteError records the error that w is about to send.
 func noteError(w http.ResponseWriter, e *apiError) {
 	if r, ok := w.(*response); ok {
 		r.err = e
 	}
 }
 
-// frame is around everything: request ids, headers, limits, what is counted and
-// said.
+// frame wraps all handlers: request ids, headers, limits, metrics and the log.
 func (s *Server) frame(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(writer http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -134,7 +133,7 @@ func (s *Server) frame(next http.Handler) http.Handler {
 			s.metrics.running.Dec()
 			s.finish(w, r, n, start)
 			if p == http.ErrAbortHandler {
-				panic(p) // net/http closes the connection, by which the client sees that the reply is not whole
+				panic(p) // net/http closes the connection, which tells the client that the reply is incomplete
 			}
 		}()
 		if !s.hosted(r.Host) {
@@ -156,7 +155,7 @@ func (s *Server) frame(next http.Handler) http.Handler {
 	})
 }
 
-// finish counts and logs a request that has been answered.
+// finish counts and logs an answered request.
 func (s *Server) finish(w *response, r *http.Request, n *note, start time.Time) {
 	took := time.Since(start)
 	status := w.status
@@ -195,7 +194,8 @@ func (s *Server) finish(w *response, r *http.Request, n *note, start time.Time) 
 	s.options.Log.LogAttrs(context.Background(), level, "request", attributes...)
 }
 
-// requestID is the client's id of the request if it is a harmless one.
+// requestID returns the client's id of the request if it is harmless, or else a random
+// one.
 func requestID(h http.Header) string {
 	id := h.Get("X-Request-Id")
 	if id != "" && len(id) <= 64 && strings.Trim(id, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_.") == "" {
@@ -206,7 +206,7 @@ func requestID(h http.Header) string {
 	return hex.EncodeToString(b[:])
 }
 
-// clientID tells the scheduler who asks: by key, or by address.
+// clientID identifies the client for the scheduler, by key or by address.
 func (s *Server) clientID(r *http.Request) string {
 	if len(s.keys) > 0 {
 		if key := keyOf(r.Header); key != "" {
@@ -221,7 +221,7 @@ func (s *Server) clientID(r *http.Request) string {
 	return host
 }
 
-// timeLimit is what the client asks for, in seconds, up to most.
+// timeLimit returns the time that the client requests, in seconds, up to most.
 func timeLimit(h http.Header, most time.Duration) (time.Duration, error) {
 	const name = "X-Request-Timeout"
 	given := h.Get(name)
@@ -238,7 +238,7 @@ func timeLimit(h http.Header, most time.Duration) (time.Duration, error) {
 	return time.Duration(seconds * float64(time.Second)), nil
 }
 
-// A keySet is the hashes of the API keys.
+// A keySet holds the hashes of the API keys.
 type keySet [][sha256.Size]byte
 
 func newKeySet(keys []string) keySet {
@@ -251,8 +251,8 @@ func newKeySet(keys []string) keySet {
 	return set
 }
 
-// allow says whether the request shows one of the keys, or none is asked for.
-// How long it takes tells nothing about the keys.
+// allow reports whether the request shows one of the keys, or none is required. Its
+// running time reveals nothing about the keys.
 func (k keySet) allow(h http.Header) bool {
 	if len(k) == 0 {
 		return true
@@ -265,7 +265,7 @@ func (k keySet) allow(h http.Header) bool {
 	return found == 1
 }
 
-// keyOf is the key that a request shows: as a bearer token, bare, or in
+// keyOf returns the key in a request: a bearer token, a bare Authorization header, or
 // X-Api-Key.
 func keyOf(h http.Header) string {
 	key := h.Get("Authorization")
@@ -278,8 +278,9 @@ func keyOf(h http.Header) string {
 	return key
 }
 
-// hosted says whether requests to that host are answered. A page elsewhere whose name
-// is made to lead to this machine would otherwise be of the same origin.
+// hosted reports whether requests to this host are answered. Otherwise a page elsewhere
+// whose name is made to resolve to this machine would be of the same origin (DNS
+// rebinding).
 func (s *Server) hosted(host string) bool {
 	if host == "" || len(s.options.Hosts) == 0 || slices.Contains(s.options.Hosts, "*") {
 		return true
@@ -288,7 +289,7 @@ func (s *Server) hosted(host string) bool {
 	return slices.Contains(s.options.Hosts, name) || strings.HasSuffix(name, ".localhost") && slices.Contains(s.options.Hosts, "localhost")
 }
 
-// hostOf is a host without its port.
+// hostOf returns a host without its port.
 func hostOf(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -296,14 +297,13 @@ func hostOf(host string) string {
 	return strings.Trim(host, "[]")
 }
 
-// CORS says what pages of other origins may do. The zero value lets them do
-// nothing.
+// CORS says what pages of other origins may do. The zero value allows nothing.
 type CORS struct {
-	// Origins are such as "https://example.org"; "*" stands for all and
+	// Origins are origins such as "https://example.org"; "*" stands for all, and
 	// "localhost" for those of this machine.
 	Origins     []string
-	Methods     string // default "GET, POST, OPTIONS"
-	Headers     string // default "*"
+	Methods     string // default: "GET, POST, OPTIONS"
+	Headers     string // default: "*"
 	Credentials bool
 }
 
@@ -318,12 +318,12 @@ func (c *CORS) allows(origin string) bool {
 	return err == nil && (u.Hostname() == "localhost" || u.Hostname() == "127.0.0.1" || u.Hostname() == "::1")
 }
 
-// crossOrigin refuses what a browser sends for a page of another origin.
+// crossOrigin rejects requests that a browser sends for a page of another origin.
 var crossOrigin = http.NewCrossOriginProtection()
 
-// cors sets the headers for pages of other origins. It says whether it has
-// answered: preflights, and posts that such pages may not send. (A browser would
-// keep the answer from them, but the work would be done.)
+// cors sets the headers for pages of other origins. It reports whether it has answered
+// the request: preflights, and POST requests that such pages may not send. (A browser
+// would hide the reply from them, but the work would be done.)
 func (s *Server) cors(w http.ResponseWriter, r *http.Request) bool {
 	c := &s.options.CORS
 	origin := r.Header.Get("Origin")
@@ -360,7 +360,7 @@ func (s *Server) cors(w http.ResponseWriter, r *http.Request) bool {
 	if headers == "" {
 		headers = "*"
 		if asked := r.Header.Get("Access-Control-Request-Headers"); asked != "" && c.Credentials {
-			headers = asked // a star means nothing where credentials are sent
+			headers = asked // a star has no effect with credentials
 		}
 	}
 	h.Set("Access-Control-Allow-Methods", methods)

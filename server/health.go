@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// health answers GET /health: whether requests can be answered.
+// health answers GET /health: 200 if requests can be answered.
 func (s *Server) health(w http.ResponseWriter, r *http.Request) error {
 	if err := s.readiness(); err != nil {
 		return err
@@ -13,13 +13,13 @@ func (s *Server) health(w http.ResponseWriter, r *http.Request) error {
 	return s.live(w, r)
 }
 
-// live answers GET /livez: whether the server runs at all, loading or stopping too.
+// live answers GET /livez: 200 if the server runs at all, even while loading or stopping.
 func (s *Server) live(w http.ResponseWriter, _ *http.Request) error {
 	writeJSON(w, http.StatusOK, map[string]string{"status": "ok"})
 	return nil
 }
 
-// readiness is why no requests can be answered, if so.
+// readiness returns the reason why requests cannot be answered, or nil.
 func (s *Server) readiness() error {
 	if s.stopping.Load() {
 		return unavailable(time.Second, "the server is stopping")

@@ -10,7 +10,7 @@ import (
 	"github.com/rivo/uniseg"
 )
 
-// A highlight is a sentence of a document with the score that it has by itself.
+// A highlight is a sentence of a document with its own score.
 type highlight struct {
 	Text  string  `json:"text"`
 	Start int     `json:"start"` // in the document, in characters
@@ -20,7 +20,7 @@ type highlight struct {
 	logit float64
 }
 
-// sentences are those of a text, without the blanks around them.
+// sentences splits a text into sentences, without surrounding white space.
 func sentences(text string) (list []highlight) {
 	at, state := 0, -1 // characters before rest
 	for rest := text; rest != ""; {
@@ -37,8 +37,8 @@ func sentences(text string) (list []highlight) {
 	return list
 }
 
-// highlight scores the sentences of the documents that are sent back, each once and by
-// itself, and keeps the best of every document.
+// highlight scores the sentences of the documents in the reply, each once and
+// independently, and keeps the best ones of every document.
 func (c *call) highlight(a *ranked) error {
 	q := a.questions[0]
 	lists := make([][]highlight, 0, len(a.results))

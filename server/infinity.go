@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// infinity is the dialect of the server of that name. Its requests are those of Jina and
-// its replies are not: documents are plain strings. So it has a path of its own, and a
-// client's base address is the server's with /infinity behind it.
+// infinity is the dialect of the Infinity server. Its requests look like Jina's but its
+// replies differ: documents are plain strings. It therefore has a path of its own, and a
+// client's base URL is the server's followed by /infinity.
 var infinity = &rankDialect{
 	documents: "documents",
 	top:       []string{"top_n"},

@@ -2,7 +2,7 @@ package server
 
 import "net/http"
 
-// isaacus is that vendor's dialect.
+// isaacus is the dialect of Isaacus.
 var isaacus = &rankDialect{
 	is:        func(f fields, _ http.Header) bool { return f.has("texts") || !f.has("documents") && !f.has("input") },
 	documents: "texts",

@@ -2,8 +2,8 @@ package server
 
 import "net/http"
 
-// jina is the dialect of llama.cpp, Jina and Cohere's version 1, and of most services
-// that can be hosted by oneself.
+// jina is the dialect of llama.cpp, Jina and Cohere's version 1, and of most self-hosted
+// servers.
 var jina = &rankDialect{
 	documents: "documents",
 	top:       []string{"top_n"},
@@ -28,8 +28,8 @@ type rerankMeta struct {
 	Activation  string      `json:"activation"`
 	Model       string      `json:"model"`
 	Truncated   int         `json:"truncated"`
-	Chunked     int         `json:"chunked,omitempty"`  // documents that were scored by windows
-	Listwise    bool        `json:"listwise,omitempty"` // a score depends on the documents beside it
+	Chunked     int         `json:"chunked,omitempty"`  // number of documents scored by windows
+	Listwise    bool        `json:"listwise,omitempty"` // a score depends on the other documents
 	APIVersion  apiVersion  `json:"api_version"`
 	BilledUnits billedUnits `json:"billed_units"`
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// llamaCompletions is llama.cpp's dialect.
+// llamaCompletions is the completion dialect of llama.cpp's server.
 var llamaCompletions = &completionDialect{
 	cannot: "complete text" + noHead,
 	partial: func(a *completion, i, n int, text string, t winnow.CompletionToken) any {
@@ -58,7 +58,7 @@ var llamaCompletions = &completionDialect{
 	},
 }
 
-// chosen is a reply with the members that the request wants. Those of members are named by
+// chosen returns the reply with the requested members only. Nested ones are named by
 // paths such as generation_settings/n_predict.
 func (a *completion) chosen(reply map[string]any) map[string]any {
 	if a.only == nil {
@@ -91,7 +91,7 @@ type stepProbabilities struct {
 }
 
 func probabilityOf(t winnow.TokenProbability) tokenProbability {
-	// llama.cpp cuts off what is only part of a character; Bytes has it.
+	// llama.cpp drops incomplete characters, which Bytes contains.
 	return tokenProbability{ID: t.ID, Token: strings.ToValidUTF8(t.Bytes, ""), Bytes: byteList(t.Bytes), Logprob: max(t.Logprob, -math.MaxFloat32)}
 }
 
@@ -121,7 +121,7 @@ func timingsOf(c *winnow.Completion) completionTimings {
 	if t.PromptN > 0 && t.PromptMS > 0 {
 		t.PromptPerTokenMS, t.PromptPerSecond = t.PromptMS/float64(t.PromptN), 1000*float64(t.PromptN)/t.PromptMS
 	}
-	// The first token comes of the prompt's last one, and takes no time of its own.
+	// The first token results from reading the prompt and takes no time of its own.
 	if steps := float64(t.PredictedN - 1); steps > 0 && t.PredictedMS > 0 {
 		t.PredictedPerToken, t.PredictedPerSecond = t.PredictedMS/steps, 1000*steps/t.PredictedMS
 	}
@@ -138,11 +138,12 @@ func tokenIDs(c *winnow.Completion) []int {
 	return ids
 }
 
+// llamaEmbeddings is the embedding dialect of llama.cpp's server.
 var llamaEmbeddings = &embedDialect{
 	input:  []string{"content", "input"},
 	tokens: true,
 	more: func(f *reader, q *embedRequest) {
-		// llama.cpp's numbers of norms: -1 none, 2 the Euclidean one.
+		// llama.cpp numbers norms: -1 is none, 2 the Euclidean norm.
 		kind := f.integer("embd_normalize", -1, 2)
 		if kind != -1 && kind != 2 {
 			f.fail(invalid("%q is %d: expected -1 (none) or 2 (length 1)", "embd_normalize", kind))

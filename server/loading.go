@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// makeRoom says whether one more model may be loaded. If not, it starts to
-// unload the idle one that was used least recently.
+// makeRoom reports whether one more model may be loaded. If not, it starts to unload the
+// least recently used idle one.
 func (r *registry) makeRoom() bool {
 	if r.max <= 0 {
 		return true
@@ -36,11 +36,11 @@ func (r *registry) makeRoom() bool {
 	return false
 }
 
-// load is not tied to the request that caused it: others may wait for it too.
+// load is independent of the request that caused it, since others may wait for it too.
 func (r *registry) load(s *slot) {
 	start := time.Now()
 	m, err := s.spec.Load(context.Background())
-	// What loading leaves behind, some 20 MB with a large vocabulary, would stay.
+	// Garbage from loading, some 20 MB with a large vocabulary, would otherwise stay.
 	defer func() { go debug.FreeOSMemory() }()
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -71,11 +71,11 @@ func (r *registry) fail(s *slot, err error) {
 	s.state, s.instance, s.err, s.failedAt = failed, nil, err, time.Now()
 }
 
-// retryAfter is how long a model that failed to load is left alone.
+// retryAfter is the time during which a model that failed to load is not tried again.
 const retryAfter = 10 * time.Second
 
-// broke takes an instance that cannot compute any more out of its slot. The model is
-// loaded again when it is asked for and retryAfter has passed.
+// broke removes from its slot an instance that can no longer compute. The model is loaded
+// again on the first request after retryAfter.
 func (r *registry) broke(s *slot, i *instance, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -88,9 +88,9 @@ func (r *registry) broke(s *slot, i *instance, err error) {
 	r.broadcast()
 }
 
-// reload loads the models that are loaded once more, and lets requests have the new ones
-// as each is there. One that cannot be loaded stays as it was. One that has failed is
-// loaded when it is next asked for.
+// reload loads the loaded models again and switches requests to each new one as soon as
+// it is ready. A model that fails to load stays as it was. One that had failed before is
+// loaded on the next request.
 func (r *registry) reload(ctx context.Context) {
 	for _, s := range r.slots {
 		r.mu.Lock()
@@ -122,7 +122,7 @@ func (r *registry) reload(ctx context.Context) {
 	}
 }
 
-// unload closes the model of a slot whose state is unloading.
+// unload closes the model of a slot in state unloading.
 func (r *registry) unload(s *slot) {
 	r.end(s.instance)
 	r.mu.Lock()
@@ -132,7 +132,7 @@ func (r *registry) unload(s *slot) {
 	r.broadcast()
 }
 
-// retire closes an instance that is no longer its slot's when nobody uses it.
+// retire closes an instance that has left its slot, as soon as nobody uses it.
 func (r *registry) retire(i *instance) {
 	if i.retired = true; i.users == 0 {
 		go r.end(i)
@@ -145,7 +145,7 @@ func (r *registry) end(i *instance) {
 	if err := i.model.Close(); err != nil {
 		r.log.Warn("model did not close", "error", err)
 	}
-	// An idle server would keep the weights until it collects garbage by itself.
+	// An idle server would keep the weights until its next garbage collection.
 	debug.FreeOSMemory()
 }
 

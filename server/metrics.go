@@ -13,7 +13,7 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// metrics are what /metrics shows. Every server has its own.
+// metrics are the values shown by /metrics. Every server has its own.
 type metrics struct {
 	registry *prometheus.Registry
 	handler  http.Handler
@@ -33,7 +33,7 @@ type metrics struct {
 	batchSeconds *prometheus.HistogramVec
 	computed     *prometheus.CounterVec
 
-	// The names under which llama.cpp's server shows the same.
+	// The same under the names that llama.cpp's server uses.
 	llamaTokens, llamaSeconds, llamaBatches            prometheus.Counter
 	llamaCached, llamaPredicted, llamaPredictedSeconds prometheus.Counter
 }
@@ -84,7 +84,7 @@ func newMetrics(s *Server) *metrics {
 	return m
 }
 
-// request counts one that has been answered.
+// request counts an answered request.
 func (m *metrics) request(n *note, status int, e *apiError, took time.Duration) {
 	m.requests.WithLabelValues(n.route, strconv.Itoa(status)).Inc()
 	if e != nil {
@@ -97,7 +97,7 @@ func (m *metrics) request(n *note, status int, e *apiError, took time.Duration) 
 	}
 }
 
-// batch is the function that counts a model's batches.
+// batch returns the function that counts a model's batches.
 func (m *metrics) batch(model string, most int) func(pairs, tokens int, took time.Duration) {
 	tokens, pairs := m.batchTokens.WithLabelValues(model), m.batchPairs.WithLabelValues(model)
 	fill, seconds := m.batchFill.WithLabelValues(model), m.batchSeconds.WithLabelValues(model)
@@ -114,7 +114,7 @@ func (m *metrics) batch(model string, most int) func(pairs, tokens int, took tim
 	}
 }
 
-// completion counts one that has been made.
+// completion counts a completion.
 func (m *metrics) completion(c *winnow.Completion) {
 	m.llamaTokens.Add(float64(c.PromptTokens - c.CachedTokens))
 	m.llamaCached.Add(float64(c.CachedTokens))
@@ -124,7 +124,7 @@ func (m *metrics) completion(c *winnow.Completion) {
 	m.llamaBatches.Add(float64(max(1, len(c.Tokens)))) // the prompt, and each token but the last
 }
 
-// A stateCollector shows what the models, queues and the cache are like now.
+// A stateCollector reports the current state of the models, queues and the cache.
 type stateCollector struct{ s *Server }
 
 var (
@@ -179,7 +179,7 @@ func (s *Server) metricsPage(w http.ResponseWriter, r *http.Request) error {
 	if !s.options.Metrics {
 		return notSupported("this server does not show metrics. Start it with `--metrics`")
 	}
-	w.Header().Set("Process-Start-Time-Unix", strconv.FormatInt(s.started.Unix(), 10)) // as llama.cpp's server has it
+	w.Header().Set("Process-Start-Time-Unix", strconv.FormatInt(s.started.Unix(), 10)) // as in llama.cpp's server
 	s.metrics.handler.ServeHTTP(w, r)
 	return nil
 }

@@ -2,8 +2,8 @@ package server
 
 import "net/http"
 
-// mixedbread is that vendor's dialect: documents are called input, and come back as they
-// were given.
+// mixedbread is the dialect of Mixedbread: documents are called input and come back as
+// they were given.
 var mixedbread = &rankDialect{
 	is:        func(f fields, _ http.Header) bool { return f.has("input") && !f.has("documents") },
 	documents: "input",

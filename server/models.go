@@ -63,7 +63,7 @@ type modelMeta struct {
 	FType     string `json:"ftype"`
 }
 
-// vocabTypes are llama.cpp's numbers of the kinds of vocabulary.
+// vocabTypes maps kinds of vocabulary to llama.cpp's numbers.
 var vocabTypes = map[string]int{"SentencePiece": 1, "BPE": 2, "WordPiece": 3, "Unigram": 4}
 
 // models answers GET /v1/models.
@@ -101,7 +101,7 @@ func (s *Server) model(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// oneModel is a model with what Xinference's clients ask of it.
+// A oneModel is a model with the members that Xinference's clients read.
 type oneModel struct {
 	modelData
 	ModelName string `json:"model_name"`
@@ -129,7 +129,7 @@ func (m *status) details() modelDetails {
 	return modelDetails{Format: m.info.Format, Family: m.info.Architecture, Families: []string{}, QuantizationLevel: string(m.info.Precision)}
 }
 
-// firstModel is the default model as it is known.
+// firstModel returns the status of the default model, or an error if it was never loaded.
 func (s *Server) firstModel() (status, error) {
 	st := s.registry.status()[0]
 	if !st.known {
@@ -191,8 +191,8 @@ type slotEntry struct {
 	IsProcessing bool `json:"is_processing"`
 }
 
-// slots answers GET /slots. A reranker has none; llama.cpp's clients count the
-// busy ones to see the load.
+// slots answers GET /slots. A reranker has no slots; llama.cpp's clients count the busy
+// ones to measure the load.
 func (s *Server) slots(w http.ResponseWriter, r *http.Request) error {
 	if !s.options.Slots {
 		return notSupported("this server does not show slots. Start it with `--slots`")

@@ -2,7 +2,8 @@ package server
 
 import "net/http"
 
-// nim is the dialect of NVIDIA's reranking services: passages, and logits for scores.
+// nim is the dialect of NVIDIA's reranking services, which call documents passages and
+// return logits.
 var nim = &rankDialect{
 	documents: "passages",
 	top:       []string{"top_n"},

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// The routes of ollama that its clients use to embed and to see what there is.
+// The routes of Ollama that its clients use to embed and to list models.
 
 // ollamaEmbed is the dialect of /api/embed.
 var ollamaEmbed = &embedDialect{
@@ -18,14 +18,14 @@ var ollamaEmbed = &embedDialect{
 	fail: writeBareError,
 }
 
-// ollamaEmbedding is the dialect of /api/embeddings, which came before it: one text.
+// ollamaEmbedding is the dialect of the older /api/embeddings, which takes one text.
 var ollamaEmbedding = &embedDialect{
 	input: []string{"prompt"},
 	reply: func(a *embedded, _ http.Header) any { return map[string]any{"embedding": a.vectors[0]} },
 	fail:  writeBareError,
 }
 
-// writeBareError is the dialect of ollama and of Weaviate's containers.
+// writeBareError writes an error in the form of Ollama and of Weaviate's containers.
 func writeBareError(w http.ResponseWriter, e *apiError) {
 	errorHeader(w, e)
 	writeJSON(w, e.Status, map[string]string{"error": e.Message})

@@ -11,6 +11,7 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
+// openAIEmbeddings is the dialect of OpenAI's /v1/embeddings.
 var openAIEmbeddings = &embedDialect{
 	input:  []string{"input", "content"},
 	tokens: true,
@@ -32,7 +33,7 @@ var openAIEmbeddings = &embedDialect{
 	},
 }
 
-// base64Of is the numbers in little-endian order, in base64.
+// base64Of encodes the numbers in little-endian order in base64.
 func base64Of(v []float32) string {
 	b := make([]byte, 0, 4*len(v))
 	for _, x := range v {
@@ -41,7 +42,7 @@ func base64Of(v []float32) string {
 	return base64.StdEncoding.EncodeToString(b)
 }
 
-// openAICompletions is OpenAI's dialect.
+// openAICompletions is the dialect of OpenAI's /v1/completions.
 var openAICompletions = &completionDialect{
 	cannot:   "complete text" + noHead,
 	envelope: textCompletion,
@@ -68,13 +69,13 @@ func textCompletion(a *completion, choices []any) map[string]any {
 	return a.envelope("cmpl-", "text_completion", choices)
 }
 
-// envelope is what OpenAI's replies have in common.
+// envelope returns the members that OpenAI's replies have in common.
 func (a *completion) envelope(prefix, object string, choices []any) map[string]any {
 	return map[string]any{"id": prefix + a.note.id, "object": object, "created": time.Now().Unix(), "model": a.asked,
 		"system_fingerprint": "build-" + a.server.options.Version, "choices": choices}
 }
 
-// counted is the envelope with what all completions of the request cost.
+// counted is the envelope with the usage of all completions of the request.
 func (a *completion) counted(choices []any, all []*winnow.Completion) map[string]any {
 	var usage completionUsage
 	for _, c := range all {
@@ -89,8 +90,8 @@ func (a *completion) counted(choices []any, all []*winnow.Completion) map[string
 	return reply
 }
 
-// choice is one of OpenAI's choices, yet without its text. reason is nil as long as there
-// is more to come.
+// choice returns one of OpenAI's choices without its text. reason is nil until the last
+// event.
 func (a *completion) choice(i int, tokens []winnow.CompletionToken, reason any) map[string]any {
 	choice := map[string]any{"index": i, "logprobs": nil, "finish_reason": reason}
 	if a.options.Probs > 0 && len(tokens) > 0 {
@@ -99,8 +100,8 @@ func (a *completion) choice(i int, tokens []winnow.CompletionToken, reason any) 
 	return choice
 }
 
-// told are the tokens of an event whose probabilities it tells: none of one that has only
-// what was left of the text.
+// told returns the tokens whose probabilities an event reports: none for an event that
+// only delivers the rest of the text.
 func told(t winnow.CompletionToken) []winnow.CompletionToken {
 	if t.ID < 0 {
 		return nil
@@ -119,7 +120,7 @@ type promptDetails struct {
 	CachedTokens int `json:"cached_tokens"`
 }
 
-// finishReason is OpenAI's word for why a completion ended.
+// finishReason returns OpenAI's word for why a completion ended.
 func finishReason(c *winnow.Completion) string {
 	if c.Stop == winnow.StopEnd || c.Stop == winnow.StopWord {
 		return "stop"

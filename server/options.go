@@ -7,85 +7,85 @@ import (
 	"time"
 )
 
-// Options says what a server serves and what it lets clients do. Zero values
-// are replaced by the defaults that are named here.
+// Options configures a server. Zero values are replaced by the defaults given in
+// parentheses.
 type Options struct {
-	// Models are what is served; the first is the default one.
+	// Models are the models served; the first is the default.
 	Models []ModelSpec
-	// ModelsMax is how many of them may be loaded at a time; 0 means all.
+	// ModelsMax is the number of models that may be loaded at a time (0: all).
 	ModelsMax int
 
-	// BatchTokens bounds the tokens that are scored together: the smaller, the
-	// sooner short requests are answered beside long ones; the default is 256
-	// for each thread of the model. A single longer pair goes alone.
+	// BatchTokens bounds the tokens scored together (256 for each thread of the model).
+	// Smaller values shorten the wait of short requests alongside long ones. A single
+	// longer pair is scored alone.
 	BatchTokens int
-	// QueueTokens bounds the tokens of all requests under way (4 Mi): beyond
-	// it new ones are refused with 429.
+	// QueueTokens bounds the tokens of all requests under way (4 Mi). New requests beyond
+	// it are refused with status 429.
 	QueueTokens int
-	// MaxBody bounds the bytes of a request (32 MiB), MaxDocuments the texts of
-	// its list (10,000).
+	// MaxBody bounds the bytes of a request (32 MiB), MaxDocuments the texts of its list
+	// (10,000).
 	MaxBody      int64
 	MaxDocuments int
-	// CacheSize is how many scores are kept; 0 means none.
+	// CacheSize is the number of scores kept (0: none).
 	CacheSize int
-	// Timeout bounds the time of a request (1 hour). Clients may ask for less
-	// with the header X-Request-Timeout.
+	// Timeout bounds the time of a request (1 hour). Clients may set a shorter one with
+	// the header X-Request-Timeout.
 	Timeout time.Duration
-	// BodyTimeout bounds the time in which a request's body is to come (2 minutes),
-	// WriteTimeout that in which a client is to read 64 KiB of a reply, or an event of
-	// one (30 seconds).
+	// BodyTimeout bounds the time in which a request's body must arrive (2 minutes),
+	// WriteTimeout the time in which a client must read 64 KiB of a reply, or an event of
+	// it (30 seconds).
 	BodyTimeout, WriteTimeout time.Duration
-	// Grace is how long Serve waits, when it is to stop, for the requests that it has
-	// (30 seconds). Then they are given up.
+	// Grace is how long a stopping Serve waits for requests under way (30 seconds) before
+	// it cancels them.
 	Grace time.Duration
 
-	// EveryToken has llama.cpp's routes of embedding give the states of every token, as its
-	// --pooling none does.
+	// EveryToken makes llama.cpp's embedding routes return the states of every token, as
+	// its --pooling none does.
 	EveryToken bool
 
-	// Sampling is what completions do where a request does not say; nil is
-	// DefaultSampling.
+	// Sampling has the defaults of completions (DefaultSampling).
 	Sampling *Sampling
 
-	// APIKeys are what clients must show one of, if there are any.
+	// APIKeys, if any, are the keys of which clients must present one.
 	APIKeys []string
-	// Hosts are the names by which the server may be asked; without any, it may be by
-	// all. It is for servers that only this machine can reach, which a page in a browser
-	// here could reach too, under a name of its own.
+	// Hosts, if any, are the only host names that requests may use. They protect servers
+	// reachable from this machine only: a page in a local browser could reach such a
+	// server under a name of its own.
 	Hosts []string
-	// CORS is what web pages from elsewhere may do; nothing by default.
+	// CORS says what web pages of other origins may do (nothing).
 	CORS CORS
-	// Prefix is put before every path, for example "/api".
+	// Prefix is prepended to every path, for example "/api".
 	Prefix string
 
-	// Metrics, Slots and Pprof open /metrics, /slots and /debug/pprof.
+	// Metrics, Slots and Pprof enable /metrics, /slots and /debug/pprof.
 	Metrics, Slots, Pprof bool
-	// SlotCount is what /props and /slots tell llama.cpp's clients (1).
+	// SlotCount is the number of slots reported by /props and /slots (1).
 	SlotCount int
 
-	// Page answers GET requests for paths that are no route: the page for
-	// people. It needs no API key. Without it these are not found.
+	// Page answers GET requests for unknown paths, for example with a page for people. It
+	// requires no API key. Without it such requests get status 404.
 	Page http.Handler
 
-	// Version and Commit are shown by /props and the metrics, Kernels too.
+	// Version, Commit and Kernels are shown by /props and the metrics.
 	Version, Commit, Kernels string
 
-	// Log gets what happens; nil means nothing is said.
+	// Log receives requests, progress and errors; nil discards them.
 	Log *slog.Logger
-	// Trace is where spans are sent; the zero value sends none.
+	// Trace says where spans are sent (nowhere).
 	Trace TraceOptions
 }
 
-// Sampling says how completions choose their tokens; see winnow.CompleteOptions.
+// Sampling says how completions choose their tokens where a request does not; see
+// winnow.CompleteOptions.
 type Sampling struct {
-	MaxTokens               int // -1: no bound but the context
+	MaxTokens               int // -1: up to the context's limit
 	Temperature, TopP, MinP float64
 	TopK                    int
-	Seed                    int64 // -1: another for each request
+	Seed                    int64 // -1: a different one for each request
 	IgnoreEnd               bool
 }
 
-// DefaultSampling is what llama.cpp's server does.
+// DefaultSampling returns the defaults of llama.cpp's server.
 func DefaultSampling() *Sampling {
 	return &Sampling{MaxTokens: -1, Temperature: 0.8, TopK: 40, TopP: 0.95, MinP: 0.05, Seed: -1}
 }

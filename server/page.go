@@ -9,7 +9,7 @@ import (
 //go:embed page
 var pageFiles embed.FS
 
-// Page is the page on which a person ranks documents.
+// Page returns the handler of the page on which a person ranks documents.
 func Page() http.Handler {
 	files, err := fs.Sub(pageFiles, "page")
 	if err != nil {
@@ -18,13 +18,12 @@ func Page() http.Handler {
 	return Files(files)
 }
 
-// pagePolicy lets a page load what comes from the server itself, and nothing
-// else.
+// pagePolicy lets a page load resources from the server itself only.
 const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
 	"base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 
-// Files is a handler of the files in a tree, index.html for a folder. It lists
-// no folders.
+// Files returns a handler of the files in a tree, with index.html for folders. It does
+// not list folders.
 func Files(files fs.FS) http.Handler {
 	serve := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -36,7 +35,7 @@ func Files(files fs.FS) http.Handler {
 			name += "index.html"
 		}
 		info, err := fs.Stat(files, name)
-		if err != nil || !info.Mode().IsRegular() { // nothing ever comes of a pipe, say
+		if err != nil || !info.Mode().IsRegular() { // a pipe, say, might never end
 			NotFound(w, r)
 			return
 		}

@@ -11,11 +11,11 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// steps are the probabilities of a completion's tokens. Those of a step are made when it
+// steps are the probabilities of a completion's tokens. Those of a step are built when it
 // is written.
 type steps []winnow.CompletionToken
 
-// MarshalJSON is for events, which have one step each.
+// MarshalJSON is used for events, which have one step each.
 func (s steps) MarshalJSON() ([]byte, error) {
 	list := make([]stepProbabilities, len(s))
 	for i, t := range s {
@@ -24,8 +24,8 @@ func (s steps) MarshalJSON() ([]byte, error) {
 	return json.Marshal(list)
 }
 
-// writeParts sends v as writeJSON does, but the elements of maps, lists and steps by
-// themselves: with all probabilities at once a reply may be too large to be held.
+// writeParts writes v as writeJSON does, but encodes the elements of maps, lists and
+// steps separately: with all probabilities at once a reply may be too large for memory.
 func writeParts(w http.ResponseWriter, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(http.StatusOK)
@@ -33,7 +33,7 @@ func writeParts(w http.ResponseWriter, v any) {
 	p := partWriter{out: out, buffer: new(bytes.Buffer)}
 	p.value(v)
 	p.string("\n")
-	_ = out.Flush() // an error means that the client has gone
+	_ = out.Flush() // on error the client has gone
 }
 
 type partWriter struct {
@@ -62,7 +62,7 @@ func (p *partWriter) value(v any) {
 		p.list(len(v), func(i int) any { return probabilitiesOf(v[i]) })
 	default:
 		p.buffer.Reset()
-		if encodeJSON(p.buffer, v) == nil { // what cannot be encoded is a mistake of this package
+		if encodeJSON(p.buffer, v) == nil { // a failure is a bug in this package
 			_, _ = p.out.Write(bytes.TrimSuffix(p.buffer.Bytes(), []byte("\n")))
 		}
 	}

@@ -2,5 +2,5 @@
 
 package server
 
-// Pause is nil: pipes are not polled with the network here.
+// Pause returns nil: here, pipes are not polled along with the network.
 func Pause() func() { return nil }

@@ -8,23 +8,23 @@ import (
 	"time"
 )
 
-// pauseEvery is how much later than at once a request may be read.
+// pauseEvery is the delay that a request may have before it is read.
 const pauseEvery = time.Millisecond
 
-// Pause is what the workers of a model that is served are to call now and then, so
-// that the server is not kept waiting while all threads compute: see
-// winnow.WithPause. It may be called from several goroutines. It is nil where that
-// is not needed or does nothing.
+// Pause returns the function that the workers of a served model should call now and then,
+// so that the server is not kept waiting while all threads compute: see winnow.WithPause.
+// It may be called concurrently. Pause returns nil where it is not needed or has no
+// effect.
 //
-// Go looks for what has come over the network when a thread has nothing else to do,
-// and otherwise every 10 ms. More threads would find it at once, but then every
-// handing over of work wakes one of them, which takes longer than many an operation.
-// So a worker waits, about once a millisecond, for a goroutine that only the network
-// poller wakes: what else has come is found with it, and is done first.
+// Go polls the network when a thread is idle, and otherwise every 10 ms. More threads
+// would poll at once, but then every hand-over of work would wake one of them, which
+// takes longer than many an operation. So about once a millisecond a worker waits for a
+// goroutine that only the network poller wakes: other events are found along with it and
+// are handled first.
 func Pause() func() {
 	p, err := newPauser()
 	if err != nil {
-		return nil // no more files: requests are read later
+		return nil // out of file descriptors: requests are read later
 	}
 	return p.pause
 }
@@ -58,7 +58,7 @@ func newPauser() (*pauser, error) {
 
 func (p *pauser) pause() {
 	if !p.mu.TryLock() {
-		return // another worker does it
+		return // another worker is pausing
 	}
 	defer p.mu.Unlock()
 	if now := time.Now(); now.Sub(p.last) < pauseEvery {

@@ -7,8 +7,7 @@ import (
 	"strings"
 )
 
-// prompts gives the prompts of a field: each text, tokens, or both mixed. They are not
-// decoded yet.
+// prompts returns the undecoded prompts of a field: each text, tokens, or both mixed.
 func (f fields) prompts(name, want string) ([]json.RawMessage, error) {
 	if !f.has(name) {
 		return nil, f.wrong(name, want)
@@ -32,7 +31,7 @@ func (f fields) prompts(name, want string) ([]json.RawMessage, error) {
 		list = append(list, v)
 		return nil
 	})
-	if numbers { // or numbers and texts mixed: one prompt
+	if numbers { // possibly mixed with texts: one prompt
 		return []json.RawMessage{raw}, nil
 	}
 	return list, err
@@ -40,28 +39,21 @@ func (f fields) prompts(name, want string) ([]json.RawMessage, error) {
 
 const wantPrompt = "a string, an array of tokens, or an array of prompts"
 
-// errEnough ends a list of which enough has been seen.
+// errEnough ends the reading of a list early.
 var errEnough = errors.New("enough")
 
-// prompt is one prompt as tokens.
-func (a *completion) prompt(raw json.RawMessage) (ids []int, err error) {
-	text := func(s string, special bool) error {
-		tokens, err := a.model.Tokenize(s, special)
-		for _, t := range tokens {
-			ids = append(ids, t.ID)
-		}
-		return err
-	}
+// prompt converts one prompt into tokens.
+func (a *completion) prompt(raw json.RawMessage) ([]int, error) {
 	if s, ok := jsonString(raw); ok {
-		// Of an empty text there is what the model wants before any, if that is something.
-		return ids, text(s, !a.begun)
+		// For an empty text these are the tokens that the model expects before any text.
+		return a.idsOf(s, !a.begun)
 	}
 	if o, ok := jsonObject(raw); ok {
 		s, err := promptString("prompt", o)
 		if err != nil {
 			return nil, err
 		}
-		return ids, text(s, true)
+		return a.idsOf(s, true)
 	}
 	if raw[0] != '[' {
 		return nil, invalid("\"prompt\" is %s: expected %s", describe(raw), wantPrompt)
@@ -69,7 +61,17 @@ func (a *completion) prompt(raw json.RawMessage) (ids []int, err error) {
 	return a.tokensOf("prompt", raw)
 }
 
-// tokensOf are the tokens of an array of token ids and texts.
+// idsOf returns the tokens of a text, surrounded by special ones if special is true.
+func (c *call) idsOf(text string, special bool) ([]int, error) {
+	tokens, err := c.model.Tokenize(text, special)
+	ids := make([]int, len(tokens))
+	for i, t := range tokens {
+		ids[i] = t.ID
+	}
+	return ids, err
+}
+
+// tokensOf returns the tokens of an array of token ids and texts.
 func (c *call) tokensOf(name string, raw json.RawMessage) (ids []int, err error) {
 	if string(raw) == "[]" {
 		return nil, nil
@@ -77,11 +79,9 @@ func (c *call) tokensOf(name string, raw json.RawMessage) (ids []int, err error)
 	f := fields{name: raw}
 	err = f.list(name, maxTokens, "tokens", func(i int, v json.RawMessage) error {
 		if s, ok := jsonString(v); ok {
-			// As llama.cpp does, the special tokens come before the first part only.
-			tokens, err := c.model.Tokenize(s, i == 0)
-			for _, t := range tokens {
-				ids = append(ids, t.ID)
-			}
+			// As in llama.cpp, special tokens precede the first part only.
+			part, err := c.idsOf(s, i == 0)
+			ids = append(ids, part...)
 			return err
 		}
 		id, err := c.token(name, i, v)
@@ -91,8 +91,8 @@ func (c *call) tokensOf(name string, raw json.RawMessage) (ids []int, err error)
 	return ids, err
 }
 
-// promptString is the text of an object that llama.cpp takes for a text: its form for
-// models that see or hear.
+// promptString returns the text of an object that llama.cpp accepts as a text, its form
+// for multimodal models.
 func promptString(name string, o fields) (string, error) {
 	if v := string(o["multimodal_data"]); o.has("multimodal_data") && v != "[]" {
 		return "", invalid("\"multimodal_data\": the model reads text only")
@@ -108,7 +108,7 @@ func promptString(name string, o fields) (string, error) {
 	return s, nil
 }
 
-// token is element i of a list of token ids.
+// token parses element i of a list of token ids.
 func (c *call) token(name string, i int, raw json.RawMessage) (int, error) {
 	id, err := strconv.Atoi(string(raw))
 	if err != nil || id < 0 || id >= c.info.Vocabulary {
@@ -117,10 +117,10 @@ func (c *call) token(name string, i int, raw json.RawMessage) (int, error) {
 	return id, nil
 }
 
-// maxTokens bounds the tokens of a request to /detokenize.
+// maxTokens bounds the elements of a list of tokens.
 const maxTokens = 1 << 20
 
-// textParts are the texts of a list of parts, which have to be texts.
+// textParts returns the texts of a list of parts, all of which must be texts.
 func textParts(name string, f fields) (parts []string, err error) {
 	err = f.list(name, maxMessages, "parts", func(n int, v json.RawMessage) error {
 		part, _ := jsonObject(v)

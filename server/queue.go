@@ -7,15 +7,15 @@ import (
 	"time"
 )
 
-// A client is who asks: what it has had decides when it is next.
+// A client is the sender of requests. What it has had determines its turn.
 type client struct {
 	id     string
-	had    int64 // tokens, on the clock of all clients
-	queued int64 // tokens of its requests that are not done
+	had    int64 // tokens started, on the clock shared by all clients
+	queued int64 // tokens of its unfinished requests
 	jobs   []*job
 }
 
-// client is the client of that id.
+// client returns the client with this id.
 func (s *scheduler) client(id string) *client {
 	c := s.clients[id]
 	if c == nil {
@@ -32,7 +32,7 @@ func (s *scheduler) client(id string) *client {
 func (s *scheduler) join(j *job, id string) {
 	c := s.client(id)
 	if len(c.jobs) == 0 {
-		// One that comes back after the others have had much may not claim it all.
+		// A client that returns after the others have had much may not claim all of it.
 		c.had = max(c.had, s.leastHad()-burstTokens)
 		s.active = append(s.active, c)
 	}
@@ -41,8 +41,8 @@ func (s *scheduler) join(j *job, id string) {
 	s.jobs++
 }
 
-// leastHad is the least that a client with jobs has had, on the clients' clock;
-// without any, the most that one has had.
+// leastHad returns the least that a client with jobs has had, on the clients' clock, or
+// without such clients the most that any has had.
 func (s *scheduler) leastHad() int64 {
 	least := s.clock
 	for _, c := range s.active {
@@ -51,7 +51,7 @@ func (s *scheduler) leastHad() int64 {
 	return least
 }
 
-// forget drops the clients that have nothing to do and nothing to answer for.
+// forget drops the clients that have no requests and have had no more than others.
 func (s *scheduler) forget() {
 	line := s.leastHad() - burstTokens
 	maps.DeleteFunc(s.clients, func(_ string, c *client) bool { return c.idle() && c.had <= line })
@@ -75,7 +75,7 @@ func (s *scheduler) leave(j *job) {
 	}
 }
 
-// drop ends a job before its time. Batches that then hold nobody's units stop.
+// drop ends a job early. Batches that then contain no live units are cancelled.
 func (s *scheduler) drop(j *job, err error) {
 	if j.over {
 		return
@@ -102,7 +102,7 @@ func (s *scheduler) oldest(l lane) *job {
 	return first
 }
 
-// fairest is the job that is next in a batch.
+// fairest returns the job whose turn it is in a batch.
 func (s *scheduler) fairest(b *batch) *job {
 	var best *job
 	for _, c := range s.active {
@@ -122,7 +122,7 @@ func (s *scheduler) fairest(b *batch) *job {
 	return best
 }
 
-// takes says whether a job may go into the batch.
+// takes reports whether a job may go into the batch.
 func (s *scheduler) takes(b *batch, j *job) bool {
 	switch {
 	case len(b.parts) > 0 && j.task != b.task, (j.task == taskEncode) != (b.lane == encode):
@@ -133,16 +133,16 @@ func (s *scheduler) takes(b *batch, j *job) bool {
 	return true
 }
 
-// A ticket is a place for some tokens among those that may wait.
+// A ticket is a reservation for a number of tokens in the queue.
 type ticket struct {
 	s      *scheduler
 	client *client
 	tokens int64
 }
 
-// admit gives a client a place for about that many tokens, or refuses with 429. A
-// request that alone is over the limit is let in when nothing else waits. A client gets
-// three quarters of the places, so that there are always some for the others.
+// admit reserves about that many tokens for a client, or refuses with status 429. A
+// request that exceeds the limit by itself is admitted when nothing else waits. A client
+// gets at most three quarters of the limit, so that some is always left for others.
 func (s *scheduler) admit(id string, tokens int64) (*ticket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -167,7 +167,7 @@ func errStopping() error {
 	return unavailable(time.Second, "the model is being unloaded or the server is stopping; try again")
 }
 
-// correct makes the ticket one for so many tokens, whether they fit or not.
+// correct changes the reservation to a number of tokens, whether they fit or not.
 func (t *ticket) correct(tokens int64) {
 	t.s.mu.Lock()
 	t.s.queued += tokens - t.tokens
@@ -176,5 +176,5 @@ func (t *ticket) correct(tokens int64) {
 	t.s.mu.Unlock()
 }
 
-// release gives the place back.
+// release returns the reservation.
 func (t *ticket) release() { t.correct(0) }

@@ -11,41 +11,41 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// A rankRequest is what every dialect of reranking comes down to.
+// A rankRequest is a request for a ranking, in any dialect.
 type rankRequest struct {
-	asked     string // the model, by the name that the client has for it
+	asked     string // the model's name in the request
 	questions []question
-	documents []document // as they came, of dialects with one question
+	documents []document // as received, in dialects with one question
 	options   winnow.EncodeOptions
-	raw       bool // scores are logits
+	raw       bool // return logits
 	topN      int  // 0: all
-	give      bool // the documents back
-	many      bool // questions came as a list
-	chunk     bool // documents that are too long are scored by windows
-	chunks    int  // at most so many of each; 0: all
+	give      bool // return the documents
+	many      bool // the questions came as a list
+	chunk     bool // score documents that are too long by windows
+	chunks    int  // at most this many windows of each; 0: all
 	most      int  // highlights of each result
-	details   bool // the results' logits, and what was read of documents that were cut
-	fresh     bool // no score is taken from the cache
+	details   bool // return logits, and what was read of truncated documents
+	fresh     bool // do not use cached scores
 }
 
-// A question is a query with the documents that are to be scored against it.
+// A question is a query with the documents to score against it.
 type question struct {
 	query     string
 	documents []string
 }
 
-// ranked is the answer to a rankRequest.
+// A ranked is the answer to a rankRequest. Documents are numbered across all questions.
 type ranked struct {
 	*rankRequest
 	*instance
 	id        string          // of the request
-	results   []winnow.Result // in the documents' order, all questions counted through
+	results   []winnow.Result // in the order of documents, until best sorts them
 	tokens    int             // of all pairs
-	chunks    map[int]chunk   // of documents that were scored by windows
-	read      map[int]extent  // of documents that were cut, if details are asked for
-	truncated int             // documents that were cut
+	chunks    map[int]chunk   // of documents scored by windows
+	read      map[int]extent  // of truncated documents, if details are requested
+	truncated int             // number of truncated documents
 
-	highlights map[int][]highlight // of the documents that are sent back, if they are asked for
+	highlights map[int][]highlight // of the documents in the reply, if requested
 }
 
 // rank answers a request.
@@ -79,7 +79,7 @@ func (c *call) rank(q *rankRequest) (*ranked, error) {
 		}
 		cache, q.chunk = nil, false
 	}
-	// What is not in the cache remains to be done.
+	// The pairs that are not cached.
 	var rest remainder
 	for _, ask := range q.questions {
 		var keys keyer
@@ -129,7 +129,7 @@ func (c *call) rank(q *rankRequest) (*ranked, error) {
 	return out, nil
 }
 
-// set is the result of document n.
+// set stores the result of document n.
 func (a *ranked) set(n int, s cached) {
 	s.result.Index = n
 	if a.raw {
@@ -154,18 +154,18 @@ func (a *ranked) set(n int, s cached) {
 	}
 }
 
-// A remainder is the pairs of a request that are to be computed.
+// A remainder is the pairs of a request that have to be computed.
 type remainder []pending
 
 type pending struct {
-	number          int // of the document, all questions counted through
+	number          int // of the document, across all questions
 	query, document string
 	key             cacheKey
-	chunks          []chunk // if it is scored by windows
-	read            *extent // if it was cut, and details are asked for
+	chunks          []chunk // if scored by windows
+	read            *extent // if truncated, and details are requested
 }
 
-// best is the result of the best of a document's windows, with the tokens of all.
+// best returns the result of a document's best window, with the tokens of all windows.
 func (p *pending) best(results []winnow.Result, pairs []winnow.Encoding) cached {
 	s := cached{key: p.key, read: p.read}
 	best, tokens := 0, 0
@@ -185,24 +185,24 @@ func (p *pending) best(results []winnow.Result, pairs []winnow.Encoding) cached 
 	return s
 }
 
-// encode makes tokens of the pairs.
+// encode converts the pairs into tokens.
 func (r remainder) encode(c *call, q *rankRequest) ([]winnow.Encoding, error) {
 	o := q.options
 	if q.chunk {
-		o.Truncation = winnow.TruncateRight // to see what is too long
+		o.Truncation = winnow.TruncateRight // shows which documents are too long
 	}
 	sizes := make([]int, len(r))
 	more := int64(0)
 	for i, p := range r {
 		sizes[i] = len(p.query) + len(p.document)
-		if q.chunk { // which may be of many times the model's length
+		if q.chunk { // may be many times longer than the model takes
 			more += max(0, int64(len(p.document)/4-c.info.MaxLength))
 		}
 	}
 	pairs := make([]winnow.Encoding, 0, len(r))
 	err := c.encode(sizes, more, 0, c.info.Listwise, func(ctx context.Context, from, to int) (tokens int, err error) {
 		for from < to {
-			// The documents of one query are encoded together.
+			// Consecutive documents of one query are encoded together.
 			query := r[from].query
 			var documents []string
 			for _, p := range r[from:to] {
@@ -239,8 +239,8 @@ func (r remainder) encode(c *call, q *rankRequest) ([]winnow.Encoding, error) {
 	return pairs, err
 }
 
-// tooLong says which document of the request is too long, if that is what err says of one
-// of the list from there.
+// tooLong converts err, if it says that a document is too long, to name that document of
+// the request. from is the index in r of the first document encoded.
 func (r remainder) tooLong(err error, from int) error {
 	var long *winnow.TooLongError
 	if !errors.As(err, &long) {
@@ -249,7 +249,7 @@ func (r remainder) tooLong(err error, from int) error {
 	return tooLong("documents", r[from+long.Index].number, " with the query", long)
 }
 
-// best are the results best first.
+// best sorts the results and returns the best ones, at most topN.
 func (a *ranked) best() []winnow.Result {
 	winnow.Rank(a.results)
 	if a.topN > 0 && a.topN < len(a.results) {
@@ -258,7 +258,7 @@ func (a *ranked) best() []winnow.Result {
 	return a.results
 }
 
-// activation names what was applied to the logits.
+// activation names the function applied to the logits.
 func (a *ranked) activation() string {
 	if a.raw {
 		return "none"
@@ -266,21 +266,21 @@ func (a *ranked) activation() string {
 	return a.info.Activation
 }
 
-// called is what the reply calls the model: as the client called it.
+// called returns the model's name for the reply: the one that the client used.
 func (a *ranked) called() string { return cmp.Or(a.asked, a.name) }
 
-// A Ranking is what WriteRanking writes.
+// A Ranking is the input of WriteRanking.
 type Ranking struct {
 	Model      string
 	Activation string // of probabilities
 	Raw        bool   // the scores are logits
 	Tokens     int    // of all pairs
-	Truncated  int    // documents that were cut
+	Truncated  int    // number of truncated documents
 	Results    []winnow.Result
 	IDs        []string // of the documents, by index; nil if they have none
 }
 
-// WriteRanking writes the reply of /v1/rerank with the documents in it.
+// WriteRanking writes a ranking as the reply of /v1/rerank, including the documents.
 func WriteRanking(w io.Writer, r Ranking) error {
 	if r.Raw {
 		r.Activation = "none"

@@ -14,13 +14,13 @@ type extent struct {
 	End   int `json:"end"`
 }
 
-// longQuery is from how many bytes on, for each token that a model takes, a query counts as
-// one that fills it.
+// longQuery is the number of bytes, for each token that a model takes, from which a query
+// is assumed to fill the model.
 const longQuery = 8
 
-// readPart is the part of a document that was read, of a pair that was truncated: alone it
-// becomes the same tokens, so that the rest makes no difference. Tokenizers do not say
-// where in the text a token stands, and it is searched for. It is nil beside a query that
+// readPart returns the part of a document that was read, of a pair that was truncated: by
+// itself it becomes the same tokens, so the rest has no influence. Tokenizers do not
+// report positions in the text, so the part is searched for. It is nil for a query that
 // fills the model, which would be tokenised some ten times for every document.
 func (c *call) readPart(ctx context.Context, query, document string, whole winnow.Encoding, o winnow.EncodeOptions) (*extent, error) {
 	if len(query) > longQuery*c.info.MaxLength {
@@ -30,7 +30,7 @@ func (c *call) readPart(ctx context.Context, query, document string, whole winno
 		list, err := c.model.Encode(ctx, query, []string{text}, o)
 		return err == nil && slices.Equal(list[0].IDs, whole.IDs) && slices.Equal(list[0].Types, whole.Types), err
 	}
-	// Perhaps as much of the text as of its tokens.
+	// A first guess: the same share of the text as of its tokens.
 	guess := int(int64(len(document)) * int64(whole.Tokens()) / int64(whole.Full))
 	beginning := func(n int) string {
 		for n < len(document) && !utf8.RuneStart(document[n]) {
@@ -50,7 +50,7 @@ func (c *call) readPart(ctx context.Context, query, document string, whole winno
 		}
 		return read[n:]
 	}
-	// Which end was cut is the tokenizer's affair, unless the request says it.
+	// Which end was cut depends on the tokenizer unless the request says so.
 	if n, err = shortest(guess, len(read), func(n int) (bool, error) { return same(end(n)) }); err != nil {
 		return nil, err
 	}
@@ -58,8 +58,8 @@ func (c *call) readPart(ctx context.Context, query, document string, whole winno
 	return &extent{start, utf8.RuneCountInString(read)}, nil
 }
 
-// shortest is the least length that is enough, of those up to most, which is. It begins
-// with a guess, so that a text of many times that length is not read again and again.
+// shortest returns the least length that is enough; most is known to be. It begins with a
+// guess, so that a text of many times that length is not read repeatedly.
 func shortest(guess, most int, enough func(n int) (bool, error)) (int, error) {
 	if most == 0 {
 		return 0, nil
@@ -67,7 +67,7 @@ func shortest(guess, most int, enough func(n int) (bool, error)) (int, error) {
 	if ok, err := enough(most - 1); !ok || err != nil {
 		return most, err
 	}
-	low, high := -1, most-1 // what is not enough, and what is
+	low, high := -1, most-1 // not enough, and enough
 	try := func(n int) error {
 		ok, err := enough(n)
 		if ok {

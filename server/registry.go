@@ -14,26 +14,26 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// A ModelSpec is a model that the server offers.
+// A ModelSpec describes a model that the server offers.
 type ModelSpec struct {
 	Name    string   // its id
 	Aliases []string // further names
-	Tags    []string // shown in the list of models, of no effect
+	Tags    []string // shown in the list of models, without effect
 	Path    string   // shown by /props
-	// Load loads it. It is called again after the model was unloaded.
+	// Load loads the model. It is called again after the model was unloaded.
 	Load func(ctx context.Context) (Model, error)
 }
 
-// A registry loads models when they are asked for, each once, and unloads the
-// one that was used least recently when there are too many.
+// A registry loads models on demand, each once, and unloads the least recently used one
+// when there are too many.
 type registry struct {
 	slots   []*slot
-	max     int // models that may be loaded at a time; 0 means all
+	max     int // models that may be loaded at a time; 0: all
 	log     *slog.Logger
 	prepare func(name string, m Model, broken func(error)) *scheduler
 
 	mu      sync.Mutex
-	changed chan struct{} // closed and made anew when a slot changes
+	changed chan struct{} // closed and replaced whenever a slot changes
 	clock   uint64
 	closed  bool
 }
@@ -52,13 +52,13 @@ func (s slotState) String() string {
 	return [...]string{"unloaded", "loading", "loaded", "unloaded", "failed"}[s]
 }
 
-// A slot is a model that is loaded or not.
+// A slot holds a model that may or may not be loaded.
 type slot struct {
 	status
 
-	// The rest, and the status but for its spec, is under registry.mu.
-	instance *instance // while it is loaded
-	used     uint64    // when, on the registry's clock
+	// The following, and the status except spec, are guarded by registry.mu.
+	instance *instance // while loaded
+	used     uint64    // time of the last use, on the registry's clock
 	failedAt time.Time
 }
 
@@ -66,24 +66,24 @@ type slot struct {
 type status struct {
 	spec     ModelSpec
 	state    slotState
-	info     winnow.Info // of the last time that it was loaded
+	info     winnow.Info // from the last load
 	known    bool        // info is set
 	loadedAt time.Time
 	err      error
 }
 
-// An instance is a model in memory. When a slot's model is loaded anew, requests that use
-// the instance before go on with that one.
+// An instance is a model in memory. When a slot's model is reloaded, requests that use
+// the previous instance continue to do so.
 type instance struct {
 	name      string
 	model     Model
 	info      winnow.Info
 	scheduler *scheduler
-	serial    uint64 // no other instance's
+	serial    uint64 // unique among instances
 
-	// The rest is under registry.mu.
+	// The following are guarded by registry.mu.
 	users   int
-	retired bool // no longer the slot's: it is closed when nobody uses it
+	retired bool // no longer the slot's: closed when nobody uses it
 }
 
 func newRegistry(specs []ModelSpec, most int, log *slog.Logger, prepare func(name string, m Model, broken func(error)) *scheduler) (*registry, error) {
@@ -109,8 +109,8 @@ func newRegistry(specs []ModelSpec, most int, log *slog.Logger, prepare func(nam
 	return r, nil
 }
 
-// start loads what may be loaded at once, one after the other, and fails if
-// none could be.
+// start loads as many models as may be loaded, one after the other, and fails if all
+// fail.
 func (r *registry) start(ctx context.Context) error {
 	n := len(r.slots)
 	if r.max > 0 {
@@ -130,16 +130,16 @@ func (r *registry) start(ctx context.Context) error {
 	return nil
 }
 
-// find is the slot of that name. "" and "default" mean the first one. A server
-// of one model answers to every name, as llama.cpp's does: clients made for a
-// service send that service's.
+// find returns the slot with this name. "" and "default" mean the first one. A server of
+// one model accepts every name, as llama.cpp's does: clients made for a service send that
+// service's names.
 func (r *registry) find(name string) (*slot, error) {
 	for _, s := range r.slots {
 		if s.spec.Name == name || slices.Contains(s.spec.Aliases, name) {
 			return s, nil
 		}
 	}
-	if short, ok := strings.CutSuffix(name, ":latest"); ok { // ollama's clients put it there
+	if short, ok := strings.CutSuffix(name, ":latest"); ok { // added by Ollama's clients
 		return r.find(short)
 	}
 	if name == "" || name == "default" || len(r.slots) == 1 {
@@ -153,7 +153,7 @@ func (r *registry) find(name string) (*slot, error) {
 		Message: fmt.Sprintf("model %q is not here: expected one of %s", name, strings.Join(names, ", "))}
 }
 
-// open is the slot's model, loaded if need be, for use until release.
+// open returns the slot's model, loaded if necessary, for use until release is called.
 func (r *registry) open(ctx context.Context, s *slot) (i *instance, release func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -196,7 +196,7 @@ func (r *registry) broadcast() {
 	r.changed = make(chan struct{})
 }
 
-// ready says whether the first models have been loaded, or why not.
+// ready reports whether any model has been loaded, and otherwise why not.
 func (r *registry) ready() (ok bool, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -221,7 +221,7 @@ func (r *registry) status() []status {
 	return list
 }
 
-// schedulers calls f with those of the loaded models.
+// schedulers calls f with the schedulers of the loaded models.
 func (r *registry) schedulers(f func(name string, s *scheduler)) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -232,7 +232,7 @@ func (r *registry) schedulers(f func(name string, s *scheduler)) {
 	}
 }
 
-// close unloads everything, when nobody uses it any more.
+// close unloads all models once they are no longer used.
 func (r *registry) close() {
 	r.mu.Lock()
 	r.closed = true

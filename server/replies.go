@@ -22,9 +22,9 @@ type rerankResult struct {
 	Document any     `json:"document,omitempty"`
 	Chunk    *chunk  `json:"chunk,omitempty"`
 
-	// What "details" asks for.
+	// Present if details are requested.
 	Logit *float64 `json:"logit,omitempty"`
-	Read  *extent  `json:"read,omitempty"` // of a document that was cut
+	Read  *extent  `json:"read,omitempty"` // of a truncated document
 
 	Highlights []highlight `json:"highlights,omitempty"`
 }
@@ -34,7 +34,8 @@ type textReply struct {
 	Text string `json:"text"`
 }
 
-// results are a ranking's, each document as give has it, if the client asked for them.
+// relevance returns the results, with each document as give returns it if the client
+// asked for documents.
 func (a *ranked) relevance(give func(d document) any) []rerankResult {
 	best := a.best()
 	list := make([]rerankResult, len(best))
@@ -56,7 +57,7 @@ func (a *ranked) relevance(give func(d document) any) []rerankResult {
 	return list
 }
 
-// characters counts those of texts.
+// characters counts the characters of texts.
 func characters(texts []string) (n int) {
 	for _, t := range texts {
 		n += utf8.RuneCountInString(t)
@@ -70,14 +71,14 @@ func encodeJSON(w io.Writer, v any) error {
 	return e.Encode(v)
 }
 
-// writeJSON sends v. What cannot be encoded is a mistake of this package.
+// writeJSON sends v as the reply. A failure to encode v is a bug in this package.
 func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json; charset=utf-8")
 	w.WriteHeader(status)
-	_ = encodeJSON(w, v) // an error means that the client has gone
+	_ = encodeJSON(w, v) // on error the client has gone
 }
 
-// answer sends a dialect's reply, or its error by fail, if it has one of its own.
+// answer sends a dialect's reply, or its error using fail, if not nil.
 func answer(w http.ResponseWriter, start time.Time, reply any, err error, fail func(http.ResponseWriter, *apiError)) error {
 	switch h := w.Header(); {
 	case err == nil:

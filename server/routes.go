@@ -9,15 +9,15 @@ import (
 	"github.com/winnow-rerank/winnow/internal/nearest"
 )
 
-// A handler answers a request or returns the error to answer with.
+// A handler answers a request, or returns the error to answer with.
 type handler func(w http.ResponseWriter, r *http.Request) error
 
-// A route is a path with what it answers by method.
+// A route is a path with its handlers by method.
 type route struct {
 	path string
 	get  handler
 	post handler
-	// open routes need no API key, early ones no model.
+	// open routes require no API key, early ones no loaded model.
 	open, early bool
 }
 
@@ -84,7 +84,7 @@ func (s *Server) routes() http.Handler {
 	var known []string
 	var root http.Handler
 	for _, r := range s.table() {
-		if r.path == "/" { // which is a pattern for all paths
+		if r.path == "/" { // as a pattern, "/" matches all paths
 			root = s.endpoint(r)
 			continue
 		}
@@ -102,7 +102,7 @@ func (s *Server) routes() http.Handler {
 	return s.frame(h)
 }
 
-// withoutSlash serves a route by its path with a slash behind it, too.
+// withoutSlash also serves routes whose path is followed by a slash.
 func withoutSlash(mux *http.ServeMux) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		path := strings.TrimRight(r.URL.Path, "/")
@@ -117,7 +117,7 @@ func withoutSlash(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// under serves the paths that begin with prefix, which is left out.
+// under serves the paths below prefix, which it strips.
 func under(prefix string, h http.Handler) http.Handler {
 	inner := http.StripPrefix(prefix, h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -132,7 +132,7 @@ func under(prefix string, h http.Handler) http.Handler {
 	})
 }
 
-// endpoint checks what all routes have in common, then calls the route's own.
+// endpoint performs the checks that all routes share, then calls the route's handler.
 func (s *Server) endpoint(r route) http.Handler {
 	var allowed []string
 	if r.get != nil {
@@ -167,7 +167,7 @@ func (s *Server) endpoint(r route) http.Handler {
 	})
 }
 
-// elsewhere answers for all paths that are no route.
+// elsewhere answers paths that are not routes.
 func (s *Server) elsewhere(root http.Handler, known []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.URL.Path == "/" && r.Method == http.MethodPost {
@@ -189,8 +189,8 @@ func (s *Server) elsewhere(root http.Handler, known []string) http.Handler {
 	})
 }
 
-// meant is the known path that one that does not exist was perhaps to be, or "": the
-// nearest, or the longest that it ends in.
+// meant returns the known path that an unknown one probably stands for, or "": the
+// nearest, or the longest that it ends with.
 func meant(path string, known []string) string {
 	path = strings.TrimRight(path, "/")
 	best := ""
@@ -207,7 +207,7 @@ func meant(path string, known []string) string {
 	return best
 }
 
-// NotFound answers as for a path that does not exist; a Page handler may use it.
+// NotFound answers as for an unknown path; a Page handler may use it.
 func NotFound(w http.ResponseWriter, r *http.Request) {
 	message := "File Not Found"
 	if best := noteOf(r.Context()).meant; best != "" {
@@ -226,8 +226,8 @@ func errKey() *apiError {
 	return &apiError{Status: http.StatusUnauthorized, Type: typeAuthentication, Message: "Invalid API Key"}
 }
 
-// errLoading is for requests that come before a model is there; failure is why
-// there may never be one.
+// errLoading returns the error for requests that arrive before a model is loaded. failure
+// is the reason why none may ever be, or nil.
 func errLoading(failure error) *apiError {
 	if failure != nil {
 		return unavailable(retryAfter, "no model could be loaded: %v", failure)

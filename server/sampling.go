@@ -6,15 +6,15 @@ import (
 	"math/rand/v2"
 )
 
-// withoutSampling are the sampling options of llama.cpp that winnow does not have, with
-// the values that mean that they are off.
+// withoutSampling are the options of llama.cpp that winnow does not implement, with the
+// values that disable them.
 var withoutSampling = map[string][]float64{
 	"mirostat": {0}, "repeat_penalty": {1}, "presence_penalty": {0}, "frequency_penalty": {0}, "dry_multiplier": {0},
 	"xtc_probability": {0}, "typical_p": {1}, "top_n_sigma": {0, -1}, "dynatemp_range": {0}, "n": {1}, "n_cmpl": {1}, "best_of": {1},
 	"n_indent": {0}, "t_max_predict_ms": {-1, 0}, "t_max_prompt_ms": {-1, 0},
 }
 
-// read reads the options.
+// read reads the options of a request.
 func (a *completion) read(all fields) error {
 	f := &reader{fields: all}
 	a.asked = cmp.Or(f.str("model"), a.name)
@@ -37,7 +37,7 @@ func (a *completion) read(all fields) error {
 	return f.err
 }
 
-// refuseOptions refuses what winnow does not have, unless it is off.
+// refuseOptions rejects options that winnow does not implement, unless they are off.
 func refuseOptions(f *reader) {
 	const leaveOut = ": winnow does not have this option; leave it out"
 	for name, off := range withoutSampling {
@@ -55,7 +55,7 @@ func refuseOptions(f *reader) {
 	}
 }
 
-// mostProbs bounds the probabilities of a step.
+// mostProbs bounds the probabilities reported for a step.
 const mostProbs = 10000
 
 // sampling reads how tokens are chosen.
@@ -65,7 +65,7 @@ func (a *completion) sampling(f *reader) {
 	o.Temperature = f.number("temperature", 0, math.Inf(1), d.Temperature)
 	o.TopK = f.integer("top_k", math.MinInt32, d.TopK)
 	if o.TopP = f.number("top_p", 0, 1, d.TopP); o.TopP == 0 {
-		o.TopP = math.SmallestNonzeroFloat64 // the most probable one only
+		o.TopP = math.SmallestNonzeroFloat64 // only the most probable token
 	}
 	o.MinP = f.number("min_p", 0, 1, d.MinP)
 	if a.seed = int64(f.number("seed", -1, 1<<53, float64(d.Seed))); a.seed == -1 || a.seed == math.MaxUint32 {

@@ -10,91 +10,89 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// A scheduler decides what a model does next. It cuts every request into pieces, so
-// that none keeps the others waiting for long, and fills each batch with pieces of
-// whatever requests there are.
+// A scheduler decides what a model does next. It cuts every request into pieces, so that
+// none delays the others for long, and fills each batch with pieces of any requests.
 //
-//   - Among clients, the one that has had the fewest tokens is next. One that
-//     has been away for a while may have a burst of tokens first.
-//   - Among the requests of a client, the one that has had the fewest tokens is
-//     next: short requests overtake long ones, equals take turns.
-//   - Every agingTurn-th batch begins with the oldest request instead, so that a
-//     long one goes on under any stream of short ones.
+//   - Among clients, the one that has had the fewest tokens is next. After an absence, a
+//     client may have a burst of tokens first.
+//   - Among the requests of a client, the one that has had the fewest tokens is next: short
+//     requests overtake long ones, equal ones take turns.
+//   - Every agingTurn-th batch begins with the oldest request instead, so that a long one
+//     makes progress under any stream of short ones.
 //
-// One batch is with the model at a time, and a second one beside it for requests
-// that are small enough to be done at once: the model's workers take turns
-// between the two. (Two full batches at a time made nothing faster, and small
-// requests slower.) Texts are tokenised a piece at a time beside these, by the same
-// rules, and completions take their turns at the model a few tokens at a time.
+// The model computes one batch at a time, and in parallel a second one of requests small
+// enough to be done at once: the model's workers alternate between the two. (Two full
+// batches at a time were no faster, and slowed small requests down.) Texts are tokenised
+// in parallel to these, a piece at a time by the same rules, and completions take turns
+// at the model of a few tokens.
 //
-// The score of a pair does not depend on its batch, so nothing here changes any
-// score.
+// The score of a pair does not depend on its batch, so scheduling does not affect scores.
 type scheduler struct {
 	model       Model
-	batchTokens int   // of a batch
-	limit       int64 // tokens that may wait, all requests together
+	batchTokens int   // bound of a batch
+	limit       int64 // tokens that may wait, of all requests together
 	observe     func(pairs, tokens int, took time.Duration)
-	broken      func(error)  // told when the model's file has gone from under it; or nil
-	log         *slog.Logger // told of panics; or nil
+	broken      func(error)  // called when the model's mapped file can no longer be read; or nil
+	log         *slog.Logger // receives panics; or nil
 
 	mu       sync.Mutex
 	clients  map[string]*client
-	active   []*client // those that have jobs
-	clock    int64     // the most that a client has had
-	jobs     int       // that have units to start
-	queued   int64     // tokens of all requests that are not done
+	active   []*client // with jobs
+	clock    int64     // the most tokens that any client has had
+	jobs     int       // with units to start
+	queued   int64     // tokens of all unfinished requests
 	busy     [lanes]bool
 	batches  uint64
 	arrivals uint64
-	rate     float64 // tokens a second, as lately observed
+	rate     float64 // recent tokens per second
 	closed   bool
-	idle     sync.WaitGroup // batches under way
+	idle     sync.WaitGroup // running batches
 }
 
 const (
 	agingTurn   = 8
-	soonShare   = 4 // a batch in which a request ends is filled to a quarter
+	soonShare   = 4 // a batch that completes a request is filled to this fraction
 	burstTokens = 4096
-	pieceTokens = 128 // taken of one request at a time
+	pieceTokens = 128 // taken from one request at a time
 	keptClients = 1024
 )
 
-// A lane takes one batch at a time.
+// A lane runs one batch at a time.
 type lane int
 
 const (
-	bulk    lane = iota // with the model
-	express             // beside it, of small requests
-	encode              // of texts that are tokenised
+	bulk    lane = iota // any batch of the model
+	express             // small requests, in parallel to bulk
+	encode              // texts to tokenise
 	lanes
 )
 
-// A task is what is done with a job's units. Those of scores, and those of vectors, of
-// different jobs share batches.
+// A task is the kind of a job's work. Scores of different jobs share batches, and so do
+// vectors.
 type task int
 
 const (
 	taskScore task = iota
 	taskEmbed
 	taskEncode
-	taskTurn // at the model, of a completion
+	taskTurn // a completion's turn at the model
 )
 
-// A job is a request's units of work on their way through the scheduler.
+// A job is a request's units of work in the scheduler.
 type job struct {
 	ctx     context.Context
 	client  *client
 	arrival uint64
 	task    task
-	costs   []int             // of each unit, in tokens or what takes as long as these
-	inputs  []winnow.Encoding // the units of taskScore and taskEmbed
+	costs   []int             // of each unit, in tokens or their equivalent in time
+	inputs  []winnow.Encoding // units of taskScore and taskEmbed
 	results []winnow.Result
 	vectors []winnow.Embedding
-	do      func(ctx context.Context, from, to int) error // does units of the other tasks
-	cost    int64                                         // of all units
-	next    int                                           // the first unit that has not been started
-	had     int64                                         // tokens that have been started
-	left    int                                           // units that are not done
+	do      func(ctx context.Context, from, to int) error // computes units of the other tasks
+	cost    int64                                         // sum of costs
+	next    int                                           // first unit not yet started
+	had     int64                                         // tokens started
+	left    int                                           // units not yet done
 	batches map[*batch]struct{}
 	err     error
 	over    bool
@@ -105,21 +103,20 @@ func newScheduler(m Model, batchTokens int, limit int64, observe func(pairs, tok
 	return &scheduler{model: m, batchTokens: batchTokens, limit: limit, observe: observe, clients: make(map[string]*client)}
 }
 
-// score scores pairs for a client. Like embed and each, it returns at once when ctx is
-// done; the units that have not been started then never are.
+// score scores pairs for a client. Like embed and each, it returns as soon as ctx is
+// done, and the remaining units are never started.
 func (s *scheduler) score(ctx context.Context, id string, pairs []winnow.Encoding) ([]winnow.Result, error) {
 	j := &job{task: taskScore, costs: tokensOf(pairs), inputs: pairs, results: make([]winnow.Result, len(pairs))}
 	return j.results, s.wait(ctx, id, j)
 }
 
-// embed makes vectors of texts for a client.
+// embed computes the vectors of texts for a client.
 func (s *scheduler) embed(ctx context.Context, id string, texts []winnow.Encoding) ([]winnow.Embedding, error) {
 	j := &job{task: taskEmbed, costs: tokensOf(texts), inputs: texts, vectors: make([]winnow.Embedding, len(texts))}
 	return j.vectors, s.wait(ctx, id, j)
 }
 
-// each calls do for ranges of units, one after the other, when it is the client's turn to
-// have texts tokenised.
+// each calls do for consecutive ranges of units, in the client's turns to tokenise texts.
 func (s *scheduler) each(ctx context.Context, id string, costs []int, do func(ctx context.Context, from, to int) error) error {
 	return s.wait(ctx, id, &job{task: taskEncode, costs: costs, do: do})
 }
@@ -132,7 +129,7 @@ func tokensOf(list []winnow.Encoding) []int {
 	return costs
 }
 
-// wait has a job done. Its results may still be written to when it fails.
+// wait submits a job and waits for it. If it fails, its results may still be written to.
 func (s *scheduler) wait(ctx context.Context, id string, j *job) error {
 	if len(j.costs) == 0 {
 		return nil
@@ -148,8 +145,8 @@ func (s *scheduler) wait(ctx context.Context, id string, j *job) error {
 	return j.err
 }
 
-// turn waits until it is the client's turn to have the model for what costs so much. had
-// is what the request has had before. The turn lasts until end is called.
+// turn waits for the client's turn at the model for work of the given cost. had is what
+// the request has had so far. The turn lasts until end is called.
 func (s *scheduler) turn(ctx context.Context, id string, cost int, had int64) (end func(), err error) {
 	granted, given := make(chan struct{}), make(chan struct{})
 	j := &job{task: taskTurn, costs: []int{cost}, had: had, do: func(ctx context.Context, _, _ int) error {
@@ -193,15 +190,14 @@ func (s *scheduler) submit(ctx context.Context, id string, j *job) error {
 	return nil
 }
 
-// abandon ends a job, unless it was done in this moment.
+// abandon ends a job, unless it has just finished.
 func (s *scheduler) abandon(j *job, err error) {
 	s.mu.Lock()
 	s.drop(j, err)
 	s.mu.Unlock()
 }
 
-// close refuses what comes and ends what waits, then waits for the batches that
-// are with the model.
+// close refuses new jobs, ends waiting ones, and waits for the running batches.
 func (s *scheduler) close() {
 	s.mu.Lock()
 	s.closed = true
@@ -214,14 +210,14 @@ func (s *scheduler) close() {
 	s.idle.Wait()
 }
 
-// load is what waits and what runs.
+// load returns what waits and what runs.
 func (s *scheduler) load() (jobs int, tokens int64, batches int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.jobs, s.queued, s.running()
 }
 
-// running is how many batches are with the model.
+// running returns the number of batches that the model is computing.
 func (s *scheduler) running() (batches int) {
 	for _, l := range []lane{bulk, express} {
 		if s.busy[l] {

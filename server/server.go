@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// A Server is an http.Handler. Until Start has loaded a model it answers 503.
+// A Server is an http.Handler. Until Start has loaded a model it answers with status 503.
 type Server struct {
 	options  Options
 	registry *registry
@@ -20,12 +20,12 @@ type Server struct {
 	tracer   *tracer
 	keys     keySet
 	handler  http.Handler
-	large    chan struct{} // holds one while a large body is taken apart
+	large    chan struct{} // holds one element while a large body is parsed
 	started  time.Time
 	stopping atomic.Bool
 }
 
-// New makes a server. Nothing is loaded before Start.
+// New returns a server with the given options. Models are loaded by Start.
 func New(o Options) (*Server, error) {
 	o.setDefaults()
 	s := &Server{options: o, cache: newScoreCache(o.CacheSize), keys: newKeySet(o.APIKeys), large: make(chan struct{}, 1), started: time.Now()}
@@ -52,16 +52,15 @@ func (s *Server) batchTokens(threads int) int {
 	return 256 * max(1, threads)
 }
 
-// Start loads the models, as many as may be loaded at a time. It fails if none
-// could be; of others that fail the log tells.
+// Start loads the models, as many as may be loaded at a time. It fails if all fail; other
+// failures are logged.
 func (s *Server) Start(ctx context.Context) error { return s.registry.start(ctx) }
 
-// Reload loads the models that are loaded once more, for files that have changed.
-// Requests go on meanwhile, with what was loaded before.
+// Reload loads the loaded models again, after their files have changed. Meanwhile
+// requests use the previous ones.
 func (s *Server) Reload(ctx context.Context) { s.registry.reload(ctx) }
 
-// Close unloads the models and sends what is left of the traces. The requests
-// under way must have ended.
+// Close unloads the models and sends the remaining traces. All requests must have ended.
 func (s *Server) Close() {
 	s.registry.close()
 	s.tracer.close()
@@ -70,9 +69,9 @@ func (s *Server) Close() {
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
 
-// Serve answers on the listeners, over TLS if config is not nil, and loads the
-// models meanwhile. When ctx is done it takes no more requests, answers those
-// that it has, as far as Grace allows, and returns nil.
+// Serve answers on the listeners, over TLS if config is not nil, while it loads the
+// models. When ctx is done it accepts no more requests, answers those under way within
+// Grace, and returns nil.
 func (s *Server) Serve(ctx context.Context, config *tls.Config, listeners ...net.Listener) error {
 	requests, giveUp := context.WithCancelCause(context.Background())
 	defer giveUp(nil)

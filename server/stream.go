@@ -48,7 +48,7 @@ func (a *completion) streamed(w http.ResponseWriter) error {
 			if !started {
 				return err
 			}
-			// The status has been sent: the error is an event.
+			// The status has been sent, so the error becomes an event.
 			e := asAPIError(err)
 			noteError(w, e)
 			_ = event(map[string]any{"error": e.members()})

@@ -12,7 +12,8 @@ import (
 	"unicode/utf8"
 )
 
-// tei is the dialect of Hugging Face text-embeddings-inference, known by texts.
+// tei is the dialect of Hugging Face text-embeddings-inference (TEI), recognised by
+// texts.
 var tei = &rankDialect{
 	is:        func(f fields, _ http.Header) bool { return f.has("texts") && !f.has("documents") },
 	documents: "texts",
@@ -34,7 +35,7 @@ type teiResult struct {
 	Text  *string `json:"text,omitempty"`
 }
 
-// scores are a ranking's results as TEI has them.
+// scores returns the results in TEI's form.
 func (a *ranked) scores() []teiResult {
 	best := a.best()
 	list := make([]teiResult, len(best))
@@ -47,14 +48,14 @@ func (a *ranked) scores() []teiResult {
 	return list
 }
 
-// computeHeaders tell TEI's clients what a request cost.
+// computeHeaders report to TEI's clients what a request cost.
 func computeHeaders(h http.Header, characters, tokens int) {
 	h.Set("X-Compute-Type", "cpu")
 	h.Set("X-Compute-Characters", strconv.Itoa(characters))
 	h.Set("X-Compute-Tokens", strconv.Itoa(tokens))
 }
 
-// teiError is TEI's name for a kind of error.
+// teiError returns TEI's name for the kind of an error.
 func teiError(e *apiError) string {
 	switch {
 	case e.Empty:
@@ -114,7 +115,7 @@ var teiSimilarity = &embedDialect{
 	fail: writeTEIError,
 }
 
-// cosine is that of two vectors, 0 if one of them is.
+// cosine returns the cosine of two vectors, or 0 if one of them is zero.
 func cosine(a, b []float32) float32 {
 	var ab, aa, bb float64
 	for i, x := range a {
@@ -128,8 +129,8 @@ func cosine(a, b []float32) float32 {
 	return float32(ab / math.Sqrt(aa*bb))
 }
 
-// teiPredict is the dialect of /predict: pairs of texts, each with the classifier's label
-// that says that they belong together.
+// teiPredict is the dialect of /predict: pairs of texts, each answered with the
+// classifier's relevant label and its score.
 var teiPredict = &rankDialect{
 	read: func(f fields, q *rankRequest, most int) error {
 		const want = "two texts, or an array of such pairs"
@@ -172,7 +173,7 @@ type teiPrediction struct {
 	Label string  `json:"label"`
 }
 
-// root answers POST /, where TEI does what its model does.
+// root answers POST /, where TEI does what its model is for.
 func (s *Server) root() handler {
 	rank, embed, similar := s.reranking(tei), s.embedding(teiEmbed), s.embedding(teiSimilarity)
 	return func(w http.ResponseWriter, r *http.Request) error {
@@ -204,7 +205,7 @@ var teiEmbedAll = &embedDialect{
 	fail: writeTEIError,
 }
 
-// embedSparse answers POST /embed_sparse, which is for SPLADE models.
+// embedSparse answers POST /embed_sparse, which requires a SPLADE model.
 func (s *Server) embedSparse(w http.ResponseWriter, r *http.Request) error {
 	return s.read(w, r, func(f fields) error {
 		c, err := s.named(r, f, "", "")

@@ -63,8 +63,7 @@ type tokenPiece struct {
 	Piece any `json:"piece"`
 }
 
-// pieceOf is a piece as JSON has it: text, or an array of bytes where it is
-// none.
+// pieceOf returns a piece for JSON: text, or a list of bytes if it is not UTF-8.
 func pieceOf(piece string) any {
 	if utf8.ValidString(piece) {
 		return piece
@@ -72,7 +71,7 @@ func pieceOf(piece string) any {
 	return byteList(piece)
 }
 
-// byteList is the bytes of a piece as JSON has them.
+// byteList returns the bytes of a piece for JSON.
 func byteList(piece string) []int {
 	list := make([]int, len(piece))
 	for i := range len(piece) {

@@ -15,18 +15,18 @@ import (
 	"time"
 )
 
-// TraceOptions says where spans are sent, in OTLP's JSON form over HTTP.
+// TraceOptions says where spans are sent, as OTLP in JSON over HTTP.
 type TraceOptions struct {
-	URL     string            // of the collector's traces, such as http://localhost:4318/v1/traces
-	Headers map[string]string // to send with them
+	URL     string            // traces endpoint of the collector, such as http://localhost:4318/v1/traces
+	Headers map[string]string // added to every request
 	Service string            // service.name
 	Version string            // service.version
 }
 
-// TraceFromEnv reads the usual variables of OpenTelemetry: OTEL_SDK_DISABLED,
-// OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT, …_TRACES_ENDPOINT,
-// …_HEADERS, OTEL_EXPORTER_OTLP_PROTOCOL and OTEL_SERVICE_NAME. Without an
-// endpoint nothing is sent.
+// TraceFromEnv reads OpenTelemetry's usual variables: OTEL_SDK_DISABLED,
+// OTEL_TRACES_EXPORTER, OTEL_EXPORTER_OTLP_ENDPOINT, …_TRACES_ENDPOINT, …_HEADERS,
+// OTEL_EXPORTER_OTLP_PROTOCOL and OTEL_SERVICE_NAME. Without an endpoint nothing is sent.
+// The protocol grpc is an error.
 func TraceFromEnv(getenv func(string) string) (TraceOptions, error) {
 	o := TraceOptions{Service: getenv("OTEL_SERVICE_NAME")}
 	if o.Service == "" {
@@ -63,8 +63,8 @@ func TraceFromEnv(getenv func(string) string) (TraceOptions, error) {
 	return o, nil
 }
 
-// A tracer sends spans to a collector. Nil is one that does nothing, and so are
-// the spans that it makes.
+// A tracer sends spans to a collector. A nil tracer does nothing, and neither do its
+// spans.
 type tracer struct {
 	options TraceOptions
 	log     *slog.Logger
@@ -89,7 +89,7 @@ func newTracer(o TraceOptions, log *slog.Logger) *tracer {
 	return t
 }
 
-// close sends what is left. No span may end afterwards.
+// close sends the remaining spans. No span may end afterwards.
 func (t *tracer) close() {
 	if t == nil {
 		return
@@ -98,7 +98,7 @@ func (t *tracer) close() {
 	<-t.done
 }
 
-// A span is a stretch of time in a trace.
+// A span is a period of time in a trace.
 type span struct {
 	tracer      *tracer
 	trace       [16]byte
@@ -124,8 +124,8 @@ func (t *tracer) request(r *http.Request) *span {
 	return s
 }
 
-// adopt reads a header of the W3C's Trace Context, version 00 or one that
-// extends it.
+// adopt reads a traceparent header of W3C Trace Context, version 00 or one that extends
+// it.
 func (s *span) adopt(header string) bool {
 	if len(header) < 55 || header[2] != '-' || header[35] != '-' || header[52] != '-' || header[:2] == "ff" || strings.ToLower(header) != header ||
 		header[:2] == "00" && len(header) != 55 || len(header) > 55 && header[55] != '-' {
@@ -201,8 +201,8 @@ func (s *span) set(key string, value any) {
 	s.attributes = append(s.attributes, a)
 }
 
-// The messages of OTLP, as its JSON mapping has them: ids in hexadecimal, 64-bit
-// integers as strings.
+// The messages of OTLP in its JSON mapping: ids in hexadecimal, 64-bit integers as
+// strings.
 type (
 	attribute struct {
 		Key   string         `json:"key"`

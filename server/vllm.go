@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// vllm is that server's dialect of reranking, known on Cohere's route by fields of its own.
+// vllm is vLLM's dialect of reranking, distinguished from Cohere's by fields of its own.
 var vllm = &rankDialect{
 	is: func(f fields, _ http.Header) bool {
 		return f.has("truncate_prompt_tokens", "truncation_side", "max_tokens_per_query", "use_activation", "activation",
@@ -27,8 +27,8 @@ type vllmReply struct {
 	Results []rerankResult `json:"results"`
 }
 
-// vllmScore is its dialect of scoring: each text of one side with its counterpart of the
-// other, or one query with all documents.
+// vllmScore is vLLM's dialect of scoring: each text of one side with its counterpart on
+// the other, or one query with all documents.
 var vllmScore = &rankDialect{
 	read: readScores,
 	reply: func(a *ranked, _ http.Header) any {
@@ -55,7 +55,7 @@ type scoreResult struct {
 	Score  float64 `json:"score"`
 }
 
-// scoreNames are the pairs of names that vLLM has for the two sides.
+// scoreNames are vLLM's pairs of names for the two sides.
 var scoreNames = [][2]string{{"text_1", "text_2"}, {"queries", "documents"}, {"queries", "items"}, {"data_1", "data_2"}, {"query", "documents"}}
 
 func readScores(f fields, q *rankRequest, most int) error {

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// voyage is that vendor's dialect. It is known by top_k; where a client leaves that out, by
-// what the client calls itself, or the model.
+// voyage is the dialect of Voyage AI. It is recognised by top_k or, without it, by the
+// client's user agent or the model's name.
 var voyage = &rankDialect{
 	is: func(f fields, h http.Header) bool {
 		model, _ := jsonString(f["model"])
@@ -22,7 +22,8 @@ var voyage = &rankDialect{
 	},
 }
 
-// voyageModels are the names of Voyage's rerankers. (Cohere's go on with a v or a word.)
+// voyageModels matches the names of Voyage's rerankers. (Cohere's continue with a v or a
+// word.)
 var voyageModels = regexp.MustCompile(`^(voyageai/)?rerank-(lite-)?\d`)
 
 type voyageReply struct {

@@ -5,12 +5,12 @@ import (
 	"net/http"
 )
 
-// weaviate is what Weaviate's module reranker-transformers speaks with its container. It
-// is known by property, which the module sends even where it is empty.
+// weaviate is the dialect that Weaviate's module reranker-transformers speaks with its
+// container. It is recognised by property, which the module always sends.
 var weaviate = &rankDialect{
 	is: func(f fields, _ http.Header) bool { return f.hasKey("property") },
 	unwrap: func(f fields) (fields, error) {
-		if !f.has("documents") { // the module's first form: one text
+		if !f.has("documents") { // the module's older form: one text
 			f["documents"] = json.RawMessage("[" + string(f["property"]) + "]")
 		}
 		return f, nil
@@ -42,7 +42,8 @@ type weaviateScore struct {
 	Score    float64 `json:"score"`
 }
 
-// wellKnown answers GET /.well-known/ready, which the module waits for.
+// wellKnown answers GET /.well-known/ready, which the module waits for, and
+// /.well-known/live.
 func (s *Server) wellKnown(w http.ResponseWriter, r *http.Request) error {
 	if err := s.readiness(); err != nil {
 		return err
