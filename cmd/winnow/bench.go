@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"runtime"
@@ -59,23 +60,7 @@ func (c *benchCommand) Run(env *environment) error {
 	info := m.Info()
 	r := benchReport{Model: info.Name, Precision: string(info.Precision), Kernels: info.Kernels, Threads: info.Threads, Documents: c.Documents}
 
-	rng := rand.New(rand.NewPCG(1, 2)) // the same texts every time
-	words := func(n int) string {
-		list := make([]string, n)
-		for i := range list {
-			list[i] = benchWords[rng.IntN(len(benchWords))]
-		}
-		return strings.Join(list, " ")
-	}
-	documents := make([]string, c.Documents)
-	for i := range documents {
-		n := c.Words
-		if c.Mixed && n > 10 {
-			n = 10 + rng.IntN(n-9)
-		}
-		documents[i] = words(n)
-	}
-	query := words(8)
+	query, documents, short := c.texts()
 	pairs, err := m.Encode(env.ctx, query, documents, winnow.EncodeOptions{})
 	if err != nil {
 		return err
@@ -83,8 +68,6 @@ func (c *benchCommand) Run(env *environment) error {
 	for _, p := range pairs {
 		r.Tokens += p.Tokens()
 	}
-	short := []string{words(12), words(12), words(12), words(12)}
-
 	latencies, allocations, operations, err := c.measure(env, m, query, documents)
 	if err != nil {
 		return err
@@ -117,7 +100,34 @@ func (c *benchCommand) Run(env *environment) error {
 		e.SetIndent("", "  ")
 		return e.Encode(r)
 	}
-	_, err = fmt.Fprintf(env.stdout, `%s, %s, %s kernels, %d threads
+	return r.print(env.stdout)
+}
+
+// texts are a query with the documents of a request, and with four short ones: the same
+// every time.
+func (c *benchCommand) texts() (query string, documents, short []string) {
+	rng := rand.New(rand.NewPCG(1, 2))
+	words := func(n int) string {
+		list := make([]string, n)
+		for i := range list {
+			list[i] = benchWords[rng.IntN(len(benchWords))]
+		}
+		return strings.Join(list, " ")
+	}
+	documents = make([]string, c.Documents)
+	for i := range documents {
+		n := c.Words
+		if c.Mixed && n > 10 {
+			n = 10 + rng.IntN(n-9)
+		}
+		documents[i] = words(n)
+	}
+	query = words(8)
+	return query, documents, []string{words(12), words(12), words(12), words(12)}
+}
+
+func (r *benchReport) print(w io.Writer) error {
+	_, err := fmt.Fprintf(w, `%s, %s, %s kernels, %d threads
 %d documents of %d tokens in all: %.1f documents/s, %.0f tokens/s over %d requests
   latency         p50 %.2f ms, p99 %.2f ms
   4 short ones    p50 %.2f ms, p99 %.2f ms

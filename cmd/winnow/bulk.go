@@ -65,7 +65,7 @@ func (c *bulkCommand) Run(env *environment) error {
 		},
 		Begin: func(there int64) {
 			if there > 0 {
-				fmt.Fprintf(env.stderr, "winnow: %s has %s pairs already\n", c.Output, grouped(there))
+				env.note("%s has %s pairs already", c.Output, grouped(there))
 			}
 			done, total := source.consumed()
 			progress = newMeter(env.stderr, "pairs", done, total)
@@ -87,7 +87,7 @@ func (c *bulkCommand) Run(env *environment) error {
 	case err != nil:
 		return err
 	}
-	fmt.Fprintf(env.stderr, "winnow: %s pairs in %v, %s\n", grouped(report.Done), elapsed.Round(time.Millisecond), rate(report.Done, elapsed))
+	env.note("%s pairs in %v, %s", grouped(report.Done), elapsed.Round(time.Millisecond), rate(report.Done, elapsed))
 	return nil
 }
 

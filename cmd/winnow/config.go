@@ -46,67 +46,9 @@ func takeConfig(args []string) (rest []string, file string, err error) {
 // configure puts what a configuration file says, and args do not, between the
 // command and its arguments. All of the file is checked, whatever the command.
 func configure(parser *kong.Kong, args []string, file string) ([]string, error) {
-	var config map[string]any
-	if _, err := toml.DecodeFile(file, &config); err != nil {
-		return nil, fmt.Errorf("--config: %w", err)
-	}
-	wrong := func(key, what string, known []string) error {
-		return fmt.Errorf("%s: %q is no %s%s", file, key, what, didYouMean(key, known))
-	}
-	commands := parser.Model.Children
-	merged := make(map[*kong.Flag]any)
-	var command *kong.Node
-	for _, c := range commands {
-		if len(args) > 0 && c.Name == args[0] {
-			command = c
-		}
-	}
-	// The tables come last, so that they override what is for all commands.
-	keys := slices.SortedFunc(maps.Keys(config), func(a, b string) int {
-		_, aTable := config[a].(map[string]any)
-		_, bTable := config[b].(map[string]any)
-		if aTable != bTable {
-			if aTable {
-				return 1
-			}
-			return -1
-		}
-		return strings.Compare(a, b)
-	})
-	for _, key := range keys {
-		table, isTable := config[key].(map[string]any)
-		if !isTable {
-			known := false
-			for _, c := range commands {
-				if flag, has := flagOf(c, key); has {
-					known = true
-					if c == command && flag != nil {
-						merged[flag] = config[key]
-					}
-				}
-			}
-			if !known {
-				return nil, wrong(key, "flag of any command", flagNames(commands...))
-			}
-			continue
-		}
-		i := slices.IndexFunc(commands, func(c *kong.Node) bool { return c.Name == key })
-		if i < 0 {
-			var names []string
-			for _, c := range commands {
-				names = append(names, c.Name)
-			}
-			return nil, wrong(key, "command", names)
-		}
-		for _, name := range slices.Sorted(maps.Keys(table)) {
-			flag, has := flagOf(commands[i], name)
-			if !has {
-				return nil, wrong(name, "flag of "+key, flagNames(commands[i]))
-			}
-			if commands[i] == command && flag != nil {
-				merged[flag] = table[name]
-			}
-		}
+	merged, err := fileFlags(parser, args, file)
+	if err != nil {
+		return nil, err
 	}
 	if traced, err := kong.Trace(parser, args); err == nil { // mistakes are told when the whole is parsed
 		for _, p := range traced.Path {
@@ -130,7 +72,7 @@ func configure(parser *kong.Kong, args []string, file string) ([]string, error) 
 			added = append(added, fmt.Sprintf("--%s=%v", flag.Name, v))
 		}
 	}
-	if command == nil {
+	if len(added) == 0 {
 		return args, nil
 	}
 	slices.SortStableFunc(added, func(a, b string) int { // the flags, not a flag's values
@@ -139,6 +81,55 @@ func configure(parser *kong.Kong, args []string, file string) ([]string, error) 
 		return strings.Compare(a, b)
 	})
 	return slices.Concat(args[:1], added, args[1:]), nil
+}
+
+// fileFlags are the flags of the command that args begin with and their values in a
+// configuration file.
+func fileFlags(parser *kong.Kong, args []string, file string) (map[*kong.Flag]any, error) {
+	var config map[string]any
+	if _, err := toml.DecodeFile(file, &config); err != nil {
+		return nil, fmt.Errorf("--config: %w", err)
+	}
+	wrong := func(key, what string, known []string) error {
+		return fmt.Errorf("%s: %q is no %s%s", file, key, what, didYouMean(key, known))
+	}
+	commands := parser.Model.Children
+	merged := make(map[*kong.Flag]any)
+	// set says whether the command has the flag.
+	set := func(c *kong.Node, name string, value any) bool {
+		flag, known := flagOf(c, name)
+		if flag != nil && len(args) > 0 && c.Name == args[0] {
+			merged[flag] = value
+		}
+		return known
+	}
+	tables := make(map[string]map[string]any)
+	for _, key := range slices.Sorted(maps.Keys(config)) {
+		if table, ok := config[key].(map[string]any); ok {
+			tables[key] = table
+			continue
+		}
+		known := false
+		for _, c := range commands {
+			known = set(c, key, config[key]) || known
+		}
+		if !known {
+			return nil, wrong(key, "flag of any command", flagNames(commands...))
+		}
+	}
+	// The tables come last, so that they override what is for all commands.
+	for _, key := range slices.Sorted(maps.Keys(tables)) {
+		i := slices.IndexFunc(commands, func(c *kong.Node) bool { return c.Name == key })
+		if i < 0 {
+			return nil, wrong(key, "command", commandNames(parser.Model.Node))
+		}
+		for _, name := range slices.Sorted(maps.Keys(tables[key])) {
+			if !set(commands[i], name, tables[key][name]) {
+				return nil, wrong(name, "flag of "+key, flagNames(commands[i]))
+			}
+		}
+	}
+	return merged, nil
 }
 
 // flagOf is a command's flag of a name, with _ or - between words. serve's have

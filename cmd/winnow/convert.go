@@ -7,8 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"golang.org/x/term"
-
 	"github.com/winnow-rerank/winnow"
 )
 
@@ -42,11 +40,11 @@ func (c *convertCommand) Run(env *environment) error {
 		return usagef("%s is built in, as a GGUF file already", c.In)
 	}
 	show := func(int, int) {}
-	if f, ok := env.stderr.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if _, ok := terminal(env.stderr); ok {
 		show = func(n, of int) {
-			fmt.Fprintf(f, "\r\x1b[K%s  %d of %d tensors", bar(float64(n)/float64(of)), n, of)
+			fmt.Fprintf(env.stderr, "\r\x1b[K%s  %d of %d tensors", bar(float64(n)/float64(of)), n, of)
 			if n == of {
-				fmt.Fprint(f, "\r\x1b[K")
+				fmt.Fprint(env.stderr, "\r\x1b[K")
 			}
 		}
 	}

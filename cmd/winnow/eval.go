@@ -317,22 +317,20 @@ func (c *evalCommand) rerank(env *environment, data *collection, flags *modelFla
 			}
 		}
 		begin := time.Now()
-		scores, err := scoreDocuments(env.ctx, model, query, texts, true, func(int) {})
+		results, truncated, err := scoreDocuments(env.ctx, model, query, texts, func(int) {})
 		if err != nil {
 			return ranking{}, fmt.Errorf("query %q: %w", id, err)
 		}
 		latencies = append(latencies, time.Since(begin))
 		total += latencies[len(latencies)-1]
 		documents += len(top)
+		into.Truncated += truncated
 		lowest := 0.0
-		for j, s := range scores {
-			if j == 0 || s.logit < lowest {
-				lowest = s.logit
+		for j, r := range results {
+			if j == 0 || r.Logit < lowest {
+				lowest = r.Logit
 			}
-			if s.cut {
-				into.Truncated++
-			}
-			run.Add(evaluate.Entry{Query: id, Document: top[j].Document, Score: s.logit})
+			run.Add(evaluate.Entry{Query: id, Document: top[j].Document, Score: r.Logit})
 		}
 		for j, e := range entries[len(top):] {
 			run.Add(evaluate.Entry{Query: id, Document: e.Document, Score: lowest - float64(j+1)})

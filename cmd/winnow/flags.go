@@ -263,20 +263,55 @@ func (f *flag) shown() string {
 // that goes with it, into the terms of serveCommand. idle are the flags that
 // were given and have no effect.
 func translate(args []string, getenv func(string) string) (out, idle []string, err error) {
-	given := make(map[*flag]bool)
-	mark := func(f *flag) {
-		if f.to == "" && !given[f] {
-			idle = append(idle, f.shown())
-		}
-		given[f] = true
+	t := translation{given: make(map[*flag]bool)}
+	if err := t.arguments(args); err != nil {
+		return nil, nil, err
 	}
+	if err := t.environment(getenv); err != nil {
+		return nil, nil, err
+	}
+	return t.out, t.idle, nil
+}
+
+// A translation is what translate has made so far.
+type translation struct {
+	out, idle []string
+	given     map[*flag]bool
+}
+
+func (t *translation) mark(f *flag) {
+	if f.to == "" && !t.given[f] {
+		t.idle = append(t.idle, f.shown())
+	}
+	t.given[f] = true
+}
+
+// set adds a flag with its value.
+func (t *translation) set(f *flag, value string) {
+	if f.to != "" {
+		t.out = append(t.out, "--"+f.to+"="+value)
+	}
+}
+
+// turn adds a flag that is on or off.
+func (t *translation) turn(f *flag, on bool) {
+	name := f.to
+	if !on {
+		name = f.toOff
+	}
+	if name != "" {
+		t.out = append(t.out, "--"+name)
+	}
+}
+
+func (t *translation) arguments(args []string) error {
 	for i := 0; i < len(args); i++ {
 		arg := args[i]
 		if arg == "--" && i == len(args)-1 {
 			break
 		}
 		if !strings.HasPrefix(arg, "-") || arg == "-" {
-			return nil, nil, fmt.Errorf("unexpected argument %q: serve takes flags only", arg)
+			return fmt.Errorf("unexpected argument %q: serve takes flags only", arg)
 		}
 		name, value, joined := strings.Cut(arg, "=")
 		if strings.HasPrefix(name, "--") {
@@ -284,77 +319,62 @@ func translate(args []string, getenv func(string) string) (out, idle []string, e
 		}
 		f, off := findFlag(name)
 		if f == nil {
-			return nil, nil, errors.New("unknown flag " + name + nearestFlag(name))
+			return errors.New("unknown flag " + name + nearestFlag(name))
 		}
-		mark(f)
-		next := ""
-		if i+1 < len(args) {
-			next = args[i+1]
-		}
+		t.mark(f)
 		switch {
 		case off && joined:
-			return nil, nil, fmt.Errorf("flag %s takes no value", name)
+			return fmt.Errorf("flag %s takes no value", name)
 		case off:
-			if f.toOff != "" {
-				out = append(out, "--"+f.toOff)
-			}
+			t.turn(f, false)
 		case f.value:
 			if !joined {
-				if i+1 == len(args) {
-					return nil, nil, fmt.Errorf("flag %s: a value is missing", name)
+				if i++; i == len(args) {
+					return fmt.Errorf("flag %s: a value is missing", name)
 				}
-				value = next
-				i++
+				value = args[i]
 			}
-			if f.to != "" {
-				out = append(out, "--"+f.to+"="+value)
-			}
+			t.set(f, value)
 		case f.perhaps != nil:
-			if !joined && slices.Contains(f.perhaps, next) {
+			if !joined && i+1 < len(args) && slices.Contains(f.perhaps, args[i+1]) {
 				i++
 			}
 		case joined:
 			on, err := strconv.ParseBool(value)
 			if err != nil {
-				return nil, nil, fmt.Errorf("flag %s takes no value", name)
+				return fmt.Errorf("flag %s takes no value", name)
 			}
-			out = append(out, f.switched(on)...)
+			t.turn(f, on)
 		default:
-			out = append(out, f.switched(true)...)
+			t.turn(f, true)
 		}
 	}
+	return nil
+}
+
+// environment reads the variables of the flags that are not among the arguments.
+func (t *translation) environment(getenv func(string) string) error {
 	for i := range serveFlags {
 		f := &serveFlags[i]
-		if f.env == "" || given[f] {
+		if f.env == "" || t.given[f] {
 			continue
 		}
 		value := getenv(f.env)
 		if value == "" {
 			continue
 		}
-		mark(f)
+		t.mark(f)
 		switch {
 		case f.to == "":
 		case f.value:
-			out = append(out, "--"+f.to+"="+value)
+			t.set(f, value)
 		default:
 			on, ok := parseSwitch(value)
 			if !ok {
-				return nil, nil, fmt.Errorf("%s is %q: expected on or off", f.env, value)
+				return fmt.Errorf("%s is %q: expected on or off", f.env, value)
 			}
-			out = append(out, f.switched(on)...)
+			t.turn(f, on)
 		}
-	}
-	return out, idle, nil
-}
-
-// switched is the flag on or off in kong's terms.
-func (f *flag) switched(on bool) []string {
-	switch {
-	case on && f.to != "":
-		return []string{"--" + f.to}
-	case !on && f.toOff != "":
-		return []string{"--" + f.toOff}
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 }
 
 func runIn(env *environment, args []string) (status int) {
-	cli := commands{Serve: serveCommand{}}
+	var cli commands
 	exited := -1
 	parser, err := kong.New(&cli,
 		kong.Name("winnow"),
@@ -107,25 +107,8 @@ func runIn(env *environment, args []string) (status int) {
 			status = exited
 		}
 	}()
-	args, config, err := takeConfig(args)
-	if err != nil {
+	if args, err = cli.arguments(env, parser, args); err != nil {
 		return env.fail(err)
-	}
-	if len(args) > 0 && args[0] == "serve" {
-		translated, idle, err := translate(args[1:], env.getenv)
-		if err != nil {
-			return env.fail(usageError{err})
-		}
-		args = append([]string{"serve"}, translated...)
-		cli.Serve.idle = idle
-	}
-	if len(args) == 0 {
-		args = []string{"--help"}
-	}
-	if config != "" {
-		if args, err = configure(parser, args, config); err != nil {
-			return env.fail(err)
-		}
 	}
 	ctx, err := parser.Parse(args)
 	if err != nil {
@@ -136,12 +119,41 @@ func runIn(env *environment, args []string) (status int) {
 
 type exit struct{}
 
+// arguments puts a command line into kong's terms, with what a configuration file and, for
+// serve, the environment add to it.
+func (c *commands) arguments(env *environment, parser *kong.Kong, args []string) ([]string, error) {
+	args, config, err := takeConfig(args)
+	if err != nil {
+		return nil, err
+	}
+	if len(args) > 0 && args[0] == "serve" {
+		translated, idle, err := translate(args[1:], env.getenv)
+		if err != nil {
+			return nil, usageError{err}
+		}
+		args = append([]string{"serve"}, translated...)
+		c.Serve.idle = idle
+	}
+	if len(args) == 0 {
+		args = []string{"--help"}
+	}
+	if config == "" {
+		return args, nil
+	}
+	return configure(parser, args, config)
+}
+
+// note tells the user something that is no result.
+func (e *environment) note(format string, args ...any) {
+	fmt.Fprintf(e.stderr, "winnow: "+format+"\n", args...)
+}
+
 // fail says what went wrong, if anything did, and gives the exit status.
 func (e *environment) fail(err error) int {
 	if err == nil {
 		return statusDone
 	}
-	fmt.Fprintf(e.stderr, "winnow: %s\n", printable(strings.TrimPrefix(err.Error(), "winnow: ")))
+	e.note("%s", printable(strings.TrimPrefix(err.Error(), "winnow: ")))
 	var usage usageError
 	if errors.As(err, &usage) {
 		return statusUsage

@@ -36,7 +36,7 @@ func newMeter(w io.Writer, unit string, done, total int64) *meter {
 	m := &meter{w: w, unit: unit, total: total, first: done, now: time.Now}
 	m.begin = m.now()
 	m.next = m.begin.Add(meterPatience)
-	if f, ok := w.(*os.File); ok && term.IsTerminal(int(f.Fd())) {
+	if _, ok := terminal(w); ok {
 		m.every = 100 * time.Millisecond
 		size := total
 		if size == 0 {
@@ -86,6 +86,15 @@ func (m *meter) finish() {
 	if m.bar != nil {
 		_ = m.bar.Finish()
 	}
+}
+
+// terminal is the file descriptor of a stream that is a terminal.
+func terminal(stream any) (fd int, ok bool) {
+	f, ok := stream.(*os.File)
+	if !ok {
+		return 0, false
+	}
+	return int(f.Fd()), term.IsTerminal(int(f.Fd()))
 }
 
 func rate(count int64, elapsed time.Duration) string {

@@ -122,14 +122,14 @@ func (f *modelFlags) open(env *environment) (*winnow.Model, error) {
 // tellUnread tells of settings that may mean something and that nobody has read.
 func tellUnread(env *environment, model *winnow.Model) {
 	if unread := model.Info().UnreadSettings; len(unread) > 0 {
-		fmt.Fprintf(env.stderr, "winnow: settings of the model that are not read, and may change its scores: %s\n", printable(strings.Join(unread, ", ")))
+		env.note("settings of the model that are not read, and may change its scores: %s", printable(strings.Join(unread, ", ")))
 	}
 }
 
 // hubSource is where models of the hub come from.
 func hubSource(env *environment, offline bool, token string) hub.Source {
 	return hub.Source{Offline: offline, Token: token, Progress: progress(env.stderr),
-		Note: func(message string) { fmt.Fprintf(env.stderr, "winnow: %s\n", printable(message)) }}
+		Note: func(message string) { env.note("%s", printable(message)) }}
 }
 
 // withRevision is the name of a model of the hub with its version.
@@ -191,11 +191,9 @@ func locate(ctx context.Context, name string, source hub.Source) (string, error)
 	// What was meant as a path is no question to the hub. A version, a file of it or
 	// the hub's address before it can be no path.
 	if name == ref.Repo {
-		dir := source.Dir
-		if dir == "" {
-			if dir, err = hub.CacheDir(os.Getenv); err != nil {
-				return "", err
-			}
+		dir, err := cacheDir(source.Dir)
+		if err != nil {
+			return "", err
 		}
 		if path, err := hub.Find(dir, ref); err == nil {
 			return path, nil

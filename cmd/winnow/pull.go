@@ -3,14 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strings"
 	"sync"
 	"time"
 
 	"github.com/schollz/progressbar/v3"
-	"golang.org/x/term"
 )
 
 type pullCommand struct {
@@ -74,8 +72,8 @@ const (
 
 // progress shows a download on w.
 func progress(w io.Writer) func(file string, done, total int64) {
-	f, ok := w.(*os.File)
-	d := &downloads{w: w, tty: ok && term.IsTerminal(int(f.Fd())), files: map[string]*fileProgress{}, now: time.Now, every: firstLine}
+	_, tty := terminal(w)
+	d := &downloads{w: w, tty: tty, files: map[string]*fileProgress{}, now: time.Now, every: firstLine}
 	var mu sync.Mutex
 	return func(file string, done, total int64) {
 		mu.Lock()

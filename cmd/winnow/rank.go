@@ -6,6 +6,7 @@ import (
 	"io"
 	"math"
 	"os"
+	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -47,33 +48,30 @@ func (c *rankCommand) Run(env *environment) error {
 		return err
 	}
 	defer model.Close()
-	scriptWarner(env, c.Model)(c.Query)
+	warnOfScript(env, c.Model, c.Query)
 	texts := make([]string, len(documents))
 	for i, d := range documents {
 		texts[i] = d.Text
 	}
+	ranking := server.Ranking{Model: model.Info().Name, Activation: model.Info().Activation, Raw: c.RawScores}
 	progress := newMeter(env.stderr, "documents", 0, int64(len(texts)))
-	scores, err := scoreDocuments(env.ctx, model, c.Query, texts, c.RawScores, func(n int) { progress.update(int64(n), int64(n)) })
+	ranking.Results, ranking.Truncated, err = scoreDocuments(env.ctx, model, c.Query, texts, func(n int) { progress.update(int64(n), int64(n)) })
 	progress.finish()
 	if err != nil {
 		return err
 	}
-	ranking := server.Ranking{Model: model.Info().Name, Activation: model.Info().Activation, Raw: c.RawScores}
-	var ids []string
-	for i, s := range scores {
-		ranking.Results = append(ranking.Results, winnow.Result{Index: i, Score: s.score, Logit: s.logit, Document: texts[i], Tokens: s.tokens})
-		ranking.Tokens += s.tokens
-		if s.cut {
-			ranking.Truncated++
-		}
-		if documents[i].ID != "" && ids == nil {
-			ids = make([]string, len(documents))
+	for i := range ranking.Results {
+		r := &ranking.Results[i]
+		ranking.Tokens += r.Tokens
+		if c.RawScores {
+			r.Score = r.Logit
 		}
 	}
-	for i := range ids {
-		ids[i] = documents[i].ID
+	if slices.ContainsFunc(documents, func(d records.Document) bool { return d.ID != "" }) {
+		for _, d := range documents {
+			ranking.IDs = append(ranking.IDs, d.ID)
+		}
 	}
-	ranking.IDs = ids
 	winnow.Rank(ranking.Results)
 	if c.TopN > 0 && c.TopN < len(ranking.Results) {
 		ranking.Results = ranking.Results[:c.TopN]
@@ -83,13 +81,13 @@ func (c *rankCommand) Run(env *environment) error {
 	case c.JSON:
 		err = server.WriteRanking(out, ranking)
 	case c.TSV:
-		err = writeTSV(out, ranking.Results, ids)
+		err = writeTSV(out, ranking.Results, ranking.IDs)
 	default:
 		if ranking.Truncated > 0 {
-			fmt.Fprintf(env.stderr, "winnow: %d of %d documents are longer than the model takes and were cut\n", ranking.Truncated, len(documents))
+			env.note("%d of %d documents are longer than the model takes and were cut", ranking.Truncated, len(documents))
 		}
 		width, colour := screen(env)
-		err = writeTable(out, ranking.Results, ids, c.RawScores, width, colour)
+		err = writeTable(out, ranking.Results, ranking.IDs, c.RawScores, width, colour)
 	}
 	if err != nil {
 		return err
@@ -120,7 +118,7 @@ func (c *rankCommand) read(env *environment) ([]records.Document, error) {
 			files = []string{"-"}
 		}
 		documents, err = records.Documents(files, records.DocumentOptions{Format: format, TextColumn: c.TextColumn, IDColumn: c.IDColumn, Stdin: env.stdin,
-			LeftOut: func(file, because string) { fmt.Fprintf(env.stderr, "winnow: %s is left out: it %s\n", file, because) }})
+			LeftOut: func(file, because string) { env.note("%s is left out: it %s", file, because) }})
 		if err != nil {
 			return nil, err
 		}
@@ -139,7 +137,7 @@ func (c *rankCommand) hint(env *environment) {
 			continue
 		}
 		if _, err := os.Stat(text); err == nil && text != "" {
-			fmt.Fprintf(env.stderr, "winnow: %q is taken as text, but is also the name of a file: to rank what is in it, say --file %s\n", text, text)
+			env.note("%q is taken as text, but is also the name of a file: to rank what is in it, say --file %s", text, text)
 		}
 	}
 }
@@ -163,11 +161,11 @@ func writeTSV(w io.Writer, results []winnow.Result, ids []string) error {
 // screen is how many columns standard output has, 0 if it is no terminal, and
 // whether colours are wanted there.
 func screen(env *environment) (width int, colour bool) {
-	f, ok := env.stdout.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	fd, ok := terminal(env.stdout)
+	if !ok {
 		return 0, false
 	}
-	width, _, err := term.GetSize(int(f.Fd()))
+	width, _, err := term.GetSize(fd)
 	if err != nil || width <= 0 {
 		width = 80
 	}
@@ -185,7 +183,7 @@ func writeTable(w io.Writer, results []winnow.Result, ids []string, raw bool, wi
 		if raw {
 			score, length = fmt.Sprintf("%8.4f", r.Score), 1/(1+math.Exp(-r.Logit))
 		}
-		bar := bar(length)
+		filled := bar(length)
 		text := oneLine.Replace(r.Document)
 		if ids != nil && ids[r.Index] != "" {
 			text = oneLine.Replace(ids[r.Index]) + "  " + text
@@ -194,9 +192,9 @@ func writeTable(w io.Writer, results []winnow.Result, ids []string, raw bool, wi
 			text = clip(text, width-digits-barWidth-len(score)-6)
 		}
 		if colour {
-			bar = "\x1b[36m" + bar + "\x1b[0m"
+			filled = "\x1b[36m" + filled + "\x1b[0m"
 		}
-		if _, err := fmt.Fprintf(w, "%*d  %s  %s  %s\n", digits, i+1, bar, score, text); err != nil {
+		if _, err := fmt.Fprintf(w, "%*d  %s  %s  %s\n", digits, i+1, filled, score, text); err != nil {
 			return err
 		}
 	}

@@ -8,8 +8,6 @@ import (
 	"os"
 	"strings"
 
-	"golang.org/x/term"
-
 	"github.com/winnow-rerank/winnow/hub"
 	"github.com/winnow-rerank/winnow/internal/modeldir"
 )
@@ -57,12 +55,11 @@ func (c *rmCommand) local(env *environment) error {
 	}
 	size := modeldir.Size(path)
 	if !c.Yes {
-		in, ok := env.stdin.(*os.File)
-		if !ok || !term.IsTerminal(int(in.Fd())) {
+		if _, ok := terminal(env.stdin); !ok {
 			return usagef("%s is a local model of %d files: --yes deletes it", c.Model, len(files))
 		}
 		fmt.Fprintf(env.stderr, "Delete %s (%d files, %s)? [y/N] ", printable(path), len(files), bytesOf(size))
-		answer, _ := bufio.NewReader(in).ReadString('\n')
+		answer, _ := bufio.NewReader(env.stdin).ReadString('\n')
 		if answer = strings.ToLower(strings.TrimSpace(answer)); answer != "y" && answer != "yes" {
 			return errors.New("nothing was deleted")
 		}

@@ -1,25 +1,17 @@
 package main
 
 import (
-	"fmt"
 	"unicode"
 )
 
-// scriptWarner makes a function that is shown queries, and says once if one is in a
-// script that the built-in model does not know; of other models nothing is known.
-func scriptWarner(env *environment, model string) func(query string) {
+// warnOfScript says that a query is in a script that the built-in model does not know; of
+// other models nothing is known.
+func warnOfScript(env *environment, model, query string) {
 	if model != "" && !isBuiltIn(model) {
-		return func(string) {}
+		return
 	}
-	warned := false
-	return func(query string) {
-		if warned {
-			return
-		}
-		if script := foreignScript(query); script != "" {
-			warned = true
-			fmt.Fprintf(env.stderr, "winnow: the query is in %s script, and the built-in model knows English only: try -m multilingual (winnow models)\n", script)
-		}
+	if script := foreignScript(query); script != "" {
+		env.note("the query is in %s script, and the built-in model knows English only: try -m multilingual (winnow models)", script)
 	}
 }
 

@@ -384,10 +384,12 @@ func (c *serveCommand) tls() (*tls.Config, error) {
 	return &tls.Config{Certificates: []tls.Certificate{pair}, MinVersion: tls.VersionTLS12}, nil
 }
 
-// specs are the models to serve.
-func (c *serveCommand) specs(env *environment, log *slog.Logger) ([]server.ModelSpec, error) {
-	type named struct{ name, path string }
-	var list []named
+// A servedModel is one that the flags name; its name may be "".
+type servedModel struct{ name, path string }
+
+// models are those that the flags name, or the built-in one.
+func (c *serveCommand) models() ([]servedModel, error) {
+	var list []servedModel
 	for _, m := range c.Model {
 		list = append(list, splitAlias(m))
 	}
@@ -400,7 +402,7 @@ func (c *serveCommand) specs(env *environment, log *slog.Logger) ([]server.Model
 		if _, ok := hub.ParseRef(ref); !ok {
 			return nil, usagef("--hf-repo is %q: expected such as BAAI/bge-reranker-v2-m3", ref)
 		}
-		list = append(list, named{"", "hf.co/" + ref}) // which is no path here
+		list = append(list, servedModel{"", "hf.co/" + ref}) // which is no path here
 	} else if c.HFFile != "" {
 		return nil, usagef("--hf-file needs --hf-repo")
 	}
@@ -412,7 +414,7 @@ func (c *serveCommand) specs(env *environment, log *slog.Logger) ([]server.Model
 		for _, e := range entries {
 			path := filepath.Join(c.ModelsDir, e.Name())
 			if isModel(path, e.IsDir()) {
-				list = append(list, named{"", path})
+				list = append(list, servedModel{"", path})
 			}
 		}
 		if len(list) == 0 {
@@ -423,7 +425,16 @@ func (c *serveCommand) specs(env *environment, log *slog.Logger) ([]server.Model
 		if models.Default() == nil {
 			return nil, usagef("this winnow has no model built in: name one with --model")
 		}
-		list = append(list, named{})
+		list = append(list, servedModel{})
+	}
+	return list, nil
+}
+
+// specs are the models to serve.
+func (c *serveCommand) specs(env *environment, log *slog.Logger) ([]server.ModelSpec, error) {
+	list, err := c.models()
+	if err != nil {
+		return nil, err
 	}
 	source := hubSource(env, c.Offline, c.HFToken)
 	flags := modelFlags{Threads: c.Threads, Precision: c.Precision, MaxLength: c.MaxLength, BatchTokens: c.BatchTokens, causalFlags: c.causalFlags}
@@ -480,7 +491,7 @@ func (c *serveCommand) specs(env *environment, log *slog.Logger) ([]server.Model
 }
 
 // splitAlias reads ALIAS=PATH; a path may hold = too.
-func splitAlias(s string) (m struct{ name, path string }) {
+func splitAlias(s string) (m servedModel) {
 	m.path = s
 	name, path, ok := strings.Cut(s, "=")
 	if !ok || name == "" || strings.ContainsAny(name, `/\`) {
