@@ -10,7 +10,6 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
-	"text/tabwriter"
 	"time"
 
 	"github.com/winnow-rerank/winnow/internal/evaluate"
@@ -35,46 +34,6 @@ type evalCommand struct {
 	Output           string `short:"o" placeholder:"FILE" help:"Write the new run in TREC's form."`
 	JSON             bool   `name:"json" help:"Print JSON."`
 	HTML             string `name:"html" placeholder:"FILE" help:"Write a page with a plot of quality against time."`
-}
-
-// An evalReport is what winnow eval finds.
-type evalReport struct {
-	Queries  int `json:"queries"` // measured
-	Pairs    int `json:"pairs"`   // reranked
-	TopK     int `json:"top_k"`
-	Unjudged int `json:"unjudged_queries"` // of the run; they are not measured
-	Missing  int `json:"missing_queries"`  // judged, and not in the run
-
-	Before          figures    `json:"before"`
-	BeforeIntervals intervals  `json:"before_intervals"`
-	candidate                  // compared with Before
-	Against         *candidate `json:"against,omitempty"` // compared with the candidate above
-}
-
-// Figures, intervals and differences are by the names of the measures.
-type (
-	figures     map[string]float64
-	intervals   map[string]evaluate.Estimate
-	differences map[string]evaluate.Difference
-)
-
-// A candidate is what one model makes of the run.
-type candidate struct {
-	Model       string      `json:"model"`
-	Precision   string      `json:"precision"`
-	After       figures     `json:"after"`
-	Intervals   intervals   `json:"intervals"`
-	Difference  differences `json:"difference"`
-	DocumentsPS float64     `json:"documents_per_second"`
-	P50         float64     `json:"p50_ms"` // of a query
-	P99         float64     `json:"p99_ms"`
-	Truncated   int         `json:"truncated"` // documents
-}
-
-// A ranking is a measured run: the measures of each query, in one order of queries.
-type ranking struct {
-	run    *evaluate.Run
-	values []evaluate.Measures
 }
 
 // A collection is what is evaluated on.
@@ -343,39 +302,6 @@ func (c *evalCommand) rerank(env *environment, data *collection, flags *modelFla
 	return ranking{run: run}, nil
 }
 
-func (r *ranking) measure(queries []string, judged evaluate.Judgements) {
-	for _, q := range queries {
-		r.values = append(r.values, evaluate.Measure(r.run.Entries[q], judged[q]))
-	}
-}
-
-// column is one measure of all queries.
-func (r *ranking) column(i int) []float64 {
-	values := make([]float64, len(r.values))
-	for q, m := range r.values {
-		values[q] = m[i]
-	}
-	return values
-}
-
-func (r *ranking) figures() (figures, intervals) {
-	means, estimates := make(figures), make(intervals)
-	for i, name := range evaluate.Names {
-		e := evaluate.Mean(r.column(i))
-		means[name], estimates[name] = e.Mean, e
-	}
-	return means, estimates
-}
-
-// compare fills in what a ranking measures, and how it differs from another one.
-func (c *candidate) compare(from, to ranking) {
-	c.After, c.Intervals = to.figures()
-	c.Difference = make(differences)
-	for i, name := range evaluate.Names {
-		c.Difference[name] = evaluate.Paired(from.column(i), to.column(i))
-	}
-}
-
 func writeRun(name string, run *evaluate.Run) error {
 	f, err := os.Create(name)
 	if err != nil {
@@ -393,59 +319,4 @@ func writeRun(name string, run *evaluate.Run) error {
 		return err
 	}
 	return f.Close()
-}
-
-// print writes the report as a table.
-func (r *evalReport) print(w io.Writer) error {
-	fmt.Fprintf(w, "%d queries, %d pairs, the first %d documents of each query reranked\n", r.Queries, r.Pairs, r.TopK)
-	if r.Unjudged > 0 || r.Missing > 0 {
-		fmt.Fprintf(w, "%d queries of the run are not judged; %d judged ones are not in the run\n", r.Unjudged, r.Missing)
-	}
-	fmt.Fprintln(w)
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
-	fmt.Fprint(t, "\tbefore\t")
-	candidates := r.candidates()
-	for i, c := range candidates {
-		fmt.Fprintf(t, "%s %s\tdifference from %s\tp\t", c.Model, c.Precision, []string{"before", "the former"}[i])
-	}
-	fmt.Fprintln(t)
-	for _, name := range evaluate.Names {
-		fmt.Fprintf(t, "%s\t%s\t", name, interval(r.BeforeIntervals[name], "%.4f"))
-		for _, c := range candidates {
-			d := c.Difference[name]
-			fmt.Fprintf(t, "%s\t%s\t%.4f\t", interval(c.Intervals[name], "%.4f"), interval(d.Estimate, "%+.4f"), d.P)
-		}
-		fmt.Fprintln(t)
-	}
-	fmt.Fprint(t, "documents/s\t\t")
-	for _, c := range candidates {
-		fmt.Fprintf(t, "%.1f\t\t\t", c.DocumentsPS)
-	}
-	fmt.Fprint(t, "\nms a query, p50, p99\t\t")
-	for _, c := range candidates {
-		fmt.Fprintf(t, "%.1f, %.1f\t\t\t", c.P50, c.P99)
-	}
-	fmt.Fprintln(t)
-	if err := t.Flush(); err != nil {
-		return err
-	}
-	for _, c := range candidates {
-		if c.Truncated > 0 {
-			fmt.Fprintf(w, "%s: %d documents are longer than the model takes and were cut\n", c.Model, c.Truncated)
-		}
-	}
-	_, err := fmt.Fprintln(w, "\nIn brackets intervals of 95 %, by the bootstrap over queries; p by the paired bootstrap.")
-	return err
-}
-
-func (r *evalReport) candidates() []*candidate {
-	list := []*candidate{&r.candidate}
-	if r.Against != nil {
-		list = append(list, r.Against)
-	}
-	return list
-}
-
-func interval(e evaluate.Estimate, format string) string {
-	return fmt.Sprintf(format+" ["+format+", "+format+"]", e.Mean, e.Low, e.High)
 }
