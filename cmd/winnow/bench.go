@@ -26,7 +26,7 @@ type benchCommand struct {
 	JSON      bool          `name:"json" help:"Print JSON."`
 }
 
-// A benchReport is what winnow bench prints.
+// A benchReport is the output of winnow bench.
 type benchReport struct {
 	Model       string  `json:"model"`
 	Precision   string  `json:"precision"`
@@ -39,10 +39,10 @@ type benchReport struct {
 	TokensPS    float64 `json:"tokens_per_second"`
 	P50         float64 `json:"p50_ms"` // of a request
 	P99         float64 `json:"p99_ms"`
-	ShortP50    float64 `json:"short_p50_ms"` // of a request of four documents of 12 words
+	ShortP50    float64 `json:"short_p50_ms"` // of a request with four documents of 12 words
 	ShortP99    float64 `json:"short_p99_ms"`
 	Allocations float64 `json:"allocations_per_request"`
-	PeakMemory  int64   `json:"peak_memory_bytes,omitempty"` // of the process, where the system tells
+	PeakMemory  int64   `json:"peak_memory_bytes,omitempty"` // of the process, where the system reports it
 	GigaOps     float64 `json:"giga_operations_per_second"`  // of matrix products
 	Peak        float64 `json:"peak_giga_operations_per_second"`
 	Share       float64 `json:"share_of_peak"`
@@ -103,8 +103,8 @@ func (c *benchCommand) Run(env *environment) error {
 	return r.print(env.stdout)
 }
 
-// texts are a query with the documents of a request, and with four short ones: the same
-// every time.
+// texts returns a query, the documents of a request, and four short documents. They are
+// the same on every run.
 func (c *benchCommand) texts() (query string, documents, short []string) {
 	rng := rand.New(rand.NewPCG(1, 2))
 	words := func(n int) string {
@@ -141,12 +141,12 @@ func (r *benchReport) print(w io.Writer) error {
 	return err
 }
 
-// measure ranks the documents again and again.
+// measure ranks the documents repeatedly for the time given by the flags.
 func (c *benchCommand) measure(env *environment, m *winnow.Model, query string, documents []string) (latencies []time.Duration, allocations float64, operations int64, err error) {
 	var before, after runtime.MemStats
 	begin := time.Now()
 	for i := -2; i < 3 || time.Since(begin) < c.Time; i++ {
-		if i == 0 { // warm by now
+		if i == 0 { // warmed up
 			runtime.ReadMemStats(&before)
 			operations = m.Operations()
 			begin = time.Now()
@@ -163,13 +163,13 @@ func (c *benchCommand) measure(env *environment, m *winnow.Model, query string, 
 	return latencies, float64(after.Mallocs-before.Mallocs) / float64(len(latencies)), m.Operations() - operations, nil
 }
 
-// percentile is in milliseconds.
+// percentile returns a percentile in milliseconds.
 func percentile(latencies []time.Duration, p int) float64 {
 	sorted := slices.Sorted(slices.Values(latencies))
 	return float64(sorted[(len(sorted)-1)*p/100]) / 1e6
 }
 
-// peakMemory is what Linux says was resident at most, 0 elsewhere.
+// peakMemory returns the process's peak resident memory in bytes on Linux, 0 elsewhere.
 func peakMemory() int64 {
 	data, err := os.ReadFile("/proc/self/status")
 	if err != nil {
@@ -186,7 +186,7 @@ func peakMemory() int64 {
 	return 0
 }
 
-// benchWords are words of one token in most vocabularies.
+// benchWords are single tokens in most vocabularies.
 var benchWords = strings.Fields(`the of and in to was is for on as by with he at from his an were are which this be had has first one their its new
 after but who not they have her she two been other when there all during into school time may years more most only over city some world would where later up
 such used many can state about national out known university united then made people water river house music field work light story book paper table green`)

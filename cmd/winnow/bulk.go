@@ -91,7 +91,7 @@ func (c *bulkCommand) Run(env *environment) error {
 	return nil
 }
 
-// shard reads I/N; I counts from 0 then.
+// shard parses I/N and returns I counted from 0.
 func (c *bulkCommand) shard() (at, of int, err error) {
 	if c.Shard == "" {
 		return 0, 1, nil
@@ -126,7 +126,7 @@ func (c *bulkCommand) check() error {
 	return nil
 }
 
-// A pairSource gives the pairs of an input.
+// A pairSource reads the pairs of an input.
 type pairSource struct {
 	next     func() (bulk.Pair, error)
 	name     func() string
@@ -140,8 +140,8 @@ var pairColumns = []records.Column{
 	{Name: "document", Names: append([]string{"document"}, records.TextNames...)},
 }
 
-// source opens the input. It is closed by the end of the process: a run that is
-// interrupted may be waiting for it.
+// source opens the input. The end of the process closes it: an interrupted run may still
+// be reading.
 func (c *bulkCommand) source(env *environment) (*pairSource, error) {
 	format, err := records.ParseFormat(c.Format)
 	if err != nil {
@@ -164,13 +164,13 @@ func (c *bulkCommand) source(env *environment) (*pairSource, error) {
 	return &pairSource{next, r.Name, r.Consumed, func() {}}, nil
 }
 
-// run gives the pairs of a TREC run, whose ids are the query's and the document's
-// with a space between.
+// run reads the pairs of a TREC run. Their ids are the ids of query and document,
+// separated by a space.
 func (c *bulkCommand) run(env *environment) (_ *pairSource, err error) {
 	var stores []*records.Store
 	closeAll := func() {
 		for _, s := range stores {
-			_ = s.Close() // only a temporary file
+			_ = s.Close() // a temporary file only
 		}
 	}
 	defer func() {

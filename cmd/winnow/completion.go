@@ -21,12 +21,12 @@ func (c *completionCommand) Run(current *kong.Context, env *environment) error {
 	return err
 }
 
-// flagsOf are a command's flags and those of all.
+// flagsOf returns a command's flags and the global ones.
 func flagsOf(app *kong.Application, c *kong.Node) []*kong.Flag {
 	return visible(append(app.Flags[:len(app.Flags):len(app.Flags)], c.Flags...))
 }
 
-// choices are the values that there are, nil if they are not counted.
+// choices returns the values of an enumeration, or nil.
 func choices(v *kong.Value) []string {
 	if v.Enum == "" {
 		return nil
@@ -34,7 +34,7 @@ func choices(v *kong.Value) []string {
 	return v.EnumSlice()
 }
 
-// positionalChoices are those of a command's first argument.
+// positionalChoices returns the values of a command's first argument, or nil.
 func positionalChoices(app *kong.Application, c *kong.Node) []string {
 	if c.Name == "help" {
 		return commandNames(app.Node)
@@ -78,7 +78,7 @@ _winnow() {
 	b.WriteString("\tesac\n\tCOMPREPLY=($(compgen -W \"$words\" -- \"$cur\"))\n}\ncomplete -o default -F _winnow winnow\n")
 }
 
-// bashNames is the pattern of a flag after its command.
+// bashNames returns the pattern of a flag following its command.
 func bashNames(c *kong.Node, f *kong.Flag) string {
 	s := fmt.Sprintf(`"%s --%s"`, c.Name, f.Name)
 	if f.Short != 0 {
@@ -87,7 +87,7 @@ func bashNames(c *kong.Node, f *kong.Flag) string {
 	return s
 }
 
-// bashWord is text in single quotes, for bash and zsh.
+// bashWord quotes text for bash and zsh.
 func bashWord(s string) string { return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'" }
 
 func zshCompletion(b *strings.Builder, app *kong.Application) {

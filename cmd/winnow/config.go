@@ -10,9 +10,8 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// A configuration file has the flags' names, in TOML: what stands above the first
-// table is for all commands that have such a flag, a table for the command of its
-// name.
+// A configuration file contains flags by name, in TOML: entries before the first table
+// apply to all commands that have such a flag, a table to the command of its name.
 //
 //	threads = 4
 //
@@ -20,9 +19,9 @@ import (
 //	port = 9000
 //	model = ["small=a.gguf", "b.gguf"]
 //
-// What the command line says, and for serve the environment, overrides it.
+// The command line overrides it, and for serve so does the environment.
 
-// takeConfig takes --config out of a command line.
+// takeConfig removes --config from a command line.
 func takeConfig(args []string) (rest []string, file string, err error) {
 	for i := 0; i < len(args); i++ {
 		name, value, joined := strings.Cut(args[i], "=")
@@ -43,14 +42,14 @@ func takeConfig(args []string) (rest []string, file string, err error) {
 	return rest, file, nil
 }
 
-// configure puts what a configuration file says, and args do not, between the
-// command and its arguments. All of the file is checked, whatever the command.
+// configure inserts the settings of a configuration file that args do not contain between
+// the command and its arguments. The whole file is checked, whichever command runs.
 func configure(parser *kong.Kong, args []string, file string) ([]string, error) {
 	merged, err := fileFlags(parser, args, file)
 	if err != nil {
 		return nil, err
 	}
-	if traced, err := kong.Trace(parser, args); err == nil { // mistakes are told when the whole is parsed
+	if traced, err := kong.Trace(parser, args); err == nil { // the final parse reports mistakes
 		for _, p := range traced.Path {
 			delete(merged, p.Flag)
 		}
@@ -75,7 +74,7 @@ func configure(parser *kong.Kong, args []string, file string) ([]string, error) 
 	if len(added) == 0 {
 		return args, nil
 	}
-	slices.SortStableFunc(added, func(a, b string) int { // the flags, not a flag's values
+	slices.SortStableFunc(added, func(a, b string) int { // by name; a flag's values keep their order
 		a, _, _ = strings.Cut(a, "=")
 		b, _, _ = strings.Cut(b, "=")
 		return strings.Compare(a, b)
@@ -83,8 +82,8 @@ func configure(parser *kong.Kong, args []string, file string) ([]string, error) 
 	return slices.Concat(args[:1], added, args[1:]), nil
 }
 
-// fileFlags are the flags of the command that args begin with and their values in a
-// configuration file.
+// fileFlags returns the values that a configuration file gives to flags of the command in
+// args.
 func fileFlags(parser *kong.Kong, args []string, file string) (map[*kong.Flag]any, error) {
 	var config map[string]any
 	if _, err := toml.DecodeFile(file, &config); err != nil {
@@ -95,7 +94,7 @@ func fileFlags(parser *kong.Kong, args []string, file string) (map[*kong.Flag]an
 	}
 	commands := parser.Model.Children
 	merged := make(map[*kong.Flag]any)
-	// set says whether the command has the flag.
+	// set reports whether the command has the flag.
 	set := func(c *kong.Node, name string, value any) bool {
 		flag, known := flagOf(c, name)
 		if flag != nil && len(args) > 0 && c.Name == args[0] {
@@ -117,7 +116,7 @@ func fileFlags(parser *kong.Kong, args []string, file string) (map[*kong.Flag]an
 			return nil, wrong(key, "flag of any command", flagNames(commands...))
 		}
 	}
-	// The tables come last, so that they override what is for all commands.
+	// Tables come last because they override the entries for all commands.
 	for _, key := range slices.Sorted(maps.Keys(tables)) {
 		i := slices.IndexFunc(commands, func(c *kong.Node) bool { return c.Name == key })
 		if i < 0 {
@@ -132,8 +131,8 @@ func fileFlags(parser *kong.Kong, args []string, file string) (map[*kong.Flag]an
 	return merged, nil
 }
 
-// flagOf is a command's flag of a name, with _ or - between words. serve's have
-// llama.cpp's names too, and some of them are known but have no effect: nil.
+// flagOf returns a command's flag by name, with _ or - between words. For serve,
+// llama.cpp's names work too; for known ones without effect the flag is nil.
 func flagOf(command *kong.Node, name string) (_ *kong.Flag, known bool) {
 	name = strings.ReplaceAll(name, "_", "-")
 	if command.Name == "serve" {

@@ -19,7 +19,7 @@ type convertCommand struct {
 }
 
 func (c *convertCommand) Run(env *environment) error {
-	// llama.cpp's names for its mixes mean the type that most matrices have.
+	// llama.cpp's names of mixes stand for the type of most matrices.
 	name := strings.ToLower(c.Type)
 	name = strings.TrimSuffix(strings.TrimSuffix(name, "_m"), "_s")
 	if !slices.Contains(winnow.ConvertTypes(), name) {

@@ -36,7 +36,7 @@ type evalCommand struct {
 	HTML             string `name:"html" placeholder:"FILE" help:"Write a page with a plot of quality against time."`
 }
 
-// A collection is what is evaluated on.
+// A collection is the data of an evaluation.
 type collection struct {
 	judged evaluate.Judgements
 	run    *evaluate.Run
@@ -108,7 +108,7 @@ func (c *evalCommand) Run(env *environment) error {
 	return report.print(env.stdout)
 }
 
-// collection reads what is evaluated on.
+// collection reads the files named by the flags.
 func (c *evalCommand) collection(env *environment) (*collection, error) {
 	if c.Judged != "" {
 		if c.Qrels+c.RunFile+c.Corpus+c.Queries+c.BEIR != "" {
@@ -158,12 +158,12 @@ func (c *evalCommand) collection(env *environment) (*collection, error) {
 
 func (d *collection) Close() {
 	for _, c := range d.close {
-		_ = c() // temporary files only
+		_ = c() // temporary files
 	}
 }
 
-// ownCollection reads judged pairs. Their order is the first stage's where they
-// have no scores.
+// ownCollection reads judged pairs. Without scores, their order is that of the first
+// stage.
 func ownCollection(name string, stdin io.Reader) (*collection, error) {
 	r, err := records.Open(name, records.Options{Stdin: stdin, Columns: []records.Column{
 		{Name: "query", Names: records.QueryNames},
@@ -221,7 +221,7 @@ func ownCollection(name string, stdin io.Reader) (*collection, error) {
 	return data, nil
 }
 
-// measured are the queries that are measured; it counts the others in the report.
+// measured returns the queries to measure and counts the others in the report.
 func (d *collection) measured(all bool, report *evalReport) []string {
 	var queries []string
 	for _, q := range d.run.Queries {
@@ -239,14 +239,14 @@ func (d *collection) measured(all bool, report *evalReport) []string {
 	}
 	report.Missing = len(missing)
 	if all && len(queries) > 0 {
-		queries = append(queries, missing...) // without entries all measures are 0
+		queries = append(queries, missing...) // all measures are 0 without entries
 	}
 	report.Queries = len(queries)
 	return queries
 }
 
-// rerank takes the run through a model. What is below its first K documents stays
-// below them, in its order.
+// rerank reranks the first K documents of each query with a model. The others stay below
+// them in their order.
 func (c *evalCommand) rerank(env *environment, data *collection, flags *modelFlags, into *candidate, report *evalReport) (ranking, error) {
 	model, err := flags.open(env)
 	if err != nil {

@@ -13,7 +13,7 @@ import (
 //go:embed evalpage.html
 var evalPage string
 
-// The plot, in units of its view box.
+// The layout of the plot, in units of its view box.
 const (
 	plotWidth, plotHeight = 640, 320
 	plotLeft, plotBottom  = 60, 40
@@ -25,7 +25,7 @@ type plotPoint struct {
 	Label           string
 	X, Y, Low, High float64
 	Before          bool
-	Anchor          string // where the label stands, beside the point
+	Anchor          string // side of the point on which the label stands, as SVG's text-anchor
 	LabelX          float64
 }
 
@@ -35,7 +35,7 @@ type plotTick struct {
 	Label string
 }
 
-// writeReport writes the report as one page that needs nothing else.
+// writeReport writes the report as a self-contained HTML page.
 func writeReport(name string, r *evalReport) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
 		"names": func() []string { return evaluate.Names },
@@ -58,7 +58,7 @@ func writeReport(name string, r *evalReport) error {
 	return os.WriteFile(name, []byte(b.String()), 0o644)
 }
 
-// plot lays out nDCG@10 against the time that a query takes.
+// plot lays out nDCG@10 against the time of a query.
 func (r *evalReport) plot() (points []plotPoint, xs, ys []plotTick) {
 	measure := evaluate.Names[0]
 	before := r.BeforeIntervals[measure]

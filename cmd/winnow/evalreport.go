@@ -8,13 +8,13 @@ import (
 	"github.com/winnow-rerank/winnow/internal/evaluate"
 )
 
-// An evalReport is what winnow eval finds.
+// An evalReport is the result of winnow eval.
 type evalReport struct {
 	Queries  int `json:"queries"` // measured
 	Pairs    int `json:"pairs"`   // reranked
 	TopK     int `json:"top_k"`
-	Unjudged int `json:"unjudged_queries"` // of the run; they are not measured
-	Missing  int `json:"missing_queries"`  // judged, and not in the run
+	Unjudged int `json:"unjudged_queries"` // in the run without judgements, not measured
+	Missing  int `json:"missing_queries"`  // judged but not in the run
 
 	Before          figures    `json:"before"`
 	BeforeIntervals intervals  `json:"before_intervals"`
@@ -22,14 +22,14 @@ type evalReport struct {
 	Against         *candidate `json:"against,omitempty"` // compared with the candidate above
 }
 
-// Figures, intervals and differences are by the names of the measures.
+// Values by the names of the measures.
 type (
 	figures     map[string]float64
 	intervals   map[string]evaluate.Estimate
 	differences map[string]evaluate.Difference
 )
 
-// A candidate is what one model makes of the run.
+// A candidate is the run reranked by one model.
 type candidate struct {
 	Model       string      `json:"model"`
 	Precision   string      `json:"precision"`
@@ -39,10 +39,10 @@ type candidate struct {
 	DocumentsPS float64     `json:"documents_per_second"`
 	P50         float64     `json:"p50_ms"` // of a query
 	P99         float64     `json:"p99_ms"`
-	Truncated   int         `json:"truncated"` // documents
+	Truncated   int         `json:"truncated"` // number of documents
 }
 
-// A ranking is a measured run: the measures of each query, in one order of queries.
+// A ranking is a run with the measures of each query, in a fixed order of queries.
 type ranking struct {
 	run    *evaluate.Run
 	values []evaluate.Measures
@@ -54,7 +54,7 @@ func (r *ranking) measure(queries []string, judged evaluate.Judgements) {
 	}
 }
 
-// column is one measure of all queries.
+// column returns one measure of all queries.
 func (r *ranking) column(i int) []float64 {
 	values := make([]float64, len(r.values))
 	for q, m := range r.values {
@@ -72,7 +72,7 @@ func (r *ranking) figures() (figures, intervals) {
 	return means, estimates
 }
 
-// compare fills in what a ranking measures, and how it differs from another one.
+// compare sets the measures of a ranking and its differences from another one.
 func (c *candidate) compare(from, to ranking) {
 	c.After, c.Intervals = to.figures()
 	c.Difference = make(differences)

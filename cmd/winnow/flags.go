@@ -10,13 +10,12 @@ import (
 	"github.com/winnow-rerank/winnow/internal/nearest"
 )
 
-// The flags of llama.cpp's server, and those that winnow serve has beside them.
-// kong has neither short names of several letters nor flags of no effect, so the
-// command line is put into kong's terms first.
+// The flags of llama.cpp's server, and winnow's additions to them. kong has neither short
+// names of several letters nor flags without effect, so the command line is first
+// translated to kong's terms.
 
-// translate puts a command line of llama.cpp's server, with the environment
-// that goes with it, into the terms of serveCommand. idle are the flags that
-// were given and have no effect.
+// translate converts a command line of llama.cpp's server and its environment into flags
+// of serveCommand. idle lists the given flags that have no effect.
 func translate(args []string, getenv func(string) string) (out, idle []string, err error) {
 	t := translation{given: make(map[*flag]bool)}
 	if err := t.arguments(args); err != nil {
@@ -28,7 +27,7 @@ func translate(args []string, getenv func(string) string) (out, idle []string, e
 	return t.out, t.idle, nil
 }
 
-// A translation is what translate has made so far.
+// A translation is the state of translate.
 type translation struct {
 	out, idle []string
 	given     map[*flag]bool
@@ -41,14 +40,14 @@ func (t *translation) mark(f *flag) {
 	t.given[f] = true
 }
 
-// set adds a flag with its value.
+// set adds a flag with a value.
 func (t *translation) set(f *flag, value string) {
 	if f.to != "" {
 		t.out = append(t.out, "--"+f.to+"="+value)
 	}
 }
 
-// turn adds a flag that is on or off.
+// turn adds a flag that switches something on or off.
 func (t *translation) turn(f *flag, on bool) {
 	name := f.to
 	if !on {
@@ -107,7 +106,7 @@ func (t *translation) arguments(args []string) error {
 	return nil
 }
 
-// environment reads the variables of the flags that are not among the arguments.
+// environment reads the variables of flags that are not among the arguments.
 func (t *translation) environment(getenv func(string) string) error {
 	for i := range serveFlags {
 		f := &serveFlags[i]
@@ -144,7 +143,7 @@ func parseSwitch(value string) (on, ok bool) {
 	return false, false
 }
 
-// nearestFlag is a hint at the flag that was perhaps meant.
+// nearestFlag suggests the flag that was probably meant.
 func nearestFlag(name string) string {
 	var known []string
 	for _, f := range serveFlags {
@@ -153,8 +152,7 @@ func nearestFlag(name string) string {
 	return didYouMean(name, known)
 }
 
-// didYouMean is a hint at the name that was perhaps meant. Dashes before a flag do not
-// count.
+// didYouMean suggests the known name that was probably meant, ignoring leading dashes.
 func didYouMean(name string, known []string) string {
 	var bare []string
 	written := make(map[string]string)

@@ -5,20 +5,20 @@ import (
 	"strings"
 )
 
-// A flag is one of them.
+// A flag is a flag of winnow serve.
 type flag struct {
-	names   []string // as they are written; the first one is shown
+	names   []string // as written; the first long one appears in messages
 	off     []string // names that switch it off
 	env     string   // environment variable
-	to      string   // the long name in serveCommand; "" if the flag has no effect
+	to      string   // long name in serveCommand; "" if the flag has no effect
 	toOff   string   // the same for off
 	value   bool     // a value follows
-	perhaps []string // values that may follow, if value is not set
+	perhaps []string // values that may follow, if value is false
 }
 
-// serveFlags is read from the tables below, a flag a line: names, then names
-// that switch it off after a bar, then in any order =to, ~toOff, the
-// environment variable, and V for a value or ? for an on/off that may follow.
+// serveFlags is parsed from the tables below, one flag a line: names, then after a bar
+// names that switch it off, then in any order =to, ~toOff, the environment variable, and
+// V for a value or ? for an optional on/off.
 var serveFlags = parseFlags(effectiveFlags + idleFlags)
 
 const effectiveFlags = `
@@ -240,7 +240,7 @@ func parseFlags(table string) []flag {
 	return flags
 }
 
-// shown is the name by which messages call the flag.
+// shown returns the flag's name for messages.
 func (f *flag) shown() string {
 	for _, name := range f.names {
 		if strings.HasPrefix(name, "--") {

@@ -9,17 +9,17 @@ import (
 	"github.com/winnow-rerank/winnow/models"
 )
 
-// A suggestion is a model that winnow models names, for a purpose. Its short name
-// is taken wherever a model is named.
+// A suggestion is a model recommended by winnow models. Its short name is accepted
+// wherever a model is named.
 type suggestion struct {
 	Name      string  `json:"name"`
 	Model     string  `json:"model"`
 	For       string  `json:"for"`
 	Languages string  `json:"languages"`
-	Tokens    int     `json:"max_tokens"`     // of query and document
-	Work      float64 `json:"work"`           // multiplications a token, those of the built-in model being 1
-	Download  int64   `json:"download_bytes"` // of the repository's files that winnow takes
-	Memory    int64   `json:"memory_bytes"`   // peak while it ranks, in the precision that auto takes
+	Tokens    int     `json:"max_tokens"`     // of query and document together
+	Work      float64 `json:"work"`           // multiplications per token, relative to the built-in model
+	Download  int64   `json:"download_bytes"` // of the files that winnow downloads
+	Memory    int64   `json:"memory_bytes"`   // peak while ranking in the precision chosen by auto
 	MemoryI8  int64   `json:"memory_bytes_int8"`
 	License   string  `json:"license"`
 }
@@ -29,9 +29,9 @@ const (
 	giga = 1_000_000_000
 )
 
-// suggestions may all be used for any purpose. Memory was measured while 64
-// documents of 90 words were ranked on two threads; where the checkpoint was not at
-// hand, on a model of its shape with random weights in its type.
+// suggestions are licensed for any purpose. Memory was measured while ranking 64
+// documents of 90 words on two threads; where the checkpoint was not available, with
+// random weights of its shape and type.
 var suggestions = []suggestion{
 	{"english", models.Name, "short texts", "English", 512, 1, 0, 83 * mega, 83 * mega, "Apache-2.0"},
 	{"fast", "cross-encoder/ms-marco-MiniLM-L6-v2", "short texts in half the time", "English", 512, 0.5, 92 * mega, 89 * mega, 54 * mega, "Apache-2.0"},
@@ -41,7 +41,7 @@ var suggestions = []suggestion{
 	{"instruct", "Qwen/Qwen3-Reranker-0.6B", "a task given with --instruction", "100 and more", 40960, 21, 1200 * mega, 1028 * mega, 557 * mega, "Apache-2.0"},
 }
 
-// command is how the model comes to be at hand.
+// command returns the command that makes the model available or uses it.
 func (s suggestion) command() string {
 	if isBuiltIn(s.Model) {
 		return "winnow rank QUESTION DOCUMENT…"
@@ -85,7 +85,7 @@ Any other reranker of the hub: winnow pull ORG/NAME. What is at hand: winnow lis
 	return err
 }
 
-// decimal is a size as the hub and disks count: in powers of ten.
+// decimal formats a size in powers of ten, as the hub and disks do.
 func decimal(n int64) string {
 	if n >= giga {
 		return fmt.Sprintf("%.1f GB", float64(n)/giga)

@@ -19,7 +19,7 @@ func (c *helpCommand) Run(current *kong.Context) error {
 	if err != nil {
 		return usageError{err}
 	}
-	// A command that lacks arguments is no mistake here, a name of none is.
+	// Missing arguments are not an error here; an unknown command is.
 	if len(c.Command) > 0 && ctx.Command() == "" {
 		return usagef("there is no command %q%s", c.Command[0], didYouMean(c.Command[0], commandNames(current.Model.Node)))
 	}
@@ -34,10 +34,10 @@ func commandNames(app *kong.Node) []string {
 	return names
 }
 
-// A versionFlag shows the version in place of running a command.
+// A versionFlag shows the version instead of running a command.
 type versionFlag bool
 
-// BeforeReset is called by kong as soon as the flag is seen.
+// BeforeReset is called by kong as soon as it sees the flag.
 func (versionFlag) BeforeReset(app *kong.Kong) error {
 	if err := new(versionCommand).Run(&environment{stdout: app.Stdout}); err != nil {
 		return err
@@ -52,7 +52,7 @@ func (c *manCommand) Run(current *kong.Context, env *environment) error {
 	return writeMan(env.stdout, current.Model)
 }
 
-// writeMan writes the manual page, for man(7).
+// writeMan writes the manual page for man(7).
 func writeMan(w io.Writer, app *kong.Application) error {
 	version, _ := build()
 	var b strings.Builder
@@ -108,7 +108,7 @@ func writeManFlags(b *strings.Builder, flags []*kong.Flag) {
 	}
 }
 
-// synopsis is what follows a command.
+// synopsis returns what follows a command's name.
 func synopsis(c *kong.Node) string {
 	s := "[flags]"
 	for _, p := range c.Positional {
@@ -117,7 +117,7 @@ func synopsis(c *kong.Node) string {
 	return s
 }
 
-// visible are the flags that are shown, by name.
+// visible returns the flags that are not hidden, sorted by name.
 func visible(flags []*kong.Flag) []*kong.Flag {
 	flags = slices.DeleteFunc(slices.Clone(flags), func(f *kong.Flag) bool { return f.Hidden })
 	slices.SortStableFunc(flags, func(a, b *kong.Flag) int { return cmp.Compare(a.Name, b.Name) })
@@ -126,7 +126,7 @@ func visible(flags []*kong.Flag) []*kong.Flag {
 
 var roffText = strings.NewReplacer(`\`, `\e`, "-", `\-`, "\n.", "\n\\&.", "\n'", "\n\\&'")
 
-// roff is text as troff takes it.
+// roff escapes text for troff.
 func roff(s string) string {
 	s = roffText.Replace(s)
 	if strings.HasPrefix(s, ".") || strings.HasPrefix(s, "'") {

@@ -17,9 +17,9 @@ type listCommand struct {
 	JSON     bool     `name:"json" help:"Print JSON."`
 }
 
-// A listed model is one that is at hand.
+// A listed model is available locally.
 type listed struct {
-	Model  string `json:"model"`  // as --model takes it
+	Model  string `json:"model"`  // as accepted by --model
 	Source string `json:"source"` // built-in, hub or local
 	Commit string `json:"commit,omitempty"`
 	Path   string `json:"path,omitempty"`
@@ -76,7 +76,7 @@ func (c *listCommand) Run(env *environment) error {
 	return t.Flush()
 }
 
-// cacheDir is the hub's cache, unless a flag names another.
+// cacheDir returns the hub's cache, unless the flag names another directory.
 func cacheDir(flag string) (string, error) {
 	if flag != "" {
 		return flag, nil

@@ -24,8 +24,8 @@ func main() {
 	os.Exit(run(args, os.Stdin, os.Stdout, os.Stderr))
 }
 
-// isLlamaServer says whether the program was started by the name of llama.cpp's
-// server, whose place it then takes.
+// isLlamaServer reports whether the program was started under the name of llama.cpp's
+// server, which it then replaces.
 func isLlamaServer(name string) bool {
 	name = strings.ToLower(filepath.Base(name))
 	return strings.TrimSuffix(name, ".exe") == "llama-server"
@@ -38,16 +38,16 @@ const (
 	statusUsage  = 2
 )
 
-// An environment is what a command has of the world outside.
+// An environment is a command's access to the outside world.
 type environment struct {
-	ctx    context.Context // ends when the user or the system asks to stop
+	ctx    context.Context // done when the user or the system asks to stop
 	stdin  io.Reader
 	stdout io.Writer
 	stderr io.Writer
 	getenv func(string) string
 }
 
-// commands are all commands with their flags.
+// commands are the commands with their flags.
 type commands struct {
 	Rank     rankCommand     `cmd:"" help:"Rank documents by how well they answer a query."`
 	Serve    serveCommand    `cmd:"" help:"Answer HTTP requests; takes the flags of llama.cpp's server."`
@@ -71,12 +71,12 @@ type commands struct {
 	Config      string      `placeholder:"FILE" help:"TOML file with flags: name = value, those of one command in a table [command]."`
 }
 
-// A usageError is a mistake in how a command was called.
+// A usageError is a mistake in the command line.
 type usageError struct{ error }
 
 func usagef(format string, args ...any) error { return usageError{fmt.Errorf(format, args...)} }
 
-// run is the whole program: it returns the exit status.
+// run runs the program and returns its exit status.
 func run(args []string, stdin io.Reader, stdout, stderr io.Writer) int {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -98,7 +98,7 @@ func runIn(env *environment, args []string) (status int) {
 	if err != nil {
 		panic(err) // a mistake in the struct above
 	}
-	// kong ends the program after --help; here it only ends this function.
+	// kong exits after --help; here only this function returns.
 	defer func() {
 		if p := recover(); p != nil {
 			if _, ok := p.(exit); !ok {
@@ -119,8 +119,8 @@ func runIn(env *environment, args []string) (status int) {
 
 type exit struct{}
 
-// arguments puts a command line into kong's terms, with what a configuration file and, for
-// serve, the environment add to it.
+// arguments translates a command line to kong's terms, including the configuration file
+// and, for serve, the environment.
 func (c *commands) arguments(env *environment, parser *kong.Kong, args []string) ([]string, error) {
 	args, config, err := takeConfig(args)
 	if err != nil {
@@ -143,12 +143,12 @@ func (c *commands) arguments(env *environment, parser *kong.Kong, args []string)
 	return configure(parser, args, config)
 }
 
-// note tells the user something that is no result.
+// note prints a message that is not part of the result.
 func (e *environment) note(format string, args ...any) {
 	fmt.Fprintf(e.stderr, "winnow: "+format+"\n", args...)
 }
 
-// fail says what went wrong, if anything did, and gives the exit status.
+// fail prints err, if not nil, and returns the exit status.
 func (e *environment) fail(err error) int {
 	if err == nil {
 		return statusDone

@@ -11,16 +11,16 @@ import (
 	"golang.org/x/term"
 )
 
-// A meter shows how far a long run is: a bar on a terminal, elsewhere a line now
-// and then. What is quickly done shows nothing.
+// A meter shows the progress of a long run: a bar on a terminal, elsewhere an occasional
+// line. Short runs show nothing.
 type meter struct {
 	w     io.Writer
 	unit  string // what is counted
-	total int64  // the work, in any measure; 0: unknown
+	total int64  // amount of work, in any unit; 0: unknown
 
-	bar   *progressbar.ProgressBar // nil where there is no terminal
+	bar   *progressbar.ProgressBar // nil without a terminal
 	begin time.Time
-	first int64 // work that had been done before
+	first int64 // work done by earlier runs
 	next  time.Time
 	every time.Duration
 	now   func() time.Time
@@ -31,7 +31,7 @@ const (
 	meterLongest  = time.Minute     // between two lines
 )
 
-// newMeter begins to measure; done is the part of total that an earlier run did.
+// newMeter starts a meter; done is the part of total that an earlier run did.
 func newMeter(w io.Writer, unit string, done, total int64) *meter {
 	m := &meter{w: w, unit: unit, total: total, first: done, now: time.Now}
 	m.begin = m.now()
@@ -50,7 +50,7 @@ func newMeter(w io.Writer, unit string, done, total int64) *meter {
 	return m
 }
 
-// update says how much work is done, and how many things this run has made of it.
+// update reports the work done, and the number of items that this run has processed.
 func (m *meter) update(done, count int64) {
 	now := m.now()
 	if now.Before(m.next) {
@@ -60,14 +60,14 @@ func (m *meter) update(done, count int64) {
 	line := m.line(done, count, now)
 	if m.bar != nil {
 		m.bar.Describe(line)
-		_ = m.bar.Set64(done) // a bar that cannot be drawn stops nothing
+		_ = m.bar.Set64(done) // failing to draw is not an error of the run
 		return
 	}
 	m.every = min(2*m.every, meterLongest)
 	fmt.Fprintf(m.w, "winnow: %s\n", line)
 }
 
-// line is such as "12,000 pairs, 1,180/s, 24 %, 32s left".
+// line returns a line such as "12,000 pairs, 1,180/s, 24 %, 32s left".
 func (m *meter) line(done, count int64, now time.Time) string {
 	elapsed := now.Sub(m.begin)
 	s := fmt.Sprintf("%s %s, %s", grouped(count), m.unit, rate(count, elapsed))
@@ -81,14 +81,14 @@ func (m *meter) line(done, count int64, now time.Time) string {
 	return s
 }
 
-// finish takes the bar away.
+// finish removes the bar.
 func (m *meter) finish() {
 	if m.bar != nil {
 		_ = m.bar.Finish()
 	}
 }
 
-// terminal is the file descriptor of a stream that is a terminal.
+// terminal returns the file descriptor of a stream if it is a terminal.
 func terminal(stream any) (fd int, ok bool) {
 	f, ok := stream.(*os.File)
 	if !ok {
@@ -105,7 +105,7 @@ func rate(count int64, elapsed time.Duration) string {
 	return grouped(int64(perSecond)) + "/s"
 }
 
-// grouped is a number with commas between thousands.
+// grouped formats a number with commas between thousands.
 func grouped(n int64) string {
 	digits := fmt.Sprint(n)
 	var b strings.Builder

@@ -17,7 +17,7 @@ import (
 	"github.com/winnow-rerank/winnow/models"
 )
 
-// modelFlags are the flags of all commands that load a model.
+// modelFlags are the flags shared by the commands that load a model.
 type modelFlags struct {
 	Model       string `short:"m" placeholder:"MODEL" help:"GGUF file, directory in Hugging Face layout, hub id, or a name of winnow models; the built-in model without."`
 	Revision    string `placeholder:"REV" help:"Version of a model of the hub: branch, tag or commit (also ORG/NAME@REV)."`
@@ -30,8 +30,8 @@ type modelFlags struct {
 	causalFlags `embed:""`
 }
 
-// causalFlags are the flags for rerankers of certain kinds: causal models, and
-// classifiers of several labels.
+// causalFlags are the flags for certain kinds of rerankers: causal models, and
+// classifiers with several labels.
 type causalFlags struct {
 	Label       string `placeholder:"NAME" help:"Label of a classifier that means relevant, by name or number; the one whose name says so without, or the second of two."`
 	Score       string `placeholder:"SCORE" help:"Score of a causal model: yes-no, yes or token:ID; the authors' without. cosine: rank with a model that embeds."`
@@ -60,12 +60,12 @@ func (f *causalFlags) options() ([]winnow.Option, error) {
 	case err == nil:
 		return append(options, winnow.WithTemplate(string(data))), nil
 	case errors.Is(err, fs.ErrNotExist) && !strings.ContainsAny(f.Template, "/\\."):
-		return append(options, winnow.WithTemplate(f.Template)), nil // a name
+		return append(options, winnow.WithTemplate(f.Template)), nil // the name of a built-in prompt
 	}
 	return nil, fmt.Errorf("--template: %w", err)
 }
 
-// parseCompression reads "2@24,40": a ratio and layers.
+// parseCompression parses a ratio and layers, such as "2@24,40".
 func parseCompression(text string) (ratio int, layers []int, err error) {
 	if text == "" {
 		return 0, nil, nil
@@ -102,7 +102,7 @@ func (f *modelFlags) options() ([]winnow.Option, error) {
 		winnow.WithBatchTokens(f.BatchTokens)), nil
 }
 
-// open loads the model that the flags name.
+// open loads the model named by the flags.
 func (f *modelFlags) open(env *environment) (*winnow.Model, error) {
 	options, err := f.options()
 	if err != nil {
@@ -119,20 +119,20 @@ func (f *modelFlags) open(env *environment) (*winnow.Model, error) {
 	return model, err
 }
 
-// tellUnread tells of settings that may mean something and that nobody has read.
+// tellUnread warns of settings in the model's files that were not read and may matter.
 func tellUnread(env *environment, model *winnow.Model) {
 	if unread := model.Info().UnreadSettings; len(unread) > 0 {
 		env.note("settings of the model that are not read, and may change its scores: %s", printable(strings.Join(unread, ", ")))
 	}
 }
 
-// hubSource is where models of the hub come from.
+// hubSource returns the source of the hub's models.
 func hubSource(env *environment, offline bool, token string) hub.Source {
 	return hub.Source{Offline: offline, Token: token, Progress: progress(env.stderr),
 		Note: func(message string) { env.note("%s", printable(message)) }}
 }
 
-// withRevision is the name of a model of the hub with its version.
+// withRevision adds a revision to the name of a model of the hub.
 func withRevision(name, revision string) (string, error) {
 	if revision == "" {
 		return name, nil
@@ -151,7 +151,7 @@ func withRevision(name, revision string) (string, error) {
 	return ref.String(), nil
 }
 
-// openModel loads a model by its name: "" is the built-in one.
+// openModel loads a model by name; "" is the built-in one.
 func openModel(ctx context.Context, name string, source hub.Source, options []winnow.Option) (*winnow.Model, error) {
 	path, err := locate(ctx, name, source)
 	if err != nil {
@@ -167,9 +167,9 @@ func openModel(ctx context.Context, name string, source hub.Source, options []wi
 	return winnow.OpenBytes(models.Name, data, options...)
 }
 
-// locate is the path of a model: its name if there is such a file or directory,
-// otherwise where the hub's cache has it, into which it is downloaded if need be.
-// The built-in model, which "" means too, has the path "".
+// locate returns the path of a model: its name if such a file or directory exists,
+// otherwise its place in the hub's cache, downloading it if necessary. The path of the
+// built-in model, also named "", is "".
 func locate(ctx context.Context, name string, source hub.Source) (string, error) {
 	if name == "" {
 		return "", nil
@@ -188,8 +188,8 @@ func locate(ctx context.Context, name string, source hub.Source) (string, error)
 		}
 		return "", fmt.Errorf("model %s: there is no such file or directory%s", name, nearestModel(name))
 	}
-	// What was meant as a path is no question to the hub. A version, a file of it or
-	// the hub's address before it can be no path.
+	// A name meant as a path must not be sent to the hub. One with a revision, a file or
+	// the hub's address cannot be a path.
 	if name == ref.Repo {
 		dir, err := cacheDir(source.Dir)
 		if err != nil {
@@ -205,8 +205,7 @@ func locate(ctx context.Context, name string, source hub.Source) (string, error)
 	return source.Get(ctx, ref)
 }
 
-// fullName is the model that a short name of winnow models stands for, or the
-// name itself.
+// fullName expands a short name of winnow models; other names are returned as they are.
 func fullName(name string) string {
 	for _, s := range suggestions {
 		if strings.EqualFold(s.Name, name) {
@@ -216,15 +215,15 @@ func fullName(name string) string {
 	return name
 }
 
-// isBuiltIn says whether the name is that of the built-in model.
+// isBuiltIn reports whether name is that of the built-in model.
 func isBuiltIn(name string) bool { return strings.EqualFold(fullName(name), models.Name) }
 
-// parseModel reads the name of a model of the hub: ORG/NAME and what may come
-// behind it, or a short name of winnow models.
+// parseModel parses the name of a model of the hub, ORG/NAME with optional suffixes, or a
+// short name of winnow models.
 func parseModel(name string) (hub.Ref, bool) { return hub.ParseRef(fullName(name)) }
 
-// mistyped says why a name that the hub could have is rather a path to something
-// that is not there, or is "".
+// mistyped says why a name that could be of the hub is probably a path that does not
+// exist, or returns "".
 func mistyped(name string) string {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".gguf", ".safetensors", ".onnx", ".bin", ".json":
@@ -250,7 +249,7 @@ func mistyped(name string) string {
 	return ""
 }
 
-// nearestFile is a hint at a file or folder beside a path that is not there.
+// nearestFile suggests a file or folder next to a path that does not exist.
 func nearestFile(path string) string {
 	base := filepath.Base(path)
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -269,8 +268,8 @@ func nearestFile(path string) string {
 	return "; did you mean " + printable(filepath.Join(filepath.Dir(path), best)) + "?"
 }
 
-// nearestModel is a hint at what was perhaps meant by a name that is neither a
-// path nor one of the hub.
+// nearestModel suggests what was probably meant by a name that is neither a path nor a
+// model of the hub.
 func nearestModel(name string) string {
 	if hint := nearestFile(name); hint != "" {
 		return hint
@@ -284,7 +283,7 @@ func nearestModel(name string) string {
 	return ""
 }
 
-// nearestName is a hint at a name of winnow's own.
+// nearestName suggests one of winnow's own names.
 func nearestName(name string) string {
 	names := []string{models.Name}
 	for _, s := range suggestions {
@@ -298,7 +297,7 @@ func nearestName(name string) string {
 	return ""
 }
 
-// baseName is what a model is called that was given no name.
+// baseName returns the default name of a model at path.
 func baseName(path string) string {
 	name := filepath.Base(filepath.Clean(path))
 	if ext := filepath.Ext(name); strings.EqualFold(ext, ".gguf") {

@@ -6,9 +6,9 @@ import (
 	"unicode"
 )
 
-// printable is a text that others made, such as the name in a model file, without
-// what would move the cursor of a terminal, colour it or turn the writing around.
-// Line ends and tabs are left.
+// printable escapes characters in foreign text, such as a name in a model file, that
+// would move a terminal's cursor, change its colours or reverse the writing direction. It
+// keeps line ends and tabs.
 func printable(s string) string {
 	hidden := func(r rune) bool { return !unicode.IsPrint(r) && r != '\n' && r != '\t' && !unicode.Is(unicode.Zs, r) }
 	if !strings.ContainsFunc(s, hidden) {

@@ -45,16 +45,16 @@ func (c *pullCommand) Run(env *environment) error {
 	return err
 }
 
-// downloads shows how far the files of a model are, several at once: as one bar on
-// a terminal, elsewhere as a line for each file that is done and one now and then.
+// downloads shows the progress of a model's files, several at once: one bar on a
+// terminal, elsewhere a line for each finished file and an occasional one in between.
 type downloads struct {
 	w     io.Writer
-	bar   *progressbar.ProgressBar // nil where there is no terminal, or nothing is under way
+	bar   *progressbar.ProgressBar // nil without a terminal or an active download
 	tty   bool
 	order []string
 	files map[string]*fileProgress
 	begin time.Time
-	first int64 // bytes that were there at first
+	first int64 // bytes present at the start
 	next  time.Time
 	every time.Duration
 	now   func() time.Time
@@ -62,7 +62,7 @@ type downloads struct {
 
 type fileProgress struct {
 	done, total int64
-	told        bool // that it is done
+	told        bool // completion was reported
 }
 
 const (
@@ -70,7 +70,7 @@ const (
 	everyLine = time.Minute
 )
 
-// progress shows a download on w.
+// progress returns a function that shows downloads on w.
 func progress(w io.Writer) func(file string, done, total int64) {
 	_, tty := terminal(w)
 	d := &downloads{w: w, tty: tty, files: map[string]*fileProgress{}, now: time.Now, every: firstLine}
@@ -85,7 +85,7 @@ func progress(w io.Writer) func(file string, done, total int64) {
 func (d *downloads) update(name string, done, total int64) {
 	f := d.files[name]
 	if f == nil || f.told && done < total {
-		if d.finished() { // of a model before
+		if d.finished() { // those of a previous model
 			d.order, d.files, d.begin = nil, map[string]*fileProgress{}, time.Time{}
 		}
 		f = &fileProgress{total: total}
@@ -128,7 +128,7 @@ func (d *downloads) finished() bool {
 	return len(d.files) > 0 && done == total
 }
 
-// line is such as "1.20 GiB of 2.27 GiB, 85.0 MiB/s, 13s left".
+// line returns a line such as "1.20 GiB of 2.27 GiB, 85.0 MiB/s, 13s left".
 func (d *downloads) line(done, total int64, now time.Time) string {
 	s := fmt.Sprintf("%s of %s", bytesOf(done), bytesOf(total))
 	if elapsed := now.Sub(d.begin).Seconds(); elapsed > 0 && done > d.first {
@@ -138,7 +138,7 @@ func (d *downloads) line(done, total int64, now time.Time) string {
 	return s
 }
 
-// draw moves the bar, beside which are the files under way.
+// draw updates the bar, which names the active files.
 func (d *downloads) draw(done, total int64) {
 	if done >= total {
 		if d.bar != nil {
@@ -159,10 +159,10 @@ func (d *downloads) draw(done, total int64) {
 		}
 	}
 	d.bar.Describe(strings.Join(under[:min(len(under), 3)], ", "))
-	_ = d.bar.Set64(done) // a bar that cannot be drawn stops nothing
+	_ = d.bar.Set64(done) // failing to draw is not an error of the download
 }
 
-// shortName leaves out the middle of a long name.
+// shortName replaces the middle of a long name by an ellipsis.
 func shortName(name string) string {
 	const most = 24
 	r := []rune(name)

@@ -95,7 +95,7 @@ func (c *rankCommand) Run(env *environment) error {
 	return out.Flush()
 }
 
-// read gives the documents: the arguments, or those of files.
+// read returns the documents given as arguments or in files.
 func (c *rankCommand) read(env *environment) ([]records.Document, error) {
 	if len(c.Documents) > 0 && len(c.File) > 0 {
 		return nil, usagef("documents are given both as arguments and with --file")
@@ -129,8 +129,8 @@ func (c *rankCommand) read(env *environment) ([]records.Document, error) {
 	return documents, nil
 }
 
-// hint tells of arguments that are the names of files, whose names alone are
-// hardly what is to be ranked.
+// hint warns of arguments that are names of files, since the names themselves are rarely
+// what should be ranked.
 func (c *rankCommand) hint(env *environment) {
 	for _, text := range append([]string{c.Query}, c.Documents...) {
 		if len(text) > 1024 {
@@ -144,7 +144,8 @@ func (c *rankCommand) hint(env *environment) {
 
 var oneLine = strings.NewReplacer("\t", " ", "\r\n", " ", "\n", " ", "\r", " ")
 
-// writeTSV prints a ranking with tabs between; ids are by index, nil if there are none.
+// writeTSV prints a ranking as tab-separated values; ids are by index, nil if there are
+// none.
 func writeTSV(w io.Writer, results []winnow.Result, ids []string) error {
 	for _, r := range results {
 		text := oneLine.Replace(r.Document)
@@ -158,8 +159,8 @@ func writeTSV(w io.Writer, results []winnow.Result, ids []string) error {
 	return nil
 }
 
-// screen is how many columns standard output has, 0 if it is no terminal, and
-// whether colours are wanted there.
+// screen returns the width of standard output in columns, 0 if it is not a terminal, and
+// whether to use colours.
 func screen(env *environment) (width int, colour bool) {
 	fd, ok := terminal(env.stdout)
 	if !ok {
@@ -174,8 +175,8 @@ func screen(env *environment) (width int, colour bool) {
 
 const barWidth = 20
 
-// writeTable prints a ranking with the scores as bars. Documents, before which
-// their ids stand if they have any, are cut to the width, if there is one.
+// writeTable prints a ranking with bars for the scores. Documents follow their ids, if
+// any, and are clipped to the width, if not 0.
 func writeTable(w io.Writer, results []winnow.Result, ids []string, raw bool, width int, colour bool) error {
 	digits := len(fmt.Sprint(len(results)))
 	for i, r := range results {
@@ -201,7 +202,7 @@ func writeTable(w io.Writer, results []winnow.Result, ids []string, raw bool, wi
 	return nil
 }
 
-// bar draws a number of [0,1] with a precision of an eighth of a column.
+// bar draws a number in [0,1] with a resolution of an eighth of a column.
 func bar(x float64) string {
 	const parts = "▏▎▍▌▋▊▉"
 	eighths := int(math.Round(min(max(x, 0), 1) * barWidth * 8))
@@ -212,7 +213,7 @@ func bar(x float64) string {
 	return s + strings.Repeat(" ", barWidth-utf8.RuneCountInString(s))
 }
 
-// clip cuts text to so many columns, an ellipsis included.
+// clip shortens text to width columns, including an ellipsis.
 func clip(text string, width int) string {
 	width = max(width, 10)
 	if uniseg.StringWidth(text) <= width {

@@ -42,8 +42,8 @@ func (c *rmCommand) Run(env *environment) error {
 	return err
 }
 
-// local deletes the files of a model that is not in the cache, and so cannot
-// simply be had again.
+// local deletes the files of a model outside the cache, which cannot simply be downloaded
+// again.
 func (c *rmCommand) local(env *environment) error {
 	path, err := modeldir.Resolve(c.Model)
 	if err != nil {

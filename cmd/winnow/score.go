@@ -6,12 +6,12 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// rankPiece is how many documents are ranked between two signs of progress.
+// rankPiece is the number of documents ranked between two progress reports.
 const rankPiece = 256
 
-// scoreDocuments scores documents for one query, in pieces between which done is
-// told how many are behind; a listwise model takes all at once. It counts those of which
-// something was left out.
+// scoreDocuments scores documents for one query and counts the truncated ones. It works
+// in pieces, after each of which it calls done with the number of documents scored so
+// far; a listwise model scores all at once.
 func scoreDocuments(ctx context.Context, m *winnow.Model, query string, documents []string, done func(n int)) (list []winnow.Result, truncated int, err error) {
 	piece := rankPiece
 	if m.Info().Listwise {

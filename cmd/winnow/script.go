@@ -4,8 +4,8 @@ import (
 	"unicode"
 )
 
-// warnOfScript says that a query is in a script that the built-in model does not know; of
-// other models nothing is known.
+// warnOfScript warns of a query in a script that the built-in model does not know.
+// Nothing is known of other models.
 func warnOfScript(env *environment, model, query string) {
 	if model != "" && !isBuiltIn(model) {
 		return
@@ -15,8 +15,8 @@ func warnOfScript(env *environment, model, query string) {
 	}
 }
 
-// foreignScript names the script of a text that is not Latin for a good part, or is
-// "". A Greek letter in a formula makes no Greek text.
+// foreignScript names the most frequent script of a text that is largely not Latin, or
+// returns "". A Greek letter in a formula does not make a text Greek.
 func foreignScript(text string) string {
 	letters, most := 0, 0
 	script := ""

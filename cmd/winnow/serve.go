@@ -88,7 +88,7 @@ type serveCommand struct {
 	Verbose    bool   `short:"v" help:"Say more."`
 	Verbosity  int    `default:"3" help:"4 and more say more, 2 warnings only, 1 errors only, 0 nothing (also -lv)."`
 
-	idle []string // flags of no effect
+	idle []string // given flags without effect
 }
 
 func (c *serveCommand) Run(env *environment) error {
@@ -101,8 +101,8 @@ func (c *serveCommand) Run(env *environment) error {
 	}
 	defer closeLog()
 	if os.Getenv("GOGC") == "" {
-		// The heap is weights, which stay; a server that waited until it had doubled would hold as
-		// much garbage as it has weights.
+		// The heap consists of long-lived weights. With the default, it would grow by as
+		// much garbage before each collection.
 		debug.SetGCPercent(20)
 	}
 	slices.Sort(c.idle)
@@ -137,7 +137,7 @@ func (c *serveCommand) Run(env *environment) error {
 		}
 		log.Info("listening", "url", scheme+"://"+l.Addr().String()+c.APIPrefix)
 	}
-	// A parent that no longer reads the log does not end the server.
+	// Do not end when the parent process stops reading the log.
 	signal.Ignore(syscall.SIGPIPE)
 	reload := make(chan os.Signal, 1)
 	signal.Notify(reload, syscall.SIGHUP)
@@ -210,13 +210,13 @@ func (c *serveCommand) check() error {
 	if c.APIPrefix != "" && (c.APIPrefix[0] != '/' || strings.HasSuffix(c.APIPrefix, "/")) {
 		return usagef("--api-prefix is %q: expected a path such as /api", c.APIPrefix)
 	}
-	// llama.cpp's "chosen by the program".
+	// In llama.cpp, -1 leaves the choice to the program.
 	c.Threads = max(c.Threads, 0)
 	c.Parallel = max(c.Parallel, 1)
 	return nil
 }
 
-// logger makes the log that the flags ask for; done closes it.
+// logger returns the log configured by the flags; done closes it.
 func (c *serveCommand) logger(stderr io.Writer) (log *slog.Logger, done func(), err error) {
 	done = func() {}
 	if c.LogDisable || c.Verbosity <= 0 && !c.Verbose {
@@ -293,7 +293,7 @@ func (c *serveCommand) options(env *environment, log *slog.Logger) (server.Optio
 	return o, nil
 }
 
-// bareHost is an element of --host without blanks and brackets.
+// bareHost returns an element of --host without white space and brackets.
 func bareHost(host string) string { return strings.Trim(strings.TrimSpace(host), "[]") }
 
 func isLoopback(host string) bool {
@@ -301,7 +301,7 @@ func isLoopback(host string) bool {
 	return host == "localhost" || net.ParseIP(host).IsLoopback()
 }
 
-// page is what is served at /: the files of --path, if that is given.
+// page returns the handler of the page, or of the files in --path.
 func (c *serveCommand) page() (http.Handler, error) {
 	if c.Path == "" {
 		return server.Page(), nil
@@ -311,7 +311,7 @@ func (c *serveCommand) page() (http.Handler, error) {
 	} else if !info.IsDir() {
 		return nil, usagef("--path is %q: expected a directory", c.Path)
 	}
-	// Links that lead out of the directory are not followed.
+	// Symbolic links that leave the directory are not followed.
 	root, err := os.OpenRoot(c.Path)
 	if err != nil {
 		return nil, err
@@ -329,7 +329,7 @@ func (c *serveCommand) keys() ([]string, error) {
 		}
 	}
 	if len(keys) == 0 && len(c.APIKey) > 0 {
-		// Serving without any key is not what was meant.
+		// Serving without a key cannot be intended.
 		return nil, usagef("--api-key is empty")
 	}
 	if c.APIKeyFile == "" {

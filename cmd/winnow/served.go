@@ -17,10 +17,10 @@ import (
 	"github.com/winnow-rerank/winnow/server"
 )
 
-// A servedModel is one that the flags name; its name may be "".
+// A servedModel is a model named by the flags. Its own name may be "".
 type servedModel struct{ name, path string }
 
-// models are those that the flags name, or the built-in one.
+// models returns the models named by the flags, or the built-in one.
 func (c *serveCommand) models() ([]servedModel, error) {
 	var list []servedModel
 	for _, m := range c.Model {
@@ -35,7 +35,7 @@ func (c *serveCommand) models() ([]servedModel, error) {
 		if _, ok := hub.ParseRef(ref); !ok {
 			return nil, usagef("--hf-repo is %q: expected such as BAAI/bge-reranker-v2-m3", ref)
 		}
-		list = append(list, servedModel{"", "hf.co/" + ref}) // which is no path here
+		list = append(list, servedModel{"", "hf.co/" + ref}) // never a local path
 	} else if c.HFFile != "" {
 		return nil, usagef("--hf-file needs --hf-repo")
 	}
@@ -63,7 +63,7 @@ func (c *serveCommand) models() ([]servedModel, error) {
 	return list, nil
 }
 
-// specs are the models to serve.
+// specs describes the models to the server.
 func (c *serveCommand) specs(env *environment, log *slog.Logger) ([]server.ModelSpec, error) {
 	list, err := c.models()
 	if err != nil {
@@ -94,7 +94,7 @@ func (c *serveCommand) specs(env *environment, log *slog.Logger) ([]server.Model
 		}}
 		switch {
 		case i == 0 && len(c.Alias) > 0:
-			// The model's id is the first in the alphabet, as llama.cpp has it.
+			// The id is the alphabetically first alias, as in llama.cpp.
 			spec.Aliases = slices.Clone(c.Alias)
 			if m.name != "" {
 				spec.Aliases = append(spec.Aliases, m.name)
@@ -123,7 +123,7 @@ func (c *serveCommand) specs(env *environment, log *slog.Logger) ([]server.Model
 	return specs, nil
 }
 
-// chatTemplate is the template of conversations that the flags give, or "".
+// chatTemplate returns the chat template given by the flags, or "".
 func (c *serveCommand) chatTemplate(log *slog.Logger) (string, error) {
 	if c.ChatTemplateFile != "" {
 		data, err := os.ReadFile(c.ChatTemplateFile)
@@ -139,7 +139,7 @@ func (c *serveCommand) chatTemplate(log *slog.Logger) (string, error) {
 	return c.ChatTemplate, nil
 }
 
-// splitAlias reads ALIAS=PATH; a path may hold = too.
+// splitAlias parses ALIAS=PATH; a path may also contain "=".
 func splitAlias(s string) (m servedModel) {
 	m.path = s
 	name, path, ok := strings.Cut(s, "=")
@@ -153,7 +153,7 @@ func splitAlias(s string) (m servedModel) {
 	return m
 }
 
-// nameOf is what a model is called by default: its hub id, or its file's name.
+// nameOf returns the default name of a model: its hub id, or its file's name.
 func nameOf(path string) string {
 	if _, err := os.Stat(path); err != nil {
 		if ref, ok := hub.ParseRef(path); ok {
@@ -166,7 +166,7 @@ func nameOf(path string) string {
 func isModel(path string, dir bool) bool {
 	if !dir {
 		name := strings.ToLower(filepath.Base(path))
-		// Of a split file the first part stands for all.
+		// The first part of a split file stands for all parts.
 		return strings.HasSuffix(name, ".gguf") && (!strings.Contains(name, "-of-") || strings.Contains(name, "-00001-of-"))
 	}
 	_, err := os.Stat(filepath.Join(path, "config.json"))

@@ -30,11 +30,10 @@ func (c *versionCommand) Run(env *environment) error {
 	return err
 }
 
-// Releases are built with these set, from a tree that need not be a repository.
+// Release builds set these, because their source tree need not be a repository.
 var release, releaseCommit string
 
-// build is the version of a release, otherwise what the Go tool wrote into the
-// program about it.
+// build returns the version of a release, or what the Go tool recorded in the binary.
 func build() (version, commit string) {
 	if release != "" {
 		return release, releaseCommit
@@ -58,7 +57,7 @@ func build() (version, commit string) {
 	return version, commit
 }
 
-// features are those of the CPU that the kernels could make use of.
+// features lists the features of the CPU that the kernels could use.
 func features() string {
 	var have []string
 	for _, f := range []cpuid.FeatureID{cpuid.SSE4, cpuid.AVX2, cpuid.FMA3, cpuid.F16C, cpuid.AVXVNNI, cpuid.AVX512F, cpuid.AVX512BW,
