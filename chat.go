@@ -32,8 +32,8 @@ func (m *Model) Chat(ctx context.Context, messages []Message, variables map[stri
 // ChatPrompt renders messages with the model's chat template. variables are passed to the
 // template along with the messages; their values must encode to JSON, and the map may be
 // nil. With add_generation_prompt true, the prompt ends with the beginning of the model's
-// answer. ChatPrompt returns ErrCannotComplete if the model does not generate text, and
-// ErrNoChatTemplate if it has no template.
+// answer. ChatPrompt fails with ErrCannotComplete if the model does not generate text,
+// and with ErrNoChatTemplate if it has no template.
 func (m *Model) ChatPrompt(messages []Message, variables map[string]any) (string, error) {
 	list := make([]engine.Message, len(messages))
 	for i, message := range messages {

@@ -66,8 +66,8 @@ type Completion struct {
 }
 
 // Complete continues a prompt. Special tokens spelled in the prompt are read as such, and
-// those that the model expects at the beginning are added. Complete returns
-// ErrCannotComplete if the model does not generate text, and ErrPromptTooLong if the
+// those that the model expects at the beginning are added. Complete fails with
+// ErrCannotComplete if the model does not generate text, and with ErrPromptTooLong if the
 // prompt fills its context.
 func (m *Model) Complete(ctx context.Context, prompt string, o CompleteOptions) (*Completion, error) {
 	return m.complete(ctx, o, func(e *engine.Model) ([]int32, error) { return e.PromptTokens(prompt) })

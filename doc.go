@@ -9,6 +9,7 @@
 // Open takes a GGUF file or a directory in Hugging Face layout (config.json,
 // tokenizer.json or its predecessors, *.safetensors). A Model is safe for concurrent use.
 // Depending on its tasks (see Info.Tasks) a model also embeds texts and generates text.
+// Calls stop when their context is done, with an error that wraps the context's.
 //
 // # Scores
 //

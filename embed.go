@@ -18,8 +18,8 @@ type Embedding struct {
 }
 
 // Embed returns the vector of each text, in the order of texts. A text's vector does not
-// depend on the other texts. Embed returns ErrCannotEmbed if the model does not embed,
-// and an *UnknownPromptError if it lacks the requested prompt.
+// depend on the other texts. Embed fails with ErrCannotEmbed if the model does not embed,
+// and with an *UnknownPromptError if it lacks the requested prompt.
 func (m *Model) Embed(ctx context.Context, texts []string, options ...EmbedOption) ([]Embedding, error) {
 	o, err := collectEmbed(options)
 	if err != nil {

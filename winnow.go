@@ -21,8 +21,8 @@ type Model struct {
 }
 
 // Open loads the model at path: a GGUF file, or a directory in Hugging Face layout. The
-// file stays mapped until Close. Open returns an error that wraps ErrFormat for broken
-// files and ErrUnsupported for models that winnow does not compute.
+// file stays mapped until Close. Open fails with ErrFormat for broken files and with
+// ErrUnsupported for models that winnow does not compute.
 func Open(path string, options ...Option) (*Model, error) {
 	return load(options, func(o engine.Options) (*engine.Model, error) { return engine.Open(path, o) })
 }
@@ -83,7 +83,7 @@ type Result struct {
 }
 
 // Rerank scores each document against the query and returns the results best first. It
-// returns ErrCannotRerank if the model does not score documents.
+// fails with ErrCannotRerank if the model does not score documents.
 func (m *Model) Rerank(ctx context.Context, query string, documents []string, options ...RerankOption) ([]Result, error) {
 	o, err := collectRerank(options)
 	if err != nil {

@@ -137,20 +137,30 @@ func (s *scheduler) run(ctx context.Context, b *batch) {
 
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	together := s.running()
-	s.busy[b.lane] = false
 	if err == nil && b.task <= taskEmbed {
-		if seconds := took.Seconds(); seconds > 0 {
-			now := float64(b.tokens) * float64(together) / seconds
-			if s.rate == 0 {
-				s.rate = now
-			}
-			s.rate += (now - s.rate) / 16
-		}
-		if s.observe != nil {
-			s.observe(b.units(), b.tokens, took)
-		}
+		s.measure(b, took)
 	}
+	s.busy[b.lane] = false
+	s.deliver(b, done, errs)
+	s.dispatch()
+}
+
+// measure counts a batch of the model that took that long.
+func (s *scheduler) measure(b *batch, took time.Duration) {
+	if seconds := took.Seconds(); seconds > 0 {
+		now := float64(b.tokens) * float64(s.running()) / seconds
+		if s.rate == 0 {
+			s.rate = now
+		}
+		s.rate += (now - s.rate) / 16
+	}
+	if s.observe != nil {
+		s.observe(b.units(), b.tokens, took)
+	}
+}
+
+// deliver hands the jobs of a batch their results or errors, one of each for every part.
+func (s *scheduler) deliver(b *batch, done outputs, errs []error) {
 	at := 0
 	for i, p := range b.parts {
 		n := p.to - p.from
@@ -174,7 +184,6 @@ func (s *scheduler) run(ctx context.Context, b *batch) {
 		}
 		at += n
 	}
-	s.dispatch()
 }
 
 func (b *batch) units() (n int) {

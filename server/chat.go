@@ -99,54 +99,13 @@ func (s *Server) applyTemplate(w http.ResponseWriter, r *http.Request) error {
 
 // chatPrompt returns the prompt of a conversation.
 func (c *call) chatPrompt(f fields) (string, error) {
-	for _, name := range []string{"tools", "functions"} {
-		if v := string(f[name]); f.has(name) && v != "[]" {
-			return "", invalid("%q: winnow does not call tools; leave it out", name)
-		}
-	}
-	if f.has("response_format") {
-		if o, _ := jsonObject(f["response_format"]); string(o["type"]) != `"text"` {
-			return "", invalid("\"response_format\": expected {\"type\": \"text\"}, the only one that winnow has")
-		}
-	}
-	variables := make(map[string]any)
-	if f.has("chat_template_kwargs") {
-		given, ok := jsonObject(f["chat_template_kwargs"])
-		if !ok {
-			return "", f.wrong("chat_template_kwargs", "an object")
-		}
-		for name, v := range given {
-			variables[name] = v
-		}
-	}
-	var messages []winnow.Message
-	err := f.list("messages", maxMessages, "messages", func(i int, v json.RawMessage) error {
-		m, err := messageOf(i, v)
-		messages = append(messages, m)
-		return err
-	})
+	variables, err := chatVariables(f)
 	if err != nil {
 		return "", err
 	}
-	generate, err := f.boolean("add_generation_prompt", true)
+	messages, answer, generate, err := conversation(f)
 	if err != nil {
 		return "", err
-	}
-	// As in llama.cpp, the model continues a final message of its own.
-	last := messages[len(messages)-1]
-	continued, err := f.boolean("continue_final_message", last.Role == "assistant")
-	switch {
-	case err != nil:
-		return "", err
-	case continued && generate && f.has("continue_final_message") && f.has("add_generation_prompt"):
-		return "", invalid("%q and %q are both true: expected one of them", "add_generation_prompt", "continue_final_message")
-	case continued && last.Role != "assistant":
-		return "", invalid("%q is true, but the last message is of the role %q: expected %q", "continue_final_message", last.Role, "assistant")
-	case continued && len(messages) > 1 && messages[len(messages)-2].Role == "assistant":
-		return "", invalid("messages[%d] is a second message of the role %q at the end: expected one", len(messages)-1, "assistant")
-	}
-	if continued {
-		messages, generate = messages[:len(messages)-1], true
 	}
 	variables["add_generation_prompt"] = generate
 	prompt, err := c.model.ChatPrompt(messages, variables)
@@ -158,10 +117,62 @@ func (c *call) chatPrompt(f fields) (string, error) {
 	case err != nil: // the template rejects these messages
 		return "", invalid("\"messages\": %v", err)
 	}
-	if continued {
-		prompt += last.Content
+	return prompt + answer, nil
+}
+
+// chatVariables returns the variables that a request gives to the chat template. It rejects
+// requests for tools and formats.
+func chatVariables(f fields) (map[string]any, error) {
+	for _, name := range []string{"tools", "functions"} {
+		if v := string(f[name]); f.has(name) && v != "[]" {
+			return nil, invalid("%q: winnow does not call tools; leave it out", name)
+		}
 	}
-	return prompt, nil
+	if f.has("response_format") {
+		if o, _ := jsonObject(f["response_format"]); string(o["type"]) != `"text"` {
+			return nil, invalid("\"response_format\": expected {\"type\": \"text\"}, the only one that winnow has")
+		}
+	}
+	variables := make(map[string]any)
+	if f.has("chat_template_kwargs") {
+		given, ok := jsonObject(f["chat_template_kwargs"])
+		if !ok {
+			return nil, f.wrong("chat_template_kwargs", "an object")
+		}
+		for name, v := range given {
+			variables[name] = v
+		}
+	}
+	return variables, nil
+}
+
+// conversation returns the messages to render and the beginning of the model's answer that
+// follows them. generate says whether the prompt ends where the model answers.
+func conversation(all fields) (messages []winnow.Message, answer string, generate bool, err error) {
+	err = all.list("messages", maxMessages, "messages", func(i int, v json.RawMessage) error {
+		m, err := messageOf(i, v)
+		messages = append(messages, m)
+		return err
+	})
+	if err != nil {
+		return nil, "", false, err
+	}
+	f := &reader{fields: all}
+	generate = f.boolean("add_generation_prompt", true)
+	// As in llama.cpp, the model continues a final message of its own.
+	earlier, last := messages[:len(messages)-1], messages[len(messages)-1]
+	if !f.boolean("continue_final_message", last.Role == "assistant") {
+		return messages, "", generate, f.err
+	}
+	switch {
+	case generate && f.has("continue_final_message") && f.has("add_generation_prompt"):
+		f.fail(invalid("%q and %q are both true: expected one of them", "add_generation_prompt", "continue_final_message"))
+	case last.Role != "assistant":
+		f.fail(invalid("%q is true, but the last message is of the role %q: expected %q", "continue_final_message", last.Role, "assistant"))
+	case len(earlier) > 0 && earlier[len(earlier)-1].Role == "assistant":
+		f.fail(invalid("messages[%d] is a second message of the role %q at the end: expected one", len(messages)-1, "assistant"))
+	}
+	return earlier, last.Content, true, f.err
 }
 
 // messageOf parses message i.

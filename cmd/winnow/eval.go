@@ -90,8 +90,13 @@ func (c *evalCommand) Run(env *environment) error {
 		other.measure(measured, data.judged)
 		report.Against.compare(after, other)
 	}
+	return c.write(env.stdout, report, after.run)
+}
+
+// write writes the report and the new run to where the flags say.
+func (c *evalCommand) write(out io.Writer, report *evalReport, run *evaluate.Run) error {
 	if c.Output != "" {
-		if err := writeRun(c.Output, after.run); err != nil {
+		if err := writeRun(c.Output, run); err != nil {
 			return err
 		}
 	}
@@ -101,11 +106,11 @@ func (c *evalCommand) Run(env *environment) error {
 		}
 	}
 	if c.JSON {
-		e := json.NewEncoder(env.stdout)
+		e := json.NewEncoder(out)
 		e.SetIndent("", "  ")
 		return e.Encode(report)
 	}
-	return report.print(env.stdout)
+	return report.print(out)
 }
 
 // collection reads the files named by the flags.

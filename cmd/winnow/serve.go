@@ -121,21 +121,9 @@ func (c *serveCommand) Run(env *environment) error {
 	if err != nil {
 		return err
 	}
-	var listeners []net.Listener
-	for host := range strings.SplitSeq(c.Host, ",") {
-		l, err := net.Listen("tcp", net.JoinHostPort(bareHost(host), strconv.Itoa(c.Port)))
-		if err != nil {
-			for _, l := range listeners {
-				_ = l.Close()
-			}
-			return err
-		}
-		listeners = append(listeners, l)
-		scheme := "http"
-		if config != nil {
-			scheme = "https"
-		}
-		log.Info("listening", "url", scheme+"://"+l.Addr().String()+c.APIPrefix)
+	listeners, err := c.listen(log, config != nil)
+	if err != nil {
+		return err
 	}
 	// Do not end when the parent process stops reading the log.
 	signal.Ignore(syscall.SIGPIPE)
@@ -157,6 +145,27 @@ func (c *serveCommand) Run(env *environment) error {
 		log.Info("stopped")
 	}
 	return err
+}
+
+// listen opens the addresses of --host.
+func (c *serveCommand) listen(log *slog.Logger, secure bool) ([]net.Listener, error) {
+	scheme := "http"
+	if secure {
+		scheme = "https"
+	}
+	var listeners []net.Listener
+	for host := range strings.SplitSeq(c.Host, ",") {
+		l, err := net.Listen("tcp", net.JoinHostPort(bareHost(host), strconv.Itoa(c.Port)))
+		if err != nil {
+			for _, l := range listeners {
+				_ = l.Close()
+			}
+			return nil, err
+		}
+		listeners = append(listeners, l)
+		log.Info("listening", "url", scheme+"://"+l.Addr().String()+c.APIPrefix)
+	}
+	return listeners, nil
 }
 
 func (c *serveCommand) check() error {
