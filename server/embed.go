@@ -49,8 +49,10 @@ type embedDialect struct {
 	input  []string // names of the field with the texts
 	tokens bool     // the texts may be token ids
 	// more, if not nil, reads the dialect's further fields.
-	more  func(f *reader, q *embedRequest)
-	reply func(a *embedded, h http.Header) any
+	more func(f *reader, q *embedRequest)
+	// states, if not nil, requests the states of every token, as Options.EveryToken has it.
+	states func(q *embedRequest) error
+	reply  func(a *embedded, h http.Header) any
 	// fail writes an error; nil: writeError does.
 	fail func(w http.ResponseWriter, e *apiError)
 }
@@ -62,14 +64,8 @@ func (s *Server) embedding(d *embedDialect) handler {
 		reply, err := func() (any, error) {
 			var q *embedRequest
 			err := s.read(w, r, func(f fields) (err error) {
-				if q, err = d.request(f, s.options.MaxDocuments); err != nil || !s.options.EveryToken {
-					return err
-				}
-				switch d {
-				case llamaEmbeddings:
-					q.options.EveryToken = true
-				case openAIEmbeddings:
-					err = invalid("vectors of every token (--pooling none) have no form in this dialect: use /embeddings or /embed_all, or another pooling")
+				if q, err = d.request(f, s.options.MaxDocuments); err == nil && s.options.EveryToken && d.states != nil {
+					err = d.states(q)
 				}
 				return err
 			})

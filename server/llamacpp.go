@@ -150,6 +150,7 @@ var llamaEmbeddings = &embedDialect{
 		}
 		q.unit = q.unit && kind == 2
 	},
+	states: func(q *embedRequest) error { q.options.EveryToken = true; return nil },
 	reply: func(a *embedded, _ http.Header) any {
 		type entry struct {
 			Index     int         `json:"index"`

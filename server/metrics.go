@@ -15,8 +15,7 @@ import (
 
 // metrics are the values shown by /metrics. Every server has its own.
 type metrics struct {
-	registry *prometheus.Registry
-	handler  http.Handler
+	handler http.Handler
 
 	requests    *prometheus.CounterVec   // by route and status
 	errors      *prometheus.CounterVec   // by type
@@ -40,7 +39,7 @@ type metrics struct {
 
 func newMetrics(s *Server) *metrics {
 	r := prometheus.NewRegistry()
-	m := &metrics{registry: r}
+	m := new(metrics)
 	counter := func(name, help string) prometheus.Counter {
 		c := prometheus.NewCounter(prometheus.CounterOpts{Name: name, Help: help})
 		r.MustRegister(c)

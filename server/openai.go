@@ -16,6 +16,9 @@ var openAIEmbeddings = &embedDialect{
 	input:  []string{"input", "content"},
 	tokens: true,
 	more:   func(f *reader, q *embedRequest) { q.formats = []string{f.oneOf("encoding_format", "float", "base64")} },
+	states: func(*embedRequest) error {
+		return invalid("vectors of every token (--pooling none) have no form in this dialect: use /embeddings or /embed_all, or another pooling")
+	},
 	reply: func(a *embedded, _ http.Header) any {
 		type entry struct {
 			Object    string `json:"object"`

@@ -30,7 +30,7 @@ func Pause() func() {
 }
 
 type pauser struct {
-	r, w *os.File // a pipe
+	w    *os.File // of a pipe
 	read chan struct{}
 	byte []byte
 
@@ -43,7 +43,7 @@ func newPauser() (*pauser, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &pauser{r: r, w: w, read: make(chan struct{}), byte: make([]byte, 1)}
+	p := &pauser{w: w, read: make(chan struct{}), byte: make([]byte, 1)}
 	go func() {
 		var b [1]byte
 		for {

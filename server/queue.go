@@ -9,7 +9,6 @@ import (
 
 // A client is the sender of requests. What it has had determines its turn.
 type client struct {
-	id     string
 	had    int64 // tokens started, on the clock shared by all clients
 	queued int64 // tokens of its unfinished requests
 	jobs   []*job
@@ -22,7 +21,7 @@ func (s *scheduler) client(id string) *client {
 		if len(s.clients) >= keptClients {
 			s.forget()
 		}
-		c = &client{id: id}
+		c = new(client)
 		s.clients[id] = c
 	}
 	return c

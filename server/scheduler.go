@@ -80,7 +80,6 @@ const (
 
 // A job is a request's units of work in the scheduler.
 type job struct {
-	ctx     context.Context
 	client  *client
 	arrival uint64
 	task    task
@@ -134,7 +133,7 @@ func (s *scheduler) wait(ctx context.Context, id string, j *job) error {
 	if len(j.costs) == 0 {
 		return nil
 	}
-	if err := s.submit(ctx, id, j); err != nil {
+	if err := s.submit(id, j); err != nil {
 		return err
 	}
 	select {
@@ -158,7 +157,7 @@ func (s *scheduler) turn(ctx context.Context, id string, cost int, had int64) (e
 			return context.Cause(ctx)
 		}
 	}}
-	if err := s.submit(ctx, id, j); err != nil {
+	if err := s.submit(id, j); err != nil {
 		return nil, err
 	}
 	select {
@@ -173,8 +172,8 @@ func (s *scheduler) turn(ctx context.Context, id string, cost int, had int64) (e
 }
 
 // submit puts a job into its client's queue.
-func (s *scheduler) submit(ctx context.Context, id string, j *job) error {
-	j.ctx, j.left, j.batches, j.done = ctx, len(j.costs), make(map[*batch]struct{}), make(chan struct{})
+func (s *scheduler) submit(id string, j *job) error {
+	j.left, j.batches, j.done = len(j.costs), make(map[*batch]struct{}), make(chan struct{})
 	for _, n := range j.costs {
 		j.cost += int64(n)
 	}
