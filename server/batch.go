@@ -145,7 +145,7 @@ func (s *scheduler) run(ctx context.Context, b *batch) {
 	s.dispatch()
 }
 
-// measure counts a batch of the model that took that long.
+// measure updates the rate and the metrics for a batch of the model.
 func (s *scheduler) measure(b *batch, took time.Duration) {
 	if seconds := took.Seconds(); seconds > 0 {
 		now := float64(b.tokens) * float64(s.running()) / seconds
@@ -159,7 +159,7 @@ func (s *scheduler) measure(b *batch, took time.Duration) {
 	}
 }
 
-// deliver hands the jobs of a batch their results or errors, one of each for every part.
+// deliver hands the results and errors of a batch's parts to their jobs.
 func (s *scheduler) deliver(b *batch, done outputs, errs []error) {
 	at := 0
 	for i, p := range b.parts {

@@ -62,9 +62,9 @@ const bytesPerToken = 256
 
 // encode converts a call's texts into tokens. sizes are the bytes of each pair or text.
 // more estimates the tokens to be computed in addition to those of the texts (each of
-// which counts up to the model's maximum length), and later is the part of them that
-// remains once the number of tokens is known. do encodes a range and returns its number
-// of tokens; whole makes it a single range.
+// which counts up to the model's maximum length), and later is the part of them that do
+// does not count. do encodes a range and returns its number of tokens; whole makes it a
+// single range.
 func (c *call) encode(sizes []int, more, later int64, whole bool, do func(ctx context.Context, from, to int) (tokens int, err error)) error {
 	estimate := more
 	costs := make([]int, len(sizes))

@@ -120,8 +120,8 @@ func (c *call) chatPrompt(f fields) (string, error) {
 	return prompt + answer, nil
 }
 
-// chatVariables returns the variables that a request gives to the chat template. It rejects
-// requests for tools and formats.
+// chatVariables returns a request's variables for the chat template. It rejects tools and
+// formats.
 func chatVariables(f fields) (map[string]any, error) {
 	for _, name := range []string{"tools", "functions"} {
 		if v := string(f[name]); f.has(name) && v != "[]" {
@@ -146,8 +146,8 @@ func chatVariables(f fields) (map[string]any, error) {
 	return variables, nil
 }
 
-// conversation returns the messages to render and the beginning of the model's answer that
-// follows them. generate says whether the prompt ends where the model answers.
+// conversation returns the messages to render and the text that begins the model's answer
+// after them. generate says whether the prompt ends with the beginning of an answer.
 func conversation(all fields) (messages []winnow.Message, answer string, generate bool, err error) {
 	err = all.list("messages", maxMessages, "messages", func(i int, v json.RawMessage) error {
 		m, err := messageOf(i, v)

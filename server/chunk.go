@@ -24,8 +24,7 @@ type chunk struct {
 // overlapPart is the fraction of a window, one eighth, that the next one repeats.
 const overlapPart = 8
 
-// chunks encodes a truncated document window by window, at most most of them, or all for
-// 0.
+// chunks encodes a truncated document window by window, up to most windows, or all for 0.
 func (c *call) chunks(ctx context.Context, query, document string, whole winnow.Encoding, o winnow.EncodeOptions, most int) ([]winnow.Encoding, []chunk, error) {
 	count := func(text string) (int, error) {
 		tokens, err := c.model.Tokenize(text, false)

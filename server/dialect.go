@@ -60,7 +60,7 @@ func (s *Server) reranking(dialects ...*rankDialect) handler {
 	}
 }
 
-// request reads a request whose list has at most most documents.
+// request reads a request of up to most documents.
 func (d *rankDialect) request(all fields, most int) (*rankRequest, error) {
 	if d.unwrap != nil {
 		var err error

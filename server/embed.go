@@ -29,7 +29,7 @@ type embedRequest struct {
 	kind       string   // "query", "document" or "": selects one of the model's prompts
 }
 
-// An embedded is the answer to an embedRequest.
+// embedded is the answer to an embedRequest.
 type embedded struct {
 	*embedRequest
 	*instance
@@ -50,7 +50,7 @@ type embedDialect struct {
 	tokens bool     // the texts may be token ids
 	// more, if not nil, reads the dialect's further fields.
 	more func(f *reader, q *embedRequest)
-	// states, if not nil, requests the states of every token, as Options.EveryToken has it.
+	// states, if not nil, applies Options.EveryToken.
 	states func(q *embedRequest) error
 	reply  func(a *embedded, h http.Header) any
 	// fail writes an error; nil: writeError does.
@@ -82,7 +82,7 @@ func (s *Server) embedding(d *embedDialect) handler {
 	}
 }
 
-// request reads a request whose list has at most most texts.
+// request reads a request of up to most texts.
 func (d *embedDialect) request(all fields, most int) (*embedRequest, error) {
 	if d.unwrap != nil {
 		var err error

@@ -36,7 +36,8 @@ func (r *registry) makeRoom() bool {
 	return false
 }
 
-// load is independent of the request that caused it, since others may wait for it too.
+// load loads a slot's model. It is independent of the request that caused it, since
+// others may wait for it too.
 func (r *registry) load(s *slot) {
 	start := time.Now()
 	m, err := s.spec.Load(context.Background())

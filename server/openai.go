@@ -78,7 +78,7 @@ func (a *completion) envelope(prefix, object string, choices []any) map[string]a
 		"system_fingerprint": "build-" + a.server.options.Version, "choices": choices}
 }
 
-// counted is the envelope with the usage of all completions of the request.
+// counted returns the envelope with the usage of all completions of the request.
 func (a *completion) counted(choices []any, all []*winnow.Completion) map[string]any {
 	var usage completionUsage
 	for _, c := range all {

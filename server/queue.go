@@ -50,7 +50,8 @@ func (s *scheduler) leastHad() int64 {
 	return least
 }
 
-// forget drops the clients that have no requests and have had no more than others.
+// forget drops idle clients whose past use no longer affects their turn, and all idle
+// ones if that leaves too many.
 func (s *scheduler) forget() {
 	line := s.leastHad() - burstTokens
 	maps.DeleteFunc(s.clients, func(_ string, c *client) bool { return c.idle() && c.had <= line })

@@ -34,7 +34,7 @@ type question struct {
 	documents []string
 }
 
-// A ranked is the answer to a rankRequest. Documents are numbered across all questions.
+// ranked is the answer to a rankRequest. Documents are numbered across all questions.
 type ranked struct {
 	*rankRequest
 	*instance
@@ -249,7 +249,7 @@ func (r remainder) tooLong(err error, from int) error {
 	return tooLong("documents", r[from+long.Index].number, " with the query", long)
 }
 
-// best sorts the results and returns the best ones, at most topN.
+// best sorts the results and returns the first topN, or all for 0.
 func (a *ranked) best() []winnow.Result {
 	winnow.Rank(a.results)
 	if a.topN > 0 && a.topN < len(a.results) {

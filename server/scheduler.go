@@ -51,7 +51,7 @@ type scheduler struct {
 
 const (
 	agingTurn   = 8
-	soonShare   = 4 // a batch that completes a request is filled to this fraction
+	soonShare   = 4 // a batch that completes a request is filled to 1/soonShare
 	burstTokens = 4096
 	pieceTokens = 128 // taken from one request at a time
 	keptClients = 1024

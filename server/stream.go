@@ -10,7 +10,7 @@ import (
 // An eventWriter sends server-sent events.
 type eventWriter struct {
 	w       http.ResponseWriter
-	begin   func() any // the first event, or nil
+	begin   func() any // returns the first event; or nil
 	started bool
 }
 

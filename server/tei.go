@@ -48,7 +48,7 @@ func (a *ranked) scores() []teiResult {
 	return list
 }
 
-// computeHeaders report to TEI's clients what a request cost.
+// computeHeaders sets the headers that tell TEI's clients what a request cost.
 func computeHeaders(h http.Header, characters, tokens int) {
 	h.Set("X-Compute-Type", "cpu")
 	h.Set("X-Compute-Characters", strconv.Itoa(characters))
