@@ -40,10 +40,11 @@ func (s *Server) prepare(r *http.Request, name, task, cannot string) (*call, err
 }
 
 // named is like prepare with the model's name from the request's field "model".
-func (s *Server) named(r *http.Request, f fields, task, cannot string) (*call, error) {
-	name, err := f.str("model")
-	if err != nil {
-		return nil, err
+func (s *Server) named(r *http.Request, all fields, task, cannot string) (*call, error) {
+	f := reader{fields: all}
+	name := f.str("model")
+	if f.err != nil {
+		return nil, f.err
 	}
 	return s.prepare(r, name, task, cannot)
 }

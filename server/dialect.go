@@ -22,7 +22,7 @@ type rankDialect struct {
 	marks     bool     // replies can carry highlights and details
 
 	// read, if not nil, replaces readQuery.
-	read func(f fields, q *rankRequest, most int) error
+	read func(f *reader, q *rankRequest, most int)
 	// more, if not nil, reads the dialect's further fields.
 	more func(f *reader, q *rankRequest)
 	// reply returns the body of the reply and may add headers.
@@ -75,7 +75,7 @@ func (d *rankDialect) request(all fields, most int) (*rankRequest, error) {
 		read = d.readQuery
 	}
 	if f.err == nil {
-		f.err = read(all, q, most)
+		read(f, q, most)
 	}
 	if d.top != nil {
 		q.topN = f.integer(f.first(d.top...), 0, 0)
@@ -96,28 +96,22 @@ func (d *rankDialect) request(all fields, most int) (*rankRequest, error) {
 }
 
 // readQuery reads one query and its documents.
-func (d *rankDialect) readQuery(f fields, q *rankRequest, most int) error {
-	query, err := f.text("query")
-	if err != nil {
-		return err
-	}
+func (d *rankDialect) readQuery(f *reader, q *rankRequest, most int) {
+	query := f.text("query")
 	if d.strings {
 		texts, err := f.texts(d.documents, most)
-		if err != nil {
-			return err
-		}
+		f.fail(err)
 		for _, t := range texts {
 			q.documents = append(q.documents, document{text: t})
 		}
-	} else if q.documents, err = f.documents(d.documents, most); err != nil {
-		return err
+	} else {
+		q.documents = f.documents(d.documents, most)
 	}
 	texts := make([]string, len(q.documents))
 	for i, d := range q.documents {
 		texts[i] = d.text
 	}
 	q.questions = []question{{query, texts}}
-	return nil
 }
 
 // common reads the fields that mean the same in every dialect.

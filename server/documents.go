@@ -35,19 +35,21 @@ func (d document) asText() any { return d.text }
 
 // documents reads a list of strings or objects, or a single one. The ranked text of an
 // object is its text, or the fields named by rank_fields.
-func (f fields) documents(name string, limit int) ([]document, error) {
+func (f *reader) documents(name string, limit int) []document {
 	var rankFields []string
 	if f.has("rank_fields") {
 		var err error
 		if rankFields, err = f.texts("rank_fields", maxFields); err != nil {
-			return nil, err
+			f.fail(err)
+			return nil
 		}
 	}
-	if v := f[name]; len(v) > 0 && (v[0] == '"' || v[0] == '{') {
-		f = fields{name: slices.Concat(json.RawMessage("["), v, json.RawMessage("]"))}
+	source := f.fields
+	if v := source[name]; len(v) > 0 && (v[0] == '"' || v[0] == '{') {
+		source = fields{name: slices.Concat(json.RawMessage("["), v, json.RawMessage("]"))}
 	}
 	var documents []document
-	err := f.list(name, limit, "strings or objects with \"text\"", func(i int, v json.RawMessage) error {
+	f.fail(source.list(name, limit, "strings or objects with \"text\"", func(i int, v json.RawMessage) error {
 		if s, ok := jsonString(v); ok {
 			documents = append(documents, document{text: s})
 			return nil
@@ -62,8 +64,8 @@ func (f fields) documents(name string, limit int) ([]document, error) {
 		}
 		documents = append(documents, document{text: text, object: v})
 		return nil
-	})
-	return documents, err
+	}))
+	return documents
 }
 
 // rankedText joins the named members of an object, one a line, or returns its text.
@@ -97,24 +99,24 @@ func rankedText(o fields, names []string) (string, error) {
 }
 
 // text reads a required query: a string, or an object with text.
-func (f fields) text(name string) (string, error) {
-	const want = "a string"
-	if !f.has(name) {
-		return "", f.wrong(name, want)
+func (f *reader) text(name string) string {
+	v := f.fields[name]
+	if s, ok := jsonString(v); ok {
+		return s
 	}
-	if s, ok := jsonString(f[name]); ok {
-		return s, nil
+	o, ok := jsonObject(v)
+	if !ok {
+		f.fail(f.wrong(name, "a string"))
+		return ""
 	}
-	if o, ok := jsonObject(f[name]); ok {
-		if sight := o.sight(); sight != "" {
-			return "", invalid("%q has %q: texts are ranked, not images or sounds", name, sight)
-		}
-		if s, ok := jsonString(o["text"]); ok {
-			return s, nil
-		}
-		return "", invalid("%q is an object without a string \"text\"", name)
+	if sight := o.sight(); sight != "" {
+		f.fail(invalid("%q has %q: texts are ranked, not images or sounds", name, sight))
 	}
-	return "", f.wrong(name, want)
+	s, ok := jsonString(o["text"])
+	if !ok {
+		f.fail(invalid("%q is an object without a string \"text\"", name))
+	}
+	return s
 }
 
 // sights are the members that hold images, video or sound in the dialects that have them.

@@ -104,80 +104,91 @@ func jsonNumber(v json.RawMessage) (number float64, ok bool) {
 	return number, text != "null" && json.Unmarshal([]byte(text), &number) == nil
 }
 
+// A reader reads fields and keeps the first error, so that callers check once.
+type reader struct {
+	fields
+	err error
+}
+
+func (f *reader) fail(err error) {
+	if f.err == nil {
+		f.err = err
+	}
+}
+
 // str returns a string, "" if absent.
-func (f fields) str(name string) (string, error) {
+func (f *reader) str(name string) string {
 	if !f.has(name) {
-		return "", nil
+		return ""
 	}
-	s, ok := jsonString(f[name])
+	s, ok := jsonString(f.fields[name])
 	if !ok {
-		return "", f.wrong(name, "a string")
+		f.fail(f.wrong(name, "a string"))
 	}
-	return s, nil
+	return s
 }
 
 // boolean returns a boolean, otherwise if absent.
-func (f fields) boolean(name string, otherwise bool) (bool, error) {
+func (f *reader) boolean(name string, otherwise bool) bool {
 	if !f.has(name) {
-		return otherwise, nil
+		return otherwise
 	}
-	switch strings.ToLower(unquoted(f[name])) {
+	switch strings.ToLower(unquoted(f.fields[name])) {
 	case "true":
-		return true, nil
+		return true
 	case "false":
-		return false, nil
+	default:
+		f.fail(f.wrong(name, "true or false"))
 	}
-	return false, f.wrong(name, "true or false")
+	return false
 }
 
 // maxInteger is the largest number that a field may have, far below any overflow.
 const maxInteger = 1 << 31
 
 // integer returns a whole number of at least low, otherwise if absent.
-func (f fields) integer(name string, low, otherwise int) (int, error) {
+func (f *reader) integer(name string, low, otherwise int) int {
 	if !f.has(name) {
-		return otherwise, nil
+		return otherwise
 	}
-	number, ok := jsonNumber(f[name])
-	if !ok || number != float64(int64(number)) ||
-		number < float64(low) || number > maxInteger {
-		return 0, f.wrong(name, fmt.Sprintf("a whole number from %d to %d", low, int64(maxInteger)))
+	number, ok := jsonNumber(f.fields[name])
+	if !ok || number != float64(int64(number)) || number < float64(low) || number > maxInteger {
+		f.fail(f.wrong(name, fmt.Sprintf("a whole number from %d to %d", low, int64(maxInteger))))
+		return 0
 	}
-	return int(min(number, math.MaxInt)), nil // maxInteger-1 where int has 32 bits
+	return int(min(number, math.MaxInt)) // maxInteger-1 where int has 32 bits
 }
 
 // number returns a number from low to high, otherwise if absent.
-func (f fields) number(name string, low, high, otherwise float64) (float64, error) {
+func (f *reader) number(name string, low, high, otherwise float64) float64 {
 	if !f.has(name) {
-		return otherwise, nil
+		return otherwise
 	}
-	number, ok := jsonNumber(f[name])
-	if !ok || number < low || number > high {
-		want := "a number"
-		switch {
-		case !math.IsInf(low, 0) && !math.IsInf(high, 0):
-			want = fmt.Sprintf("a number from %g to %g", low, high)
-		case !math.IsInf(low, 0):
-			want = fmt.Sprintf("a number of at least %g", low)
-		}
-		return 0, f.wrong(name, want)
+	number, ok := jsonNumber(f.fields[name])
+	if ok && number >= low && number <= high {
+		return number
 	}
-	return number, nil
+	want := "a number"
+	switch {
+	case !math.IsInf(low, 0) && !math.IsInf(high, 0):
+		want = fmt.Sprintf("a number from %g to %g", low, high)
+	case !math.IsInf(low, 0):
+		want = fmt.Sprintf("a number of at least %g", low)
+	}
+	f.fail(f.wrong(name, want))
+	return 0
 }
 
 // oneOf returns one of values, ignoring case, or the first if absent.
-func (f fields) oneOf(name string, values ...string) (string, error) {
-	s, err := f.str(name)
-	if err != nil {
-		return "", err
-	}
+func (f *reader) oneOf(name string, values ...string) string {
+	s := strings.ToLower(f.str(name))
 	if s == "" {
-		return values[0], nil
+		return values[0]
 	}
-	if s = strings.ToLower(s); !slices.Contains(values, s) {
-		return "", invalid("%q is %q: expected one of %s", name, s, strings.TrimPrefix(strings.Join(values, ", "), ", "))
+	if !slices.Contains(values, s) {
+		f.fail(invalid("%q is %q: expected one of %s", name, s, strings.TrimPrefix(strings.Join(values, ", "), ", ")))
 	}
-	return s, nil
+	return s
 }
 
 // list calls each with the elements of a required array of 1 to limit elements.
@@ -240,62 +251,17 @@ func (f fields) texts(name string, limit int) ([]string, error) {
 }
 
 // textOrTexts returns a string or an array of strings as a list.
-func (f fields) textOrTexts(name string, limit int) ([]string, error) {
-	if s, ok := jsonString(f[name]); ok {
-		return []string{s}, nil
-	}
-	if v := f[name]; len(v) > 0 && v[0] != '[' || !f.has(name) {
-		return nil, f.wrong(name, "a string or an array of strings")
-	}
-	return f.texts(name, limit)
-}
-
-// A reader reads fields and keeps the first error, so that callers check once.
-type reader struct {
-	fields
-	err error
-}
-
-func (f *reader) fail(err error) {
-	if f.err == nil {
-		f.err = err
-	}
-}
-
-func (f *reader) str(name string) string {
-	v, err := f.fields.str(name)
-	f.fail(err)
-	return v
-}
-
-func (f *reader) boolean(name string, otherwise bool) bool {
-	v, err := f.fields.boolean(name, otherwise)
-	f.fail(err)
-	return v
-}
-
-func (f *reader) integer(name string, low, otherwise int) int {
-	v, err := f.fields.integer(name, low, otherwise)
-	f.fail(err)
-	return v
-}
-
-func (f *reader) number(name string, low, high, otherwise float64) float64 {
-	v, err := f.fields.number(name, low, high, otherwise)
-	f.fail(err)
-	return v
-}
-
-func (f *reader) oneOf(name string, values ...string) string {
-	v, err := f.fields.oneOf(name, values...)
-	f.fail(err)
-	return v
-}
-
 func (f *reader) textOrTexts(name string, limit int) []string {
-	v, err := f.fields.textOrTexts(name, limit)
+	if s, ok := jsonString(f.fields[name]); ok {
+		return []string{s}
+	}
+	if v := f.fields[name]; len(v) > 0 && v[0] != '[' || !f.has(name) {
+		f.fail(f.wrong(name, "a string or an array of strings"))
+		return nil
+	}
+	texts, err := f.texts(name, limit)
 	f.fail(err)
-	return v
+	return texts
 }
 
 // promptTokens reads the maximum length of a pair or text. 0 stands for the model's

@@ -23,9 +23,9 @@ func (a *completion) read(all fields) error {
 	a.tokens = f.boolean("return_tokens", false)
 	a.stream = f.boolean("stream", false)
 	if options, ok := jsonObject(all["stream_options"]); ok && a.dialect.envelope != nil {
-		usage, err := options.boolean("include_usage", false)
-		a.usage = usage
-		f.fail(err)
+		o := reader{fields: options}
+		a.usage = o.boolean("include_usage", false)
+		f.fail(o.err)
 	}
 	if f.has("response_fields") && a.dialect.envelope == nil && string(all["response_fields"]) != "[]" && f.err == nil {
 		a.only, f.err = f.texts("response_fields", maxFields)

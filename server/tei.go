@@ -132,24 +132,24 @@ func cosine(a, b []float32) float32 {
 // teiPredict is the dialect of /predict: pairs of texts, each answered with the
 // classifier's relevant label and its score.
 var teiPredict = &rankDialect{
-	read: func(f fields, q *rankRequest, most int) error {
+	read: func(f *reader, q *rankRequest, most int) {
 		const want = "two texts, or an array of such pairs"
 		pair := func(v json.RawMessage) (texts []string, ok bool) {
 			return texts, json.Unmarshal(v, &texts) == nil && len(texts) == 2
 		}
-		if texts, ok := pair(f["inputs"]); ok {
+		if texts, ok := pair(f.fields["inputs"]); ok {
 			q.questions = []question{{texts[0], texts[1:]}}
-			return nil
+			return
 		}
 		q.many = true
-		return f.list("inputs", most, "pairs of texts", func(i int, v json.RawMessage) error {
+		f.fail(f.list("inputs", most, "pairs of texts", func(i int, v json.RawMessage) error {
 			texts, ok := pair(v)
 			if !ok {
 				return invalid("inputs[%d] is %s: expected %s", i, describe(v), want)
 			}
 			q.questions = append(q.questions, question{texts[0], texts[1:]})
 			return nil
-		})
+		}))
 	},
 	reply: func(a *ranked, h http.Header) any {
 		label := cmp.Or(a.info.Relevant, "LABEL_0")

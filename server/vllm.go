@@ -58,7 +58,7 @@ type scoreResult struct {
 // scoreNames are vLLM's pairs of names for the two sides.
 var scoreNames = [][2]string{{"text_1", "text_2"}, {"queries", "documents"}, {"queries", "items"}, {"data_1", "data_2"}, {"query", "documents"}}
 
-func readScores(f fields, q *rankRequest, most int) error {
+func readScores(f *reader, q *rankRequest, most int) {
 	names := scoreNames[0]
 	for _, n := range scoreNames {
 		if f.has(n[0]) && f.has(n[1]) {
@@ -66,14 +66,7 @@ func readScores(f fields, q *rankRequest, most int) error {
 			break
 		}
 	}
-	queries, err := f.textOrTexts(names[0], most)
-	if err != nil {
-		return err
-	}
-	documents, err := f.textOrTexts(names[1], most)
-	if err != nil {
-		return err
-	}
+	queries, documents := f.textOrTexts(names[0], most), f.textOrTexts(names[1], most)
 	switch {
 	case len(queries) == 1:
 		q.questions = []question{{queries[0], documents}}
@@ -82,7 +75,6 @@ func readScores(f fields, q *rankRequest, most int) error {
 			q.questions = append(q.questions, question{text, documents[i : i+1]})
 		}
 	default:
-		return invalid("%q has %d elements and %q %d: expected one query, or as many as documents", names[0], len(queries), names[1], len(documents))
+		f.fail(invalid("%q has %d elements and %q %d: expected one query, or as many as documents", names[0], len(queries), names[1], len(documents)))
 	}
-	return nil
 }
