@@ -82,10 +82,9 @@ func (s *Server) table() []route {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	var known []string
-	var root http.Handler
 	for _, r := range s.table() {
 		if r.path == "/" { // as a pattern, "/" matches all paths
-			root = s.endpoint(r)
+			mux.Handle("POST /{$}", s.endpoint(r))
 			continue
 		}
 		mux.Handle(r.path, s.endpoint(r))
@@ -94,7 +93,7 @@ func (s *Server) routes() http.Handler {
 	if s.options.Pprof {
 		s.mountPprof(mux)
 	}
-	mux.Handle("/", s.elsewhere(root, known))
+	mux.Handle("/", s.elsewhere(known))
 	h := withoutSlash(mux)
 	if s.options.Prefix != "" {
 		h = under(s.options.Prefix, h)
@@ -168,12 +167,8 @@ func (s *Server) endpoint(r route) http.Handler {
 }
 
 // elsewhere answers paths that are not routes.
-func (s *Server) elsewhere(root http.Handler, known []string) http.Handler {
+func (s *Server) elsewhere(known []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.URL.Path == "/" && r.Method == http.MethodPost {
-			root.ServeHTTP(w, r)
-			return
-		}
 		note := noteOf(r.Context())
 		note.route, note.meant = "other", meant(r.URL.Path, known)
 		if s.options.Page != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
