@@ -38,15 +38,15 @@ type openOptions struct{ engine engine.Options }
 // invalid option.
 type Option func(*openOptions) error
 
-// mostThreads bounds WithThreads because each thread has its own working memory.
-const mostThreads = 1024
+// maxThreads bounds WithThreads because each thread has its own working memory.
+const maxThreads = 1024
 
 // WithThreads sets the number of threads that compute, from 0 to 1024; 0, the default,
 // means one for each physical core available to the process. Scores do not depend on it.
 func WithThreads(n int) Option {
 	return func(o *openOptions) error {
 		o.engine.Threads = n
-		return within("WithThreads", n, mostThreads)
+		return within("WithThreads", n, maxThreads)
 	}
 }
 

@@ -44,7 +44,7 @@ var chatCompletions = &completionDialect{
 		if text == "" && a.options.Probs == 0 {
 			return nil // part of a character or, possibly, of a stop text
 		}
-		return chatChunk(a, []any{a.delta(told(t), map[string]any{"content": text}, nil)})
+		return chatChunk(a, []any{a.delta(eventTokens(t), map[string]any{"content": text}, nil)})
 	},
 	final: func(a *completion, i int, c *winnow.Completion) any {
 		if a.stream {
@@ -55,7 +55,7 @@ var chatCompletions = &completionDialect{
 		return choice
 	},
 	frame: func(a *completion, choices []any, all []*winnow.Completion) any {
-		reply := a.counted(choices, all)
+		reply := a.withUsage(choices, all)
 		reply["object"] = "chat.completion"
 		return reply
 	},

@@ -68,8 +68,8 @@ func (s *Server) completion(d *completionDialect) handler {
 				prompts, err = d.prompts(a, f)
 			} else {
 				prompts, err = f.prompts("prompt", wantPrompt)
-				if len(prompts) > mostPrompts {
-					err = invalid("\"prompt\" has more than %d prompts", mostPrompts)
+				if len(prompts) > maxPrompts {
+					err = invalid("\"prompt\" has more than %d prompts", maxPrompts)
 				}
 			}
 			return err
@@ -155,13 +155,13 @@ func (a *completion) complete(i int, o winnow.CompleteOptions) (*winnow.Completi
 	return c, err
 }
 
-// mostPrompts bounds the prompts of a request.
-const mostPrompts = 128
+// maxPrompts bounds the prompts of a request.
+const maxPrompts = 128
 
-// The size of a reply grows with its probabilities, which mostProbabilities bounds. They
+// The size of a reply grows with its probabilities, which maxProbabilities bounds. They
 // count when a request is admitted, probabilitiesPerToken of them as one token.
 const (
-	mostProbabilities     = 1 << 20
+	maxProbabilities      = 1 << 20
 	probabilitiesPerToken = 4
 )
 
@@ -178,9 +178,9 @@ func (a *completion) tokenise(prompts []json.RawMessage) error {
 		most = a.info.MaxLength
 	}
 	probabilities := int64(most) * int64(len(prompts)) * int64(a.options.Probs)
-	if probabilities > mostProbabilities {
+	if probabilities > maxProbabilities {
 		return invalid("%d probabilities for each of %d tokens are asked for (\"n_probs\", \"n_predict\"), of %d prompts: expected at most %d in all",
-			a.options.Probs, most, len(prompts), mostProbabilities)
+			a.options.Probs, most, len(prompts), maxProbabilities)
 	}
 	more := int64(most)*int64(len(prompts)) + probabilities/probabilitiesPerToken
 	err := a.encode(sizes, more, more, false, func(_ context.Context, from, to int) (tokens int, err error) {

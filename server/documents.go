@@ -71,8 +71,8 @@ func (f *reader) documents(name string, limit int) []document {
 // rankedText joins the named members of an object, one a line, or returns its text.
 func rankedText(o fields, names []string) (string, error) {
 	if len(names) == 0 {
-		if sight := o.sight(); sight != "" {
-			return "", fmt.Errorf("has %q: texts are ranked, not images or sounds", sight)
+		if media := o.media(); media != "" {
+			return "", fmt.Errorf("has %q: texts are ranked, not images or sounds", media)
 		}
 		s, ok := jsonString(o["text"])
 		if !ok {
@@ -109,8 +109,8 @@ func (f *reader) text(name string) string {
 		f.fail(f.wrong(name, "a string"))
 		return ""
 	}
-	if sight := o.sight(); sight != "" {
-		f.fail(invalid("%q has %q: texts are ranked, not images or sounds", name, sight))
+	if media := o.media(); media != "" {
+		f.fail(invalid("%q has %q: texts are ranked, not images or sounds", name, media))
 	}
 	s, ok := jsonString(o["text"])
 	if !ok {
@@ -119,13 +119,13 @@ func (f *reader) text(name string) string {
 	return s
 }
 
-// sights are the members that hold images, video or sound in the dialects that have them.
-var sights = []string{"image", "images", "image_url", "video", "video_url", "audio", "audio_url", "input_audio"}
+// mediaMembers are the members that hold images, video or sound in the dialects that have them.
+var mediaMembers = []string{"image", "images", "image_url", "video", "video_url", "audio", "audio_url", "input_audio"}
 
-// sight returns the first member of an object that is not text, or that contains such a
+// media returns the first member of an object that is not text, or that contains such a
 // part, or "". Such content must never be dropped silently.
-func (f fields) sight() string {
-	for _, name := range sights {
+func (f fields) media() string {
+	for _, name := range mediaMembers {
 		if f.has(name) {
 			return name
 		}

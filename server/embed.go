@@ -221,8 +221,8 @@ func promptFor(kind string, info winnow.Info) string {
 	return ""
 }
 
-// mostStates bounds the numbers in a reply with the states of every token.
-const mostStates = 1 << 26
+// maxStates bounds the numbers in a reply with the states of every token.
+const maxStates = 1 << 26
 
 // embed answers a request that arrived at start.
 func (s *Server) embed(r *http.Request, q *embedRequest, start time.Time) (*embedded, error) {
@@ -262,8 +262,8 @@ func (s *Server) embed(r *http.Request, q *embedRequest, start time.Time) (*embe
 		return nil, err
 	}
 	c.note.tokens = out.tokens
-	if numbers := out.tokens * c.info.Hidden; q.options.EveryToken && numbers > mostStates {
-		return nil, invalid("%q has %d tokens, whose states are %d numbers: expected at most %d", q.field, out.tokens, numbers, mostStates)
+	if numbers := out.tokens * c.info.Hidden; q.options.EveryToken && numbers > maxStates {
+		return nil, invalid("%q has %d tokens, whose states are %d numbers: expected at most %d", q.field, out.tokens, numbers, maxStates)
 	}
 	span := s.tracer.start(c.ctx, "score")
 	vectors, err := c.scheduler.embed(c.ctx, c.note.client, texts)

@@ -21,14 +21,14 @@ import (
 
 // A note collects what the log, the metrics and the trace need to know about a request.
 type note struct {
-	id        string
-	client    string
-	route     string
-	meant     string // the route that an unknown path probably stands for, or ""
-	model     string
-	documents int
-	tokens    int
-	span      *span
+	id         string
+	client     string
+	route      string
+	suggestion string // the route that an unknown path probably stands for, or ""
+	model      string
+	documents  int
+	tokens     int
+	span       *span
 }
 
 type noteKey struct{}
@@ -136,7 +136,7 @@ func (s *Server) frame(next http.Handler) http.Handler {
 				panic(p) // net/http closes the connection, which tells the client that the reply is incomplete
 			}
 		}()
-		if !s.hosted(r.Host) {
+		if !s.allowedHost(r.Host) {
 			writeError(w, &apiError{Status: http.StatusForbidden, Type: typeInvalid,
 				Message: fmt.Sprintf("host %q is not served (--allowed-hosts)", hostOf(r.Host))})
 			return
@@ -278,10 +278,10 @@ func keyOf(h http.Header) string {
 	return key
 }
 
-// hosted reports whether requests to this host are answered. Otherwise a page elsewhere
+// allowedHost reports whether requests to this host are answered. Otherwise a page elsewhere
 // whose name is made to resolve to this machine would be of the same origin (DNS
 // rebinding).
-func (s *Server) hosted(host string) bool {
+func (s *Server) allowedHost(host string) bool {
 	if host == "" || len(s.options.Hosts) == 0 || slices.Contains(s.options.Hosts, "*") {
 		return true
 	}

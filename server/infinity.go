@@ -14,7 +14,7 @@ var infinity = &rankDialect{
 	give:      []string{"return_documents"},
 	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
-		return infinityReply{Object: "rerank", Results: a.relevance(document.asText), Model: a.called(), Usage: usageOf(a.tokens),
+		return infinityReply{Object: "rerank", Results: a.relevance(document.asText), Model: a.modelName(), Usage: usageOf(a.tokens),
 			ID: "infinity-" + a.id, Created: time.Now().Unix()}
 	},
 }

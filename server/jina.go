@@ -10,7 +10,7 @@ var jina = &rankDialect{
 	give:      []string{"return_documents", "return_text"},
 	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
-		return jinaReply{ID: "rerank-" + a.id, Model: a.called(), Object: "list", Usage: usageOf(a.tokens),
+		return jinaReply{ID: "rerank-" + a.id, Model: a.modelName(), Object: "list", Usage: usageOf(a.tokens),
 			Results: a.relevance(document.asObject), Meta: metaOf(a.activation(), a.name, a.truncated, len(a.chunks), a.info.Listwise)}
 	},
 }

@@ -40,7 +40,7 @@ var llamaCompletions = &completionDialect{
 		}
 		if a.stream {
 			reply["content"] = ""
-			return a.chosen(reply)
+			return a.selected(reply)
 		}
 		if a.tokens {
 			reply["tokens"] = tokenIDs(c)
@@ -48,7 +48,7 @@ var llamaCompletions = &completionDialect{
 		if o.Probs > 0 {
 			reply["completion_probabilities"] = steps(c.Tokens)
 		}
-		return a.chosen(reply)
+		return a.selected(reply)
 	},
 	frame: func(a *completion, finals []any, _ []*winnow.Completion) any {
 		if a.many {
@@ -58,9 +58,9 @@ var llamaCompletions = &completionDialect{
 	},
 }
 
-// chosen returns the reply with the requested members only. Nested ones are named by
+// selected returns the reply with the requested members only. Nested ones are named by
 // paths such as generation_settings/n_predict.
-func (a *completion) chosen(reply map[string]any) map[string]any {
+func (a *completion) selected(reply map[string]any) map[string]any {
 	if a.only == nil {
 		return reply
 	}

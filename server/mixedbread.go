@@ -10,7 +10,7 @@ var mixedbread = &rankDialect{
 	top:       []string{"top_k", "top_n"},
 	give:      []string{"return_input", "return_documents"},
 	reply: func(a *ranked, _ http.Header) any {
-		reply := mixedbreadReply{Usage: usageOf(a.tokens), Model: a.called(), Data: []mixedbreadEntry{}, Object: "list", ReturnInput: a.give}
+		reply := mixedbreadReply{Usage: usageOf(a.tokens), Model: a.modelName(), Data: []mixedbreadEntry{}, Object: "list", ReturnInput: a.give}
 		for _, r := range a.best() {
 			entry := mixedbreadEntry{Index: r.Index, Score: r.Score, Object: "rank_result"}
 			if a.give {

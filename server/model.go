@@ -6,8 +6,8 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// A Model is what the server needs of a *winnow.Model, which implements it. Methods may
-// be called concurrently.
+// A Model is what the server needs of a *winnow.Model, which implements it. Methods must
+// be safe for concurrent use.
 type Model interface {
 	Info() winnow.Info
 	Encode(ctx context.Context, query string, documents []string, o winnow.EncodeOptions) ([]winnow.Encoding, error)

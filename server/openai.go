@@ -50,7 +50,7 @@ var openAICompletions = &completionDialect{
 	cannot:   "complete text" + noHead,
 	envelope: textCompletion,
 	partial: func(a *completion, i, _ int, text string, t winnow.CompletionToken) any {
-		choice := a.choice(i, told(t), nil)
+		choice := a.choice(i, eventTokens(t), nil)
 		choice["text"] = text
 		return textCompletion(a, []any{choice})
 	},
@@ -64,7 +64,7 @@ var openAICompletions = &completionDialect{
 		choice["text"] = c.Text
 		return choice
 	},
-	frame: func(a *completion, choices []any, all []*winnow.Completion) any { return a.counted(choices, all) },
+	frame: func(a *completion, choices []any, all []*winnow.Completion) any { return a.withUsage(choices, all) },
 }
 
 // textCompletion is the envelope of OpenAI's completions.
@@ -78,8 +78,8 @@ func (a *completion) envelope(prefix, object string, choices []any) map[string]a
 		"system_fingerprint": "build-" + a.server.options.Version, "choices": choices}
 }
 
-// counted returns the envelope with the usage of all completions of the request.
-func (a *completion) counted(choices []any, all []*winnow.Completion) map[string]any {
+// withUsage returns the envelope with the usage of all completions of the request.
+func (a *completion) withUsage(choices []any, all []*winnow.Completion) map[string]any {
 	var usage completionUsage
 	for _, c := range all {
 		usage.PromptTokens += c.PromptTokens
@@ -103,9 +103,9 @@ func (a *completion) choice(i int, tokens []winnow.CompletionToken, reason any) 
 	return choice
 }
 
-// told returns the tokens whose probabilities an event reports: none for an event that
+// eventTokens returns the tokens whose probabilities an event reports: none for an event that
 // only delivers the rest of the text.
-func told(t winnow.CompletionToken) []winnow.CompletionToken {
+func eventTokens(t winnow.CompletionToken) []winnow.CompletionToken {
 	if t.ID < 0 {
 		return nil
 	}

@@ -266,8 +266,8 @@ func (a *ranked) activation() string {
 	return a.info.Activation
 }
 
-// called returns the model's name for the reply: the one that the client used.
-func (a *ranked) called() string { return cmp.Or(a.asked, a.name) }
+// modelName returns the model's name for the reply: the one that the client used.
+func (a *ranked) modelName() string { return cmp.Or(a.asked, a.name) }
 
 // A Ranking is the input of WriteRanking.
 type Ranking struct {

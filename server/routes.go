@@ -93,10 +93,10 @@ func (s *Server) routes() http.Handler {
 	if s.options.Pprof {
 		s.mountPprof(mux)
 	}
-	mux.Handle("/", s.elsewhere(known))
+	mux.Handle("/", s.fallback(known))
 	h := withoutSlash(mux)
 	if s.options.Prefix != "" {
-		h = under(s.options.Prefix, h)
+		h = withPrefix(s.options.Prefix, h)
 	}
 	return s.frame(h)
 }
@@ -116,8 +116,8 @@ func withoutSlash(mux *http.ServeMux) http.Handler {
 	})
 }
 
-// under serves the paths below prefix, which it strips.
-func under(prefix string, h http.Handler) http.Handler {
+// withPrefix serves the paths below prefix, which it strips.
+func withPrefix(prefix string, h http.Handler) http.Handler {
 	inner := http.StripPrefix(prefix, h)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch rest, ok := strings.CutPrefix(r.URL.Path, prefix); {
@@ -166,11 +166,11 @@ func (s *Server) endpoint(r route) http.Handler {
 	})
 }
 
-// elsewhere answers paths that are not routes.
-func (s *Server) elsewhere(known []string) http.Handler {
+// fallback answers paths that are not routes.
+func (s *Server) fallback(known []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		note := noteOf(r.Context())
-		note.route, note.meant = "other", meant(r.URL.Path, known)
+		note.route, note.suggestion = "other", suggest(r.URL.Path, known)
 		if s.options.Page != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {
 			note.route = "page"
 			s.options.Page.ServeHTTP(w, r)
@@ -184,9 +184,9 @@ func (s *Server) elsewhere(known []string) http.Handler {
 	})
 }
 
-// meant returns the known path that an unknown one probably stands for, or "": the
+// suggest returns the known path that an unknown one probably stands for, or "": the
 // nearest, or the longest that it ends with.
-func meant(path string, known []string) string {
+func suggest(path string, known []string) string {
 	path = strings.TrimRight(path, "/")
 	best := ""
 	if len(path) <= 100 {
@@ -205,7 +205,7 @@ func meant(path string, known []string) string {
 // NotFound answers as for an unknown path; a Page handler may use it.
 func NotFound(w http.ResponseWriter, r *http.Request) {
 	message := "File Not Found"
-	if best := noteOf(r.Context()).meant; best != "" {
+	if best := noteOf(r.Context()).suggestion; best != "" {
 		message += ": did you mean " + best + "?"
 	}
 	writeError(w, &apiError{Status: http.StatusNotFound, Type: typeNotFound, Message: message})

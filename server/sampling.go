@@ -31,8 +31,8 @@ func (a *completion) read(all fields) error {
 		a.only, f.err = f.texts("response_fields", maxFields)
 	}
 	if f.has("stop") && string(all["stop"]) != "[]" {
-		const mostStops = 64
-		a.options.Stop = f.textOrTexts("stop", mostStops)
+		const maxStops = 64
+		a.options.Stop = f.textOrTexts("stop", maxStops)
 	}
 	return f.err
 }
@@ -55,8 +55,8 @@ func refuseOptions(f *reader) {
 	}
 }
 
-// mostProbs bounds the probabilities reported for a step.
-const mostProbs = 10000
+// maxProbs bounds the probabilities reported for a step.
+const maxProbs = 10000
 
 // sampling reads how tokens are chosen.
 func (a *completion) sampling(f *reader) {
@@ -77,7 +77,7 @@ func (a *completion) sampling(f *reader) {
 	} else {
 		o.Probs = f.integer(f.first("n_probs", "logprobs"), 0, 0)
 	}
-	o.Probs = min(o.Probs, mostProbs)
+	o.Probs = min(o.Probs, maxProbs)
 	o.IgnoreEnd = f.boolean("ignore_eos", d.IgnoreEnd)
 	o.NoCache = !f.boolean("cache_prompt", true)
 }

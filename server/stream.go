@@ -74,7 +74,7 @@ func (a *completion) streamed(w http.ResponseWriter) error {
 		return nil
 	}
 	if a.usage {
-		if err := events.send(a.counted([]any{}, all)); err != nil {
+		if err := events.send(a.withUsage([]any{}, all)); err != nil {
 			return nil
 		}
 	}

@@ -16,7 +16,7 @@ var vllm = &rankDialect{
 	more:      func(_ *reader, q *rankRequest) { q.give = true },
 	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
-		return vllmReply{ID: "rerank-" + a.id, Model: a.called(), Usage: usageOf(a.tokens), Results: a.relevance(document.asObject)}
+		return vllmReply{ID: "rerank-" + a.id, Model: a.modelName(), Usage: usageOf(a.tokens), Results: a.relevance(document.asObject)}
 	},
 }
 
@@ -32,7 +32,7 @@ type vllmReply struct {
 var vllmScore = &rankDialect{
 	read: readScores,
 	reply: func(a *ranked, _ http.Header) any {
-		reply := scoreReply{ID: "score-" + a.id, Object: "list", Created: time.Now().Unix(), Model: a.called(), Data: make([]scoreResult, len(a.results)), Usage: usageOf(a.tokens)}
+		reply := scoreReply{ID: "score-" + a.id, Object: "list", Created: time.Now().Unix(), Model: a.modelName(), Data: make([]scoreResult, len(a.results)), Usage: usageOf(a.tokens)}
 		for i, r := range a.results {
 			reply.Data[i] = scoreResult{i, "score", r.Score}
 		}

@@ -18,7 +18,7 @@ var voyage = &rankDialect{
 	give:      []string{"return_documents", "return_input"},
 	marks:     true,
 	reply: func(a *ranked, _ http.Header) any {
-		return voyageReply{Object: "list", Data: a.relevance(document.asGiven), Model: a.called(), Usage: voyageUsage{a.tokens}}
+		return voyageReply{Object: "list", Data: a.relevance(document.asGiven), Model: a.modelName(), Usage: voyageUsage{a.tokens}}
 	},
 }
 

@@ -47,8 +47,8 @@ func (t *translation) set(f *flag, value string) {
 	}
 }
 
-// turn adds a flag that switches something on or off.
-func (t *translation) turn(f *flag, on bool) {
+// toggle adds a flag that switches something on or off.
+func (t *translation) toggle(f *flag, on bool) {
 	name := f.to
 	if !on {
 		name = f.toOff
@@ -80,7 +80,7 @@ func (t *translation) arguments(args []string) error {
 		case off && joined:
 			return fmt.Errorf("flag %s takes no value", name)
 		case off:
-			t.turn(f, false)
+			t.toggle(f, false)
 		case f.value:
 			if !joined {
 				if i++; i == len(args) {
@@ -98,9 +98,9 @@ func (t *translation) arguments(args []string) error {
 			if err != nil {
 				return fmt.Errorf("flag %s takes no value", name)
 			}
-			t.turn(f, on)
+			t.toggle(f, on)
 		default:
-			t.turn(f, true)
+			t.toggle(f, true)
 		}
 	}
 	return nil
@@ -127,7 +127,7 @@ func (t *translation) environment(getenv func(string) string) error {
 			if !ok {
 				return fmt.Errorf("%s is %q: expected on or off", f.env, value)
 			}
-			t.turn(f, on)
+			t.toggle(f, on)
 		}
 	}
 	return nil

@@ -114,13 +114,13 @@ func (f *modelFlags) open(env *environment) (*winnow.Model, error) {
 	}
 	model, err := openModel(env.ctx, name, hubSource(env, f.Offline, ""), options)
 	if err == nil {
-		tellUnread(env, model)
+		warnUnread(env, model)
 	}
 	return model, err
 }
 
-// tellUnread warns of settings in the model's files that were not read and may matter.
-func tellUnread(env *environment, model *winnow.Model) {
+// warnUnread warns of settings in the model's files that were not read and may matter.
+func warnUnread(env *environment, model *winnow.Model) {
 	if unread := model.Info().UnreadSettings; len(unread) > 0 {
 		env.note("settings of the model that are not read, and may change its scores: %s", printable(strings.Join(unread, ", ")))
 	}

@@ -48,7 +48,7 @@ func (c *rankCommand) Run(env *environment) error {
 		return err
 	}
 	defer model.Close()
-	warnOfScript(env, c.Model, c.Query)
+	warnScript(env, c.Model, c.Query)
 	texts := make([]string, len(documents))
 	for i, d := range documents {
 		texts[i] = d.Text

@@ -4,9 +4,9 @@ import (
 	"unicode"
 )
 
-// warnOfScript warns of a query in a script that the built-in model does not know.
+// warnScript warns of a query in a script that the built-in model does not know.
 // Nothing is known of other models.
-func warnOfScript(env *environment, model, query string) {
+func warnScript(env *environment, model, query string) {
 	if model != "" && !isBuiltIn(model) {
 		return
 	}
