@@ -4,6 +4,7 @@ import (
 	"embed"
 	"io/fs"
 	"net/http"
+	"strings"
 )
 
 //go:embed page
@@ -27,11 +28,8 @@ const pagePolicy = "default-src 'none'; script-src 'self'; style-src 'self'; img
 func Files(files fs.FS) http.Handler {
 	serve := http.FileServerFS(files)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		name := r.URL.Path
-		if name != "" && name[0] == '/' {
-			name = name[1:]
-		}
-		if name == "" || name[len(name)-1] == '/' {
+		name := strings.TrimPrefix(r.URL.Path, "/")
+		if name == "" || strings.HasSuffix(name, "/") {
 			name += "index.html"
 		}
 		info, err := fs.Stat(files, name)
