@@ -111,12 +111,13 @@ func (e *TooLongError) Unwrap() error { return ErrTooLong }
 
 // public converts an error of the inner packages to this package's types.
 func public(err error) error {
+	if err == nil {
+		return nil // before the variables below are allocated
+	}
 	var format *fault.FormatError
 	var unsupported *fault.UnsupportedError
 	var prompt *engine.UnknownPromptError
 	switch {
-	case err == nil:
-		return nil
 	case errors.As(err, &format):
 		return &FormatError{Path: format.Path, Field: format.Field, Offset: format.Offset, Found: format.Found, Want: format.Want, cause: err}
 	case errors.As(err, &unsupported):

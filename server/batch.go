@@ -39,7 +39,8 @@ func (s *scheduler) dispatch() {
 		ctx, cancel := context.WithCancel(context.Background())
 		b.cancel = cancel
 		s.busy[l] = true
-		s.idle.Go(func() { s.run(ctx, b) })
+		s.idle.Add(1)
+		go s.run(ctx, b)
 	}
 }
 
@@ -115,6 +116,7 @@ func (s *scheduler) take(b *batch, j *job, most int) bool {
 
 // run computes a batch and hands the results to the jobs.
 func (s *scheduler) run(ctx context.Context, b *batch) {
+	defer s.idle.Done()
 	defer b.cancel()
 	start := time.Now()
 	done, err := s.compute(ctx, b.task, b.parts)
