@@ -74,11 +74,13 @@ func (f fields) wrong(name, want string) error {
 	return invalid("%q is %s: expected %s", name, describe(v), want)
 }
 
-func jsonString(v json.RawMessage) (s string, ok bool) {
+func jsonString(v json.RawMessage) (string, bool) {
 	if len(v) == 0 || v[0] != '"' {
 		return "", false
 	}
-	return s, json.Unmarshal(v, &s) == nil
+	var s string
+	err := json.Unmarshal(v, &s)
+	return s, err == nil
 }
 
 // jsonObject parses an object of at most maxFields members.
@@ -101,7 +103,8 @@ func unquoted(v json.RawMessage) string {
 
 func jsonNumber(v json.RawMessage) (number float64, ok bool) {
 	text := unquoted(v)
-	return number, text != "null" && json.Unmarshal([]byte(text), &number) == nil
+	err := json.Unmarshal([]byte(text), &number)
+	return number, err == nil && text != "null"
 }
 
 // A reader reads fields and keeps the first error, so that callers check once.

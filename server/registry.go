@@ -154,7 +154,7 @@ func (r *registry) find(name string) (*slot, error) {
 }
 
 // open returns the slot's model, loaded if necessary, for use until release is called.
-func (r *registry) open(ctx context.Context, s *slot) (i *instance, release func(), err error) {
+func (r *registry) open(ctx context.Context, s *slot) (_ *instance, release func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for {
@@ -162,7 +162,7 @@ func (r *registry) open(ctx context.Context, s *slot) (i *instance, release func
 			return nil, nil, errStopping()
 		}
 		if s.state == loaded {
-			i = s.instance
+			i := s.instance
 			i.users++
 			r.clock++
 			s.used = r.clock

@@ -82,9 +82,10 @@ func (s *Server) table() []route {
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	var known []string
+	var root http.Handler
 	for _, r := range s.table() {
 		if r.path == "/" { // as a pattern, "/" matches all paths
-			mux.Handle("POST /{$}", s.endpoint(r))
+			root = s.endpoint(r)
 			continue
 		}
 		mux.Handle(r.path, s.endpoint(r))
@@ -93,7 +94,7 @@ func (s *Server) routes() http.Handler {
 	if s.options.Pprof {
 		s.mountPprof(mux)
 	}
-	mux.Handle("/", s.fallback(known))
+	mux.Handle("/", s.fallback(root, known))
 	h := withoutSlash(mux)
 	if s.options.Prefix != "" {
 		h = withPrefix(s.options.Prefix, h)
@@ -167,8 +168,12 @@ func (s *Server) endpoint(r route) http.Handler {
 }
 
 // fallback answers paths that are not routes.
-func (s *Server) fallback(known []string) http.Handler {
+func (s *Server) fallback(root http.Handler, known []string) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/" && r.Method == http.MethodPost {
+			root.ServeHTTP(w, r)
+			return
+		}
 		note := noteOf(r.Context())
 		note.route, note.suggestion = "other", suggest(r.URL.Path, known)
 		if s.options.Page != nil && (r.Method == http.MethodGet || r.Method == http.MethodHead) {

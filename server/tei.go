@@ -135,7 +135,8 @@ var teiPredict = &rankDialect{
 	read: func(f *reader, q *rankRequest, most int) {
 		const want = "two texts, or an array of such pairs"
 		pair := func(v json.RawMessage) (texts []string, ok bool) {
-			return texts, json.Unmarshal(v, &texts) == nil && len(texts) == 2
+			err := json.Unmarshal(v, &texts)
+			return texts, err == nil && len(texts) == 2
 		}
 		if texts, ok := pair(f.fields["inputs"]); ok {
 			q.questions = []question{{texts[0], texts[1:]}}
