@@ -288,6 +288,7 @@ NORMALIZERS = [
     {"type": "BertNormalizer", "clean_text": True, "handle_chinese_chars": True, "strip_accents": None, "lowercase": True},
     {"type": "BertNormalizer", "clean_text": False, "handle_chinese_chars": False, "strip_accents": True, "lowercase": False},
     {"type": "Sequence", "normalizers": []}, {"type": "Sequence", "normalizers": [{"type": "Sequence", "normalizers": []}, {"type": "NFKC"}]},
+    {"type": "Precompiled", "precompiled_charsmap": ""}, {"type": "Precompiled", "precompiled_charsmap": None},
 ]
 PRETOKENIZERS = [
     {"type": "BertPreTokenizer"}, {"type": "Whitespace"}, {"type": "WhitespaceSplit"}, {"type": "Punctuation", "behavior": "Isolated"}, {"type": "Punctuation", "behavior": "MergedWithNext"},
@@ -308,6 +309,29 @@ def flags(r, special=None):
     if special:
         f.update(special=True, normalized=False, single_word=False)
     return f
+
+
+# A double array in which no character leads anywhere.
+NOTHING = base64.b64encode((1024).to_bytes(4, "little") + bytes(1024)).decode()
+
+
+def tables(normalizer):
+    """The character tables in a normalizer."""
+    if not normalizer:
+        return []
+    if normalizer["type"] == "Precompiled":
+        return [normalizer]
+    return [table for step in normalizer.get("normalizers", []) for table in tables(step)]
+
+
+def for_library(files):
+    """The files as the library can read them: it panics on an empty table of characters, so it gets one that
+    changes nothing. None if there is no empty table."""
+    t = json.loads(files.get("tokenizer.json", b"{}"))
+    empty = [table for table in tables(t.get("normalizer")) if not table["precompiled_charsmap"]]
+    for table in empty:
+        table["precompiled_charsmap"] = NOTHING
+    return {**files, "tokenizer.json": json.dumps(t, ensure_ascii=False).encode()} if empty else None
 
 
 def folder(base, r):
@@ -335,6 +359,9 @@ def folder(base, r):
             t["post_processor"].update(trim_offsets=True, add_prefix_space=False)
     if kind == "wordpiece" and r.random() < 0.4:
         t["normalizer"] = {"type": "BertNormalizer", "clean_text": r.random() < 0.9, "handle_chinese_chars": r.random() < 0.7, "strip_accents": r.choice([None, True, False]), "lowercase": r.random() < 0.5}
+    for table in tables(t["normalizer"]):
+        if r.random() < 0.1:
+            table["precompiled_charsmap"] = r.choice(["", None])
     # A class builds its own stages in 5.24, and its own frame by its arguments in 4.57: one at a time.
     stages = plain or r.random() < 0.1
     if stages and r.random() < (0.4 if plain else 1):
@@ -505,13 +532,20 @@ def main():
         r = random.Random(o.seed * 1000003 + n)
         base = r.randrange(len(bases))
         files, cls, special = folder(bases[base], r)
-        d = work / f"job{n}"
-        d.mkdir()
-        for name, data in files.items():
-            (d / name).write_bytes(data)
         list_ = cases(r, special)[: 10 if o.write else None]
-        job = json.dumps({"dir": str(d), "cases": list_, "file": True}) + "\n"
-        for w in workers:
+        d = library = work / f"job{n}"
+        folders = {d: files}
+        if readable := for_library(files):
+            library = work / f"job{n}-library"
+            folders[library] = readable
+            count["folders with an empty table of characters"] += 1
+        for path, content in folders.items():
+            path.mkdir()
+            for name, data in content.items():
+                (path / name).write_bytes(data)
+        job = json.dumps({"dir": str(library), "cases": list_, "file": True}) + "\n"
+        workers[0].send(json.dumps({"dir": str(d), "cases": list_, "file": True}) + "\n")
+        for w in workers[1:]:
             w.send(job)
         got, *wanted = [w.answer() for w in workers]
         count["folders"] += 1
@@ -569,7 +603,8 @@ def main():
                     print("  ", name, y.get("error", f"from {at}: {(y.get('ids') or [])[at:at + 16]} types {(y.get('types') or [])[at:at + 16]} of {len(y.get('ids') or [])}"))
                 if o.keep:
                     shutil.copytree(d, pathlib.Path(o.keep) / f"job{n}", dirs_exist_ok=True)
-        shutil.rmtree(d)
+        for path in folders:
+            shutil.rmtree(path)
         if n % 250 == 249:
             print(f"{n + 1} folders, {count['comparisons']} comparisons, {differences} differences", flush=True)
     if o.write:

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -167,6 +168,46 @@ func TestConfiguration(t *testing.T) {
 		var e Encoding
 		if err := tok.EncodePair(&e, "A a [X] b", "c", 0, LongestFirst); err != nil || !slices.Equal(e.IDs, c.ids) || !slices.Equal(e.Types, c.types) {
 			t.Errorf("%s: %v %v, error %v, expected %v %v", c.name, e.IDs, e.Types, err, c.ids, c.types)
+		}
+	}
+}
+
+// TestCharsmap rebuilds the stages of files with two tables of characters: the first
+// at the top level counts, even if it is empty.
+func TestCharsmap(t *testing.T) {
+	table := func(from, to byte) string {
+		units := make([]uint32, 256)
+		units[from] = uint32(from) | 1<<8 | uint32(from^1)<<10 // its replacement is in unit 1
+		data := binary.LittleEndian.AppendUint32(nil, uint32(4*len(units)))
+		for _, u := range units {
+			data = binary.LittleEndian.AppendUint32(data, u)
+		}
+		return fmt.Sprintf(`{"type":"Precompiled","precompiled_charsmap":"%s"}`, base64.StdEncoding.EncodeToString(append(data, to, 0)))
+	}
+	sequence := func(members ...string) string {
+		return `{"type":"Sequence","normalizers":[` + strings.Join(members, ",") + `]}`
+	}
+	const file = `{"model":{"type":"Unigram","unk_id":3,"vocab":[["<s>",0],["<pad>",0],["</s>",0],["<unk>",0],["▁",-1],["a",-2],["b",-2],["c",-2]]},
+		"normalizer":%s,"pre_tokenizer":{"type":"WhitespaceSplit"},"decoder":{"type":"Metaspace","replacement":"▁"}}`
+	empty := `{"type":"Precompiled","precompiled_charsmap":""}`
+	for _, c := range []struct {
+		name, normalizer string
+		ids              []int32 // of "a c"
+	}{
+		{"one", table('a', 'b'), []int32{4, 6, 4, 7}},
+		{"two", sequence(table('c', 'b'), table('a', 'b')), []int32{4, 5, 4, 6}},
+		{"one further in", sequence(sequence(table('a', 'b'))), []int32{4, 5, 4, 7}},
+		{"the first further in", sequence(sequence(table('a', 'b')), table('c', 'b')), []int32{4, 5, 4, 6}},
+		{"an empty one", empty, []int32{4, 5, 4, 7}},
+		{"an empty one first", sequence(empty, table('a', 'b')), []int32{4, 5, 4, 7}},
+		{"an empty one after one further in", sequence(sequence(table('a', 'b')), empty), []int32{4, 5, 4, 7}},
+	} {
+		tok, err := FromDir(folder(t, map[string]string{"tokenizer.json": fmt.Sprintf(file, c.normalizer), "tokenizer_config.json": `{"tokenizer_class":"XLMRobertaTokenizer"}`}))
+		if err != nil {
+			t.Fatal(c.name, err)
+		}
+		if got := must(tok.Tokens(nil, "a c")); !slices.Equal(got, c.ids) {
+			t.Errorf("%s: %v, expected %v", c.name, got, c.ids)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package tokenizer
 import (
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
@@ -97,7 +96,7 @@ func fromJSON(path string, data []byte, c *configuration) (*Tokenizer, error) {
 		}
 	}
 	if c != nil {
-		return c.complete(path, t, added, post != nil, hasCharsmap(normalizer))
+		return c.complete(path, t, added, post != nil, normalizer)
 	}
 	if err := t.finish(path); err != nil {
 		return nil, err
@@ -105,15 +104,18 @@ func fromJSON(path string, data []byte, c *configuration) (*Tokenizer, error) {
 	return t, nil
 }
 
-// hasCharsmap says whether a normalizer is a table of characters, or a sequence
-// with one in it.
-func hasCharsmap(v any) bool {
+// charsmap reads the character table from which a class rebuilds a normalizer: the
+// library takes the first at the top level, v itself or a member of its sequence.
+// It is nil if there is none.
+func (l *loader) charsmap(v any) normalizer {
 	m, _ := v.(map[string]any)
 	list, _ := m["normalizers"].([]any)
-	return slices.ContainsFunc(append(list, v), func(v any) bool {
-		m, _ := v.(map[string]any)
-		return m["type"] == "Precompiled"
-	})
+	for _, v := range append(list[:len(list):len(list)], v) {
+		if m, _ := v.(map[string]any); m["type"] == "Precompiled" {
+			return l.normalizer(v, "normalizer")
+		}
+	}
+	return nil
 }
 
 // newModel reads the model of a tokenizer.json, which comes next in r.

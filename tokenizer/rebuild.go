@@ -33,12 +33,15 @@ type builder struct {
 	charsmap normalizer // SentencePiece's table of characters; nil: none
 	list     *tokenList
 	anew     bool // the stages are the class's, not those of tokenizer.json
+
+	normalizer any // of tokenizer.json, as JSON
 }
 
 // restage makes the stages anew, as the class does, if they are not what its
 // arguments say.
 func (b *builder) restage(contradicts bool) {
 	if contradicts {
+		b.charsmap = b.l.charsmap(b.normalizer)
 		b.class.stages(b)
 		b.anew = true
 	}
@@ -76,16 +79,10 @@ func (b *builder) addPlain() {
 }
 
 // complete brings t, which is what a tokenizer.json says, to what stands beside
-// that. file are the file's added tokens; framed says whether it has a
-// post-processor, mapped whether it has a table of characters where the library
-// looks for one.
-func (c *configuration) complete(path string, t *Tokenizer, file []addedToken, framed, mapped bool) (*Tokenizer, error) {
-	b := &builder{configuration: c, t: t, path: path, list: c.tokens(file)}
-	for _, n := range t.normalizers() {
-		if table, ok := n.(*precompiled); ok && mapped && b.charsmap == nil {
-			b.charsmap = table
-		}
-	}
+// that. file are the file's added tokens and normalizer its normalizer as JSON;
+// framed says whether it has a post-processor.
+func (c *configuration) complete(path string, t *Tokenizer, file []addedToken, framed bool, normalizer any) (*Tokenizer, error) {
+	b := &builder{configuration: c, t: t, path: path, normalizer: normalizer, list: c.tokens(file)}
 	switch {
 	case !framed && c.class.kind == t.Kind(): // the file is not whole
 		b.restage(true)
