@@ -54,7 +54,7 @@ var (
 func (k preKind) preTokenizer() (preTokenizer, error) {
 	var stages preTokenizerSequence
 	if k.digits {
-		stages = append(stages, digits{individual: true})
+		stages = append(stages, scan{digits{classes(), true}})
 	}
 	for _, e := range k.expressions {
 		p, err := compilePattern(e)

@@ -410,14 +410,9 @@ func fuse(t *Tokenizer) {
 	if !ok {
 		return
 	}
-	var stages []preTokenizer
-	switch pre := t.pre.(type) {
-	case preTokenizerSequence:
-		stages = slices.Clone(pre)
-	case nil:
-		return
-	default:
-		stages = []preTokenizer{pre}
+	stages, ok := t.pre.(preTokenizerSequence)
+	if !ok {
+		stages = preTokenizerSequence{t.pre}
 	}
 	if len(stages) == 0 {
 		return
@@ -430,9 +425,9 @@ func fuse(t *Tokenizer) {
 	if raw == nil {
 		return
 	}
-	stages = stages[:len(stages)-1]
-	if last.prefixSpace || last.regex {
-		stages = append(stages, rawByteLevel(last))
+	stages = slices.Clone(stages[:len(stages)-1])
+	if last.raw = true; last.prefixSpace || last.regex {
+		stages = append(stages, last)
 	}
 	t.model = raw
 	switch len(stages) {
@@ -441,6 +436,6 @@ func fuse(t *Tokenizer) {
 	case 1:
 		t.pre = stages[0]
 	default:
-		t.pre = preTokenizerSequence(stages)
+		t.pre = stages
 	}
 }

@@ -237,11 +237,7 @@ func (x *export) preName(m *bpe) string {
 			if p.regex {
 				stages = append(stages, gpt2())
 			}
-		case rawByteLevel:
-			if p.regex {
-				stages = append(stages, gpt2())
-			}
-		case digits, scan:
+		case scan:
 			stages = append(stages, p)
 		default:
 			return "default"
@@ -272,10 +268,10 @@ func (x *export) preName(m *bpe) string {
 func (k preKind) stages() []preTokenizer {
 	var stages []preTokenizer
 	if k.digits {
-		stages = append(stages, digits{individual: true})
+		stages = append(stages, scan{digits{classes(), true}})
 	}
 	for _, e := range k.expressions {
-		stages = append(stages, scan{knownScanner(e)})
+		stages = append(stages, knownScan(e))
 	}
 	return stages
 }

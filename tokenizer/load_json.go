@@ -379,7 +379,7 @@ func (l *loader) preTokenizer(v any, field string) preTokenizer {
 	case "CharDelimiterSplit", "Delimiter":
 		return split{literal(string(l.rune(m, field, "delimiter"))), removed, false}
 	case "Digits":
-		return digits{individual: l.bool(m, field, "individual_digits", false)}
+		return scan{digits{classes(), l.bool(m, field, "individual_digits", false)}}
 	case "ByteLevel":
 		return byteLevel{
 			prefixSpace: l.bool(m, field, "add_prefix_space", true),

@@ -31,20 +31,29 @@ type words struct {
 	err   error
 
 	// spareText and spareSpans are where a stage writes what replaces text and
-	// spans; swap makes them current.
+	// spans.
 	spareText  []byte
 	spareSpans []span
 }
 
-// swapText makes what a stage wrote to spareText and spareSpans current.
-func (w *words) swapText() {
-	w.text, w.spareText = w.spareText, w.text
-	w.swapSpans()
+// recut replaces each span by the parts that cut appends to dst.
+func (w *words) recut(cut func(dst []span, s span) []span) {
+	out := w.spareSpans[:0]
+	for _, s := range w.spans {
+		out = cut(out, s)
+	}
+	w.spans, w.spareSpans = out, w.spans
 }
 
-// swapSpans makes the spans that a stage wrote to spareSpans current.
-func (w *words) swapSpans() {
-	w.spans, w.spareSpans = w.spareSpans, w.spans
+// respell replaces the text of each span by what spell appends to dst.
+func (w *words) respell(spell func(dst, piece []byte) []byte) {
+	text := w.spareText[:0]
+	w.recut(func(dst []span, s span) []span {
+		start := len(text)
+		text = spell(text, w.text[s.start:s.end])
+		return append(dst, span{int32(start), int32(len(text))})
+	})
+	w.text, w.spareText = text, w.text
 }
 
 // A preTokenizer cuts the pieces of w finer; it may change their text too. It

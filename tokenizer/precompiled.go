@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"fmt"
+	"strings"
 	"unicode/utf8"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
@@ -109,10 +110,8 @@ func (n *precompiled) lookup(text []byte) int32 {
 }
 
 func (n *precompiled) appendReplacement(dst []byte, at int32) []byte {
-	for i := int(at); i < len(n.text) && n.text[i] != 0; i++ {
-		dst = append(dst, n.text[i])
-	}
-	return dst
+	replacement, _, _ := strings.Cut(n.text[at:], "\x00")
+	return append(dst, replacement...)
 }
 
 func (n *precompiled) normalize(dst, text []byte, head bool, limit int) ([]byte, bool, error) {

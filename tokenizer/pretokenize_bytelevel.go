@@ -61,44 +61,26 @@ func (byteLevelNormalizer) normalize(dst, text []byte, head bool, _ int) ([]byte
 }
 
 // byteLevel is the ByteLevel pre-tokenizer: it puts a blank before each piece
-// (prefixSpace), cuts as GPT-2 does (regex), and spells bytes visibly.
-type byteLevel struct{ prefixSpace, regex bool }
+// (prefixSpace), cuts as GPT-2 does (regex), and spells bytes visibly, unless its
+// model takes bytes (raw).
+type byteLevel struct{ prefixSpace, regex, raw bool }
+
+var gpt2 = sync.OnceValue(func() scan { return knownScan(gpt2Pattern) })
 
 func (b byteLevel) preTokenize(w *words) {
-	rawByteLevel(b).preTokenize(w)
-	text := w.spareText[:0]
-	w.spareSpans = w.spareSpans[:0]
-	for _, p := range w.spans {
-		start := len(text)
-		text = appendSpelling(text, w.text[p.start:p.end])
-		w.spareSpans = append(w.spareSpans, span{int32(start), int32(len(text))})
-	}
-	w.spareText = text
-	w.swapText()
-}
-
-// rawByteLevel is byteLevel without the spelling, for a model that takes bytes.
-type rawByteLevel struct{ prefixSpace, regex bool }
-
-var gpt2 = sync.OnceValue(func() scan { return scan{knownScanner(gpt2Pattern)} })
-
-func (b rawByteLevel) preTokenize(w *words) {
 	if b.prefixSpace {
-		text := w.spareText[:0]
-		w.spareSpans = w.spareSpans[:0]
-		for _, p := range w.spans {
-			start := len(text)
-			if w.text[p.start] != ' ' {
-				text = append(text, ' ')
+		w.respell(func(dst, piece []byte) []byte {
+			if piece[0] != ' ' {
+				dst = append(dst, ' ')
 			}
-			text = append(text, w.text[p.start:p.end]...)
-			w.spareSpans = append(w.spareSpans, span{int32(start), int32(len(text))})
-		}
-		w.spareText = text
-		w.swapText()
+			return append(dst, piece...)
+		})
 	}
 	if b.regex {
 		gpt2().preTokenize(w)
+	}
+	if !b.raw {
+		w.respell(appendSpelling)
 	}
 }
 
@@ -137,31 +119,9 @@ func lossyUTF8(text []byte) string {
 
 // illFormed is the length of the ill-formed part that text begins with.
 func illFormed(text []byte) int {
-	low, high := byte(0x80), byte(0xbf)
-	need := 0
-	switch c := text[0]; {
-	case c >= 0xc2 && c <= 0xdf:
-		need = 1
-	case c >= 0xe0 && c <= 0xef:
-		need = 2
-		if c == 0xe0 {
-			low = 0xa0
-		}
-		if c == 0xed {
-			high = 0x9f
-		}
-	case c >= 0xf0 && c <= 0xf4:
-		need = 3
-		if c == 0xf0 {
-			low = 0x90
-		}
-		if c == 0xf4 {
-			high = 0x8f
-		}
-	}
 	n := 1
-	for ; n <= need && n < len(text) && text[n] >= low && text[n] <= high; n++ {
-		low, high = 0x80, 0xbf
+	for n < len(text) && !utf8.FullRune(text[:n+1]) {
+		n++
 	}
 	return n
 }

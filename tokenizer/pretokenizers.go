@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"bytes"
 	"unicode/utf8"
 )
 
@@ -19,9 +20,17 @@ func (s preTokenizerSequence) preTokenize(w *words) {
 // bertPreTokenizer cuts at blanks, which go, and around punctuation.
 type bertPreTokenizer struct{ u *unidata }
 
-func (p bertPreTokenizer) preTokenize(w *words) {
-	out := w.spareSpans[:0]
-	for _, s := range w.spans {
+func (p bertPreTokenizer) preTokenize(w *words) { w.cutAt(p.u, isSpace|isPunctuation) }
+
+// whitespaceSplit cuts at blanks, which go.
+type whitespaceSplit struct{ u *unidata }
+
+func (p whitespaceSplit) preTokenize(w *words) { w.cutAt(p.u, isSpace) }
+
+// cutAt cuts around the characters with a property in mask. Those that are no
+// punctuation go.
+func (w *words) cutAt(u *unidata, mask uint16) {
+	w.recut(func(out []span, s span) []span {
 		start := s.start
 		for i := s.start; i < s.end; {
 			size := int32(1)
@@ -31,7 +40,7 @@ func (p bertPreTokenizer) preTokenize(w *words) {
 				r, n = utf8.DecodeRune(w.text[i:s.end])
 				size = int32(n)
 			}
-			if q := p.u.props[r] & (isSpace | isPunctuation); q != 0 {
+			if q := u.props[r] & mask; q != 0 {
 				if start < i {
 					out = append(out, span{start, i})
 				}
@@ -45,17 +54,15 @@ func (p bertPreTokenizer) preTokenize(w *words) {
 		if start < s.end {
 			out = append(out, span{start, s.end})
 		}
-	}
-	w.spareSpans = out
-	w.swapSpans()
+		return out
+	})
 }
 
 // whitespace cuts into runs of \w and of [^\w\s].
 type whitespace struct{ u *unidata }
 
 func (p whitespace) preTokenize(w *words) {
-	out := w.spareSpans[:0]
-	for _, s := range w.spans {
+	w.recut(func(out []span, s span) []span {
 		start, kind := s.start, uint16(isSpace)
 		for i := s.start; i < s.end; {
 			r, size := utf8.DecodeRune(w.text[i:s.end])
@@ -71,40 +78,8 @@ func (p whitespace) preTokenize(w *words) {
 		if kind != isSpace && start < s.end {
 			out = append(out, span{start, s.end})
 		}
-	}
-	w.spareSpans = out
-	w.swapSpans()
-}
-
-// whitespaceSplit cuts at blanks, which go.
-type whitespaceSplit struct{ u *unidata }
-
-func (p whitespaceSplit) preTokenize(w *words) {
-	out := w.spareSpans[:0]
-	for _, s := range w.spans {
-		start := s.start
-		for i := s.start; i < s.end; {
-			size := int32(1)
-			r := rune(w.text[i])
-			if r >= utf8.RuneSelf {
-				var n int
-				r, n = utf8.DecodeRune(w.text[i:s.end])
-				size = int32(n)
-			}
-			if p.u.props[r]&isSpace != 0 {
-				if start < i {
-					out = append(out, span{start, i})
-				}
-				start = i + size
-			}
-			i += size
-		}
-		if start < s.end {
-			out = append(out, span{start, s.end})
-		}
-	}
-	w.spareSpans = out
-	w.swapSpans()
+		return out
+	})
 }
 
 // When Metaspace puts its mark before a piece.
@@ -124,18 +99,18 @@ type metaspace struct {
 func (p metaspace) preTokenize(w *words) {
 	var mark [utf8.UTFMax]byte
 	m := mark[:utf8.EncodeRune(mark[:], p.replacement)]
-	text, out := w.spareText[:0], w.spareSpans[:0]
-	for _, s := range w.spans {
+	text := w.spareText[:0]
+	w.recut(func(out []span, s span) []span {
 		piece := w.text[s.start:s.end]
 		start := int32(len(text))
 		if p.prepend == prependAlways || p.prepend == prependFirst && w.head && s.start == 0 {
-			if piece[0] != ' ' && !hasPrefix(piece, m) {
+			if piece[0] != ' ' && !bytes.HasPrefix(piece, m) {
 				text = append(text, m...)
 			}
 		}
 		for i := 0; i < len(piece); {
 			run := i
-			for i < len(piece) && piece[i] != ' ' && (piece[i] != m[0] || !hasPrefix(piece[i:], m)) {
+			for i < len(piece) && piece[i] != ' ' && (piece[i] != m[0] || !bytes.HasPrefix(piece[i:], m)) {
 				i++
 			}
 			text = append(text, piece[run:i]...)
@@ -156,21 +131,9 @@ func (p metaspace) preTokenize(w *words) {
 		if int32(len(text)) > start {
 			out = append(out, span{start, int32(len(text))})
 		}
-	}
-	w.spareText, w.spareSpans = text, out
-	w.swapText()
-}
-
-func hasPrefix(text, prefix []byte) bool {
-	if len(text) < len(prefix) {
-		return false
-	}
-	for i, c := range prefix {
-		if text[i] != c {
-			return false
-		}
-	}
-	return true
+		return out
+	})
+	w.text, w.spareText = text, w.text
 }
 
 // runePattern matches one code point with a property.

@@ -334,7 +334,7 @@ func qwenStages(expression string) func(b *builder) {
 	return func(b *builder) {
 		b.t.normalizer = newNormalForm(false, true)
 		prefix := b.args.values["add_prefix_space"] != nil && b.strict("add_prefix_space", false)
-		b.t.pre = preTokenizerSequence{scan{knownScanner(expression)}, byteLevel{prefixSpace: prefix}}
+		b.t.pre = preTokenizerSequence{knownScan(expression), byteLevel{prefixSpace: prefix}}
 		b.t.decoder = byteLevelDecoder{}
 	}
 }

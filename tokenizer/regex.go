@@ -26,8 +26,8 @@ type regex struct {
 // compilePattern compiles a regular expression of Oniguruma's syntax. Those of
 // the well-known tokenizers get a scanner written by hand.
 func compilePattern(expr string) (pattern, error) {
-	if s := knownScanner(expr); s != nil {
-		return s, nil
+	if knownPatterns[expr] != nil {
+		return knownScan(expr), nil
 	}
 	return compileRegex(expr)
 }

@@ -4,8 +4,29 @@ package tokenizer
 // matches. end gives the end of the match that begins at text[i], which is not
 // the end of text.
 type scanner interface {
-	pattern
 	end(text []byte, i int) int
+}
+
+// scan cuts text into the matches of a scanner.
+type scan struct{ scanner }
+
+func (s scan) find(text []byte, from int) (start, end int, ok bool) {
+	if from >= len(text) {
+		return 0, 0, false
+	}
+	return from, s.end(text, from), true
+}
+
+func (s scan) preTokenize(w *words) {
+	w.recut(func(dst []span, p span) []span {
+		text := w.text[p.start:p.end]
+		for i := 0; i < len(text); {
+			end := s.end(text, i)
+			dst = append(dst, span{p.start + int32(i), p.start + int32(end)})
+			i = end
+		}
+		return dst
+	})
 }
 
 const (
@@ -32,28 +53,12 @@ var knownPatterns = map[string]func(t *classTable) scanner{
 	o200kPattern:  func(t *classTable) scanner { return o200kScanner{t} },
 }
 
-// knownScanner is the scanner of an expression, nil if it has none.
-func knownScanner(expr string) scanner {
-	if make := knownPatterns[expr]; make != nil {
-		return make(classes())
-	}
-	return nil
-}
-
-func findByScanner(s scanner, text []byte, from int) (start, end int, ok bool) {
-	if from >= len(text) {
-		return 0, 0, false
-	}
-	return from, s.end(text, from), true
-}
+// knownScan cuts by one of knownPatterns.
+func knownScan(expr string) scan { return scan{knownPatterns[expr](classes())} }
 
 // gpt2Scanner is gpt2Pattern: GPT-2, RoBERTa, GPT-NeoX, ModernBERT, and every
 // ByteLevel pre-tokenizer that uses its own expression.
 type gpt2Scanner struct{ *classTable }
-
-func (s gpt2Scanner) find(text []byte, from int) (start, end int, ok bool) {
-	return findByScanner(s, text, from)
-}
 
 func (s gpt2Scanner) end(text []byte, i int) int {
 	c, n := s.at(text, i)
@@ -157,10 +162,6 @@ type cl100kScanner struct {
 	digits  int
 }
 
-func (s cl100kScanner) find(text []byte, from int) (start, end int, ok bool) {
-	return findByScanner(s, text, from)
-}
-
 func (s cl100kScanner) end(text []byte, i int) int {
 	if text[i] == '\'' {
 		if n := contraction(text[i:], true); n > 0 {
@@ -209,10 +210,6 @@ func (t *classTable) number(text []byte, i, most int) int {
 // o200kScanner is o200kPattern: GPT-4o and its followers, which cut words
 // before capitals.
 type o200kScanner struct{ *classTable }
-
-func (s o200kScanner) find(text []byte, from int) (start, end int, ok bool) {
-	return findByScanner(s, text, from)
-}
 
 func (s o200kScanner) end(text []byte, i int) int {
 	c, n := s.at(text, i)

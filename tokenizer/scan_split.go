@@ -12,26 +12,10 @@ func newSplit(p pattern, how behaviour, invert bool) (preTokenizer, error) {
 		}
 		p = re
 	}
-	if s, ok := p.(scanner); ok && (how == isolated || how == removed && invert) {
-		return scan{s}, nil
+	if s, ok := p.(scan); ok && (how == isolated || how == removed && invert) {
+		return s, nil
 	}
 	return split{p, how, invert}, nil
-}
-
-// scan cuts text into the matches of a scanner.
-type scan struct{ scanner }
-
-func (s scan) preTokenize(w *words) {
-	w.spareSpans = w.spareSpans[:0]
-	for _, p := range w.spans {
-		text := w.text[p.start:p.end]
-		for i := 0; i < len(text); {
-			end := s.end(text, i)
-			w.spareSpans = append(w.spareSpans, span{p.start + int32(i), p.start + int32(end)})
-			i = end
-		}
-	}
-	w.swapSpans()
 }
 
 type split struct {
@@ -41,26 +25,25 @@ type split struct {
 }
 
 func (s split) preTokenize(w *words) {
-	w.spareSpans = w.spareSpans[:0]
-	for _, p := range w.spans {
-		if s.cut(w, p); w.err != nil {
-			return
+	w.recut(func(dst []span, p span) []span {
+		if w.err != nil {
+			return dst
 		}
-	}
-	w.swapSpans()
+		return s.cut(w, dst, p)
+	})
 }
 
-// cut appends the parts of one span to the spare spans.
-func (s split) cut(w *words, p span) {
+// cut appends the parts of one span to dst.
+func (s split) cut(w *words, dst []span, p span) []span {
 	text := w.text[p.start:p.end]
-	first := len(w.spareSpans)
+	first := len(dst)
 	// The parts come as they stand in the text, matches with their end negated.
 	add := func(start, end int, match bool) {
 		part := span{p.start + int32(start), p.start + int32(end)}
 		if match != s.invert {
 			part.end = ^part.end
 		}
-		w.spareSpans = append(w.spareSpans, part)
+		dst = append(dst, part)
 	}
 	done := 0
 	w.err = forEachMatch(s.pattern, text, func(start, end int) {
@@ -73,9 +56,9 @@ func (s split) cut(w *words, p span) {
 	if done < len(text) {
 		add(done, len(text), false)
 	}
-	parts := s.how.join(w.spareSpans[first:])
+	parts := s.how.join(dst[first:])
 	parts = slices.DeleteFunc(parts, func(p span) bool { return p.start == p.end })
-	w.spareSpans = w.spareSpans[:first+len(parts)]
+	return dst[:first+len(parts)]
 }
 
 // join puts parts, of which the matches have a negated end, together as b says.
@@ -154,25 +137,18 @@ func eachMatch(find func(text []byte, from int) (start, end int, ok bool), text 
 }
 
 // digits is the Digits pre-tokenizer: it sets numbers apart, or each digit.
-type digits struct{ individual bool }
+type digits struct {
+	*classTable
+	individual bool
+}
 
-func (d digits) preTokenize(w *words) {
-	t := classes()
-	w.spareSpans = w.spareSpans[:0]
-	for _, p := range w.spans {
-		text := w.text[p.start:p.end]
-		for i := 0; i < len(text); {
-			c, n := t.at(text, i)
-			end := i + n
-			switch {
-			case c&classNumber == 0:
-				end = t.runOther(text, end, classNumber)
-			case !d.individual:
-				end = t.run(text, end, classNumber)
-			}
-			w.spareSpans = append(w.spareSpans, span{p.start + int32(i), p.start + int32(end)})
-			i = end
-		}
+func (d digits) end(text []byte, i int) int {
+	c, n := d.at(text, i)
+	switch {
+	case c&classNumber == 0:
+		return d.runOther(text, i+n, classNumber)
+	case !d.individual:
+		return d.run(text, i+n, classNumber)
 	}
-	w.swapSpans()
+	return i + n
 }

@@ -299,8 +299,6 @@ func (blankRuns) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, er
 			return append(dst, text...), head, nil
 		}
 		dst = append(dst, text[:i+1]...)
-		for text = text[i+2:]; len(text) > 0 && text[0] == ' '; {
-			text = text[1:]
-		}
+		text = bytes.TrimLeft(text[i+2:], " ")
 	}
 }

@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"bytes"
 	"cmp"
 	"fmt"
 	"slices"
@@ -159,7 +160,7 @@ func (c *configuration) pieceStages(t *Tokenizer, path string, m *sentencePiece,
 type doubleMark struct{}
 
 func (doubleMark) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
-	if hasPrefix(text, []byte(underscore)) {
+	if bytes.HasPrefix(text, []byte(underscore)) {
 		dst = append(dst, underscore...)
 	}
 	return append(dst, text...), head, nil
@@ -169,12 +170,5 @@ func (doubleMark) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, e
 type blankTrim struct{}
 
 func (blankTrim) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
-	start, end := 0, len(text)
-	for start < end && text[start] == ' ' {
-		start++
-	}
-	for start < end && text[end-1] == ' ' {
-		end--
-	}
-	return append(dst, text[start:end]...), head && start == 0, nil
+	return append(dst, bytes.Trim(text, " ")...), head && !bytes.HasPrefix(text, []byte(" ")), nil
 }

@@ -1,9 +1,11 @@
 package tokenizer
 
 import (
+	"cmp"
 	"encoding/binary"
 	"math/bits"
 	"slices"
+	"strings"
 )
 
 // A trie finds byte strings and all their prefixes among a fixed set of keys,
@@ -97,19 +99,9 @@ func newTrie(n int, key func(i int) string, value func(i int) int32) *trie {
 	}
 	slices.SortFunc(order, func(a, b sortKey) int {
 		if a.prefix != b.prefix {
-			if a.prefix < b.prefix {
-				return -1
-			}
-			return 1
+			return cmp.Compare(a.prefix, b.prefix)
 		}
-		ka, kb := key(int(a.index)), key(int(b.index))
-		switch {
-		case ka < kb:
-			return -1
-		case ka > kb:
-			return 1
-		}
-		return int(a.index) - int(b.index)
+		return cmp.Or(strings.Compare(key(int(a.index)), key(int(b.index))), cmp.Compare(a.index, b.index))
 	})
 	b := trieBuilder{}
 	b.grow()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"hash/maphash"
 	"math"
+	"slices"
 	"strconv"
 	"unicode/utf8"
 
@@ -200,9 +201,7 @@ func (m *unigram) best(dst []int32, piece []byte, s *scratch) []int32 {
 		}
 		end = start
 	}
-	for i, j := begin, len(dst)-1; i < j; i, j = i+1, j-1 {
-		dst[i], dst[j] = dst[j], dst[i]
-	}
+	slices.Reverse(dst[begin:])
 	return dst
 }
 
