@@ -109,20 +109,14 @@ func newGPT2GGUF(path string, m Metadata) (*Tokenizer, error) {
 	if kind.nfc {
 		t.normalizer = newNormalForm(false, true)
 	}
-	var mask int32
-	if err := v.read([]ggufSpecial{{"mask_token_id", v.find("<mask>", "[MASK]"), &mask}}); err != nil {
-		return nil, err
+	v.mark(t, v.special("mask_token_id", v.find("<mask>", "[MASK]")), kind.normalized)
+	f := v.frame(t, kind.addBOS, kind.addSep)
+	if v.err != nil {
+		return nil, v.err
 	}
-	for i, typ := range v.types {
-		switch typ {
-		case ggufControl, ggufUnknown:
-			t.added.add(t.model, addedToken{content: v.tokens[i], special: true, lstrip: int32(i) == mask})
-		case ggufUserDefined:
-			t.added.add(t.model, addedToken{content: v.tokens[i], normalized: kind.normalized})
-		}
-	}
-	if err := v.templates(t, kind.addBOS, kind.addSep, ""); err != nil {
-		return nil, err
+	t.single, t.pair = f.templates(0)
+	if f == (frame{-1, -1, -1}) {
+		t.single, t.pair = f.templatesOfEach()
 	}
 	return t, t.finish(path)
 }
@@ -135,50 +129,13 @@ func (v *ggufVocabulary) fill(b *bpeBuilder) error {
 	return b.index()
 }
 
-// templates sets BOS a EOS and BOS a EOS SEP b EOS, with those of the special
-// tokens that the file's flags ask for. bos is the spelling of the token that
-// begins a text where the file does not say.
-func (v *ggufVocabulary) templates(t *Tokenizer, addBOS, addSep bool, bos string) error {
-	var first, last, sep int32
-	absent := int32(-1)
-	if bos != "" {
-		absent = v.find(bos)
-	}
-	err := v.read([]ggufSpecial{
-		{"bos_token_id", absent, &first},
-		{"eos_token_id", -1, &last},
-		{"padding_token_id", -1, &t.pad},
-	})
-	if err == nil {
-		err = v.read([]ggufSpecial{{"seperator_token_id", last, &sep}})
-	}
-	if err != nil {
-		return err
-	}
-	addBOS = v.flag("add_bos_token", addBOS) && first >= 0
-	addEOS := v.flag("add_eos_token", false) && last >= 0
-	addSep = v.flag("add_sep_token", addSep) && sep >= 0
-	if !addBOS && !addEOS && !addSep {
-		t.single, t.pair = plainTemplate(false), plainTemplate(true)
-		return nil
-	}
-	for _, p := range []*template{&t.single, &t.pair} {
-		if addBOS {
-			p.special(0, first)
-		}
-		p.parts = append(p.parts, part{kind: partA})
-		if addEOS {
-			p.special(0, last)
-		}
-	}
-	if addSep {
-		t.pair.special(0, sep)
-	}
-	t.pair.parts = append(t.pair.parts, part{kind: partB})
-	if addEOS {
-		t.pair.special(0, last)
-	}
-	return nil
+// frame reads the padding token and the frame of a tokenizer. bos is the spelling of
+// the token that begins a text where the file does not say.
+func (v *ggufVocabulary) frame(t *Tokenizer, addBOS, addSep bool, bos ...string) frame {
+	f := frame{bos: v.special("bos_token_id", v.find(bos...)), eos: v.special("eos_token_id", -1)}
+	t.pad = v.special("padding_token_id", -1)
+	f.sep = v.special("seperator_token_id", f.eos)
+	return v.added(f, addBOS, false, addSep)
 }
 
 // newLlamaGGUF makes a SentencePiece BPE tokenizer.
@@ -187,20 +144,14 @@ func newLlamaGGUF(path string, m Metadata) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	scores, ok := m.Floats("tokenizer.ggml.scores")
-	if !ok || len(scores) != len(v.tokens) {
-		return nil, v.bad("scores", fmt.Sprintf("%d scores", len(scores)), fmt.Sprintf("one for each of %d pieces", len(v.tokens)))
-	}
-	opts := bpeOptions{fuseUnk: true}
-	for i, s := range scores {
-		if s := float64(s); math.IsNaN(s) || math.IsInf(s, 0) {
-			return nil, v.bad(fmt.Sprintf("scores[%d]", i), fmt.Sprint(s), "a finite number")
-		}
-		opts.byteFallback = opts.byteFallback || v.types[i] == ggufByte
-	}
-	var unk int32
-	if err := v.read([]ggufSpecial{{"unknown_token_id", v.find("<unk>"), &unk}}); err != nil {
+	scores, err := v.scores()
+	if err != nil {
 		return nil, err
+	}
+	opts := bpeOptions{fuseUnk: true, byteFallback: slices.Contains(v.types, ggufByte)}
+	unk := v.special("unknown_token_id", v.find("<unk>"))
+	if v.err != nil {
+		return nil, v.err
 	}
 	// The converter writes blanks in the runs of them that Gemma has, and no
 	// score; in SentencePiece's model they are ▁ and come before all others.
@@ -223,17 +174,14 @@ func newLlamaGGUF(path string, m Metadata) (*Tokenizer, error) {
 	model.unk = unk
 	t := &Tokenizer{pad: -1, model: model}
 	t.underscores(v.flag("add_space_prefix", true))
-	v.mark(t, -1)
-	if err := v.templates(t, true, false, "<s>"); err != nil {
-		return nil, err
+	v.mark(t, -1, false)
+	f := v.frame(t, true, false, "<s>")
+	if v.err != nil {
+		return nil, v.err
 	}
-	if p := t.pair.parts; len(p) == 3 && p[0].kind == partSpecial { // BOS a b
-		bos := p[0].id
-		t.pair = template{}
-		t.pair.special(0, bos)
-		t.pair.parts = append(t.pair.parts, part{kind: partA})
-		t.pair.special(1, bos) // each text begins with BOS
-		t.pair.parts = append(t.pair.parts, part{kind: partB, typ: 1})
+	t.single, t.pair = f.templates(0)
+	if f.eos < 0 && f.sep < 0 {
+		t.single, t.pair = f.templatesOfEach()
 	}
 	return t, t.finish(path)
 }

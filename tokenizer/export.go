@@ -374,14 +374,15 @@ func (t *Tokenizer) find(role string, spellings ...string) int32 {
 	return -1
 }
 
-// A frame is what GGUF can say of templates: BOS a EOS, BOS a EOS SEP b EOS.
-type frame struct {
-	bos, eos, sep          int32 // -1: none
+// A ggufFrame is what GGUF can say of templates: the tokens of a frame, and which of
+// them are added.
+type ggufFrame struct {
+	frame
 	addBOS, addEOS, addSep bool
 }
 
-func (x *export) frame() frame {
-	f := frame{bos: -1, eos: -1, sep: -1}
+func (x *export) frame() ggufFrame {
+	f := ggufFrame{frame: frame{-1, -1, -1}}
 	seen := false // the text
 	for _, p := range x.t.single.parts {
 		switch {
@@ -415,7 +416,7 @@ func (x *export) frame() frame {
 
 // separated adds what stands between the texts of a pair. role is the token
 // that is called the separator, -1 for none.
-func (f frame) separated(between []int32, role int32) frame {
+func (f ggufFrame) separated(between []int32, role int32) ggufFrame {
 	f.sep = role
 	if len(between) == 0 || between[0] == f.bos && !f.addEOS {
 		return f

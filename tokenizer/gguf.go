@@ -1,6 +1,7 @@
 package tokenizer
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
@@ -79,6 +80,7 @@ type ggufVocabulary struct {
 	m      Metadata
 	tokens []string
 	types  []int64 // as long as tokens
+	err    error   // the first of special
 }
 
 func readGGUFVocabulary(path string, m Metadata) (*ggufVocabulary, error) {
@@ -107,18 +109,47 @@ func (v *ggufVocabulary) bad(key, found, want string) error {
 }
 
 // special reads a special token's id: absent where there is no such key.
-func (v *ggufVocabulary) special(key string, absent int32) (int32, error) {
+func (v *ggufVocabulary) special(key string, absent int32) int32 {
 	id, ok := v.m.Uint("tokenizer.ggml." + key)
-	if !ok {
-		return absent, nil
+	switch {
+	case !ok:
+		return absent
+	case id == math.MaxUint32: // llama.cpp's "none"
+		return -1
+	case id >= uint64(len(v.tokens)):
+		v.err = cmp.Or(v.err, v.bad(key, fmt.Sprint(id), fmt.Sprintf("less than the %d pieces", len(v.tokens))))
+		return -1
 	}
-	if id == math.MaxUint32 { // llama.cpp's "none"
-		return -1, nil
+	return int32(id)
+}
+
+// added is f without the tokens that are not added; the arguments say what holds where
+// the file does not.
+func (v *ggufVocabulary) added(f frame, bos, eos, sep bool) frame {
+	for _, add := range []struct {
+		key    string
+		absent bool
+		id     *int32
+	}{{"add_bos_token", bos, &f.bos}, {"add_eos_token", eos, &f.eos}, {"add_sep_token", sep, &f.sep}} {
+		if !v.flag(add.key, add.absent) {
+			*add.id = -1
+		}
 	}
-	if id >= uint64(len(v.tokens)) {
-		return 0, v.bad(key, fmt.Sprint(id), fmt.Sprintf("less than the %d pieces", len(v.tokens)))
+	return f
+}
+
+// scores reads the pieces' scores.
+func (v *ggufVocabulary) scores() ([]float32, error) {
+	scores, ok := v.m.Floats("tokenizer.ggml.scores")
+	if !ok || len(scores) != len(v.tokens) {
+		return nil, v.bad("scores", fmt.Sprintf("%d scores", len(scores)), fmt.Sprintf("one for each of %d pieces", len(v.tokens)))
 	}
-	return int32(id), nil
+	for i, s := range scores {
+		if s := float64(s); math.IsNaN(s) || math.IsInf(s, 0) {
+			return nil, v.bad(fmt.Sprintf("scores[%d]", i), fmt.Sprint(s), "a finite number")
+		}
+	}
+	return scores, nil
 }
 
 func (v *ggufVocabulary) flag(key string, absent bool) bool {
@@ -132,10 +163,8 @@ func (v *ggufVocabulary) flag(key string, absent bool) bool {
 // has none.
 func (v *ggufVocabulary) find(spellings ...string) int32 {
 	for _, s := range spellings {
-		for i, t := range v.tokens {
-			if t == s {
-				return int32(i)
-			}
+		if i := slices.Index(v.tokens, s); i >= 0 {
+			return int32(i)
 		}
 	}
 	return -1
@@ -149,39 +178,17 @@ func (v *ggufVocabulary) placeholder(id int32) bool {
 	return v.types[id] == ggufUnused && strings.HasPrefix(v.tokens[id], "[PAD") && strings.HasSuffix(v.tokens[id], "]")
 }
 
-// ids reads several special tokens. Each entry is a key, its meaning if it is
-// absent (-1: none), and where it goes.
-type ggufSpecial struct {
-	key    string
-	absent int32
-	id     *int32
-}
-
-func (v *ggufVocabulary) read(list []ggufSpecial) error {
-	for _, s := range list {
-		id, err := v.special(s.key, s.absent)
-		if err != nil {
-			return err
-		}
-		*s.id = id
-	}
-	return nil
-}
-
-// mark adds the control and user-defined tokens, which are found in any text.
-// mask is the token that swallows blanks before it, -1 for none.
-func (v *ggufVocabulary) mark(t *Tokenizer, mask int32, alsoSpecial ...int32) {
-	also := map[int32]bool{}
-	for _, id := range alsoSpecial {
-		also[id] = true
-	}
+// mark adds the control and user-defined tokens, which are found in any text, the
+// latter, if normalized, in the normalised one. mask is the token that swallows blanks
+// before it, -1 for none.
+func (v *ggufVocabulary) mark(t *Tokenizer, mask int32, normalized bool, alsoSpecial ...int32) {
 	for i, kind := range v.types {
 		id := int32(i)
 		switch {
-		case kind == ggufControl || kind == ggufUnknown || also[id]:
+		case kind == ggufControl || kind == ggufUnknown || slices.Contains(alsoSpecial, id):
 			t.added.add(t.model, addedToken{content: v.tokens[i], special: true, lstrip: id == mask})
 		case kind == ggufUserDefined:
-			t.added.add(t.model, addedToken{content: v.tokens[i]})
+			t.added.add(t.model, addedToken{content: v.tokens[i], normalized: normalized})
 		}
 	}
 }
@@ -193,19 +200,13 @@ func newBertGGUF(path string, m Metadata) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	var unk, cls, sep, pad, mask, bos int32
-	err = v.read([]ggufSpecial{
-		{"unknown_token_id", v.find("[UNK]"), &unk},
-		{"bos_token_id", v.find("[CLS]"), &bos},
-		{"seperator_token_id", v.find("[SEP]"), &sep},
-		{"padding_token_id", v.find("[PAD]"), &pad},
-		{"mask_token_id", v.find("[MASK]"), &mask},
-	})
-	if err == nil {
-		err = v.read([]ggufSpecial{{"cls_token_id", bos, &cls}})
-	}
-	if err != nil {
-		return nil, err
+	unk := v.special("unknown_token_id", v.find("[UNK]"))
+	cls := v.special("cls_token_id", v.special("bos_token_id", v.find("[CLS]")))
+	sep := v.special("seperator_token_id", v.find("[SEP]"))
+	pad := v.special("padding_token_id", v.find("[PAD]"))
+	mask := v.special("mask_token_id", v.find("[MASK]"))
+	if v.err != nil {
+		return nil, v.err
 	}
 	for _, s := range []struct {
 		key string
@@ -236,23 +237,16 @@ func newBertGGUF(path string, m Metadata) (*Tokenizer, error) {
 		return nil, err
 	}
 	w.unknown = unk
-	lower := true
-	if b, ok := m.Bool("tokenizer.ggml.normalizer.lowercase"); ok {
-		lower = b
-	}
-	strip := lower
-	if b, ok := m.Bool("tokenizer.ggml.normalizer.strip_accents"); ok {
-		strip = b
-	}
+	lower := v.flag("normalizer.lowercase", true)
 	t := &Tokenizer{
 		model:      w,
-		normalizer: newBertNormalizer(true, true, strip, lower),
+		normalizer: newBertNormalizer(true, true, v.flag("normalizer.strip_accents", lower), lower),
 		pre:        bertPreTokenizer{loadUnidata()},
 		decoder:    wordPieceDecoder{"##", true},
 		pad:        pad,
 	}
-	v.mark(t, -1, unk, cls, sep, pad, mask)
-	t.bertTemplates(cls, sep)
+	v.mark(t, -1, false, unk, cls, sep, pad, mask)
+	t.single, t.pair = frame{cls, sep, -1}.templates(1)
 	return t, t.finish(path)
 }
 
@@ -262,25 +256,20 @@ func newUnigramGGUF(path string, m Metadata) (*Tokenizer, error) {
 	if err != nil {
 		return nil, err
 	}
-	scores, ok := m.Floats("tokenizer.ggml.scores")
-	if !ok || len(scores) != len(v.tokens) {
-		return nil, v.bad("scores", fmt.Sprintf("%d scores", len(scores)), fmt.Sprintf("one for each of %d pieces", len(v.tokens)))
+	scores, err := v.scores()
+	if err != nil {
+		return nil, err
 	}
 	arch, _ := m.String("general.architecture")
 	t5 := arch == "t5" || arch == "t5encoder"
-	var unk, bos, eos, sep, pad, mask int32
-	err = v.read([]ggufSpecial{
-		{"unknown_token_id", v.find("<unk>", "[UNK]"), &unk},
-		{"bos_token_id", v.find("<s>", "[CLS]"), &bos},
-		{"eos_token_id", v.find("</s>", "[SEP]"), &eos},
-		{"padding_token_id", v.find("<pad>", "[PAD]"), &pad},
-		{"mask_token_id", v.find("<mask>", "[MASK]"), &mask},
-	})
-	if err == nil {
-		err = v.read([]ggufSpecial{{"seperator_token_id", eos, &sep}})
-	}
-	if err != nil {
-		return nil, err
+	unk := v.special("unknown_token_id", v.find("<unk>", "[UNK]"))
+	bos := v.special("bos_token_id", v.find("<s>", "[CLS]"))
+	eos := v.special("eos_token_id", v.find("</s>", "[SEP]"))
+	pad := v.special("padding_token_id", v.find("<pad>", "[PAD]"))
+	mask := v.special("mask_token_id", v.find("<mask>", "[MASK]"))
+	sep := v.special("seperator_token_id", eos)
+	if v.err != nil {
+		return nil, v.err
 	}
 	if mask >= 0 && v.placeholder(mask) {
 		v.tokens = slices.Clone(v.tokens)
@@ -295,17 +284,12 @@ func newUnigramGGUF(path string, m Metadata) (*Tokenizer, error) {
 			u.worst = min(u.worst, float64(s))
 		}
 		u.scores[i] = float64(s)
-		if math.IsNaN(u.scores[i]) || math.IsInf(u.scores[i], 0) {
-			return nil, v.bad(fmt.Sprintf("scores[%d]", i), fmt.Sprint(s), "a finite number")
-		}
 		if !utf8.ValidString(v.tokens[i]) {
 			return nil, v.bad(fmt.Sprintf("tokens[%d]", i), "a piece that is not UTF-8", "")
 		}
-		u.text = append(u.text, v.tokens[i]...)
-		u.ends = append(u.ends, uint32(len(u.text)))
+		u.add([]byte(v.tokens[i]), int32(i))
 		fallback = fallback || v.types[i] == ggufByte
 	}
-	u.ids = identity(len(v.tokens))
 	if err := u.finish(path, "tokenizer.ggml", int64(unk), fallback); err != nil {
 		return nil, err
 	}
@@ -329,41 +313,14 @@ func newUnigramGGUF(path string, m Metadata) (*Tokenizer, error) {
 	if mask >= 0 && v.tokens[mask] == "<mask>" {
 		lstrip = mask
 	}
-	v.mark(t, lstrip, unk, bos, eos, sep, pad, mask)
+	v.mark(t, lstrip, false, unk, bos, eos, sep, pad, mask)
 
-	// BOS a EOS, and BOS a EOS [SEP] b EOS.
-	addBOS := v.flag("add_bos_token", !t5) && bos >= 0
-	addEOS := v.flag("add_eos_token", true) && eos >= 0
-	addSep := v.flag("add_sep_token", bos >= 0 && v.tokens[bos] == "<s>") && sep >= 0
 	second := int32(0)
 	if n, ok := m.Uint("tokenizer.ggml.token_type_count"); ok && n > 1 {
 		second = 1
 	}
-	for _, p := range []*template{&t.single, &t.pair} {
-		if addBOS {
-			p.special(0, bos)
-		}
-		p.parts = append(p.parts, part{kind: partA})
-		if addEOS {
-			p.special(0, eos)
-		}
-	}
-	if addSep {
-		t.pair.special(0, sep)
-	}
-	t.pair.parts = append(t.pair.parts, part{kind: partB, typ: second})
-	if addEOS {
-		t.pair.special(second, eos)
-	}
+	t.single, t.pair = v.added(frame{bos, eos, sep}, !t5, true, bos >= 0 && v.tokens[bos] == "<s>").templates(second)
 	return t, t.finish(path)
-}
-
-func identity(n int) []int32 {
-	ids := make([]int32, n)
-	for i := range ids {
-		ids[i] = int32(i)
-	}
-	return ids
 }
 
 // wholeFromGGUF makes the tokenizer of a tokenizer.json in metadata.

@@ -108,7 +108,7 @@ func (c *configuration) appendsEnd() bool {
 func (b *builder) frame() {
 	switch {
 	case b.appendsEnd():
-		b.around(map[string]int32{"eos": b.id("eos_token", -1)}, "A eos", "A eos B:1 eos:1")
+		b.around(nil, mark{"eos_token", -1}, false, 1)
 	case b.class.frame != nil:
 		b.class.frame(b)
 	default:
@@ -162,72 +162,62 @@ func (b *builder) id(role string, absent int32) int32 {
 	return id
 }
 
-// around sets the special tokens around one text and two: words of "A", "B" and
-// the names in ids, with ":1" behind them for those of the second type.
-func (b *builder) around(ids map[string]int32, single, pair string) {
-	for _, f := range []struct {
-		text string
-		into *template
-	}{{single, &b.t.single}, {pair, &b.t.pair}} {
-		*f.into = template{}
-		for word := range strings.FieldsSeq(f.text) {
-			typ := int32(0)
-			word, second := strings.CutSuffix(word, ":1")
-			if second {
-				typ = 1
-			}
-			switch word {
-			case "A":
-				f.into.parts = append(f.into.parts, part{kind: partA, typ: typ})
-			case "B":
-				f.into.parts = append(f.into.parts, part{kind: partB, typ: typ})
-			default:
-				if ids[word] < 0 {
-					b.l.keep(&fault.FormatError{Path: b.path, Field: word + "_token", Offset: -1, Found: "nothing", Want: "a token of the vocabulary"})
-				}
-				f.into.special(typ, ids[word])
-			}
-		}
+// A mark is a role whose token stands around texts; absent is its id where it was
+// taken away.
+type mark struct {
+	role   string
+	absent int32
+}
+
+// around puts the tokens of begin (nil: none) and end around texts: two of the latter
+// between those of a pair if doubled. second is the token type of the second text.
+func (b *builder) around(begin *mark, end mark, doubled bool, second int32) {
+	f := frame{bos: -1, sep: -1}
+	if begin != nil {
+		f.bos = b.id(begin.role, begin.absent)
 	}
+	f.eos = b.id(end.role, end.absent)
+	if begin != nil && f.bos < 0 {
+		b.lacks(begin.role)
+	}
+	if f.eos < 0 {
+		b.lacks(end.role)
+	}
+	if doubled {
+		f.sep = f.eos
+	}
+	b.t.single, b.t.pair = f.templates(second)
+}
+
+func (b *builder) lacks(role string) {
+	b.l.keep(&fault.FormatError{Path: b.path, Field: role, Offset: -1, Found: "nothing", Want: "a token of the vocabulary"})
 }
 
 // twoTypes puts [CLS] and [SEP] around texts and the type 1 on the second. The
 // arguments are their ids where they were taken away.
 func (b *builder) twoTypes(cls, sep int32) {
-	b.around(map[string]int32{"cls": b.id("cls_token", cls), "sep": b.id("sep_token", sep)}, "cls A sep", "cls A sep B:1 sep:1")
+	b.around(&mark{"cls_token", cls}, mark{"sep_token", sep}, false, 1)
 }
 
 // twoSeps is twoTypes with two [SEP] between the texts instead of types.
 func (b *builder) twoSeps(cls, sep int32) {
-	b.around(map[string]int32{"cls": b.id("cls_token", cls), "sep": b.id("sep_token", sep)}, "cls A sep", "cls A sep sep B sep")
+	b.around(&mark{"cls_token", cls}, mark{"sep_token", sep}, true, 0)
 }
 
 // frameMarks puts the tokens that begin and end a text around texts, if the
 // configuration asks for them. Beside a tokenizer.json the library passes over
 // what it says.
 func (b *builder) frameMarks() {
-	begin, end := int32(-1), int32(-1)
+	f := frame{bos: -1, eos: -1}
 	if !b.whole {
 		if b.flag("add_bos_token", false) {
-			begin = b.id("bos_token", -1)
+			f.bos = b.id("bos_token", -1)
 		}
 		if b.flag("add_eos_token", false) {
-			end = b.id("eos_token", -1)
+			f.eos = b.id("eos_token", -1)
 		}
 	}
-	b.t.single, b.t.pair = template{}, template{}
-	for typ, kind := range []partKind{partA, partB} {
-		if begin >= 0 {
-			b.t.pair.special(int32(typ), begin)
-		}
-		b.t.pair.parts = append(b.t.pair.parts, part{kind: kind, typ: int32(typ)})
-		if end >= 0 {
-			b.t.pair.special(int32(typ), end)
-		}
-		if kind == partA {
-			b.t.single = template{parts: append([]part(nil), b.t.pair.parts...), added: b.t.pair.added}
-		}
-	}
+	b.t.single, b.t.pair = f.templatesOfEach()
 }
 
 // bertStages are the normalizer and the pre-tokenizer of BERT.
@@ -435,9 +425,7 @@ var xlmRobertaClass = &tokenizerClass{
 	model:    fixedUnknown(3),
 	stages:   charsmapStages,
 	adjust:   adjustPrefix,
-	frame: func(b *builder) {
-		b.around(map[string]int32{"bos": b.id("bos_token", -1), "eos": b.id("eos_token", -1)}, "bos A eos", "bos A eos eos B eos")
-	},
+	frame:    func(b *builder) { b.around(&mark{"bos_token", -1}, mark{"eos_token", -1}, true, 0) },
 }
 
 var camembertClass = &tokenizerClass{
@@ -478,9 +466,7 @@ var t5Class = &tokenizerClass{
 		b.t.normalizer = b.charsmap
 		b.wordMarks(prependAlways)
 	},
-	frame: func(b *builder) {
-		b.around(map[string]int32{"eos": b.id("eos_token", -1)}, "A eos", "A eos B eos")
-	},
+	frame: func(b *builder) { b.around(nil, mark{"eos_token", -1}, false, 0) },
 }
 
 // extraIDs is how many tokens T5 has to stand for gaps in a text.

@@ -274,19 +274,6 @@ func (m *sentencePiece) unigram(path string, c *configuration) (model, error) {
 	return u, u.finish(path, "pieces", c.options().unknownID(u), false)
 }
 
-// bertTemplates sets [CLS] a [SEP] and [CLS] a [SEP] b [SEP], with type 1 for
-// the second text.
-func (t *Tokenizer) bertTemplates(cls, sep int32) {
-	t.single, t.pair = template{}, template{}
-	for _, p := range []*template{&t.single, &t.pair} {
-		p.special(0, cls)
-		p.parts = append(p.parts, part{kind: partA})
-		p.special(0, sep)
-	}
-	t.pair.parts = append(t.pair.parts, part{kind: partB, typ: 1})
-	t.pair.special(1, sep)
-}
-
 // blankRuns makes one blank of each run of blanks (U+0020).
 type blankRuns struct{}
 

@@ -2,6 +2,7 @@ package tokenizer
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
@@ -27,21 +28,45 @@ const (
 	partB
 )
 
-// plainTemplate is what a file without a post-processor means.
-func plainTemplate(pair bool) template {
-	t := template{parts: []part{{kind: partA}}}
-	if pair {
-		t.parts = append(t.parts, part{kind: partB, typ: 1})
-	}
-	return t
-}
-
-// special appends special tokens to t.
+// special appends special tokens to t; negative ids are none.
 func (t *template) special(typ int32, ids ...int32) {
 	for _, id := range ids {
-		t.parts = append(t.parts, part{partSpecial, id, typ})
-		t.added++
+		if id >= 0 {
+			t.parts = append(t.parts, part{partSpecial, id, typ})
+			t.added++
+		}
 	}
+}
+
+// A frame is the usual special tokens around texts: bos A eos, and bos A eos sep B
+// eos. -1 leaves one out.
+type frame struct{ bos, eos, sep int32 }
+
+// templates are those of one text and of two. second is the token type of the second
+// text and what follows it.
+func (f frame) templates(second int32) (single, pair template) {
+	for _, t := range []*template{&single, &pair} {
+		t.special(0, f.bos)
+		t.parts = append(t.parts, part{kind: partA})
+		t.special(0, f.eos)
+	}
+	pair.special(0, f.sep)
+	pair.parts = append(pair.parts, part{kind: partB, typ: second})
+	pair.special(second, f.eos)
+	return single, pair
+}
+
+// templatesOfEach are the templates that put bos and eos around each text of a pair.
+func (f frame) templatesOfEach() (single, pair template) {
+	for typ, kind := range []partKind{partA, partB} {
+		pair.special(int32(typ), f.bos)
+		pair.parts = append(pair.parts, part{kind: kind, typ: int32(typ)})
+		pair.special(int32(typ), f.eos)
+		if kind == partA {
+			single = template{slices.Clone(pair.parts), pair.added}
+		}
+	}
+	return single, pair
 }
 
 // oneType gives all of the sequence the token type 0.
@@ -112,7 +137,7 @@ func (how Truncation) cut(n1, n2, budget int) (int, int, error) {
 
 // postProcessor reads the templates for one text and for two.
 func (l *loader) postProcessor(v any) (single, pair template) {
-	single, pair = plainTemplate(false), plainTemplate(true)
+	single, pair = frame{-1, -1, -1}.templatesOfEach()
 	if v == nil || l.err != nil {
 		return single, pair
 	}
@@ -151,20 +176,11 @@ func (l *loader) process(v any, field string, single, pair *template, done *bool
 		*pair = l.template(m, field, "pair", special)
 		return
 	}
-	cls, sep := l.marker(m, field, "cls"), l.marker(m, field, "sep")
-	*single, *pair = template{}, template{}
-	for _, t := range []*template{single, pair} {
-		t.special(0, cls)
-		t.parts = append(t.parts, part{kind: partA})
-		t.special(0, sep)
-	}
-	second := int32(1)
+	f, second := frame{l.marker(m, field, "cls"), l.marker(m, field, "sep"), -1}, int32(1)
 	if kind == "RobertaProcessing" {
-		second = 0
-		pair.special(0, sep)
+		f.sep, second = f.eos, 0
 	}
-	pair.parts = append(pair.parts, part{kind: partB, typ: second})
-	pair.special(second, sep)
+	*single, *pair = f.templates(second)
 }
 
 // marker reads ["[SEP]", 102].
