@@ -126,13 +126,6 @@ func (m *bpe) find(text []byte) int {
 	return m.words.find(text)
 }
 
-func (m *bpe) idOf(i int) int32 {
-	if m.ids == nil {
-		return int32(i)
-	}
-	return m.ids[i]
-}
-
 // word appends the ids of a text that merges do not reach out of.
 func (m *bpe) word(dst []int32, text []byte, s *scratch) []int32 {
 	if len(text) > max(m.longest, len(cachedWord{}.text)) {
@@ -395,8 +388,7 @@ func (t *mergeTable) find(a, b int32) uint64 {
 // A stringTable finds a string among those that lie end to end in a text. Of
 // equal ones it finds the last.
 type stringTable struct {
-	text  []byte
-	ends  []uint32
+	packed
 	slots []stringSlot // open addressing, a power of two, never full
 	twice bool         // some are equal
 }
@@ -405,28 +397,20 @@ type stringSlot struct{ hash, number uint32 } // number: one more than the strin
 
 var hashSeed = maphash.MakeSeed()
 
-func newStringTable(text []byte, ends []uint32) stringTable {
-	t := stringTable{text: text, ends: ends}
+func newStringTable(p packed) stringTable {
+	t := stringTable{packed: p}
 	size := 16
-	for size < len(ends)+len(ends)/2 {
+	for size < len(p.ends)+len(p.ends)/2 {
 		size *= 2
 	}
 	t.slots = make([]stringSlot, size)
-	for i := range ends {
+	for i := range p.ends {
 		hash := maphash.Bytes(hashSeed, t.at(i))
 		slot := t.seek(t.at(i), hash)
 		t.twice = t.twice || t.slots[slot].number != 0
 		t.slots[slot] = stringSlot{uint32(hash >> 32), uint32(i + 1)}
 	}
 	return t
-}
-
-func (t *stringTable) at(i int) []byte {
-	start := uint32(0)
-	if i > 0 {
-		start = t.ends[i-1]
-	}
-	return t.text[start:t.ends[i]]
 }
 
 // seek is the slot of s, or the free one where it would be.

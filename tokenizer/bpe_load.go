@@ -32,6 +32,11 @@ func newBPEBuilder(path string, opts bpeOptions) *bpeBuilder {
 	return &bpeBuilder{path: path, m: &bpe{opts: opts, unk: -1}}
 }
 
+// failMerge is an error about the merge of that rank.
+func (b *bpeBuilder) failMerge(rank int, found, want string) error {
+	return b.fail("model.merges["+strconv.Itoa(rank)+"]", found, want)
+}
+
 // fail is an error about part of the file.
 func (b *bpeBuilder) fail(field, found, want string) error {
 	return &fault.FormatError{Path: b.path, Field: field, Offset: -1, Found: found, Want: want}
@@ -40,27 +45,16 @@ func (b *bpeBuilder) fail(field, found, want string) error {
 // index makes the pieces findable.
 func (b *bpeBuilder) index() error {
 	v := &b.m.vocabulary
-	dense, highest := true, int32(-1)
-	for i, id := range v.ids {
-		dense = dense && int(id) == i
+	highest := int32(-1)
+	for _, id := range v.ids {
 		highest = max(highest, id)
 	}
 	// A table by id is made: its size must follow from what the file holds.
 	if limit := 1<<20 + 8*len(v.ids); int(highest) >= limit {
 		return b.fail("model.vocab", fmt.Sprintf("the id %d in a vocabulary of %d pieces", highest, len(v.ids)), fmt.Sprintf("ids below %d", limit))
 	}
-	b.m.pieces = newStringTable(v.text, v.ends)
-	if dense {
-		v.ids = nil
-		return nil
-	}
-	v.rank = make([]int32, highest+1)
-	for i := range v.rank {
-		v.rank[i] = -1
-	}
-	for i, id := range v.ids {
-		v.rank[id] = int32(i)
-	}
+	b.m.pieces = newStringTable(v.packed)
+	v.invert()
 	return nil
 }
 
@@ -70,7 +64,7 @@ func (b *bpeBuilder) merge(a, c int, rank uint32, buf []byte) ([]byte, error) {
 	m := b.m
 	left, right := m.pieces.at(a), m.pieces.at(c)
 	if len(right) < len(m.opts.prefix) {
-		return buf, b.fail("model.merges["+strconv.Itoa(int(rank))+"]", fmt.Sprintf("%q", right), "a piece with the prefix of words' continuations")
+		return buf, b.failMerge(int(rank), fmt.Sprintf("%q", right), "a piece with the prefix of words' continuations")
 	}
 	buf = append(append(buf[:0], left...), right[len(m.opts.prefix):]...)
 	// What merges make comes in the order of the pieces, or nearly so.
@@ -86,17 +80,14 @@ func (b *bpeBuilder) merge(a, c int, rank uint32, buf []byte) ([]byte, error) {
 }
 
 func (b *bpeBuilder) unknown(rank uint32, piece []byte) error {
-	if len(piece) > 40 {
-		piece = piece[:40]
-	}
-	return b.fail("model.merges["+strconv.Itoa(int(rank))+"]", fmt.Sprintf("the piece %q", piece), "pieces of the vocabulary")
+	return b.failMerge(int(rank), fmt.Sprintf("the piece %q", piece[:min(len(piece), 40)]), "pieces of the vocabulary")
 }
 
 // pair adds the merge that is written "left right".
 func (b *bpeBuilder) pair(line []byte, rank uint32, buf []byte) ([]byte, error) {
 	left, right, ok := bytes.Cut(line, []byte(" "))
 	if !ok || bytes.IndexByte(right, ' ') >= 0 {
-		return buf, b.fail("model.merges["+strconv.Itoa(int(rank))+"]", fmt.Sprintf("%q", line[:min(len(line), 40)]), "two pieces with a blank between them")
+		return buf, b.failMerge(int(rank), fmt.Sprintf("%q", line[:min(len(line), 40)]), "two pieces with a blank between them")
 	}
 	a, c := b.m.pieces.find(left), b.m.pieces.find(right)
 	if a < 0 {
@@ -216,14 +207,13 @@ func (m *bpe) ofBytes() *bpe {
 	if m.opts.byteFallback || m.opts.prefix != "" || m.opts.suffix != "" {
 		return nil
 	}
-	text := make([]byte, 0, len(m.text))
-	ends := make([]uint32, len(m.ends))
-	for i := range ends {
-		text, _ = appendBytes(text, m.at(i)) // what is no spelling can't be found
-		ends[i] = uint32(len(text))
+	bytes := packed{make([]byte, 0, len(m.text)), make([]uint32, len(m.ends))}
+	for i := range bytes.ends {
+		bytes.text, _ = appendBytes(bytes.text, m.spelling(i)) // what is no spelling can't be found
+		bytes.ends[i] = uint32(len(bytes.text))
 	}
 	raw := &bpe{vocabulary: m.vocabulary, pieces: m.pieces, merges: m.merges, opts: m.opts, unk: m.unk}
-	words := newStringTable(text, ends)
+	words := newStringTable(bytes)
 	raw.lookUp(&words)
 	symbols := &byteSymbols{all: true}
 	for c := range symbols.ids {
@@ -351,7 +341,7 @@ func (b *bpeBuilder) readMerges(r *jsonReader) error {
 		})
 		if r.err == nil && err == nil {
 			if parts != 2 {
-				err = b.fail("model.merges["+strconv.Itoa(i)+"]", fmt.Sprintf("%d pieces", parts), "2")
+				err = b.failMerge(i, fmt.Sprintf("%d pieces", parts), "2")
 				return
 			}
 			buf, err = b.merge(number[0], number[1], rank, buf)

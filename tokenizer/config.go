@@ -398,13 +398,13 @@ func (c *configuration) addedTokens(keep func(addedToken)) {
 		}
 	}
 	for content, v := range c.added {
-		id, ok := v.(float64)
-		if !ok || id < 0 || id != float64(int32(id)) {
+		id, ok := tokenID(v)
+		if !ok {
 			c.l.keep(&fault.FormatError{Path: filepath.Join(filepath.Dir(c.l.path), addedFile), Field: content, Offset: -1,
 				Found: describe(v), Want: "a token id"})
 			return
 		}
-		keep(addedToken{content: content, id: int32(id), special: special[content], normalized: !special[content]})
+		keep(addedToken{content: content, id: id, special: special[content], normalized: !special[content]})
 	}
 }
 

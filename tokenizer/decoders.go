@@ -10,24 +10,26 @@ import (
 type decoderSequence []decoder
 
 func (s decoderSequence) decode(pieces []string) ([]string, error) {
-	size := 0
-	for _, p := range pieces {
-		size += len(p)
-	}
+	limit := bound(length(pieces))
 	for _, d := range s {
 		var err error
 		if pieces, err = d.decode(pieces); err != nil {
 			return nil, err
 		}
-		now := 0
-		for _, p := range pieces {
-			now += len(p)
-		}
-		if now > bound(size) {
+		if length(pieces) > limit {
 			return nil, errLong
 		}
 	}
 	return pieces, nil
+}
+
+// length is that of the pieces together.
+func length(pieces []string) int {
+	n := 0
+	for _, p := range pieces {
+		n += len(p)
+	}
+	return n
 }
 
 // wordPieceDecoder glues continuing pieces to the ones before them.

@@ -163,11 +163,9 @@ func (c *configuration) fromSentencePiece(path string, data []byte) (*Tokenizer,
 		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a SentencePiece model of type %d for %s", m.kind, c.class.name),
 			Hint: "save the tokenizer as tokenizer.json"}
 	}
-	var charsmap normalizer
-	if len(m.charsmap) > 0 {
-		if charsmap, err = newPrecompiled(path, "precompiled_charsmap", m.charsmap); err != nil {
-			return nil, err
-		}
+	charsmap, err := newPrecompiled(path, "precompiled_charsmap", m.charsmap)
+	if err != nil {
+		return nil, err
 	}
 	t := &Tokenizer{pad: -1}
 	if kind == "BPE" {

@@ -325,20 +325,16 @@ func (x *export) sentencePiece(m *bpe) {
 	x.set("add_space_prefix", prefix)
 }
 
-// normalizers are the stages of the normalizer, but for those that have no type
-// of their own.
-func (t *Tokenizer) normalizers() []normalizer {
-	list, ok := t.normalizer.(normalizerSequence)
-	if !ok {
-		list = normalizerSequence{t.normalizer}
+// normalizers are the stages of the normalizer.
+func (t *Tokenizer) normalizers() normalizerSequence {
+	switch n := t.normalizer.(type) {
+	case nil:
+		return nil
+	case normalizerSequence:
+		return n
+	default:
+		return normalizerSequence{n}
 	}
-	var stages []normalizer
-	for _, n := range list {
-		if _, ok := n.(normalizerSequence); !ok && n != nil {
-			stages = append(stages, n)
-		}
-	}
-	return stages
 }
 
 // preTokenizers are the stages of the pre-tokenizer.

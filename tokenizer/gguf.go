@@ -294,13 +294,10 @@ func newUnigramGGUF(path string, m Metadata) (*Tokenizer, error) {
 		return nil, err
 	}
 	t := &Tokenizer{model: u, pad: pad, decoder: metaspaceDecoder{'▁', true}}
-	var charsmap normalizer = normalizerSequence{}
-	if data, ok := m.Bytes("tokenizer.ggml.precompiled_charsmap"); ok {
-		if charsmap, err = newPrecompiled(path, "tokenizer.ggml.precompiled_charsmap", data); err != nil {
-			return nil, err
-		}
+	charsmap, _ := m.Bytes("tokenizer.ggml.precompiled_charsmap")
+	if t.normalizer, err = newPrecompiled(path, "tokenizer.ggml.precompiled_charsmap", charsmap); err != nil {
+		return nil, err
 	}
-	t.normalizer = normalizerSequence{charsmap}.flat()
 	mark := metaspace{'▁', prependAlways, true}
 	if !v.flag("add_space_prefix", true) {
 		mark.prepend = prependNever

@@ -263,12 +263,20 @@ func (l *loader) rune(m map[string]any, field, key string) rune {
 	return v[0]
 }
 
+// tokenID is a value that is a token id.
+func tokenID(v any) (id int32, ok bool) {
+	n, ok := v.(float64)
+	if !ok || n < 0 || n > math.MaxInt32 || n != math.Trunc(n) {
+		return 0, false
+	}
+	return int32(n), true
+}
+
 // integer reads a number that is neither negative nor fractional nor huge.
 func (l *loader) integer(m map[string]any, field, key string) int {
-	v, ok := m[key].(float64)
-	if !ok || v < 0 || v > 1<<31-1 || v != float64(int(v)) {
+	v, ok := tokenID(m[key])
+	if !ok {
 		l.fail(field+"."+key, describe(m[key]), "an integer from 0 to 2147483647")
-		return 0
 	}
 	return int(v)
 }
@@ -291,6 +299,19 @@ func (l *loader) pattern(m map[string]any, field, key string) pattern {
 	return literal("")
 }
 
+// sequence reads the members of a part by read.
+func sequence[T any](l *loader, m map[string]any, field, key string, read func(v any, field string) T) []T {
+	var members []T
+	for i, v := range l.list(m, field, key) {
+		member := read(v, fmt.Sprintf("%s.%s[%d]", field, key, i))
+		if l.err != nil {
+			return nil
+		}
+		members = append(members, member)
+	}
+	return members
+}
+
 func (l *loader) normalizer(v any, field string) normalizer {
 	m, kind := l.object(v, field)
 	if l.err != nil {
@@ -298,17 +319,7 @@ func (l *loader) normalizer(v any, field string) normalizer {
 	}
 	switch kind {
 	case "Sequence":
-		var list normalizerSequence
-		for i, v := range l.list(m, field, "normalizers") {
-			n := l.normalizer(v, fmt.Sprintf("%s.normalizers[%d]", field, i))
-			if l.err != nil {
-				return nil
-			}
-			if n != nil { // an empty Sequence is none
-				list = append(list, n)
-			}
-		}
-		return list.flat()
+		return normalizerSequence(sequence(l, m, field, "normalizers", l.normalizer)).flat()
 	case "BertNormalizer", "Bert":
 		lower := l.bool(m, field, "lowercase", true)
 		return newBertNormalizer(l.bool(m, field, "clean_text", true), l.bool(m, field, "handle_chinese_chars", true),
@@ -339,7 +350,7 @@ func (l *loader) normalizer(v any, field string) normalizer {
 		return replace{p, content}
 	case "Precompiled":
 		if m["precompiled_charsmap"] == nil { // some files carry an empty one
-			return normalizerSequence{}
+			return nil
 		}
 		n, err := newPrecompiledBase64(l.path, field+".precompiled_charsmap", l.str(m, field, "precompiled_charsmap"))
 		l.keep(err)
@@ -358,14 +369,7 @@ func (l *loader) preTokenizer(v any, field string) preTokenizer {
 	}
 	switch kind {
 	case "Sequence":
-		var list preTokenizerSequence
-		for i, v := range l.list(m, field, "pretokenizers") {
-			list = append(list, l.preTokenizer(v, fmt.Sprintf("%s.pretokenizers[%d]", field, i)))
-			if l.err != nil {
-				return nil
-			}
-		}
-		return list
+		return preTokenizerSequence(sequence(l, m, field, "pretokenizers", l.preTokenizer))
 	case "BertPreTokenizer":
 		return bertPreTokenizer{loadUnidata()}
 	case "Whitespace":
@@ -450,14 +454,7 @@ func (l *loader) decoder(v any, field string) decoder {
 	}
 	switch kind {
 	case "Sequence":
-		var list decoderSequence
-		for i, v := range l.list(m, field, "decoders") {
-			list = append(list, l.decoder(v, fmt.Sprintf("%s.decoders[%d]", field, i)))
-			if l.err != nil {
-				return nil
-			}
-		}
-		return list
+		return decoderSequence(sequence(l, m, field, "decoders", l.decoder))
 	case "WordPiece":
 		return wordPieceDecoder{l.str(m, field, "prefix"), l.bool(m, field, "cleanup", true)}
 	case "Metaspace":

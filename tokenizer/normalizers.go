@@ -10,13 +10,16 @@ import (
 // of bounds much of a text.
 type normalizerSequence []normalizer
 
-// flat takes the sequences in a sequence apart; nil is an empty one.
+// flat takes the sequences in a sequence apart; nil is an empty one, and as a member
+// it goes.
 func (s normalizerSequence) flat() normalizer {
 	var list normalizerSequence
 	for _, n := range s {
-		if inner, ok := n.(normalizerSequence); ok {
-			list = append(list, inner...)
-		} else {
+		switch n := n.(type) {
+		case nil:
+		case normalizerSequence:
+			list = append(list, n...)
+		default:
 			list = append(list, n)
 		}
 	}
@@ -232,13 +235,10 @@ func (n lowercase) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, 
 // spelled. It is for a tokenizer that nobody uses yet. The error is an ErrTooMuch, of
 // an added token.
 func (t *Tokenizer) LowerCase() error {
-	steps, ok := t.normalizer.(normalizerSequence)
-	if !ok && t.normalizer != nil {
-		steps = normalizerSequence{t.normalizer}
-	}
-	if slices.ContainsFunc(steps, func(n normalizer) bool { _, ok := n.(lowercase); return ok }) {
+	if normalizes[lowercase](t) {
 		return nil
 	}
+	steps := t.normalizers()
 	if len(steps) > 0 {
 		if first, ok := steps[0].(*bertNormalizer); ok && first.lower {
 			return nil // it makes no difference: see its test

@@ -39,7 +39,7 @@ func newPrecompiledBase64(path, field, text string) (normalizer, error) {
 // the replacements. An empty one normalizes nothing.
 func newPrecompiled(path, field string, data []byte) (normalizer, error) {
 	if len(data) == 0 {
-		return normalizerSequence{}, nil
+		return nil, nil
 	}
 	bad := func(found, want string) (normalizer, error) {
 		return nil, &fault.FormatError{Path: path, Field: field, Offset: -1, Found: found, Want: want}

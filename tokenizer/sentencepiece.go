@@ -64,6 +64,13 @@ type protoReader struct {
 	err         error
 }
 
+// each calls field for all the fields.
+func (r *protoReader) each(field func(number int, value uint64, part *protoReader)) {
+	for number, value, part := r.next(); number != 0; number, value, part = r.next() {
+		field(number, value, part)
+	}
+}
+
 // next reads a field's key and value: number is 0 at the end. A varint or a
 // fixed number is in value, a string or a message in part.
 func (r *protoReader) next() (number int, value uint64, part *protoReader) {
@@ -134,11 +141,7 @@ func parseSentencePiece(path string, data []byte) (*sentencePiece, error) {
 	m := &sentencePiece{kind: 1, unknown: 0, bos: 1, eos: 2, pad: -1, dummyPrefix: true, squeeze: true, escape: true,
 		names: map[int]string{spUnknownName: "<unk>", spBOSName: "<s>", spEOSName: "</s>"}}
 	r := &protoReader{path: path, field: "ModelProto", data: data}
-	for {
-		number, _, part := r.next()
-		if number == 0 {
-			break
-		}
+	r.each(func(number int, _ uint64, part *protoReader) {
 		switch number {
 		case 1:
 			part.field = fmt.Sprintf("pieces[%d]", len(m.pieces))
@@ -150,10 +153,8 @@ func parseSentencePiece(path string, data []byte) (*sentencePiece, error) {
 			part.field = "normalizer_spec"
 			m.normalizer(part)
 		}
-		if part.err != nil {
-			return nil, part.err
-		}
-	}
+		r.err = part.err
+	})
 	if r.err == nil && len(m.pieces) == 0 {
 		r.fail("no pieces", "a SentencePiece model")
 	}
@@ -162,18 +163,8 @@ func parseSentencePiece(path string, data []byte) (*sentencePiece, error) {
 
 func (m *sentencePiece) piece(r *protoReader) {
 	p := spPiece{kind: spNormal}
-	for {
-		number, value, part := r.next()
+	r.each(func(number int, value uint64, part *protoReader) {
 		switch number {
-		case 0:
-			if r.err == nil && !utf8.ValidString(p.text) {
-				r.fail("a piece that is not UTF-8", "")
-			}
-			if s := float64(p.score); r.err == nil && (math.IsNaN(s) || math.IsInf(s, 0)) {
-				r.fail(fmt.Sprintf("the score %v", s), "a finite number")
-			}
-			m.pieces = append(m.pieces, p)
-			return
 		case 1:
 			p.text = string(part.data)
 		case 2:
@@ -181,15 +172,19 @@ func (m *sentencePiece) piece(r *protoReader) {
 		case 3:
 			p.kind = int32(value)
 		}
+	})
+	if !utf8.ValidString(p.text) {
+		r.fail("a piece that is not UTF-8", "")
 	}
+	if s := float64(p.score); math.IsNaN(s) || math.IsInf(s, 0) {
+		r.fail(fmt.Sprintf("the score %v", s), "a finite number")
+	}
+	m.pieces = append(m.pieces, p)
 }
 
 func (m *sentencePiece) trainer(r *protoReader) {
-	for {
-		number, value, part := r.next()
+	r.each(func(number int, value uint64, part *protoReader) {
 		switch number {
-		case 0:
-			return
 		case spUnknownName, spBOSName, spEOSName:
 			m.names[number] = string(part.data)
 		case 3:
@@ -205,15 +200,12 @@ func (m *sentencePiece) trainer(r *protoReader) {
 		case 43:
 			m.pad = int32(value)
 		}
-	}
+	})
 }
 
 func (m *sentencePiece) normalizer(r *protoReader) {
-	for {
-		number, value, part := r.next()
+	r.each(func(number int, value uint64, part *protoReader) {
 		switch number {
-		case 0:
-			return
 		case 2:
 			m.charsmap = part.data
 		case 3:
@@ -223,7 +215,7 @@ func (m *sentencePiece) normalizer(r *protoReader) {
 		case 5:
 			m.escape = value != 0
 		}
-	}
+	})
 }
 
 // unigram makes the model of a SentencePiece model as its class numbers the

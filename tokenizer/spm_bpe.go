@@ -113,14 +113,11 @@ func (c *configuration) fromPieces(path string, m *sentencePiece) (*Tokenizer, e
 // are the pieces that are taken out of a text first.
 func (c *configuration) pieceStages(t *Tokenizer, path string, m *sentencePiece, names []string, whole []int) error {
 	legacy := c.flag("legacy", true)
-	var list normalizerSequence
-	if len(m.charsmap) > 0 {
-		charsmap, err := newPrecompiled(path, "precompiled_charsmap", m.charsmap)
-		if err != nil {
-			return err
-		}
-		list = append(list, charsmap)
+	charsmap, err := newPrecompiled(path, "precompiled_charsmap", m.charsmap)
+	if err != nil {
+		return err
 	}
+	list := normalizerSequence{charsmap}
 	if m.squeeze {
 		list = append(list, blankTrim{}, blankRuns{})
 	}

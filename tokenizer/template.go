@@ -187,8 +187,8 @@ func (l *loader) process(v any, field string, single, pair *template, done *bool
 func (l *loader) marker(m map[string]any, field, key string) int32 {
 	v, _ := m[key].([]any)
 	if len(v) == 2 {
-		if id, ok := v[1].(float64); ok && id >= 0 && id < 1<<31 && id == float64(int32(id)) {
-			return int32(id)
+		if id, ok := tokenID(v[1]); ok {
+			return id
 		}
 	}
 	l.fail(field+"."+key, describe(m[key]), "a token and its id")
@@ -206,12 +206,12 @@ func (l *loader) specialTokens(m map[string]any, field string) map[string][]int3
 	for name, v := range list {
 		m, _ := v.(map[string]any)
 		for _, v := range l.list(m, field+"."+name, "ids") {
-			id, ok := v.(float64)
-			if !ok || id < 0 || id >= 1<<31 || id != float64(int32(id)) {
+			id, ok := tokenID(v)
+			if !ok {
 				l.fail(field+"."+name+".ids", describe(v), "a token id")
 				return nil
 			}
-			special[name] = append(special[name], int32(id))
+			special[name] = append(special[name], id)
 		}
 	}
 	return special

@@ -269,16 +269,13 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 	if t.decoder == nil {
 		return strings.Join(pieces, " "), nil
 	}
-	size := 0
-	for _, p := range pieces {
-		size += len(p)
-	}
+	limit := bound(length(pieces)) // decoding may change them
 	decoded, err := t.decoder.decode(pieces)
 	if err != nil {
 		return "", err
 	}
 	text := strings.Join(decoded, "")
-	if len(text) > bound(size) {
+	if len(text) > limit {
 		return "", errLong
 	}
 	return text, nil

@@ -90,7 +90,7 @@ func newUnigram(r *jsonReader) (model, error) {
 // if there is none.
 func (m *unigram) number(piece string) int64 {
 	for i := range m.ends {
-		if m.at(i) == piece {
+		if m.spelling(i) == piece {
 			return int64(i)
 		}
 	}

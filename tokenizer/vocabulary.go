@@ -1,14 +1,28 @@
 package tokenizer
 
-// A vocabulary is a fixed two-way table of pieces and ids. The spellings lie
-// end to end in one string: a quarter of a million small strings would burden
+import "slices"
+
+// packed strings lie end to end in one text: a quarter of a million small ones would burden
 // the garbage collector for nothing.
-type vocabulary struct {
+type packed struct {
 	text []byte
-	ends []uint32 // piece i is text[ends[i-1]:ends[i]]
-	ids  []int32  // of piece i; nil: i itself
-	rank []int32  // piece of an id, -1 where none has it; nil: the id itself
-	trie *trie    // spelling → id
+	ends []uint32 // string i is text[ends[i-1]:ends[i]]
+}
+
+func (p *packed) at(i int) []byte {
+	start := uint32(0)
+	if i > 0 {
+		start = p.ends[i-1]
+	}
+	return p.text[start:p.ends[i]]
+}
+
+// A vocabulary is a fixed two-way table of pieces and ids.
+type vocabulary struct {
+	packed
+	ids  []int32 // of piece i; nil: i itself
+	rank []int32 // piece of an id, -1 where none has it; nil: the id itself
+	trie *trie   // spelling → id
 }
 
 // reserve makes room for the pieces of a tokenizer.json of so many bytes: one
@@ -26,17 +40,25 @@ func (v *vocabulary) add(piece []byte, id int32) {
 	v.ids = append(v.ids, id)
 }
 
-// at is the spelling of the i-th piece that was added.
-func (v *vocabulary) at(i int) string {
-	start := uint32(0)
-	if i > 0 {
-		start = v.ends[i-1]
+// spelling is that of the i-th piece that was added.
+func (v *vocabulary) spelling(i int) string { return view(v.at(i)) }
+
+// idOf is the id of the i-th piece.
+func (v *vocabulary) idOf(i int) int32 {
+	if v.ids == nil {
+		return int32(i)
 	}
-	return view(v.text[start:v.ends[i]])
+	return v.ids[i]
 }
 
 // index builds the tables once all the pieces are added.
 func (v *vocabulary) index() {
+	v.invert()
+	v.trie = newTrie(len(v.ends), v.spelling, v.idOf)
+}
+
+// invert makes pieces findable by their ids.
+func (v *vocabulary) invert() {
 	dense := true
 	size := int32(0)
 	for i, id := range v.ids {
@@ -45,17 +67,12 @@ func (v *vocabulary) index() {
 	}
 	if dense {
 		v.ids = nil
-		v.trie = newTrie(len(v.ends), v.at, func(i int) int32 { return int32(i) })
 		return
 	}
-	v.rank = make([]int32, size)
-	for i := range v.rank {
-		v.rank[i] = -1
-	}
+	v.rank = slices.Repeat([]int32{-1}, int(size))
 	for i, id := range v.ids {
 		v.rank[id] = int32(i)
 	}
-	v.trie = newTrie(len(v.ends), v.at, func(i int) int32 { return v.ids[i] })
 }
 
 func (v *vocabulary) id(piece string) (int32, bool) {
@@ -74,7 +91,7 @@ func (v *vocabulary) piece(id int32) (string, bool) {
 	if i < 0 || i >= len(v.ends) {
 		return "", false
 	}
-	return v.at(i), true
+	return v.spelling(i), true
 }
 
 func (v *vocabulary) count() int { return len(v.ends) }

@@ -87,12 +87,10 @@ func (v *vocabulary) readJSON(r *jsonReader) {
 	limit := len(r.data) // tables are made as long as the highest id is
 	v.reserve(limit)
 	r.object(func(key []byte) {
-		v.text = append(v.text, key...)
 		id := r.id()
 		if r.err == nil && int(id) > limit {
 			r.fail(fmt.Sprintf("the id %d", id), fmt.Sprintf("an id in keeping with a text of %d bytes", limit))
 		}
-		v.ends = append(v.ends, uint32(len(v.text)))
-		v.ids = append(v.ids, id)
+		v.add(key, id)
 	})
 }
