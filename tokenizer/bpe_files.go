@@ -10,7 +10,7 @@ import (
 // fromMerges reads vocab.json and the merges.txt beside it, as byte-level
 // tokenizers come without a tokenizer.json.
 func (c *configuration) fromMerges(path string, data []byte) (*Tokenizer, error) {
-	b := newBPEBuilder(path, c.options().bpe)
+	b := newBPEBuilder(path, bpeOptions{})
 	r := newJSONReader(path, "", data)
 	r.object(func(key []byte) { b.m.add(key, r.id()) })
 	if err := r.end(); err != nil {

@@ -21,16 +21,18 @@ type tokenizerClass struct {
 	unknownNormal bool
 	maskStrips    bool // the mask swallows the blanks before it unless the files say otherwise
 
-	// defaults are the special tokens in the arguments of the class.
-	defaults []tokenDefault
+	// defaults are the special tokens that a class has unless they are configured.
+	defaults map[string]string // by role: "bos_token" …
 	// extra are the special tokens without a role; configured are those of
 	// special_tokens_map.json.
 	extra func(c *configuration, configured any) any
 	// plainSpecial says that the special tokens are added once more, without
 	// flags.
 	plainSpecial bool
-	// model adjusts how the model is built.
-	model func(c *configuration, o *modelOptions)
+	// bpe are the settings of a BPE model, unknownID is the number of the unknown piece
+	// of a Unigram model, where these are made from SentencePiece's.
+	bpe       func(c *configuration) bpeOptions
+	unknownID func(c *configuration, u *unigram) int64
 	// stages sets the normalizer, the pre-tokenizer and the decoder.
 	stages func(b *builder)
 	// adjust changes those of a tokenizer.json to what the arguments say.
@@ -40,12 +42,6 @@ type tokenizerClass struct {
 	// which there are.
 	frame    func(b *builder)
 	reframes bool
-}
-
-// A tokenDefault is a special token that a class has unless it is configured.
-type tokenDefault struct {
-	role    string // "bos_token" …
-	content string
 }
 
 // asIs is the class of tokenizers that are in tokenizer.json as a whole.

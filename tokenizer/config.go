@@ -325,10 +325,8 @@ func (c *configuration) tokens(file []addedToken) *tokenList {
 // named is the token of a role: the configured one, or the class's own.
 func (c *configuration) named(role string) (tokenValue, bool) {
 	written, ok := c.args.values[role]
-	for _, d := range c.class.defaults {
-		if d.role == role && !ok {
-			written, ok = usualToken(d.content), true
-		}
+	if usual, has := c.class.defaults[role]; has && !ok {
+		written, ok = usualToken(usual), true
 	}
 	if ok {
 		v, ok := c.tokenValue(written, role)

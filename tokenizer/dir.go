@@ -137,7 +137,7 @@ func (c *configuration) fromVocab(path string, data []byte) (*Tokenizer, error) 
 	for id, line := range bytes.Split(data, []byte("\n")) {
 		w.add(bytes.TrimRightFunc(line, isSpaceRune), int32(id))
 	}
-	if _, err := w.finish(path, "the list", c.options().unknown, "##"); err != nil {
+	if _, err := w.finish(path, "the list", c.spelling("unk_token"), "##"); err != nil {
 		return nil, err
 	}
 	return c.build(path, &Tokenizer{model: w, pad: -1}, nil)
@@ -169,7 +169,7 @@ func (c *configuration) fromSentencePiece(path string, data []byte) (*Tokenizer,
 	}
 	t := &Tokenizer{pad: -1}
 	if kind == "BPE" {
-		t.model, err = m.bpe(path, c.options().bpe)
+		t.model, err = m.bpe(path, c.class.bpe(c))
 	} else {
 		t.model, err = m.unigram(path, c)
 	}

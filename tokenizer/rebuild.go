@@ -9,22 +9,6 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// modelOptions are the settings of a model that a class decides.
-type modelOptions struct {
-	unknown string     // the unknown token of WordPiece
-	bpe     bpeOptions // of BPE
-	// unknownID gives the number of the unknown piece of a Unigram model.
-	unknownID func(u *unigram) int64
-}
-
-func (c *configuration) options() *modelOptions {
-	o := &modelOptions{}
-	if c.class.model != nil {
-		c.class.model(c, o)
-	}
-	return o
-}
-
 // A builder makes a tokenizer of a class around a model.
 type builder struct {
 	*configuration
@@ -238,13 +222,10 @@ func adjustBert(b *builder) {
 	b.restage(ok)
 }
 
-func wordPieceModel(c *configuration, o *modelOptions) { o.unknown = c.spelling("unk_token") }
-
 var bertClass = &tokenizerClass{
 	name: "BertTokenizer", file: "vocab.txt", kind: "WordPiece",
-	defaults: []tokenDefault{{"unk_token", "[UNK]"}, {"sep_token", "[SEP]"}, {"pad_token", "[PAD]"},
-		{"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}},
-	model:  wordPieceModel,
+	defaults: map[string]string{"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]",
+		"cls_token": "[CLS]", "mask_token": "[MASK]"},
 	stages: bertStages,
 	adjust: adjustBert,
 	frame:  func(b *builder) { b.twoTypes(2, 3) },
@@ -258,9 +239,8 @@ var distilBertClass = func() *tokenizerClass {
 
 var mpnetClass = &tokenizerClass{
 	name: "MPNetTokenizer", file: "vocab.txt", kind: "WordPiece", noTypes: true, maskStrips: true,
-	defaults: []tokenDefault{{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"sep_token", "</s>"}, {"cls_token", "<s>"},
-		{"unk_token", "[UNK]"}, {"pad_token", "<pad>"}, {"mask_token", "<mask>"}},
-	model:  wordPieceModel,
+	defaults: map[string]string{"bos_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "cls_token": "<s>",
+		"unk_token": "[UNK]", "pad_token": "<pad>", "mask_token": "<mask>"},
 	stages: bertStages,
 	adjust: adjustBert,
 	frame:  func(b *builder) { b.twoSeps(0, 2) },
@@ -283,8 +263,8 @@ func adjustByteLevel(b *builder) {
 
 var robertaClass = &tokenizerClass{
 	name: "RobertaTokenizer", file: "vocab.json", kind: "BPE", noTypes: true, maskStrips: true,
-	defaults: []tokenDefault{{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"sep_token", "</s>"}, {"cls_token", "<s>"},
-		{"unk_token", "<unk>"}, {"pad_token", "<pad>"}, {"mask_token", "<mask>"}},
+	defaults: map[string]string{"bos_token": "<s>", "eos_token": "</s>", "sep_token": "</s>", "cls_token": "<s>",
+		"unk_token": "<unk>", "pad_token": "<pad>", "mask_token": "<mask>"},
 	stages: byteLevelStages,
 	adjust: adjustByteLevel,
 	frame:  func(b *builder) { b.twoSeps(-1, -1) },
@@ -292,8 +272,8 @@ var robertaClass = &tokenizerClass{
 
 var debertaClass = &tokenizerClass{
 	name: "DebertaTokenizer", file: "vocab.json", kind: "BPE", maskStrips: true,
-	defaults: []tokenDefault{{"bos_token", "[CLS]"}, {"eos_token", "[SEP]"}, {"sep_token", "[SEP]"}, {"cls_token", "[CLS]"},
-		{"unk_token", "[UNK]"}, {"pad_token", "[PAD]"}, {"mask_token", "[MASK]"}},
+	defaults: map[string]string{"bos_token": "[CLS]", "eos_token": "[SEP]", "sep_token": "[SEP]", "cls_token": "[CLS]",
+		"unk_token": "[UNK]", "pad_token": "[PAD]", "mask_token": "[MASK]"},
 	stages: byteLevelStages,
 	adjust: adjustByteLevel,
 	frame:  func(b *builder) { b.twoSeps(-1, -1) },
@@ -301,15 +281,15 @@ var debertaClass = &tokenizerClass{
 
 var gpt2Class = &tokenizerClass{
 	name: "GPT2Tokenizer", file: "vocab.json", kind: "BPE",
-	defaults: []tokenDefault{{"unk_token", "<|endoftext|>"}, {"bos_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}},
+	defaults: map[string]string{"unk_token": "<|endoftext|>", "bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>"},
 	stages:   byteLevelStages,
 	adjust:   adjustByteLevel,
 }
 
 var gptNeoXClass = &tokenizerClass{
 	name: "GPTNeoXTokenizer", file: "vocab.json", kind: "BPE",
-	defaults: []tokenDefault{{"unk_token", "<|endoftext|>"}, {"bos_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"},
-		{"pad_token", "<|padding|>"}},
+	defaults: map[string]string{"unk_token": "<|endoftext|>", "bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>",
+		"pad_token": "<|padding|>"},
 	stages: func(b *builder) {
 		byteLevelStages(b)
 		b.t.normalizer = newNormalForm(false, true)
@@ -331,7 +311,7 @@ func qwenStages(expression string) func(b *builder) {
 
 var qwen2Class = &tokenizerClass{
 	name: "Qwen2Tokenizer", file: "vocab.json", kind: "BPE",
-	defaults:     []tokenDefault{{"unk_token", "<|endoftext|>"}, {"eos_token", "<|endoftext|>"}, {"pad_token", "<|endoftext|>"}},
+	defaults:     map[string]string{"unk_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"},
 	stages:       qwenStages(qwen2Pattern),
 	adjust:       adjustQwen,
 	plainSpecial: true,
@@ -346,8 +326,8 @@ var qwen35Class = &tokenizerClass{
 
 var llamaClass = &tokenizerClass{
 	name: "LlamaTokenizer", file: "tokenizer.model", kind: "BPE",
-	defaults: []tokenDefault{{"unk_token", "<unk>"}, {"bos_token", "<s>"}, {"eos_token", "</s>"}},
-	model:    func(_ *configuration, o *modelOptions) { o.bpe = bpeOptions{fuseUnk: true, byteFallback: true} },
+	defaults: map[string]string{"unk_token": "<unk>", "bos_token": "<s>", "eos_token": "</s>"},
+	bpe:      func(*configuration) bpeOptions { return bpeOptions{fuseUnk: true, byteFallback: true} },
 	adjust:   adjustPrefix,
 	stages: func(b *builder) {
 		b.t.normalizer = nil
@@ -369,10 +349,10 @@ var llamaClass = &tokenizerClass{
 
 var gemmaClass = &tokenizerClass{
 	name: "GemmaTokenizer", file: "tokenizer.model", kind: "BPE",
-	defaults: []tokenDefault{{"unk_token", "<unk>"}, {"bos_token", "<bos>"}, {"eos_token", "<eos>"}, {"pad_token", "<pad>"},
-		{"mask_token", "<mask>"}},
-	model: func(c *configuration, o *modelOptions) {
-		o.bpe = bpeOptions{fuseUnk: true, byteFallback: true, unkToken: c.spelling("unk_token")}
+	defaults: map[string]string{"unk_token": "<unk>", "bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>",
+		"mask_token": "<mask>"},
+	bpe: func(c *configuration) bpeOptions {
+		return bpeOptions{fuseUnk: true, byteFallback: true, unkToken: c.spelling("unk_token")}
 	},
 	stages: func(b *builder) {
 		b.t.underscores(false)
@@ -394,8 +374,8 @@ func adjustQwen(b *builder) {
 }
 
 // fixedUnknown says that the unknown piece is the one of that number.
-func fixedUnknown(id int64) func(*configuration, *modelOptions) {
-	return func(_ *configuration, o *modelOptions) { o.unknownID = func(*unigram) int64 { return id } }
+func fixedUnknown(id int64) func(*configuration, *unigram) int64 {
+	return func(*configuration, *unigram) int64 { return id }
 }
 
 // wordMarks writes blanks as ▁ and cuts text into words that begin with it.
@@ -421,34 +401,31 @@ func charsmapStages(b *builder) {
 
 var xlmRobertaClass = &tokenizerClass{
 	name: "XLMRobertaTokenizer", file: "sentencepiece.bpe.model", kind: "Unigram", noTypes: true, maskStrips: true,
-	defaults: robertaClass.defaults,
-	model:    fixedUnknown(3),
-	stages:   charsmapStages,
-	adjust:   adjustPrefix,
-	frame:    func(b *builder) { b.around(&mark{"bos_token", -1}, mark{"eos_token", -1}, true, 0) },
+	defaults:  robertaClass.defaults,
+	unknownID: fixedUnknown(3),
+	stages:    charsmapStages,
+	adjust:    adjustPrefix,
+	frame:     func(b *builder) { b.around(&mark{"bos_token", -1}, mark{"eos_token", -1}, true, 0) },
 }
 
 var camembertClass = &tokenizerClass{
 	name: "CamembertTokenizer", file: "sentencepiece.bpe.model", kind: "Unigram", noTypes: true, maskStrips: true,
-	defaults: []tokenDefault{{"bos_token", "<s>"}, {"eos_token", "</s>"}, {"sep_token", "</s>"}, {"cls_token", "<s>"},
-		{"unk_token", "<unk>"}, {"pad_token", "<pad>"}, {"mask_token", "<mask>"}},
+	defaults: robertaClass.defaults,
 	extra: func(_ *configuration, configured any) any {
 		if configured == nil {
 			return []any{usualToken("<s>NOTUSED"), usualToken("</s>NOTUSED"), usualToken("<unk>NOTUSED")}
 		}
 		return configured
 	},
-	model: func(c *configuration, o *modelOptions) {
-		o.unknownID = func(u *unigram) int64 { return max(u.number(c.spelling("unk_token")), 0) }
-	},
-	stages: charsmapStages,
-	adjust: adjustPrefix,
-	frame:  xlmRobertaClass.frame,
+	unknownID: func(c *configuration, u *unigram) int64 { return max(u.number(c.spelling("unk_token")), 0) },
+	stages:    charsmapStages,
+	adjust:    adjustPrefix,
+	frame:     xlmRobertaClass.frame,
 }
 
 var t5Class = &tokenizerClass{
 	name: "T5Tokenizer", file: "spiece.model", kind: "Unigram", noTypes: true,
-	defaults: []tokenDefault{{"eos_token", "</s>"}, {"unk_token", "<unk>"}, {"pad_token", "<pad>"}},
+	defaults: map[string]string{"eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<pad>"},
 	extra: func(c *configuration, configured any) any {
 		tokens, _ := configured.([]any)
 		for _, v := range tokens {
@@ -461,7 +438,7 @@ var t5Class = &tokenizerClass{
 		}
 		return tokens
 	},
-	model: fixedUnknown(2),
+	unknownID: fixedUnknown(2),
 	stages: func(b *builder) {
 		b.t.normalizer = b.charsmap
 		b.wordMarks(prependAlways)
@@ -474,9 +451,9 @@ func (c *configuration) extraIDs() int { return c.integer("extra_ids", 100, 1<<1
 
 var albertClass = &tokenizerClass{
 	name: "AlbertTokenizer", file: "spiece.model", kind: "Unigram", maskStrips: true,
-	defaults: []tokenDefault{{"bos_token", "[CLS]"}, {"eos_token", "[SEP]"}, {"unk_token", "<unk>"}, {"sep_token", "[SEP]"},
-		{"pad_token", "<pad>"}, {"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}},
-	model: fixedUnknown(1),
+	defaults: map[string]string{"bos_token": "[CLS]", "eos_token": "[SEP]", "unk_token": "<unk>", "sep_token": "[SEP]",
+		"pad_token": "<pad>", "cls_token": "[CLS]", "mask_token": "[MASK]"},
+	unknownID: fixedUnknown(1),
 	adjust: func(b *builder) {
 		b.restage(b.contradictsPrefix() || b.contradicts("do_lower_case", normalizes[lowercase](b.t)) ||
 			b.contradicts("keep_accents", !normalizes[stripAccents](b.t)))
@@ -500,15 +477,13 @@ var albertClass = &tokenizerClass{
 
 var debertaV2Class = &tokenizerClass{
 	name: "DebertaV2Tokenizer", file: "spm.model", kind: "Unigram", unknownNormal: true,
-	defaults: []tokenDefault{{"bos_token", "[CLS]"}, {"eos_token", "[SEP]"}, {"unk_token", "[UNK]"}, {"sep_token", "[SEP]"},
-		{"pad_token", "[PAD]"}, {"cls_token", "[CLS]"}, {"mask_token", "[MASK]"}},
-	model: func(c *configuration, o *modelOptions) {
-		o.unknownID = func(u *unigram) int64 {
-			if id := u.number(c.spelling("unk_token")); id >= 0 && u.scores[id] == 0 {
-				return id
-			}
-			return int64(c.integer("unk_id", 1, math.MaxInt32))
+	defaults: map[string]string{"bos_token": "[CLS]", "eos_token": "[SEP]", "unk_token": "[UNK]", "sep_token": "[SEP]",
+		"pad_token": "[PAD]", "cls_token": "[CLS]", "mask_token": "[MASK]"},
+	unknownID: func(c *configuration, u *unigram) int64 {
+		if id := u.number(c.spelling("unk_token")); id >= 0 && u.scores[id] == 0 {
+			return id
 		}
+		return int64(c.integer("unk_id", 1, math.MaxInt32))
 	},
 	adjust: func(b *builder) {
 		punctuation := slices.ContainsFunc(b.t.preTokenizers(), func(p preTokenizer) bool {

@@ -263,7 +263,7 @@ func (m *sentencePiece) unigram(path string, c *configuration) (model, error) {
 			c.args.values["unk_id"] = float64(m.unknown)
 		}
 	}
-	return u, u.finish(path, "pieces", c.options().unknownID(u), false)
+	return u, u.finish(path, "pieces", c.class.unknownID(c, u), false)
 }
 
 // blankRuns makes one blank of each run of blanks (U+0020).
