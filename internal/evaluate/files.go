@@ -5,10 +5,8 @@ import (
 	"fmt"
 	"io"
 	"math"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/winnow-rerank/winnow/internal/records"
 )
@@ -73,10 +71,7 @@ func OpenRun(name string, stdin io.Reader) (*RunReader, error) {
 // open opens a file that has TREC's fields or columns with names; of the former
 // it says so.
 func open(name string, stdin io.Reader, fields, last []string) (r *records.Reader, isFields bool, err error) {
-	base := strings.ToLower(name)
-	for _, ext := range []string{".gz", ".zst", ".zstd"} {
-		base = strings.TrimSuffix(base, ext)
-	}
+	ext := records.Ext(name)
 	asFields := func() (*records.Reader, bool, error) {
 		var columns []records.Column
 		for _, f := range fields {
@@ -85,12 +80,12 @@ func open(name string, stdin io.Reader, fields, last []string) (r *records.Reade
 		r, err := records.Open(name, records.Options{Columns: columns, Format: records.Fields, Stdin: stdin})
 		return r, true, err
 	}
-	if !slices.Contains([]string{".csv", ".tsv", ".jsonl", ".json"}, filepath.Ext(base)) {
+	if !slices.Contains([]string{".csv", ".tsv", ".jsonl", ".json"}, ext) {
 		return asFields()
 	}
 	r, err = records.Open(name, records.Options{Stdin: stdin,
 		Columns: []records.Column{column("query-id", queryNames), column("corpus-id", documentNames), column(last[0], last)}})
-	if line := new(records.LineError); errors.As(err, &line) && line.Line == 1 && strings.HasSuffix(base, ".tsv") {
+	if line := new(records.LineError); errors.As(err, &line) && line.Line == 1 && ext == ".tsv" {
 		// MS MARCO calls files so that are TREC's.
 		if r, _, err := asFields(); err == nil {
 			_, first := r.Read()

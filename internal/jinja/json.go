@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // FromJSON is a JSON value as templates take it: objects keep the order of their
@@ -59,4 +60,57 @@ func decode(d *json.Decoder) (any, error) {
 		return dict, err
 	}
 	return t, nil
+}
+
+// tojson is a value as Python's json.dumps writes it, with characters as they are.
+// indent is by how many blanks inner lines stand in; negative: it is one line.
+func tojson(b *strings.Builder, v any, indent, depth int) {
+	line := func(depth int) {
+		if indent >= 0 {
+			b.WriteString("\n" + strings.Repeat(" ", indent*depth))
+		}
+	}
+	comma := ", "
+	if indent >= 0 {
+		comma = ","
+	}
+	list := func(open, end string, n int, element func(i int)) {
+		b.WriteString(open)
+		for i := range n {
+			if i > 0 {
+				b.WriteString(comma)
+			}
+			line(depth + 1)
+			element(i)
+		}
+		if n > 0 {
+			line(depth)
+		}
+		b.WriteString(end)
+	}
+	quote := func(s string) {
+		var q strings.Builder
+		e := json.NewEncoder(&q)
+		e.SetEscapeHTML(false)
+		_ = e.Encode(s) // a string always can be
+		b.WriteString(strings.NewReplacer(`\u2028`, "\u2028", `\u2029`, "\u2029").Replace(strings.TrimSuffix(q.String(), "\n")))
+	}
+	switch v := v.(type) {
+	case nil, undefined:
+		b.WriteString("null")
+	case bool:
+		b.WriteString(strconv.FormatBool(v))
+	case string:
+		quote(v)
+	case []any:
+		list("[", "]", len(v), func(i int) { tojson(b, v[i], indent, depth+1) })
+	case *Dict:
+		list("{", "}", len(v.keys), func(i int) {
+			quote(v.keys[i])
+			b.WriteString(": ")
+			tojson(b, v.values[v.keys[i]], indent, depth+1)
+		})
+	default:
+		b.WriteString(text(v))
+	}
 }

@@ -145,9 +145,7 @@ type jump bool
 
 func (j jump) Error() string { return "break or continue outside of a loop" }
 
-type jumpNode struct{ leave bool }
-
-func (n *jumpNode) render(*run) error { return jump(n.leave) }
+func (j jump) render(*run) error { return j }
 
 type setNode struct {
 	name, attribute string
@@ -183,12 +181,9 @@ type literal struct{ v any }
 
 func (l literal) value(*run) (any, error) { return l.v, nil }
 
-type variable struct {
-	name string
-	line int
-}
+type variable string
 
-func (v variable) value(r *run) (any, error) { return r.get(v.name), nil }
+func (v variable) value(r *run) (any, error) { return r.get(string(v)), nil }
 
 type listLiteral []expression
 
@@ -334,17 +329,13 @@ func (s *slice) value(r *run) (any, error) {
 			return nil, r.fail(s.line, "a slice by %s", kind(v))
 		}
 	}
-	var list []any
-	str, isText := of.(string)
-	if isText {
-		for _, c := range str {
-			list = append(list, string(c))
-		}
-	} else {
-		var ok bool
-		if list, ok = of.([]any); !ok {
-			return nil, r.fail(s.line, "a slice of %s", kind(of))
-		}
+	list, isList := of.([]any)
+	_, isText := of.(string)
+	switch {
+	case isText:
+		list, _ = iterate(of)
+	case !isList:
+		return nil, r.fail(s.line, "a slice of %s", kind(of))
 	}
 	cut, err := sliced(list, bounds)
 	if err != nil {
@@ -353,9 +344,5 @@ func (s *slice) value(r *run) (any, error) {
 	if !isText {
 		return cut, nil
 	}
-	joined := ""
-	for _, c := range cut {
-		joined += c.(string)
-	}
-	return joined, nil
+	return join(cut, "")
 }

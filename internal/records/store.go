@@ -47,6 +47,7 @@ func NewStore(name string, o Options) (_ *Store, err error) {
 	_ = os.Remove(file.Name())
 	w := bufio.NewWriterSize(file, 1<<20)
 	offset := int64(0)
+	var entry []byte
 	for {
 		record, err := r.Read()
 		if err == io.EOF {
@@ -64,16 +65,14 @@ func NewStore(name string, o Options) (_ *Store, err error) {
 			return nil, r.errorf(record.Line, "id %q is there twice", id)
 		}
 		store.index[hash] = offset
+		entry = entry[:0]
 		for _, part := range []string{id, text} {
-			if _, err := w.Write(binary.AppendUvarint(nil, uint64(len(part)))); err != nil {
-				return nil, err
-			}
-			n, err := w.WriteString(part)
-			if err != nil {
-				return nil, err
-			}
-			offset += int64(len(binary.AppendUvarint(nil, uint64(n))) + n)
+			entry = append(binary.AppendUvarint(entry, uint64(len(part))), part...)
 		}
+		if _, err := w.Write(entry); err != nil {
+			return nil, err
+		}
+		offset += int64(len(entry))
 	}
 }
 
@@ -101,9 +100,6 @@ func (s *Store) Get(id string) (string, error) {
 	}
 	return parts[1], nil
 }
-
-// Len is how many texts there are.
-func (s *Store) Len() int { return len(s.index) }
 
 // Close removes the temporary file.
 func (s *Store) Close() error {

@@ -25,9 +25,6 @@ func TestStore(t *testing.T) {
 	if _, err := s.Get("d4"); err == nil || err.Error() != corpus+` has no id "d4"` {
 		t.Error(err)
 	}
-	if s.Len() != 3 {
-		t.Errorf("%d texts", s.Len())
-	}
 	twice := write(t, filepath.Join(dir, "q.tsv"), []byte("id\tquery\n1\ta\n2\tb\n1\tc\n"))
 	if _, err := NewStore(twice, Options{}); err == nil || err.Error() != twice+`:4: id "1" is there twice` {
 		t.Error(err)
