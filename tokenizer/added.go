@@ -9,41 +9,41 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// An addedToken is cut out of a text before the model sees the rest.
+// An addedToken is matched in a text before the model sees the rest.
 type addedToken struct {
 	content    string
 	id         int32
-	singleWord bool // not inside a word
-	lstrip     bool // swallows the blanks before it
-	rstrip     bool // swallows the blanks after it
-	normalized bool // looked for in the normalised text, in its normal form
+	singleWord bool // only matches outside words
+	lstrip     bool // also matches the whitespace before it
+	rstrip     bool // also matches the whitespace after it
+	normalized bool // matched in normalised text, in its normal form
 	special    bool
-	unused     bool // takes a new id, and that is all
-	configured bool // is not in tokenizer.json, but beside it
+	unused     bool // only reserves an id
+	configured bool // defined next to tokenizer.json, not in it
 }
 
-// alike says whether the tokens are the same but for their ids.
+// alike reports whether the tokens are equal except for their ids.
 func (t addedToken) alike(other addedToken) bool {
 	t.id, t.configured = other.id, other.configured
 	return t == other
 }
 
-// addedTokens are the tokens that are found in a text whatever the model.
+// addedTokens are the tokens that are matched independently of the model.
 type addedTokens struct {
 	list   []addedToken
 	byID   map[int32]int // index in list
 	byName map[string]int
 	size   int32 // highest id + 1
 
-	splitSpecial bool // special tokens are no more than text
+	splitSpecial bool // special tokens are treated as plain text
 
-	raw    matcher  // those looked for in the text as it comes
-	normal matcher  // those looked for in the normalised text
-	names  []string // what is looked for, by the places in list; decoding gives it too
+	raw    matcher  // matches in the original text
+	normal matcher  // matches in the normalised text
+	names  []string // the strings to match, parallel to list; also used for decoding
 }
 
-// add takes tokens in. A token that the model has keeps the model's id, whatever
-// the file says; others are numbered on from the last id there is.
+// add adds tokens. A token that is in the model keeps the model's id, whatever the file
+// says; the others are numbered from the next free id.
 func (a *addedTokens) add(m model, tokens ...addedToken) {
 	if a.byID == nil {
 		a.byID, a.byName = map[int32]int{}, map[string]int{}
@@ -70,7 +70,7 @@ func (a *addedTokens) add(m model, tokens ...addedToken) {
 		}
 		a.size = max(a.size, token.id+1)
 		a.byName[token.content] = len(a.list)
-		if i, ok := a.byID[token.id]; ok { // two pieces of the model with one id
+		if i, ok := a.byID[token.id]; ok { // two pieces of the model share an id
 			delete(a.byName, a.list[i].content)
 			a.byName[token.content] = i
 			a.list[i] = token
@@ -124,7 +124,7 @@ func readAddedTokens(path string, raw []byte, m model) ([]addedToken, error) {
 	if err := r.end(); err != nil {
 		return nil, err
 	}
-	// Holes in the numbering happen; ids far beyond it are damage.
+	// Gaps in the numbering occur; ids far beyond it indicate damage.
 	limit := int64(m.size()) + int64(len(list)) + 1<<16
 	for i, token := range list {
 		if int64(token.id) >= limit {
@@ -135,8 +135,8 @@ func readAddedTokens(path string, raw []byte, m model) ([]addedToken, error) {
 	return list, nil
 }
 
-// trim takes the tokens out that are not in tokenizer.json and whose ids are
-// limit or higher. It says whether there were any.
+// trim removes the tokens that are not in tokenizer.json and whose ids are at least
+// limit. It reports whether there were any.
 func (a *addedTokens) trim(limit int) bool {
 	list := a.list
 	a.list, a.byID, a.byName, a.size = nil, map[int32]int{}, map[string]int{}, 0
@@ -151,7 +151,7 @@ func (a *addedTokens) trim(limit int) bool {
 	return len(a.list) < len(list)
 }
 
-// index builds the matchers, once all the tokens are in.
+// index builds the matchers after all tokens are added.
 func (a *addedTokens) index(n normalizer) error {
 	var raw, normal []int
 	names := make([]string, len(a.list))
@@ -176,13 +176,13 @@ func (a *addedTokens) index(n normalizer) error {
 	return nil
 }
 
-// A matcher finds the leftmost of a set of strings in a text, the longest of
-// those that begin at the same place.
+// A matcher finds the leftmost match of a set of strings in a text, and the longest of
+// those that begin at the same position.
 type matcher struct {
 	trie  *trie     // nil: no strings
-	only  byte      // the byte that they all begin with,
-	one   bool      // if there is one
-	begin [256]bool // bytes that they begin with
+	only  byte      // the byte that all of them begin with,
+	one   bool      // if they share one
+	begin [256]bool // bytes that they can begin with
 }
 
 func newMatcher(names []string, which []int) matcher {
@@ -200,13 +200,13 @@ func newMatcher(names []string, which []int) matcher {
 	return m
 }
 
-// find gives the first match that starts at from or later.
+// find returns the first match that starts at or after from.
 func (m matcher) find(text []byte, from int) (start, end int, ok bool) {
 	start, end, which := m.findWhich(text, from)
 	return start, end, which >= 0
 }
 
-// findWhich also gives the number of the string that matches, -1 if none does.
+// findWhich also returns the index of the matching string, -1 if there is no match.
 func (m *matcher) findWhich(text []byte, from int) (start, end int, which int32) {
 	for from < len(text) {
 		if m.one {
@@ -233,14 +233,14 @@ type segment struct {
 	token      int32 // its id, or -1
 }
 
-// steers says whether a text that spells the token would say more than its
-// characters do: a special token, or one that is written like one ("<think>").
+// steers reports whether a text that spells the token can control the model: a special
+// token, or one written like one ("<think>").
 func (t *addedToken) steers() bool {
 	return t.special || len(t.content) > 2 && t.content[0] == '<' && t.content[len(t.content)-1] == '>'
 }
 
-// split appends the segments of text. With plain, the tokens among the matches
-// that steer are left in the text (but the search still goes on behind them).
+// split appends the segments of text. With plain, matched tokens that steer remain in
+// the text, and the search continues after them.
 func (a *addedTokens) split(dst []segment, m *matcher, text []byte, plain bool) []segment {
 	if m.trie == nil {
 		if len(text) == 0 {
@@ -270,7 +270,7 @@ func (a *addedTokens) split(dst []segment, m *matcher, text []byte, plain bool) 
 		}
 		if start >= end {
 			done = max(done, end)
-			continue // another token's blanks, and nothing else
+			continue // nothing but whitespace that another token matched
 		}
 		if done < start {
 			dst = append(dst, segment{done, start, -1})

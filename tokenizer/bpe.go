@@ -6,39 +6,39 @@ import (
 	"sync/atomic"
 )
 
-// bpe is byte-pair encoding: a piece begins as its characters (or bytes), and
-// the pair of neighbours that stands highest in the list of merges is joined,
-// the leftmost first among equals, until no pair is in the list.
+// bpe is byte-pair encoding: a piece starts out as its characters (or bytes), and the
+// adjacent pair with the lowest rank in the list of merges is joined, the leftmost
+// first, until no pair is in the list.
 //
-// Most words of a text are pieces of the vocabulary as they stand, so a word
-// is looked up first. Not every piece of the vocabulary can be reached by
-// merges: which of them can is found out once for each piece and remembered.
+// Most words of a text are pieces of the vocabulary, so a word is looked up first.
+// Merges cannot produce every piece of the vocabulary: whether they can is determined
+// once for each piece and remembered.
 type bpe struct {
 	vocabulary
-	pieces stringTable // spelling → number of the piece
+	pieces stringTable // spelling → index of the piece
 	merges mergeTable
 	opts   bpeOptions
-	unk    int32      // -1: characters that are not in the vocabulary are left out
-	bytes  [256]int32 // the pieces <0x00> to <0xFF> for byte fallback, -1
+	unk    int32      // -1: characters that are not in the vocabulary are dropped
+	bytes  [256]int32 // the pieces <0x00> to <0xFF> for byte fallback, -1: missing
 
-	words   *stringTable // what a word is looked up in; nil: nothing
+	words   *stringTable // spellings to look words up in; nil: none
 	longest int          // length of the longest entry of words
 	reached []atomic.Uint32
 	symbols symbolizer
-	reach   *reach // nil: merges may join anything
+	reach   *reach // nil: merges can join anything
 }
 
-// bpeOptions are the settings of a BPE model, by their names in tokenizer.json.
+// bpeOptions are the settings of a BPE model, named as in tokenizer.json.
 type bpeOptions struct {
 	unkToken     string // "": none
 	prefix       string // continuing_subword_prefix
 	suffix       string // end_of_word_suffix
 	fuseUnk      bool
 	byteFallback bool
-	ignoreMerges bool // a piece that is in the vocabulary is not cut
+	ignoreMerges bool // pieces of the vocabulary are not split
 }
 
-// bpeScratch is what encoding a piece needs.
+// bpeScratch holds the buffers for encoding a piece.
 type bpeScratch struct {
 	ids        []int32
 	found      []uint64
@@ -64,10 +64,10 @@ func (m *bpe) encode(dst []int32, piece []byte, s *scratch) []int32 {
 	return dst
 }
 
-// underscore is ▁, U+2581, which SentencePiece writes for a blank.
+// underscore is ▁, U+2581, which SentencePiece writes for a space.
 const underscore = "\u2581"
 
-// find is the number of the entry of words that text is, or -1.
+// find returns the index of text in words, or -1.
 func (m *bpe) find(text []byte) int {
 	if m.words == nil || len(text) > m.longest {
 		return -1
@@ -75,7 +75,7 @@ func (m *bpe) find(text []byte) int {
 	return m.words.find(text)
 }
 
-// word appends the ids of a text that merges do not reach out of.
+// word appends the ids of a text whose ends merges cannot cross.
 func (m *bpe) word(dst []int32, text []byte, s *scratch) []int32 {
 	if len(text) > max(m.longest, len(cachedWord{}.text)) {
 		return append(dst, m.merge(text, &s.bpe)...)
@@ -95,7 +95,7 @@ func (m *bpe) word(dst []int32, text []byte, s *scratch) []int32 {
 	return dst
 }
 
-// whole is the id of the piece that text is, if merges lead there, or -1.
+// whole returns the id of text if it is a piece that merges produce, or -1.
 func (m *bpe) whole(text []byte, hash uint64, s *bpeScratch) int32 {
 	if m.words == nil || len(text) > m.longest {
 		return -1
@@ -104,7 +104,7 @@ func (m *bpe) whole(text []byte, hash uint64, s *bpeScratch) int32 {
 	if i < 0 {
 		return -1
 	}
-	// Two bits for each piece: whether it is known, and the answer.
+	// Two bits for each piece: whether the answer is known, and the answer.
 	state, shift := &m.reached[i>>4], i&15*2
 	bits := state.Load() >> shift & 3
 	if bits == 0 {
@@ -120,11 +120,11 @@ func (m *bpe) whole(text []byte, hash uint64, s *bpeScratch) int32 {
 	return m.idOf(i)
 }
 
-// maxScanned is how many symbols are merged by looking through all of them at
-// each step. Beyond it a queue is faster.
+// maxScanned is the largest number of symbols that are merged by scanning all of them
+// at each step. Above it a queue is faster.
 const maxScanned = 48
 
-// merge gives the ids of text, which stay good until the next call.
+// merge returns the ids of text, valid until the next call.
 func (m *bpe) merge(text []byte, s *bpeScratch) []int32 {
 	s.ids = m.symbols.appendSymbols(s.ids[:0], text, m)
 	if len(s.ids) < 2 {
@@ -174,8 +174,8 @@ func (m *bpe) mergeShort(ids []int32, found []uint64) []int32 {
 	}
 }
 
-// mergeLong is mergeShort with the merges in a heap and the symbols in a list,
-// so that n symbols take n·log n steps. It starts from s.ids and s.found.
+// mergeLong is mergeShort with a heap of merges and a linked list of symbols, so that n
+// symbols take O(n log n) time. It starts from s.ids and s.found.
 func (m *bpe) mergeLong(s *bpeScratch) []int32 {
 	n := len(s.ids)
 	if cap(s.prev) < n {
@@ -194,7 +194,7 @@ func (m *bpe) mergeLong(s *bpeScratch) []int32 {
 	for len(q) > 0 {
 		top := q.pop()
 		at := int32(uint32(top))
-		if found[at]>>32 != top>>32 { // merged meanwhile, or paired otherwise
+		if found[at]>>32 != top>>32 { // merged or paired differently in the meantime
 			continue
 		}
 		right := next[at]

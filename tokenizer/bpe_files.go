@@ -7,8 +7,8 @@ import (
 	"github.com/winnow-rerank/winnow/internal/mapfile"
 )
 
-// fromMerges reads vocab.json and the merges.txt beside it, as byte-level
-// tokenizers come without a tokenizer.json.
+// fromMerges reads vocab.json and the merges.txt next to it, the files of byte-level
+// tokenizers without a tokenizer.json.
 func (c *configuration) fromMerges(path string, data []byte) (*Tokenizer, error) {
 	b := newBPEBuilder(path, bpeOptions{})
 	r := newJSONReader(path, "", data)

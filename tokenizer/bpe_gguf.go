@@ -9,15 +9,14 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// A preKind is what a value of tokenizer.ggml.pre stands for: how byte-level
-// tokenizers cut text into words, and what goes with it. The converter picks
-// the value by the ids that a tokenizer gives a certain text, so one value can
-// mean many models.
+// A preKind is the meaning of a value of tokenizer.ggml.pre: how byte-level tokenizers
+// split text into words, and related settings. The converter derives the value from the
+// ids of a test text, so one value can stand for several models.
 type preKind struct {
-	expressions  []string // each cuts what the one before left
-	digits       bool     // digits apart, before all that
-	nfc          bool     // the models' own tokenizers compose characters first
-	normalized   bool     // user-defined tokens are looked for after that
+	expressions  []string // each splits the result of the one before
+	digits       bool     // numbers are split into digits first
+	nfc          bool     // the models' own tokenizers apply NFC
+	normalized   bool     // user-defined tokens are matched in normalised text
 	ignoreMerges bool
 	addBOS       bool // unless the file says otherwise
 	addSep       bool
@@ -50,7 +49,7 @@ var (
 	}
 )
 
-// preTokenizer puts the stages together for a model that takes bytes.
+// preTokenizer returns the stages, the last of which is ByteLevel.
 func (k preKind) preTokenizer() (preTokenizer, error) {
 	var stages preTokenizerSequence
 	if k.digits {
@@ -70,7 +69,7 @@ func (k preKind) preTokenizer() (preTokenizer, error) {
 	return append(stages, byteLevel{}), nil
 }
 
-// newGPT2GGUF makes a byte-level BPE tokenizer.
+// newGPT2GGUF builds a byte-level BPE tokenizer.
 func newGPT2GGUF(path string, m Metadata) (*Tokenizer, error) {
 	v, err := readGGUFVocabulary(path, m)
 	if err != nil {
@@ -121,7 +120,7 @@ func newGPT2GGUF(path string, m Metadata) (*Tokenizer, error) {
 	return t, t.finish(path)
 }
 
-// fill hands all the pieces to b.
+// fill adds all pieces to b.
 func (v *ggufVocabulary) fill(b *bpeBuilder) error {
 	for i, s := range v.tokens {
 		b.m.add([]byte(s), int32(i))
@@ -129,8 +128,8 @@ func (v *ggufVocabulary) fill(b *bpeBuilder) error {
 	return b.index()
 }
 
-// frame reads the padding token and the frame of a tokenizer. bos is the spelling of
-// the token that begins a text where the file does not say.
+// frame reads the padding token and the frame. bos is the spelling of the default BOS
+// token.
 func (v *ggufVocabulary) frame(t *Tokenizer, addBOS, addSep bool, bos ...string) frame {
 	f := frame{bos: v.special("bos_token_id", v.find(bos...)), eos: v.special("eos_token_id", -1)}
 	t.pad = v.special("padding_token_id", -1)
@@ -138,7 +137,7 @@ func (v *ggufVocabulary) frame(t *Tokenizer, addBOS, addSep bool, bos ...string)
 	return v.added(f, addBOS, false, addSep)
 }
 
-// newLlamaGGUF makes a SentencePiece BPE tokenizer.
+// newLlamaGGUF builds a SentencePiece BPE tokenizer.
 func newLlamaGGUF(path string, m Metadata) (*Tokenizer, error) {
 	v, err := readGGUFVocabulary(path, m)
 	if err != nil {
@@ -153,8 +152,8 @@ func newLlamaGGUF(path string, m Metadata) (*Tokenizer, error) {
 	if v.err != nil {
 		return nil, v.err
 	}
-	// The converter writes blanks in the runs of them that Gemma has, and no
-	// score; in SentencePiece's model they are ▁ and come before all others.
+	// The converter writes Gemma's runs of spaces as spaces, without scores; in the
+	// SentencePiece model they are ▁ and precede all other pieces.
 	v.tokens, scores = slices.Clone(v.tokens), slices.Clone(scores)
 	for i, s := range v.tokens {
 		if v.types[i] == ggufUserDefined {
@@ -186,8 +185,8 @@ func newLlamaGGUF(path string, m Metadata) (*Tokenizer, error) {
 	return t, t.finish(path)
 }
 
-// underscores makes t write blanks as ▁, with one before each text (prefix),
-// and back.
+// underscores makes t write spaces as ▁, with another before each text (prefix), and
+// back.
 func (t *Tokenizer) underscores(prefix bool) {
 	t.normalizer = replace{literal(" "), underscore}
 	back := decoderSequence{replaceDecoder{literal(underscore), " "}, byteFallbackDecoder{}, fuseDecoder{}}

@@ -12,7 +12,7 @@ import (
 func newBPE(r *jsonReader) (model, error) {
 	b := newBPEBuilder(r.path, bpeOptions{})
 	opts := &b.m.opts
-	var merges []byte // as they stand, if they come before what they depend on
+	var merges []byte // unparsed, if they precede what they depend on
 	vocab, done := false, false
 	var failed error
 	optional := func() string {

@@ -13,13 +13,13 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// A bpeBuilder puts a bpe together: first the pieces, then index, then the
-// merges, then finish.
+// A bpeBuilder builds a bpe: first the pieces, then index, then the merges, then
+// finish.
 type bpeBuilder struct {
 	path   string
 	m      *bpe
 	merges []bpeMerge
-	last   int // the piece that the latest merge makes
+	last   int // the piece that the latest merge produces
 }
 
 // A bpeMerge joins the symbols a and b to the symbol id.
@@ -32,24 +32,24 @@ func newBPEBuilder(path string, opts bpeOptions) *bpeBuilder {
 	return &bpeBuilder{path: path, m: &bpe{opts: opts, unk: -1}}
 }
 
-// failMerge is an error about the merge of that rank.
+// failMerge returns an error about the merge of that rank.
 func (b *bpeBuilder) failMerge(rank int, found, want string) error {
 	return b.fail("model.merges["+strconv.Itoa(rank)+"]", found, want)
 }
 
-// fail is an error about part of the file.
+// fail returns an error about a field of the file.
 func (b *bpeBuilder) fail(field, found, want string) error {
 	return &fault.FormatError{Path: b.path, Field: field, Offset: -1, Found: found, Want: want}
 }
 
-// index makes the pieces findable.
+// index builds the tables of pieces.
 func (b *bpeBuilder) index() error {
 	v := &b.m.vocabulary
 	highest := int32(-1)
 	for _, id := range v.ids {
 		highest = max(highest, id)
 	}
-	// A table by id is made: its size must follow from what the file holds.
+	// The size of the table by id must be in proportion to the file.
 	if limit := 1<<20 + 8*len(v.ids); int(highest) >= limit {
 		return b.fail("model.vocab", fmt.Sprintf("the id %d in a vocabulary of %d pieces", highest, len(v.ids)), fmt.Sprintf("ids below %d", limit))
 	}
@@ -58,8 +58,8 @@ func (b *bpeBuilder) index() error {
 	return nil
 }
 
-// merge adds the merge of the pieces numbered a and b, which has the given
-// rank and makes their spellings joined, without the prefix of the second.
+// merge adds the merge of pieces a and c, which produces their concatenation without
+// the prefix of the second.
 func (b *bpeBuilder) merge(a, c int, rank uint32, buf []byte) ([]byte, error) {
 	m := b.m
 	left, right := m.pieces.at(a), m.pieces.at(c)
@@ -67,7 +67,7 @@ func (b *bpeBuilder) merge(a, c int, rank uint32, buf []byte) ([]byte, error) {
 		return buf, b.failMerge(int(rank), fmt.Sprintf("%q", right), "a piece with the prefix of words' continuations")
 	}
 	buf = append(append(buf[:0], left...), right[len(m.opts.prefix):]...)
-	// What merges make comes in the order of the pieces, or nearly so.
+	// The results of merges are usually in the order of the pieces.
 	to := b.last + 1
 	if to >= len(m.ends) || m.pieces.twice || !bytes.Equal(m.pieces.at(to), buf) {
 		if to = m.pieces.find(buf); to < 0 {
@@ -83,7 +83,7 @@ func (b *bpeBuilder) unknown(rank uint32, piece []byte) error {
 	return b.failMerge(int(rank), fmt.Sprintf("the piece %q", piece[:min(len(piece), 40)]), "pieces of the vocabulary")
 }
 
-// pair adds the merge that is written "left right".
+// pair adds a merge written as "left right".
 func (b *bpeBuilder) pair(line []byte, rank uint32, buf []byte) ([]byte, error) {
 	left, right, ok := bytes.Cut(line, []byte(" "))
 	if !ok || bytes.IndexByte(right, ' ') >= 0 {
@@ -107,8 +107,7 @@ func (b *bpeBuilder) finish() (*bpe, error) {
 		m.merges.add(g.a, g.b, g.rank, g.id)
 	}
 	if m.opts.unkToken != "" {
-		// A missing one matters only when a character is unknown, and then
-		// there is nothing to put in its place.
+		// A missing one matters only for an unknown character, which is then dropped.
 		if i := m.pieces.find([]byte(m.opts.unkToken)); i >= 0 {
 			m.unk = m.idOf(i)
 		}
@@ -140,7 +139,7 @@ func (b *bpeBuilder) finish() (*bpe, error) {
 	return m, nil
 }
 
-// lookUp makes words the table that words are looked up in.
+// lookUp sets the table in which words are looked up.
 func (m *bpe) lookUp(words *stringTable) {
 	m.words = words
 	m.longest = 0
@@ -152,15 +151,15 @@ func (m *bpe) lookUp(words *stringTable) {
 	m.reached = make([]atomic.Uint32, len(words.ends)/16+1)
 }
 
-// ofBytes is the same model for pieces of bytes instead of their visible
-// spelling. It is nil where that would make a difference.
+// ofBytes returns the same model for raw bytes instead of their visible spelling, or
+// nil if the results would differ.
 func (m *bpe) ofBytes() *bpe {
 	if m.opts.byteFallback || m.opts.prefix != "" || m.opts.suffix != "" {
 		return nil
 	}
 	bytes := packed{make([]byte, 0, len(m.text)), make([]uint32, len(m.ends))}
 	for i := range bytes.ends {
-		bytes.text, _ = appendBytes(bytes.text, m.spelling(i)) // what is no spelling can't be found
+		bytes.text, _ = appendBytes(bytes.text, m.spelling(i)) // a piece that spells no bytes cannot be found
 		bytes.ends[i] = uint32(len(bytes.text))
 	}
 	raw := &bpe{vocabulary: m.vocabulary, pieces: m.pieces, merges: m.merges, opts: m.opts, unk: m.unk}
@@ -180,10 +179,9 @@ func (m *bpe) ofBytes() *bpe {
 	return raw
 }
 
-// scoreMerges makes the merges of a SentencePiece model, which has none: two
-// neighbours may be joined where the vocabulary has what they make, and the
-// one with the highest score comes first. scores go by the pieces' numbers;
-// usable says which of them take part.
+// scoreMerges builds the merges of a SentencePiece model, which stores none: neighbours
+// may be joined if the result is in the vocabulary, in descending order of scores.
+// scores are by piece index; usable selects the pieces that take part.
 func (b *bpeBuilder) scoreMerges(scores []float32, usable func(i int) bool) {
 	m := b.m
 	order := make([]int, 0, len(scores))
@@ -203,8 +201,7 @@ func (b *bpeBuilder) scoreMerges(scores []float32, usable func(i int) bool) {
 	}
 }
 
-// cuts makes a merge, with its rank, of each way to cut the i-th piece into two
-// that are usable.
+// cuts adds a merge for each way to split the i-th piece into two usable ones.
 func (b *bpeBuilder) cuts(i int, usable func(i int) bool, rank func() uint32) {
 	m := b.m
 	text := m.pieces.at(i)
@@ -222,8 +219,8 @@ func (b *bpeBuilder) cuts(i int, usable func(i int) bool, rank func() uint32) {
 	}
 }
 
-// fuse replaces the stages of a byte-level tokenizer by ones that work on the
-// bytes themselves, with the same result.
+// fuse replaces the stages of a byte-level tokenizer with equivalent ones that work on
+// raw bytes.
 func fuse(t *Tokenizer) {
 	m, ok := t.model.(*bpe)
 	if !ok {

@@ -4,11 +4,11 @@ import (
 	"unicode/utf8"
 )
 
-// A reach says which characters merges can bring together: for each pair of an
-// ASCII character, ▁ or any other, whether a merge joins something that ends
-// with the first and something that begins with the second. A text can be cut
-// wherever that is not so, and its parts merged one by one; where merges keep
-// to words, as most do, the parts are words.
+// A reach tells which characters merges can bring together: for each pair of an ASCII
+// character, ▁ or any other, whether a merge joins something that ends with the first
+// and something that begins with the second. A text can be split wherever that is
+// impossible, and its parts merged separately; for most vocabularies the parts are
+// words.
 type reach [reachOther + 1][reachOther + 1]bool
 
 const (
@@ -16,8 +16,8 @@ const (
 	reachOther
 )
 
-// kind is the place in the table of the character that text begins with, and
-// the character's length.
+// kind returns the table index of the first character of text and the length of that
+// character.
 func (*reach) kind(text []byte) (kind, size int) {
 	c := text[0]
 	switch {
@@ -33,7 +33,7 @@ func (*reach) kind(text []byte) (kind, size int) {
 	return reachOther, 4
 }
 
-// next is the end of the first part of text.
+// next returns the end of the first part of text.
 func (r *reach) next(text []byte) int {
 	last, i := r.kind(text)
 	for i < len(text) {
@@ -47,8 +47,8 @@ func (r *reach) next(text []byte) int {
 	return min(i, len(text))
 }
 
-// reach finds what merges can bring together. It is nil where a text can't be
-// cut by that.
+// reach determines what merges can bring together. It returns nil if a text cannot be
+// split that way.
 func (b *bpeBuilder) reach(runes *runeSymbols) *reach {
 	m := b.m
 	fallsBack := m.opts.byteFallback
@@ -58,12 +58,12 @@ func (b *bpeBuilder) reach(runes *runeSymbols) *reach {
 		isByte[id] = true
 	}
 	if m.unk < 0 && !fallsBack {
-		return nil // an unknown character vanishes, and its neighbours meet
+		return nil // an unknown character is dropped, which makes its neighbours adjacent
 	}
 	r := &reach{}
 	for _, g := range b.merges {
 		if isByte[g.a] || isByte[g.b] || g.a == m.unk || g.b == m.unk {
-			return nil // these stand for characters that they are not spelt with
+			return nil // these stand for characters with other spellings
 		}
 		left, _ := m.piece(g.a)
 		right, _ := m.piece(g.b)
@@ -78,7 +78,7 @@ func (b *bpeBuilder) reach(runes *runeSymbols) *reach {
 		to, _ := r.kind([]byte(right[:min(len(right), 3)]))
 		r[from][to] = true
 	}
-	// Unknown characters in a row can become one token.
+	// Adjacent unknown characters can become one token.
 	unknown := []int{reachOther}
 	for c := range rune(utf8.RuneSelf) {
 		if runes.of(c) < 0 {

@@ -2,29 +2,28 @@ package tokenizer
 
 import "strings"
 
-// A Stream turns ids into text while they are being made. It holds back what
-// later ids may complete: the first bytes of a character. All that it gives,
-// one after the other, is what Decode makes of all the ids, unless these spell
-// broken characters.
+// A Stream turns ids into text as they are generated. It holds back incomplete
+// characters, which later ids may complete. The concatenated output equals Decode of
+// all ids, unless these spell ill-formed characters.
 type Stream struct {
 	t           *Tokenizer
 	skipSpecial bool
-	ids         []int32 // the latest
-	given       int     // of ids: those whose text was given out whole
-	prefix      string  // what was given out of the text of ids
+	ids         []int32 // the latest ones
+	given       int     // number of ids whose text has been returned in full
+	prefix      string  // the returned text of ids
 }
 
-// maxHeld is how many ids are waited for at most. Four bytes make a character;
-// but the text may hold U+FFFD itself.
+// maxHeld is the largest number of ids that are held back. A character has at most four
+// bytes, but the text may contain U+FFFD itself.
 const maxHeld = 64
 
-// Stream begins a text. With skipSpecial, special tokens are left out of it.
+// Stream starts a text. With skipSpecial, special tokens are omitted.
 func (t *Tokenizer) Stream(skipSpecial bool) *Stream {
 	return &Stream{t: t, skipSpecial: skipSpecial}
 }
 
-// Add takes the next id and gives the text that is certain now, which can be
-// none. The error is that of Decode.
+// Add adds an id and returns the text that has become certain, which can be empty. The
+// error is that of Decode.
 func (s *Stream) Add(id int32) (string, error) {
 	s.ids = append(s.ids, id)
 	text, err := s.t.Decode(s.ids, s.skipSpecial)
@@ -43,7 +42,7 @@ func (s *Stream) Add(id int32) (string, error) {
 	return fresh, nil
 }
 
-// Rest ends the text and gives what was held back.
+// Rest ends the text and returns what was held back.
 func (s *Stream) Rest() (string, error) {
 	text, err := s.t.Decode(s.ids, s.skipSpecial)
 	if err == nil {
@@ -53,16 +52,16 @@ func (s *Stream) Rest() (string, error) {
 	return text, err
 }
 
-// give gives out the rest of text, which is that of all the ids.
+// give returns the rest of text, which is the text of all ids.
 func (s *Stream) give(text string) (string, error) {
 	fresh, ok := strings.CutPrefix(text, s.prefix)
-	if !ok { // broken characters read otherwise now
+	if !ok { // ill-formed characters decode differently now
 		var err error
 		if fresh, err = s.t.Decode(s.ids[s.given:], s.skipSpecial); err != nil {
 			return "", err
 		}
 	}
-	// The ids given out last stay: how the next ones read depends on them.
+	// Keep the latest ids: the decoding of the following ones depends on them.
 	s.ids = append(s.ids[:0], s.ids[s.given:]...)
 	s.given = len(s.ids)
 	var err error

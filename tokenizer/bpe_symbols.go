@@ -4,7 +4,7 @@ import (
 	"unicode/utf8"
 )
 
-// A symbolizer makes the first symbols of a piece.
+// A symbolizer produces the initial symbols of a piece.
 type symbolizer interface {
 	// appendSymbols appends the symbols of piece, which is not empty.
 	appendSymbols(dst []int32, piece []byte, m *bpe) []int32
@@ -13,7 +13,7 @@ type symbolizer interface {
 // byteSymbols are the symbols of a byte-level vocabulary.
 type byteSymbols struct {
 	ids [256]int32 // -1: the vocabulary lacks this byte
-	all bool       // it lacks none
+	all bool       // no byte is missing
 }
 
 func (b *byteSymbols) appendSymbols(dst []int32, piece []byte, m *bpe) []int32 {
@@ -30,7 +30,7 @@ func (b *byteSymbols) appendSymbols(dst []int32, piece []byte, m *bpe) []int32 {
 	return u.end()
 }
 
-// runeSymbols are the symbols of a vocabulary of characters.
+// runeSymbols are the symbols of a character vocabulary.
 type runeSymbols struct {
 	pages [(utf8.MaxRune + 1) / pageSize]*[pageSize]int32 // id plus one
 }
@@ -63,8 +63,8 @@ func (p *runeSymbols) appendSymbols(dst []int32, piece []byte, m *bpe) []int32 {
 	return u.end()
 }
 
-// affixSymbols are the symbols of a vocabulary that marks the characters within
-// a word by a prefix or the last one by a suffix.
+// affixSymbols are the symbols of a vocabulary with a prefix for characters inside a
+// word or a suffix for the last one.
 type affixSymbols struct{}
 
 func (affixSymbols) appendSymbols(dst []int32, piece []byte, m *bpe) []int32 {
@@ -90,9 +90,9 @@ func (affixSymbols) appendSymbols(dst []int32, piece []byte, m *bpe) []int32 {
 	return u.end()
 }
 
-// unknowns collects symbols and deals with those that the vocabulary lacks.
-// Like the Hugging Face library it holds an unknown back until the next known
-// character, past those that fall back to bytes.
+// unknowns collects symbols and handles those that the vocabulary lacks. Like the
+// Hugging Face library it delays an unknown token until the next known character, past
+// characters that fall back to bytes.
 type unknowns struct {
 	m       *bpe
 	dst     []int32
@@ -121,7 +121,7 @@ func (u *unknowns) add(id int32, spelling []byte) {
 	u.pending = true
 }
 
-// fallBack appends the pieces of the bytes of spelling, if all are there.
+// fallBack appends the byte pieces of spelling, if all of them exist.
 func (u *unknowns) fallBack(spelling []byte) bool {
 	n := len(u.dst)
 	for _, b := range spelling {

@@ -6,7 +6,8 @@ import (
 	"math"
 )
 
-// A queue is a heap of ranks in the high and positions in the low half.
+// A queue is a heap of entries with the rank in the high half and the position in the
+// low half.
 type queue []uint64
 
 func (q queue) init() {
@@ -60,10 +61,10 @@ func (q *queue) push(v uint64) {
 	h[i] = v
 }
 
-// A mergeTable finds what a pair of symbols becomes: the rank of the merge in
-// the high half, the id of the result in the low half.
+// A mergeTable maps a pair of symbols to the rank of their merge in the high half and
+// the id of the result in the low half.
 type mergeTable struct {
-	slots []mergeSlot // open addressing, a power of two, never full
+	slots []mergeSlot // open addressing, length a power of two, never full
 	shift uint8
 }
 
@@ -87,7 +88,7 @@ func (t *mergeTable) slot(pair uint64) int {
 	return int(pair * 0x9e3779b97f4a7c15 >> t.shift)
 }
 
-// add puts a merge in; a pair that is there already takes the new one.
+// add adds a merge; the last one of a pair counts.
 func (t *mergeTable) add(a, b int32, rank uint32, id int32) {
 	pair := uint64(uint32(a))<<32 | uint64(uint32(b))
 	i := t.slot(pair)
@@ -97,7 +98,7 @@ func (t *mergeTable) add(a, b int32, rank uint32, id int32) {
 	t.slots[i] = mergeSlot{pair, uint64(rank)<<32 | uint64(uint32(id))}
 }
 
-// find is the merge of a and b, or noMerge.
+// find returns the merge of a and b, or noMerge.
 func (t *mergeTable) find(a, b int32) uint64 {
 	pair := uint64(uint32(a))<<32 | uint64(uint32(b))
 	i := t.slot(pair)
@@ -110,15 +111,14 @@ func (t *mergeTable) find(a, b int32) uint64 {
 	}
 }
 
-// A stringTable finds a string among those that lie end to end in a text. Of
-// equal ones it finds the last.
+// A stringTable finds the indices of packed strings; of equal strings, the last.
 type stringTable struct {
 	packed
-	slots []stringSlot // open addressing, a power of two, never full
-	twice bool         // some are equal
+	slots []stringSlot // open addressing, length a power of two, never full
+	twice bool         // some strings are equal
 }
 
-type stringSlot struct{ hash, number uint32 } // number: one more than the string's, 0: free
+type stringSlot struct{ hash, number uint32 } // number: index plus one, 0: free
 
 var hashSeed = maphash.MakeSeed()
 
@@ -138,7 +138,7 @@ func newStringTable(p packed) stringTable {
 	return t
 }
 
-// seek is the slot of s, or the free one where it would be.
+// seek returns the slot of s, or the free slot for it.
 func (t *stringTable) seek(s []byte, hash uint64) int {
 	mask := len(t.slots) - 1
 	i := int(hash) & mask
@@ -151,10 +151,10 @@ func (t *stringTable) seek(s []byte, hash uint64) int {
 	}
 }
 
-// find is the number of s, or -1.
+// find returns the index of s, or -1.
 func (t *stringTable) find(s []byte) int { return t.lookUp(s, maphash.Bytes(hashSeed, s)) }
 
-// lookUp is find with the hash of s at hand.
+// lookUp is find with the hash of s.
 func (t *stringTable) lookUp(s []byte, hash uint64) int {
 	return int(t.slots[t.seek(s, hash)].number) - 1
 }

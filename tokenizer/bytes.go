@@ -7,10 +7,10 @@ import (
 	"unsafe"
 )
 
-// view is b as a string without a copy; b must not change while it is in use.
+// view returns b as a string without a copy; b must not change while it is in use.
 func view(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
-// literal is a pattern that matches itself.
+// literal is a pattern that matches its own text.
 type literal string
 
 func (l literal) find(text []byte, from int) (start, end int, ok bool) {
@@ -29,9 +29,9 @@ func (l literal) find(text []byte, from int) (start, end int, ok bool) {
 	return from + i, from + i + len(l), true
 }
 
-// appendValid appends text to dst with each invalid byte replaced by U+FFFD.
+// appendValid appends text to dst with each invalid byte replaced with U+FFFD.
 func appendValid(dst []byte, text string) []byte {
-	for _, r := range text { // range gives U+FFFD for each invalid byte
+	for _, r := range text { // range yields U+FFFD for each invalid byte
 		dst = utf8.AppendRune(dst, r)
 	}
 	return dst

@@ -6,49 +6,46 @@ import (
 	"strings"
 )
 
-// A tokenizerClass is a tokenizer class of the Hugging Face library. Where a
-// model has no tokenizer.json, its class makes the tokenizer from the vocabulary and
-// from its arguments in tokenizer_config.json. Where it has one, the class takes
-// it as it stands, but for arguments that contradict it, and for what it lacks.
+// A tokenizerClass is a tokenizer class of the Hugging Face library. For a model
+// without tokenizer.json, the class builds the tokenizer from the vocabulary and its
+// arguments in tokenizer_config.json. Otherwise the file is used unchanged, except
+// where the arguments contradict it or it is incomplete.
 type tokenizerClass struct {
 	name string
-	file string // the vocabulary where there is no tokenizer.json
-	kind string // of model made from that, "" if the file decides
+	file string // the vocabulary if there is no tokenizer.json
+	kind string // of the model built from file; "" if the file decides
 
 	noTypes bool // all token types are 0 unless model_input_names says otherwise
-	// unknownNormal says that the unknown token is looked for in normalised text
-	// where there is no tokenizer.json.
+	// unknownNormal says that the unknown token is matched in normalised text if there
+	// is no tokenizer.json.
 	unknownNormal bool
-	maskStrips    bool // the mask swallows the blanks before it unless the files say otherwise
+	maskStrips    bool // by default the mask token also matches the whitespace before it
 
-	// defaults are the special tokens that a class has unless they are configured.
+	// defaults are the special tokens that apply unless configured otherwise.
 	defaults map[string]string // by role: "bos_token" …
-	// extra are the special tokens without a role; configured are those of
+	// extra returns the special tokens without a role; configured are those of
 	// special_tokens_map.json.
 	extra func(c *configuration, configured any) any
-	// plainSpecial says that the special tokens are added once more, without
-	// flags.
+	// plainSpecial says that the special tokens are added again without flags.
 	plainSpecial bool
-	// bpe are the settings of a BPE model, unknownID is the number of the unknown piece
-	// of a Unigram model, where these are made from SentencePiece's.
+	// bpe returns the settings of a BPE model and unknownID the index of the unknown
+	// piece of a Unigram model, when these are built from a SentencePiece model.
 	bpe       func(c *configuration) bpeOptions
 	unknownID func(c *configuration, u *unigram) int64
 	// stages sets the normalizer, the pre-tokenizer and the decoder.
 	stages func(b *builder)
-	// adjust changes those of a tokenizer.json to what the arguments say.
+	// adjust changes the stages of a tokenizer.json to match the arguments.
 	adjust func(b *builder)
-	// frame sets the special tokens around texts where tokenizer.json has none,
-	// or (reframes) whatever it has; nil: add_bos_token and add_eos_token say
-	// which there are.
+	// frame sets the special tokens around texts if tokenizer.json has none, or always
+	// if reframes is set. If nil, add_bos_token and add_eos_token decide.
 	frame    func(b *builder)
 	reframes bool
 }
 
-// asIs is the class of tokenizers that are in tokenizer.json as a whole.
+// asIs is the class of tokenizers that tokenizer.json defines completely.
 var asIs = &tokenizerClass{name: "TokenizersBackend", file: "tokenizer.model"}
 
-// tokenizerClasses are the classes by their names, some of which are others in all
-// but name.
+// tokenizerClasses are the classes by name; some names are aliases.
 var tokenizerClasses = map[string]*tokenizerClass{}
 
 func init() {
@@ -66,17 +63,16 @@ func init() {
 	}
 }
 
-// pythonClasses are classes of the library that never read a tokenizer.json:
-// they cut text by programs of their own. Any other name that is not known here
-// means tokenizer.json as it stands.
+// pythonClasses are classes of the library that are implemented in Python and never
+// read tokenizer.json. Any other unknown name means that tokenizer.json is used
+// unchanged.
 var pythonClasses = strings.Fields(`
 	Bartpho BertGeneration BertJapanese BertTokenizerLegacy Bertweet BioGpt BlenderbotSmall ByT5 CTRL Canine Clvp CpmAnt Cpm Dia Esm FSMT
 	FastSpeech2Conformer Flaubert GPTNeoXJapanese GPTSw3 M2M100 Marian Mgpstr MyT5 PLBart Perceiver Phobert ProphetNet Rag RoCBert Siglip
 	Speech2Text SpeechT5 Tapas Vits Wav2Vec2CTC Wav2Vec2PhonemeCTC XLM`)
 
-// lookUpClass finds a class by its name, with "Fast" at its end or without. ok
-// is false for one that never reads a tokenizer.json; one that is not known here
-// is nil.
+// lookUpClass finds a class by its name, with or without "Fast" at the end. ok is false
+// for one that never reads tokenizer.json; c is nil for an unknown one.
 func lookUpClass(name string) (c *tokenizerClass, ok bool) {
 	name = strings.TrimSuffix(name, "Fast")
 	if c := tokenizerClasses[name]; c != nil {
@@ -85,8 +81,8 @@ func lookUpClass(name string) (c *tokenizerClass, ok bool) {
 	return nil, !slices.Contains(pythonClasses, strings.TrimSuffix(name, "Tokenizer"))
 }
 
-// modelClasses are the classes that the library takes for a type of model, as
-// far as it is one that ranks, embeds or completes text.
+// modelClasses are the library's classes by model type, limited to models that rank,
+// embed or complete text.
 var modelClasses = map[string]string{
 	"albert": "AlbertTokenizer", "bart": "RobertaTokenizer", "bert": "BertTokenizer", "bert-japanese": "BertJapaneseTokenizer", "bertweet": "BertweetTokenizer",
 	"big_bird": "BigBirdTokenizer", "camembert": "CamembertTokenizer", "convbert": "BertTokenizer", "data2vec-text": "RobertaTokenizer",
@@ -110,21 +106,20 @@ var modelClasses = map[string]string{
 	"yoso": "AlbertTokenizer",
 }
 
-// mistralClass stands for the models whose tokenizer is taken as it stands
-// where Mistral's own library is not installed.
+// mistralClass marks the models whose tokenizer.json is used unchanged if Mistral's own
+// library is not installed.
 const mistralClass = "MistralCommonBackend"
 
-// misnamed are the types of models whose published tokenizer_class the library
-// does not believe. Those without a class in modelClasses take tokenizer.json
-// as it stands.
+// misnamed are the model types whose published tokenizer_class the library ignores.
+// Those without an entry in modelClasses use tokenizer.json unchanged.
 var misnamed = strings.Fields(`
 	arctic chatlm ernie4_5 ernie4_5_moe fuyu h2ovl_chat hyperclovax hyperclovax_vlm hyperclovax_vision_v2 internlm2 internlm3 iquestcoder
 	jamba llava llava_next minicpm3 minicpmv minimax_m2 modernbert modernbert-decoder molmo molmo2 nemotron nvfp4 opencua openvla
 	paddleocr_vl phi3 phi3_v phimoe qwen2 qwen3_5 qwen3_5_moe qwen3_5_moe_text qwen4_exp step3_vl vipllava cohere_asr camembertv2-base
 	siglip2 smolvlm`)
 
-// className is the name of the class that the library makes of a model's
-// files. It is "" where they do not say.
+// className returns the class that the library chooses for the files of a model, or ""
+// if they do not name one.
 func (c *configuration) className(file []byte) string {
 	declared, _ := c.config["tokenizer_class"].(string)
 	if declared == "" {
@@ -145,7 +140,7 @@ func (c *configuration) className(file []byte) string {
 	if c.customCode() != "" {
 		return plain
 	}
-	// Llama 3 says LlamaTokenizer, which has no bytes.
+	// Llama 3 declares LlamaTokenizer, which is not byte-level.
 	if plain == "LlamaTokenizer" && registered != mistralClass && believed && bytes.Contains(file, []byte(`"ByteLevel"`)) {
 		return asIs.name
 	}
@@ -160,7 +155,7 @@ func (c *configuration) className(file []byte) string {
 	return plain
 }
 
-// customCode is the class of a model's own code that the configuration names.
+// customCode returns the class in the model's own code that the configuration names.
 func (c *configuration) customCode() string {
 	switch v := c.config["auto_map"].(type) {
 	case []any:

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// bertStages are the normalizer and the pre-tokenizer of BERT.
+// bertStages sets BERT's stages.
 func bertStages(b *builder) {
 	lower := b.strict("do_lower_case", true)
 	strip := lower
@@ -19,7 +19,7 @@ func bertStages(b *builder) {
 	b.t.decoder = wordPieceDecoder{"##", true}
 }
 
-// adjustBert makes the stages anew whatever the file has, if its model is BERT's.
+// adjustBert rebuilds the stages of any WordPiece tokenizer.
 func adjustBert(b *builder) {
 	_, ok := b.t.model.(*wordPiece)
 	b.restage(ok)
@@ -49,14 +49,14 @@ var mpnetClass = &tokenizerClass{
 	frame:  func(b *builder) { b.twoSeps(0, 2) },
 }
 
-// byteLevelStages are those of GPT-2 and its kin.
+// byteLevelStages sets the stages of GPT-2 and its relatives.
 func byteLevelStages(b *builder) {
 	b.t.normalizer = nil
 	b.t.pre = byteLevel{prefixSpace: b.strict("add_prefix_space", false), regex: true}
 	b.t.decoder = byteLevelDecoder{}
 }
 
-// adjustByteLevel sets whether a blank is put before a text.
+// adjustByteLevel sets whether a space is prepended to texts.
 func adjustByteLevel(b *builder) {
 	if pre, ok := b.t.pre.(byteLevel); ok {
 		pre.prefixSpace = b.strict("add_prefix_space", false)
@@ -101,7 +101,7 @@ var gptNeoXClass = &tokenizerClass{
 	reframes: true,
 }
 
-// qwenStages are those of Qwen's tokenizers, which differ in a regular
+// qwenStages returns the stages of Qwen's tokenizers, which differ in one regular
 // expression.
 func qwenStages(expression string) func(b *builder) {
 	return func(b *builder) {
@@ -159,15 +159,14 @@ var gemmaClass = &tokenizerClass{
 	},
 	stages: func(b *builder) {
 		b.t.underscores(false)
-		b.t.pre = nil // no blanks are left to cut at
+		b.t.pre = nil // no spaces are left to split at
 	},
 }
 
-// adjustPrefix makes the stages anew where add_prefix_space contradicts them.
+// adjustPrefix rebuilds the stages if add_prefix_space contradicts them.
 func adjustPrefix(b *builder) { b.restage(b.contradictsPrefix()) }
 
-// adjustQwen is adjustPrefix, or adjustByteLevel where no other step is before
-// that.
+// adjustQwen is adjustPrefix, or adjustByteLevel if that is the only step.
 func adjustQwen(b *builder) {
 	if _, ok := b.t.pre.(byteLevel); ok {
 		adjustByteLevel(b)
@@ -176,19 +175,19 @@ func adjustQwen(b *builder) {
 	adjustPrefix(b)
 }
 
-// fixedUnknown says that the unknown piece is the one of that number.
+// fixedUnknown returns an unknownID that is always id.
 func fixedUnknown(id int64) func(*configuration, *unigram) int64 {
 	return func(*configuration, *unigram) int64 { return id }
 }
 
-// wordMarks writes blanks as ▁ and cuts text into words that begin with it.
+// wordMarks writes spaces as ▁ and splits text into words that begin with it.
 func (b *builder) wordMarks(scheme int) {
 	b.t.pre = preTokenizerSequence{whitespaceSplit{loadUnidata()}, metaspace{'▁', scheme, true}}
 	b.t.decoder = metaspaceDecoder{'▁', scheme != prependNever}
 }
 
-// prefixScheme is when ▁ is put before a text by a class that asks whether
-// add_prefix_space is true.
+// prefixScheme returns when ▁ is prepended by a class that tests add_prefix_space for
+// truth.
 func (b *builder) prefixScheme() int {
 	if b.flag("add_prefix_space", true) {
 		return prependAlways
@@ -196,7 +195,7 @@ func (b *builder) prefixScheme() int {
 	return prependNever
 }
 
-// charsmapStages are those of XLM-R and its kin.
+// charsmapStages sets the stages of XLM-R and its relatives.
 func charsmapStages(b *builder) {
 	b.t.normalizer = b.charsmap
 	b.wordMarks(b.prefixScheme())
@@ -249,7 +248,7 @@ var t5Class = &tokenizerClass{
 	frame: func(b *builder) { b.around(nil, mark{"eos_token", -1}, false, 0) },
 }
 
-// extraIDs is how many tokens T5 has to stand for gaps in a text.
+// extraIDs returns how many sentinel tokens T5 has for gaps in a text.
 func (c *configuration) extraIDs() int { return c.integer("extra_ids", 100, 1<<16) }
 
 var albertClass = &tokenizerClass{
@@ -302,7 +301,7 @@ var debertaV2Class = &tokenizerClass{
 		}
 		if b.whole {
 			list = append(list, replace{doubleBlanks{loadUnidata()}, " "}, newNormalForm(false, true), stripSpace{loadUnidata(), false, true})
-		} else { // what the models were trained with, and have in their tokenizer.json
+		} else { // as in the models' own tokenizer.json, with which they were trained
 			list = append(list, stripSpace{loadUnidata(), true, true})
 			if b.charsmap != nil {
 				list = append(list, b.charsmap)

@@ -15,19 +15,19 @@ import (
 	"github.com/winnow-rerank/winnow/internal/mapfile"
 )
 
-// configuration is what a model's files say about its tokenizer beside
-// tokenizer.json or the vocabulary: tokenizer_config.json, and where that does
-// not list the added tokens, special_tokens_map.json and added_tokens.json.
+// configuration is the information about a tokenizer outside tokenizer.json and the
+// vocabulary: tokenizer_config.json, and if that does not list the added tokens,
+// special_tokens_map.json and added_tokens.json.
 type configuration struct {
 	l          loader
-	config     map[string]any  // the arguments of the class
-	class      *tokenizerClass // nil: not known yet
+	config     map[string]any  // arguments of the class
+	class      *tokenizerClass // nil: not yet known
 	modelType  string          // of config.json
 	modelClass string          // tokenizer_class of config.json
-	order      map[string]int  // where the keys of the files stand
-	args       *arguments      // of the class, once it is known
-	pieces     []any           // tokens of a SentencePiece model that are no text
-	rawTokens  bool            // listed tokens are not looked for in normalised text
+	order      map[string]int  // position of each key in the files
+	args       *arguments      // of the class, as soon as it is known
+	pieces     []any           // control and user-defined tokens of a SentencePiece model
+	rawTokens  bool            // listed tokens are not matched in normalised text
 	whole      bool            // there is a tokenizer.json
 	files      map[string]string
 
@@ -42,8 +42,8 @@ const (
 	modelFile   = "config.json"
 )
 
-// Bounds of files: far above those of any published model, and below what their contents
-// would fill the memory with.
+// Limits of file sizes: far above those of any published model, and small enough for
+// memory.
 const (
 	maxConfig     = 16 << 20
 	maxVocabulary = 512 << 20
@@ -65,8 +65,7 @@ func readConfig(dir string) (*configuration, error) {
 	return newConfiguration(dir, files)
 }
 
-// newConfiguration reads a configuration from the contents of its files. dir
-// names them in errors.
+// newConfiguration parses the contents of the files. dir names them in errors.
 func newConfiguration(dir string, files map[string]string) (*configuration, error) {
 	c := &configuration{l: loader{path: filepath.Join(dir, configFile)}, files: files, order: map[string]int{}}
 	for _, file := range []struct {
@@ -82,7 +81,7 @@ func newConfiguration(dir string, files map[string]string) (*configuration, erro
 			return nil, err
 		}
 	}
-	// What is wrong with config.json is for those who read all of it to say.
+	// Errors in config.json are reported by the code that reads all of it.
 	if model, err := readObject(filepath.Join(dir, modelFile), files[modelFile], nil); err == nil {
 		c.modelType, _ = model["model_type"].(string)
 		c.modelClass, _ = model["tokenizer_class"].(string)
@@ -90,8 +89,7 @@ func newConfiguration(dir string, files map[string]string) (*configuration, erro
 	return c, nil
 }
 
-// readObject reads a text that is a JSON object. order takes the places of its
-// keys.
+// readObject parses a JSON object. order records the positions of its keys.
 func readObject(path, text string, order map[string]int) (map[string]any, error) {
 	r := newJSONReader(path, "", []byte(text))
 	r.python, r.order = true, order
@@ -106,19 +104,19 @@ func readObject(path, text string, order map[string]int) (map[string]any, error)
 	return m, nil
 }
 
-// text is the configuration in one JSON object, for readConfigText.
+// text returns the configuration as one JSON object, for readConfigText.
 func (c *configuration) text() (string, error) {
 	files := maps.Clone(c.files)
 	model, err := json.Marshal(map[string]string{"model_type": c.modelType, "tokenizer_class": c.modelClass})
 	if err != nil {
 		return "", err
 	}
-	files[modelFile] = string(model) // the rest of it is no part of a tokenizer
+	files[modelFile] = string(model) // the rest of it does not concern the tokenizer
 	text, err := json.Marshal(files)
 	return string(text), err
 }
 
-// readConfigText reads what text wrote. path names it in errors.
+// readConfigText reads the result of text. path names it in errors.
 func readConfigText(path, text string) (*configuration, error) {
 	m, err := readObject(path, text, nil)
 	if err != nil {
@@ -131,20 +129,19 @@ func readConfigText(path, text string) (*configuration, error) {
 	return newConfiguration(path, files)
 }
 
-// arguments are what the class of a tokenizer is called with.
+// arguments are the arguments of a tokenizer class.
 type arguments struct {
 	values map[string]any
 	extra  []any    // special tokens without a role
 	own    []string // roles that only this model has, in order
 }
 
-// gather merges tokenizer_config.json, and special_tokens_map.json where that
-// does not list the added tokens, into the arguments of the class, as the
-// library does.
+// gather merges tokenizer_config.json, and special_tokens_map.json if the former does
+// not list the added tokens, into the arguments of the class, as the library does.
 func (c *configuration) gather() {
 	a := &arguments{values: map[string]any{}}
 	c.args = a
-	own := map[bool][]string{} // bare strings of tokenizer_config.json go behind all others
+	own := map[bool][]string{} // plain strings in tokenizer_config.json come last
 	keep := func(key string, v any, last bool) {
 		a.values[key] = v
 		if isOwnRole(key) && !slices.Contains(own[false], key) && !slices.Contains(own[true], key) {
@@ -217,18 +214,17 @@ func (c *configuration) gather() {
 	a.own = slices.Concat(own[false], own[true])
 }
 
-// inOrder are the keys of m as they stand in their file.
+// inOrder returns the keys of m in the order of their file.
 func (c *configuration) inOrder(m map[string]any) []string {
 	return slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Compare(c.order[a], c.order[b]) })
 }
 
-// isOwnRole says whether a key is the role of a token that only this model has.
+// isOwnRole reports whether a key is the role of a model-specific token.
 func isOwnRole(key string) bool {
 	return strings.HasSuffix(key, "_token") && !slices.Contains(roles, key)
 }
 
-// flag reads an argument of a class as Python does where it only asks whether
-// it is true.
+// flag reads an argument that Python only tests for truth.
 func (c *configuration) flag(key string, absent bool) bool {
 	v, ok := c.args.values[key]
 	if !ok {
@@ -245,18 +241,17 @@ func (c *configuration) flag(key string, absent bool) bool {
 	return v != nil
 }
 
-// strict reads an argument that has to be a boolean if it is there.
+// strict reads an optional argument that must be a boolean.
 func (c *configuration) strict(key string, absent bool) bool {
 	return c.l.bool(c.args.values, "", key, absent)
 }
 
-// contradicts says whether an argument is there and not what tokenizer.json
-// comes to.
+// contradicts reports whether an argument is set and differs from tokenizer.json.
 func (c *configuration) contradicts(key string, have bool) bool {
 	return c.args.values[key] != nil && c.flag(key, have) != have
 }
 
-// integer reads an argument that is a number up to limit.
+// integer reads an argument that is an integer from 0 to limit.
 func (c *configuration) integer(key string, absent, limit int) int {
 	if _, ok := c.args.values[key]; !ok {
 		return absent
@@ -269,7 +264,7 @@ func (c *configuration) integer(key string, absent, limit int) int {
 	return int(v)
 }
 
-// inputs says whether the model is given token types.
+// inputs reports whether the model receives token types.
 func (c *configuration) inputs() bool {
 	list, ok := c.config["model_input_names"].([]any)
 	if !ok {
@@ -278,12 +273,12 @@ func (c *configuration) inputs() bool {
 	return slices.Contains(list, any("token_type_ids"))
 }
 
-// apply sets what the configuration says about a tokenizer that is complete.
+// apply applies the configuration to a tokenizer that is otherwise complete.
 func (c *configuration) apply(t *Tokenizer) {
 	if c.whole {
 		t.config = c
 	}
-	// "No limit" is written as a number of thirty digits.
+	// "No limit" is written as a 30-digit number.
 	for _, key := range []string{"model_max_length", "max_len"} {
 		if n, ok := c.config[key].(float64); ok {
 			if n >= 1 && n <= 1<<24 {

@@ -10,18 +10,18 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// roles are the special tokens that have names, in the library's order.
+// roles are the named special tokens, in the library's order.
 var roles = []string{"bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"}
 
-// A tokenValue is a token as a configuration writes it.
+// A tokenValue is a token as written in a configuration.
 type tokenValue struct {
 	token addedToken
-	bare  bool // a string, which says nothing about the token's flags
-	loose bool // normalized is not said: it is the opposite of special
-	usual bool // no file names it, it is the class's own
+	bare  bool // a plain string without flags
+	loose bool // normalized is unset: it is the opposite of special
+	usual bool // a default of the class that no file names
 }
 
-// A usualToken is the spelling of a token that a class has by itself.
+// A usualToken is the spelling of a default token of a class.
 type usualToken string
 
 func (v tokenValue) added(special bool) addedToken {
@@ -33,7 +33,7 @@ func (v tokenValue) added(special bool) addedToken {
 	return token
 }
 
-// tokenValue reads a token: a string, or an object of an added token's fields.
+// tokenValue reads a token: a string, or an object with the fields of an added token.
 func (c *configuration) tokenValue(v any, field string) (_ tokenValue, ok bool) {
 	switch v := v.(type) {
 	case nil:
@@ -57,16 +57,16 @@ func (c *configuration) tokenValue(v any, field string) (_ tokenValue, ok bool) 
 	return tokenValue{}, false
 }
 
-// A tokenList is the tokens that a configuration adds to those of the model.
+// A tokenList is the tokens that a configuration adds to the model.
 type tokenList struct {
-	listed []addedToken          // added tokens by their ids
+	listed []addedToken          // added tokens in the order of their ids
 	named  map[string]tokenValue // by role
-	roles  []string              // the roles in order
+	roles  []string              // in order
 	extra  []tokenValue          // special tokens without a role
 }
 
-// tokens merges what the files say about added and special tokens, as the
-// library does. file are the added tokens of tokenizer.json.
+// tokens merges the added and special tokens of all files, as the library does. file
+// are the added tokens of tokenizer.json.
 func (c *configuration) tokens(file []addedToken) *tokenList {
 	list := &tokenList{named: map[string]tokenValue{}, roles: slices.Concat(roles, c.args.own)}
 	listed := map[int32]addedToken{}
@@ -104,7 +104,7 @@ func (c *configuration) tokens(file []addedToken) *tokenList {
 	return list
 }
 
-// named is the token of a role: the configured one, or the class's own.
+// named returns the token of a role: the configured one or the default of the class.
 func (c *configuration) named(role string) (tokenValue, bool) {
 	written, ok := c.args.values[role]
 	if usual, has := c.class.defaults[role]; has && !ok {
@@ -119,7 +119,7 @@ func (c *configuration) named(role string) (tokenValue, bool) {
 		}
 		return v, ok
 	}
-	if c.class == asIs && !c.whole { // a tokenizer made of nothing but pieces
+	if c.class == asIs && !c.whole { // a tokenizer made from a vocabulary alone
 		switch role {
 		case "bos_token":
 			return c.tokenValue(usualToken("<s>"), role)
@@ -130,8 +130,7 @@ func (c *configuration) named(role string) (tokenValue, bool) {
 	return tokenValue{}, false
 }
 
-// spelling is how the token of a role is spelt. A role that was taken away has
-// the name that Python has for nothing.
+// spelling returns the token of a role. For a removed role it is "None", as in Python.
 func (c *configuration) spelling(role string) string {
 	if v, ok := c.named(role); ok {
 		return v.token.content
@@ -139,7 +138,7 @@ func (c *configuration) spelling(role string) string {
 	return "None"
 }
 
-// addedTokensDecoder reads the added tokens that tokenizer_config.json lists.
+// addedTokensDecoder reads the added tokens listed in tokenizer_config.json.
 func (c *configuration) addedTokensDecoder(v any) []addedToken {
 	const field = "added_tokens_decoder"
 	object, ok := v.(map[string]any)
@@ -163,8 +162,7 @@ func (c *configuration) addedTokensDecoder(v any) []addedToken {
 	return tokens
 }
 
-// addedTokens reads added_tokens.json. Those of its tokens that are named are
-// special.
+// addedTokens reads added_tokens.json. Tokens that have a role are special.
 func (c *configuration) addedTokens(keep func(addedToken)) {
 	special := map[string]bool{}
 	for _, role := range roles {
@@ -188,9 +186,9 @@ func (c *configuration) addedTokens(keep func(addedToken)) {
 	}
 }
 
-// missing are the tokens of l that are to be added to those of t. Where there is
-// a tokenizer.json (whole), those of a class's own tokens that are not in it are
-// not used: the model has no rows for them.
+// missing returns the tokens of l that t lacks. If there is a tokenizer.json (whole),
+// defaults of the class that are not in it are unused, because the model has no rows
+// for them.
 func (l *tokenList) missing(t *Tokenizer, whole bool) []addedToken {
 	a := &t.added
 	present := map[string]bool{}
@@ -228,7 +226,7 @@ func (l *tokenList) missing(t *Tokenizer, whole bool) []addedToken {
 	return tokens
 }
 
-// special are all special tokens, those with a role first.
+// special returns all special tokens, those with a role first.
 func (l *tokenList) special() []tokenValue {
 	var values []tokenValue
 	for _, role := range l.roles {

@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-// A decoderSequence runs its members one after another.
+// A decoderSequence applies its members in order.
 type decoderSequence []decoder
 
 func (s decoderSequence) decode(pieces []string) ([]string, error) {
@@ -23,7 +23,7 @@ func (s decoderSequence) decode(pieces []string) ([]string, error) {
 	return pieces, nil
 }
 
-// length is that of the pieces together.
+// length returns the total length of the pieces.
 func length(pieces []string) int {
 	n := 0
 	for _, p := range pieces {
@@ -32,14 +32,14 @@ func length(pieces []string) int {
 	return n
 }
 
-// wordPieceDecoder glues continuing pieces to the ones before them.
+// wordPieceDecoder joins continuation pieces to the ones before them.
 type wordPieceDecoder struct {
 	prefix  string
 	cleanup bool
 }
 
-// cleanups are the blanks that tokenizing puts into English text, in the order
-// in which they are taken out again.
+// cleanups are the spaces that tokenizing inserts into English text, in the order in
+// which they are removed.
 var cleanups = []string{
 	" .", ".", " ?", "?", " !", "!", " ,", ",", " ' ", "'", " n't", "n't", " 'm", "'m",
 	" do not", " don't", " 's", "'s", " 've", "'ve", " 're", "'re",
@@ -64,8 +64,8 @@ func (d wordPieceDecoder) decode(pieces []string) ([]string, error) {
 	return pieces, nil
 }
 
-// metaspaceDecoder turns marks back into blanks; with prefix, those in the
-// first piece go.
+// metaspaceDecoder turns marks back into spaces; with prefix, those in the first piece
+// are removed.
 type metaspaceDecoder struct {
 	mark   rune
 	prefix bool
@@ -121,7 +121,7 @@ func bytePiece(p string) (byte, bool) {
 	return byte(b), err == nil
 }
 
-// fuseDecoder joins all the pieces.
+// fuseDecoder joins all pieces.
 type fuseDecoder struct{}
 
 func (fuseDecoder) decode(pieces []string) ([]string, error) {
@@ -145,14 +145,14 @@ func (d replaceDecoder) decode(pieces []string) ([]string, error) {
 	return pieces, nil
 }
 
-// replace is what the decoder makes of one piece.
+// replace returns one decoded piece.
 func (d replaceDecoder) replace(piece string) (string, error) {
 	text, _, err := normalizeWithin(replace(d), nil, []byte(piece), false, bound(len(piece)))
 	return string(text), err
 }
 
-// stripDecoder removes a character at the ends of each piece, up to so many
-// times.
+// stripDecoder removes up to start and stop copies of a character from the ends of each
+// piece.
 type stripDecoder struct {
 	content     rune
 	start, stop int
@@ -172,7 +172,7 @@ func (d stripDecoder) decode(pieces []string) ([]string, error) {
 	return pieces, nil
 }
 
-// bpeDecoder turns the suffix that ends words into blanks.
+// bpeDecoder turns the suffix that ends words into spaces.
 type bpeDecoder string
 
 func (d bpeDecoder) decode(pieces []string) ([]string, error) {

@@ -12,10 +12,10 @@ import (
 	"github.com/winnow-rerank/winnow/internal/mapfile"
 )
 
-// FromDir makes the tokenizer of a model's directory in Hugging Face's layout.
-// The class that the library would take decides what becomes of the files:
-// tokenizer_class in tokenizer_config.json or config.json, or else the one of
-// the model's type. The vocabulary is in tokenizer.json, or without that in
+// FromDir builds the tokenizer of a model directory in Hugging Face's layout.
+// The library's tokenizer class determines how the files are interpreted:
+// tokenizer_class in tokenizer_config.json or config.json, or else the class of
+// the model type. The vocabulary is in tokenizer.json, or if that is missing, in
 // the file of the class:
 //
 //	vocab.txt                 WordPiece of BERT and MPNet
@@ -25,8 +25,8 @@ import (
 //	tokenizer.model           of Llama, Gemma and Mistral
 //	vocab.json, merges.txt    byte-level BPE of RoBERTa, GPT-2, DeBERTa and Qwen
 //
-// tokenizer_config.json, special_tokens_map.json and added_tokens.json say the
-// rest. A directory that names no class is read by the files that it has.
+// The rest is in tokenizer_config.json, special_tokens_map.json and
+// added_tokens.json. If no class is named, the vocabulary file determines it.
 func FromDir(dir string) (*Tokenizer, error) {
 	c, err := readConfig(dir)
 	if err != nil {
@@ -46,7 +46,7 @@ func FromDir(dir string) (*Tokenizer, error) {
 	return c.fromVocabulary(dir)
 }
 
-// fromWhole makes the tokenizer of a tokenizer.json and what stands beside it.
+// fromWhole builds the tokenizer from a tokenizer.json and the files next to it.
 func (c *configuration) fromWhole(path string, data []byte) (*Tokenizer, error) {
 	c.whole = true
 	if err := c.choose(data); err != nil {
@@ -56,7 +56,7 @@ func (c *configuration) fromWhole(path string, data []byte) (*Tokenizer, error) 
 	return fromJSON(path, data, c)
 }
 
-// choose finds the class. file is the tokenizer.json, if there is one.
+// choose determines the class. file is the tokenizer.json, nil if there is none.
 func (c *configuration) choose(file []byte) error {
 	name := c.className(file)
 	if kind, _ := c.config["word_tokenizer_type"].(string); kind != "" && kind != "basic" {
@@ -86,8 +86,8 @@ func (c *configuration) choose(file []byte) error {
 	return nil
 }
 
-// vocabularyFiles are the files that have a vocabulary, and the class that they
-// mean where none is named.
+// vocabularyFiles are the vocabulary files, with the class that each implies if none is
+// named.
 var vocabularyFiles = []struct {
 	name  string
 	class string
@@ -101,7 +101,7 @@ var vocabularyFiles = []struct {
 	{"vocab.json", "RobertaTokenizer", (*configuration).fromMerges},
 }
 
-// fromVocabulary makes the tokenizer of a directory without a tokenizer.json.
+// fromVocabulary builds the tokenizer of a directory without a tokenizer.json.
 func (c *configuration) fromVocabulary(dir string) (*Tokenizer, error) {
 	var lacks []string
 	for _, file := range vocabularyFiles {
@@ -130,7 +130,7 @@ func (c *configuration) fromVocabulary(dir string) (*Tokenizer, error) {
 		Hint: "download the tokenizer's files along with the model"}
 }
 
-// fromVocab reads vocab.txt, whose lines are the pieces.
+// fromVocab reads vocab.txt, which has one piece per line.
 func (c *configuration) fromVocab(path string, data []byte) (*Tokenizer, error) {
 	w := &wordPiece{maxChars: maxWordChars}
 	data = bytes.TrimSuffix(data, []byte("\n"))
@@ -154,7 +154,7 @@ func (c *configuration) fromSentencePiece(path string, data []byte) (*Tokenizer,
 			c.pieces = append(c.pieces, map[string]any{"content": p.text, "normalized": false, "special": p.kind == spControl})
 		}
 	}
-	c.gather() // with those
+	c.gather() // again, with c.pieces
 	kind := c.class.kind
 	if kind == "" {
 		return c.fromPieces(path, m)

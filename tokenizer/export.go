@@ -11,25 +11,23 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// A Field is a key of GGUF metadata with its value: string, bool, uint32,
-// []string, []float32, []int32 or []uint8.
+// A Field is a key of GGUF metadata with its value: string, bool, uint32, []string,
+// []float32, []int32 or []uint8.
 type Field struct {
 	Key   string
 	Value any
 }
 
-// GGUF is the tokenizer as GGUF metadata (tokenizer.ggml.*), in the way of
-// llama.cpp's converter. types is the number of token types (segments) that the
-// model has an embedding of, 0 if it has none. rows is the length of its
-// vocabulary: llama.cpp wants a piece for each row of the embedding table, so
-// the ids that the tokenizer lacks get placeholders.
+// GGUF returns the tokenizer as GGUF metadata (tokenizer.ggml.*), like llama.cpp's
+// converter. types is the number of token types (segments) in the model's embedding
+// table, 0 if it has none. rows is the number of rows of the embedding table: llama.cpp
+// requires a piece for each, so missing ids get placeholders.
 //
-// These keys name a scheme and its vocabulary; the rest is what llama.cpp takes
-// for granted. exact says whether FromGGUF makes the same tokenizer of them
-// again. Where it does not, a file needs the tokenizer.json as a whole too,
-// under HuggingFaceKey, which FromGGUF prefers.
+// These keys name a scheme and its vocabulary; llama.cpp hard-codes the rest. exact
+// reports whether FromGGUF restores the same tokenizer from them. If not, a file also
+// needs the whole tokenizer.json under HuggingFaceKey, which FromGGUF prefers.
 //
-// It is an error if llama.cpp knows no such scheme.
+// It fails if llama.cpp has no such scheme.
 func (t *Tokenizer) GGUF(types, rows int) (fields []Field, exact bool, err error) {
 	x := newExport(t, rows)
 	lossless := true
@@ -55,7 +53,7 @@ func (t *Tokenizer) GGUF(types, rows int) (fields []Field, exact bool, err error
 	}
 	back, err := FromGGUF("", newFieldMap(x.fields))
 	exact = err == nil && lossless && t.equals(back)
-	if t.config != nil && !exact { // goes with the tokenizer.json
+	if t.config != nil && !exact { // accompanies the tokenizer.json
 		text, err := t.config.text()
 		if err != nil {
 			return nil, false, err
@@ -65,12 +63,12 @@ func (t *Tokenizer) GGUF(types, rows int) (fields []Field, exact bool, err error
 	return x.fields, exact, nil
 }
 
-// The converter's piece and score of an id that stands for nothing.
+// The converter's piece and score of an unused id.
 func placeholder(id int) string { return fmt.Sprintf("[PAD%d]", id) }
 
 const placeholderScore = -10000
 
-// An export is a tokenizer on its way into metadata.
+// An export is a tokenizer that is being converted to metadata.
 type export struct {
 	t      *Tokenizer
 	tokens []string // by id
@@ -104,7 +102,7 @@ func (x *export) set(key string, value any) {
 	x.fields = append(x.fields, Field{"tokenizer.ggml." + key, value})
 }
 
-// vocabulary sets what all schemes have.
+// vocabulary sets the keys that all schemes share.
 func (x *export) vocabulary(model, pre string) {
 	x.set("model", model)
 	x.set("pre", pre)
@@ -112,8 +110,8 @@ func (x *export) vocabulary(model, pre string) {
 	x.set("token_type", x.types)
 }
 
-// wordPiece writes pieces the other way round than BERT: "▁word" begins a word,
-// a piece without the mark goes on.
+// wordPiece writes pieces with the opposite convention to BERT's: "▁word" begins a
+// word, and continuations are unmarked.
 func (x *export) wordPiece(m *wordPiece) {
 	x.unk = m.unknown
 	for i, kind := range x.types {
@@ -142,7 +140,8 @@ func (x *export) wordPiece(m *wordPiece) {
 	x.set("normalizer.strip_accents", strip)
 }
 
-// unigram also says whether the scores are float32, as GGUF has them.
+// unigram also reports whether float32, the type of GGUF's scores, represents them
+// exactly.
 func (x *export) unigram(m *unigram) (lossless bool) {
 	lossless = true
 	if x.unk = m.unknown; x.unk >= 0 {
@@ -187,7 +186,7 @@ func (x *export) unigram(m *unigram) (lossless bool) {
 	return lossless
 }
 
-// bytes marks the pieces that stand for bytes.
+// bytes marks the pieces that represent bytes.
 func (x *export) bytes(ids []int32) {
 	for _, id := range ids {
 		if id >= 0 && x.types[id] == ggufNormal {
@@ -196,7 +195,7 @@ func (x *export) bytes(ids []int32) {
 	}
 }
 
-// byteLevel says whether the model's pieces spell bytes visibly.
+// byteLevel reports whether the model's pieces spell bytes as visible characters.
 func (t *Tokenizer) byteLevel(m *bpe) bool {
 	if _, ok := m.symbols.(*byteSymbols); ok {
 		return true
@@ -220,15 +219,15 @@ func (x *export) byteLevel(m *bpe) {
 	x.set("merges", merges)
 }
 
-// preNames are the values of tokenizer.ggml.pre that are written, one of each
-// kind. Of those that suit equally well the first is taken.
+// preNames are the values of tokenizer.ggml.pre that are written, one for each kind.
+// The first of several equally suitable ones is used.
 var preNames = []string{
 	"gpt-2", "roberta-bpe", "modern-bert", "smollm", "qwen2", "deepseek-r1-qwen", "qwen35",
 	"llama-bpe", "dbrx", "glm4", "gpt-4o", "granite-embed-multi-97m",
 }
 
-// preName is the value of tokenizer.ggml.pre that is nearest to how the
-// tokenizer cuts text, "default" if none is near.
+// preName returns the value of tokenizer.ggml.pre that best matches how the tokenizer
+// splits text, or "default".
 func (x *export) preName(m *bpe) string {
 	var stages []preTokenizer
 	for _, p := range x.t.preTokenizers() {
@@ -264,7 +263,7 @@ func (x *export) preName(m *bpe) string {
 	return name
 }
 
-// stages are the stages of a kind whose expressions all have scanners.
+// stages returns the stages of a kind whose expressions all have scanners.
 func (k preKind) stages() []preTokenizer {
 	var stages []preTokenizer
 	if k.digits {
@@ -276,8 +275,8 @@ func (k preKind) stages() []preTokenizer {
 	return stages
 }
 
-// sentencePiece turns the ranks of merges back into scores of the pieces that
-// they make.
+// sentencePiece converts the ranks of merges back into scores of the pieces that they
+// make.
 func (x *export) sentencePiece(m *bpe) {
 	if x.unk = m.unk; x.unk >= 0 {
 		x.types[x.unk] = ggufUnknown
@@ -289,7 +288,7 @@ func (x *export) sentencePiece(m *bpe) {
 	first := map[int32]int{}
 	for i, g := range list {
 		if i > 0 && g.rank == list[i-1].rank {
-			i = first[list[i-1].id] // pieces of one score
+			i = first[list[i-1].id] // pieces with equal scores
 		}
 		if _, ok := first[g.id]; !ok {
 			first[g.id] = i
@@ -306,7 +305,7 @@ func (x *export) sentencePiece(m *bpe) {
 			}
 		default:
 			scores[i] = -1000
-			if kind == ggufUserDefined { // llama.cpp looks for these in the text as it comes
+			if kind == ggufUserDefined { // llama.cpp matches these in the original text
 				x.tokens[i] = strings.ReplaceAll(x.tokens[i], underscore, " ")
 			}
 		}
@@ -325,7 +324,7 @@ func (x *export) sentencePiece(m *bpe) {
 	x.set("add_space_prefix", prefix)
 }
 
-// normalizers are the stages of the normalizer.
+// normalizers returns the stages of the normalizer.
 func (t *Tokenizer) normalizers() normalizerSequence {
 	switch n := t.normalizer.(type) {
 	case nil:
@@ -337,7 +336,8 @@ func (t *Tokenizer) normalizers() normalizerSequence {
 	}
 }
 
-// preTokenizers are the stages of the pre-tokenizer.
+// preTokenizers returns the stages of the pre-tokenizer, with nested sequences
+// expanded.
 func (t *Tokenizer) preTokenizers() []preTokenizer {
 	var stages []preTokenizer
 	var flatten func(p preTokenizer)
@@ -356,7 +356,7 @@ func (t *Tokenizer) preTokenizers() []preTokenizer {
 	return stages
 }
 
-// list is the merges by their rank.
+// list returns the merges by rank.
 func (m *bpe) list() []bpeMerge {
 	var list []bpeMerge
 	for _, s := range m.merges.slots {
@@ -370,7 +370,7 @@ func (m *bpe) list() []bpeMerge {
 	return list
 }
 
-// table is the bytes that newPrecompiled reads.
+// table returns the bytes that newPrecompiled reads.
 func (n *precompiled) table() []byte {
 	data := make([]byte, 0, 4+4*len(n.units)+len(n.text))
 	data = binary.LittleEndian.AppendUint32(data, uint32(4*len(n.units)))

@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// equals says whether other, which is read from t's metadata, is the same
-// tokenizer: it has the pieces and merges of t, and makes the same of texts in
-// which all stages have something to do. It may have more pieces.
+// equals reports whether other, read back from t's metadata, is the same tokenizer: it
+// has the pieces and merges of t and gives the same results for texts that exercise all
+// stages. It may have additional pieces.
 func (t *Tokenizer) equals(other *Tokenizer) bool {
 	if t.side != other.side || t.added.splitSpecial != other.added.splitSpecial {
 		return false
@@ -23,7 +23,7 @@ func (t *Tokenizer) equals(other *Tokenizer) bool {
 			return false
 		}
 	}
-	// The tokens among texts, in words and in other spellings.
+	// The added tokens within texts, next to words and in other cases.
 	var names []string
 	for _, token := range t.added.list {
 		names = append(names, token.content)
@@ -43,7 +43,7 @@ func (t *Tokenizer) equals(other *Tokenizer) bool {
 
 // agrees compares the tokenizers on a text and a pair.
 func (t *Tokenizer) agrees(other *Tokenizer, a, b string) bool {
-	// What is too much for either of them shows nothing.
+	// A text that is too much for either proves nothing.
 	ids, err := t.Tokens(nil, a)
 	if theirs, otherErr := other.Tokens(nil, a); err != nil || otherErr != nil || !slices.Equal(ids, theirs) {
 		return false
@@ -64,10 +64,10 @@ func (t *Tokenizer) agrees(other *Tokenizer, a, b string) bool {
 		same(t.EncodePair(&e, a, b, 0, LongestFirst), other.EncodePair(&o, a, b, 0, LongestFirst))
 }
 
-// mergesLike says whether o has the merges of t's model m, in an order that
-// differs at most in that some are equals. Those of added tokens can stand
-// anywhere, for a text does not reach the model with such a token in it; only
-// a run of blanks does, which becomes one there.
+// mergesLike reports whether o has the merges of t's model m in the same order, except
+// that ranks may be equal. Merges of added tokens may be anywhere, because the model
+// never sees a text with such a token; the exception is a run of spaces, which becomes
+// a token only in the model.
 func (t *Tokenizer) mergesLike(m, o *bpe) bool {
 	list := m.list()
 	if len(o.list()) != len(list) {
@@ -90,10 +90,10 @@ func (t *Tokenizer) mergesLike(m, o *bpe) bool {
 	return true
 }
 
-// probes are texts on which tokenizers differ: blanks of all kinds at the ends
-// and within, control characters, marks that compose and that do not, scripts
-// with and without words, numbers, apostrophes, the spellings that vocabularies
-// use, and words too long for one.
+// probes are texts on which tokenizers differ: all kinds of whitespace at the ends and
+// inside, control characters, combining and non-combining marks, scripts with and
+// without word boundaries, numbers, apostrophes, the spellings used in vocabularies,
+// and overlong words.
 var probes = []string{
 	"", " ", "  ", "a", " a", "a ", "  a  b   c    d     e ", "What is the capital of France? Paris.",
 	"\t", "\ttab\t\ttabs \t ", "\n", "\n\n\n", "line\r\nline\rline\n \nend\n", "a\u00a0b\u00a0\u00a0c\u2003d\u3000e\u200b\u2028f\u1680", "\u00a0a\u00a0",

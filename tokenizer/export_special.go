@@ -1,7 +1,7 @@
 package tokenizer
 
-// find is the id of the token that the configuration gives a role, or else of
-// the first of some spellings that is an added token; -1 if there is none.
+// find returns the id of the token that the configuration gives a role, or else of the
+// first spelling that is an added token; -1 if there is none.
 func (t *Tokenizer) find(role string, spellings ...string) int32 {
 	if id, ok := t.roles[role]; ok {
 		return id
@@ -14,8 +14,8 @@ func (t *Tokenizer) find(role string, spellings ...string) int32 {
 	return -1
 }
 
-// A ggufFrame is what GGUF can say of templates: the tokens of a frame, and which of
-// them are added.
+// A ggufFrame is what GGUF can express about templates: the tokens of a frame and which
+// of them are added.
 type ggufFrame struct {
 	frame
 	addBOS, addEOS, addSep bool
@@ -23,7 +23,7 @@ type ggufFrame struct {
 
 func (x *export) frame() ggufFrame {
 	f := ggufFrame{frame: frame{-1, -1, -1}}
-	seen := false // the text
+	seen := false // the text was seen
 	for _, p := range x.t.single.parts {
 		switch {
 		case p.kind == partA:
@@ -54,8 +54,8 @@ func (x *export) frame() ggufFrame {
 	return f
 }
 
-// separated adds what stands between the texts of a pair. role is the token
-// that is called the separator, -1 for none.
+// separated adds the tokens between the texts of a pair. role is the configured
+// separator token, -1 for none.
 func (f ggufFrame) separated(between []int32, role int32) ggufFrame {
 	f.sep = role
 	if len(between) == 0 || between[0] == f.bos && !f.addEOS {
@@ -71,7 +71,7 @@ func (f ggufFrame) separated(between []int32, role int32) ggufFrame {
 	return f
 }
 
-// special sets the special tokens and where they go.
+// special sets the special tokens and where they are added.
 func (x *export) special() {
 	f := x.frame()
 	pad := x.t.pad

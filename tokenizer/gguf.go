@@ -11,8 +11,8 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// Metadata is the key–value part of a GGUF file. The answers' second value is
-// false where the key is absent or of another type.
+// Metadata is the key–value section of a GGUF file. ok is false if the key is absent or
+// has another type.
 type Metadata interface {
 	String(key string) (string, bool)
 	Strings(key string) ([]string, bool)
@@ -23,19 +23,19 @@ type Metadata interface {
 	Bytes(key string) ([]byte, bool)
 }
 
-// HuggingFaceKey is the key under which a GGUF file may have a whole
-// tokenizer.json, as the format's specification allows.
+// HuggingFaceKey is the key for a complete tokenizer.json in a GGUF file, as defined by
+// the format's specification.
 const HuggingFaceKey = "tokenizer.huggingface.json"
 
-// configKey is the key under which a file with a whole tokenizer.json has what
-// stood beside that.
+// configKey is the key for the configuration that accompanies a complete
+// tokenizer.json.
 const configKey = "tokenizer.huggingface.config"
 
-// FromGGUF makes the tokenizer that a GGUF file carries in its metadata
-// (tokenizer.ggml.*). path names the file in errors.
+// FromGGUF builds the tokenizer from the metadata of a GGUF file (tokenizer.ggml.*).
+// path names the file in errors.
 //
-// A whole tokenizer.json under HuggingFaceKey says more than those
-// keys can, and is read instead.
+// A complete tokenizer.json under HuggingFaceKey takes precedence, since it can express
+// more than those keys.
 func FromGGUF(path string, m Metadata) (*Tokenizer, error) {
 	if whole, ok := m.String(HuggingFaceKey); ok {
 		t, err := wholeFromGGUF(path, whole, m)
@@ -74,13 +74,13 @@ const (
 	ggufByte
 )
 
-// A ggufVocabulary is the part of the metadata that all kinds share.
+// A ggufVocabulary is the metadata that all kinds share.
 type ggufVocabulary struct {
 	path   string
 	m      Metadata
 	tokens []string
-	types  []int64 // as long as tokens
-	err    error   // the first of special
+	types  []int64 // same length as tokens
+	err    error   // first error of special
 }
 
 func readGGUFVocabulary(path string, m Metadata) (*ggufVocabulary, error) {
@@ -108,7 +108,7 @@ func (v *ggufVocabulary) bad(key, found, want string) error {
 	return &fault.FormatError{Path: v.path, Field: "tokenizer.ggml." + key, Offset: -1, Found: found, Want: want}
 }
 
-// special reads a special token's id: absent where there is no such key.
+// special reads the id of a special token, or returns absent if there is no such key.
 func (v *ggufVocabulary) special(key string, absent int32) int32 {
 	id, ok := v.m.Uint("tokenizer.ggml." + key)
 	switch {
@@ -123,8 +123,8 @@ func (v *ggufVocabulary) special(key string, absent int32) int32 {
 	return int32(id)
 }
 
-// added is f without the tokens that are not added; the arguments say what holds where
-// the file does not.
+// added returns f without the tokens that are not added; the arguments are the defaults
+// for missing flags.
 func (v *ggufVocabulary) added(f frame, bos, eos, sep bool) frame {
 	for _, add := range []struct {
 		key    string
@@ -138,7 +138,7 @@ func (v *ggufVocabulary) added(f frame, bos, eos, sep bool) frame {
 	return f
 }
 
-// scores reads the pieces' scores.
+// scores reads the scores of the pieces.
 func (v *ggufVocabulary) scores() ([]float32, error) {
 	scores, ok := v.m.Floats("tokenizer.ggml.scores")
 	if !ok || len(scores) != len(v.tokens) {
@@ -159,8 +159,7 @@ func (v *ggufVocabulary) flag(key string, absent bool) bool {
 	return absent
 }
 
-// find gives the id of the first of some spellings that the file has, -1 if it
-// has none.
+// find returns the id of the first spelling that exists, or -1.
 func (v *ggufVocabulary) find(spellings ...string) int32 {
 	for _, s := range spellings {
 		if i := slices.Index(v.tokens, s); i >= 0 {
@@ -170,17 +169,16 @@ func (v *ggufVocabulary) find(spellings ...string) int32 {
 	return -1
 }
 
-// placeholder says whether the id stands for nothing that the converter knew.
-// It makes up a piece for each such row of the embedding table, "[PAD1001]",
-// with a score far below those of the pieces. One of them is XLM-R's <mask>,
-// which its SentencePiece model lacks.
+// placeholder reports whether the converter made the piece up. It does so for each row
+// of the embedding table that has no piece: "[PAD1001]", with a score far below all
+// others. One of them is XLM-R's <mask>, which is missing from its SentencePiece model.
 func (v *ggufVocabulary) placeholder(id int32) bool {
 	return v.types[id] == ggufUnused && strings.HasPrefix(v.tokens[id], "[PAD") && strings.HasSuffix(v.tokens[id], "]")
 }
 
-// mark adds the control and user-defined tokens, which are found in any text, the
-// latter, if normalized, in the normalised one. mask is the token that swallows blanks
-// before it, -1 for none.
+// mark adds the control tokens and the user-defined tokens; the latter are matched in
+// normalised text if normalized is set. mask is the token that also matches the
+// whitespace before it, -1 for none.
 func (v *ggufVocabulary) mark(t *Tokenizer, mask int32, normalized bool, alsoSpecial ...int32) {
 	for i, kind := range v.types {
 		id := int32(i)
@@ -193,8 +191,8 @@ func (v *ggufVocabulary) mark(t *Tokenizer, mask int32, normalized bool, alsoSpe
 	}
 }
 
-// newBertGGUF makes a WordPiece tokenizer. The file writes the pieces the
-// other way round: "▁word" begins a word, a piece without the mark goes on.
+// newBertGGUF builds a WordPiece tokenizer. The file uses the opposite convention to
+// BERT's: "▁word" begins a word, and continuations are unmarked.
 func newBertGGUF(path string, m Metadata) (*Tokenizer, error) {
 	v, err := readGGUFVocabulary(path, m)
 	if err != nil {
@@ -226,7 +224,7 @@ func newBertGGUF(path string, m Metadata) (*Tokenizer, error) {
 			piece = append(piece[:0], s...)
 		case begins:
 			piece = append(piece[:0], rest...)
-		case len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']': // old converters left these as they are
+		case len(s) > 2 && s[0] == '[' && s[len(s)-1] == ']': // old converters left these unchanged
 			piece = append(piece[:0], s...)
 		default:
 			piece = append(append(piece[:0], "##"...), s...)
@@ -250,7 +248,7 @@ func newBertGGUF(path string, m Metadata) (*Tokenizer, error) {
 	return t, t.finish(path)
 }
 
-// newUnigramGGUF makes a Unigram tokenizer, as XLM-R, T5 and DeBERTa use it.
+// newUnigramGGUF builds a Unigram tokenizer as in XLM-R, T5 and DeBERTa.
 func newUnigramGGUF(path string, m Metadata) (*Tokenizer, error) {
 	v, err := readGGUFVocabulary(path, m)
 	if err != nil {
@@ -320,7 +318,7 @@ func newUnigramGGUF(path string, m Metadata) (*Tokenizer, error) {
 	return t, t.finish(path)
 }
 
-// wholeFromGGUF makes the tokenizer of a tokenizer.json in metadata.
+// wholeFromGGUF builds the tokenizer from a complete tokenizer.json in the metadata.
 func wholeFromGGUF(path, whole string, m Metadata) (*Tokenizer, error) {
 	text, ok := m.String(configKey)
 	if !ok {

@@ -11,31 +11,31 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// maxDepth is how deep the values of a tokenizer file may nest, the limit of
-// the program that writes these files.
+// maxDepth is the maximum nesting depth of a tokenizer file, the same as in the program
+// that writes these files.
 const maxDepth = 128
 
-// A jsonReader reads a JSON text from front to back without building a tree:
-// vocabularies of a quarter of a million pieces have to load in a blink. The
-// first error sticks; after it every method returns zero values.
+// A jsonReader reads JSON text sequentially without building a tree, so that
+// vocabularies of a quarter of a million pieces load quickly. The first error sticks;
+// after it every method returns zero values.
 type jsonReader struct {
 	path  string // for errors
-	field string // what is being read, for errors
+	field string // the current value, for errors
 	data  []byte
 	pos   int
 	depth int
-	buf   []byte // of str, for strings with escapes
+	buf   []byte // for strings with escapes
 	err   error
 
-	python bool           // NaN and infinities are numbers to value
-	order  map[string]int // takes the places of the keys of value's objects, if not nil
+	python bool           // value accepts NaN and infinities
+	order  map[string]int // records the positions of object keys in value, if not nil
 }
 
 func newJSONReader(path, field string, data []byte) *jsonReader {
 	return &jsonReader{path: path, field: field, data: data}
 }
 
-// fail records what was found where; the reader is at its end from then on.
+// fail records an error at the current position and moves the reader to the end.
 func (r *jsonReader) fail(found, want string) {
 	if r.err == nil {
 		r.err = &fault.FormatError{Path: r.path, Field: r.field, Offset: int64(r.pos), Found: found, Want: want}
@@ -43,7 +43,7 @@ func (r *jsonReader) fail(found, want string) {
 	}
 }
 
-// next skips blanks and gives the first byte of the next token, 0 at the end.
+// next skips whitespace and returns the first byte of the next token, 0 at the end.
 func (r *jsonReader) next() byte {
 	for r.pos < len(r.data) {
 		switch c := r.data[r.pos]; c {
@@ -56,7 +56,7 @@ func (r *jsonReader) next() byte {
 	return 0
 }
 
-// found describes what stands at the reader's position.
+// found describes the value at the current position.
 func (r *jsonReader) found() string {
 	switch c := r.next(); {
 	case c == 0 && r.pos >= len(r.data):
@@ -82,7 +82,7 @@ func (r *jsonReader) found() string {
 	}
 }
 
-// end checks that nothing follows the value that was read.
+// end checks that nothing follows the value.
 func (r *jsonReader) end() error {
 	if r.err == nil && r.next() != 0 {
 		r.fail(r.found(), "the end of the text")
@@ -107,8 +107,8 @@ func (r *jsonReader) enter(open byte, want string) bool {
 	return true
 }
 
-// more says whether another element comes before the closing byte, and
-// consumes the comma or the closing byte.
+// more reports whether another element precedes the closing byte, and consumes the
+// comma or the closing byte.
 func (r *jsonReader) more(first bool, closing byte) bool {
 	if r.err != nil {
 		return false
@@ -130,8 +130,8 @@ func (r *jsonReader) more(first bool, closing byte) bool {
 	return true
 }
 
-// object calls member for each key of an object. member has to read the value;
-// key is valid until it reads another string.
+// object calls member for each key of an object. member must read the value; key is
+// valid until the next string is read.
 func (r *jsonReader) object(member func(key []byte)) {
 	if !r.enter('{', "an object") {
 		return
@@ -145,7 +145,7 @@ func (r *jsonReader) object(member func(key []byte)) {
 	}
 }
 
-// key reads a member's name and the colon behind it.
+// key reads a member's name and the colon after it.
 func (r *jsonReader) key() []byte {
 	key := r.str()
 	if r.err == nil && r.next() != ':' {
@@ -158,7 +158,7 @@ func (r *jsonReader) key() []byte {
 	return key
 }
 
-// array calls element for each element of a list; element has to read it.
+// array calls element for each element of a list; element must read it.
 func (r *jsonReader) array(element func(i int)) {
 	if !r.enter('[', "a list") {
 		return
@@ -198,7 +198,7 @@ func isNumberByte(c byte) bool {
 	return c >= '0' && c <= '9' || c == '-' || c == '+' || c == '.' || c == 'e' || c == 'E'
 }
 
-// number gives the text of a number.
+// number returns the text of a number.
 func (r *jsonReader) number(want string) string {
 	if r.err != nil {
 		return ""
@@ -211,7 +211,7 @@ func (r *jsonReader) number(want string) string {
 	for r.pos < len(r.data) && isNumberByte(r.data[r.pos]) {
 		r.pos++
 	}
-	return unsafe.String(&r.data[start], r.pos-start) // lives as long as data does
+	return unsafe.String(&r.data[start], r.pos-start) // valid as long as data
 }
 
 func (r *jsonReader) float() float64 {
@@ -247,8 +247,8 @@ func (r *jsonReader) id() int32 {
 	return int32(v)
 }
 
-// raw skips a value and gives its text. The value is known to be balanced; its
-// parts are checked by whoever reads it.
+// raw skips a value and returns its text, whose brackets are balanced; everything else
+// is checked when the parts are read.
 func (r *jsonReader) raw() []byte {
 	if r.err != nil {
 		return nil
@@ -328,7 +328,7 @@ func (r *jsonReader) value() any {
 		list := []any{}
 		r.array(func(int) {
 			if len(list) == cap(list) {
-				list = slices.Grow(list, max(4, len(list))) // append alone takes five times a long list by and by
+				list = slices.Grow(list, max(4, len(list))) // growing by append alone allocates five times a long list in total
 			}
 			list = append(list, r.value())
 		})
@@ -352,7 +352,7 @@ func (r *jsonReader) value() any {
 	}
 }
 
-// pythonNumbers are those that Python writes though JSON has none of them.
+// pythonNumbers are numbers that Python writes but JSON lacks.
 var pythonNumbers = []struct {
 	text  string
 	value float64

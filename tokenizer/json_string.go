@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// str gives the bytes of a string, valid until the next call of str.
+// str returns the bytes of a string, valid until the next call of str.
 func (r *jsonReader) str() []byte {
 	if r.err != nil {
 		return nil
@@ -38,7 +38,7 @@ func (r *jsonReader) str() []byte {
 	return nil
 }
 
-// ended is the error of a text that ends before want.
+// ended reports that the text ends where want was expected.
 func (r *jsonReader) ended(want string) {
 	r.pos = len(r.data)
 	r.fail("the end of the text", want)
@@ -52,7 +52,7 @@ func (r *jsonReader) utf8(s []byte) []byte {
 	return s
 }
 
-// escaped reads the rest of a string from its first escape on.
+// escaped reads the rest of a string from its first escape.
 func (r *jsonReader) escaped(head []byte) []byte {
 	r.buf = append(r.buf[:0], head...)
 	for r.pos < len(r.data) {

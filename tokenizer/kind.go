@@ -1,7 +1,7 @@
 package tokenizer
 
-// Kind names the model that cuts words into pieces: "WordPiece", "Unigram" or
-// "BPE".
+// Kind returns the name of the model that splits words into pieces: "WordPiece",
+// "Unigram" or "BPE".
 func (t *Tokenizer) Kind() string {
 	switch t.model.(type) {
 	case *wordPiece:

@@ -8,17 +8,16 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// FromJSON reads a tokenizer.json, in its old and its new spellings. path
-// names it in errors. Its truncation and padding are left out: the callers
-// say how long a text may be, and nothing is ever padded.
+// FromJSON reads a tokenizer.json in its old and new forms. path names it in errors. It
+// applies neither the file's padding nor its truncation (see TruncationSide and
+// TruncationLength).
 //
 // The tokenizer keeps no reference to data.
 func FromJSON(path string, data []byte) (*Tokenizer, error) {
 	return fromJSON(path, data, nil)
 }
 
-// fromJSON reads a tokenizer.json. c is what stands beside it, nil if it stands
-// alone.
+// fromJSON reads a tokenizer.json. c is the configuration next to it, or nil.
 func fromJSON(path string, data []byte, c *configuration) (*Tokenizer, error) {
 	t := &Tokenizer{pad: -1}
 	l := loader{path: path}
@@ -104,7 +103,7 @@ func fromJSON(path string, data []byte, c *configuration) (*Tokenizer, error) {
 	return t, nil
 }
 
-// newModel reads the model of a tokenizer.json, which comes next in r.
+// newModel reads the model of a tokenizer.json, the next value of r.
 func newModel(r *jsonReader) (model, error) {
 	ahead := *r
 	kind := ahead.modelKind()
@@ -122,8 +121,8 @@ func newModel(r *jsonReader) (model, error) {
 	return nil, &fault.UnsupportedError{Path: r.path, What: fmt.Sprintf("tokenizer model %q", kind), Hint: "known are WordPiece, Unigram and BPE"}
 }
 
-// modelKind finds the type of the model that comes next. Most files begin it
-// with the type; old ones do not have any, and the members tell.
+// modelKind determines the type of the next value, which is a model. Most files begin
+// it with the type; in old ones the other members identify it.
 func (r *jsonReader) modelKind() string {
 	merges, list, prefix := false, false, false
 	if !r.enter('{', "an object") {
@@ -157,8 +156,8 @@ func (r *jsonReader) modelKind() string {
 	return "WordLevel"
 }
 
-// A loader reads the small parts of a tokenizer.json from their trees. Its
-// first error sticks.
+// A loader reads the small parts of a tokenizer.json from parsed JSON. Its first error
+// sticks.
 type loader struct {
 	path string
 	err  error
@@ -178,7 +177,7 @@ func (l *loader) unsupported(field, what string) {
 	l.keep(&fault.UnsupportedError{Path: l.path, What: field + " " + what})
 }
 
-// object is a part's members, and its type.
+// object returns the members of a part and its type.
 func (l *loader) object(v any, field string) (m map[string]any, kind string) {
 	m, ok := v.(map[string]any)
 	if !ok {
@@ -249,7 +248,7 @@ func (l *loader) rune(m map[string]any, field, key string) rune {
 	return v[0]
 }
 
-// tokenID is a value that is a token id.
+// tokenID converts a JSON number to a token id.
 func tokenID(v any) (id int32, ok bool) {
 	n, ok := v.(float64)
 	if !ok || n < 0 || n > math.MaxInt32 || n != math.Trunc(n) {
@@ -258,7 +257,7 @@ func tokenID(v any) (id int32, ok bool) {
 	return int32(n), true
 }
 
-// integer reads a number that is neither negative nor fractional nor huge.
+// integer reads a number from 0 to 2³¹-1.
 func (l *loader) integer(m map[string]any, field, key string) int {
 	v, ok := tokenID(m[key])
 	if !ok {

@@ -4,9 +4,9 @@ import (
 	"fmt"
 )
 
-// charsmap reads the character table from which a class rebuilds a normalizer: the
-// library takes the first at the top level, v itself or a member of its sequence.
-// It is nil if there is none.
+// charsmap reads the character table from which a class rebuilds a normalizer. Like the
+// library, it takes the first at the top level: v itself or a direct member of its
+// sequence. It returns nil if there is none.
 func (l *loader) charsmap(v any) normalizer {
 	m, _ := v.(map[string]any)
 	list, _ := m["normalizers"].([]any)
@@ -18,7 +18,7 @@ func (l *loader) charsmap(v any) normalizer {
 	return nil
 }
 
-// pattern reads {"String": s} or {"Regex": s}; literal is the former.
+// pattern reads {"String": s} as a literal or {"Regex": s} as a regular expression.
 func (l *loader) pattern(m map[string]any, field, key string) pattern {
 	p, _ := m[key].(map[string]any)
 	if s, ok := p["String"].(string); ok && len(p) == 1 {
@@ -36,7 +36,7 @@ func (l *loader) pattern(m map[string]any, field, key string) pattern {
 	return literal("")
 }
 
-// sequence reads the members of a part by read.
+// sequence reads the members of a part with read.
 func sequence[T any](l *loader, m map[string]any, field, key string, read func(v any, field string) T) []T {
 	var members []T
 	for i, v := range l.list(m, field, key) {
@@ -155,7 +155,7 @@ func (l *loader) metaspace(m map[string]any, field string) preTokenizer {
 	return p
 }
 
-// A behaviour says what a split does with what its pattern matched.
+// A behaviour determines what a split does with the matches of its pattern.
 type behaviour uint8
 
 const (

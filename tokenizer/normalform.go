@@ -7,11 +7,10 @@ import (
 	"golang.org/x/text/unicode/norm"
 )
 
-// A normalForm is one of Unicode's four normal forms. The decompositions come
-// from golang.org/x/text; the ordering and composing are done here because
-// that package limits runs of combining marks (and inserts U+034F into longer
-// ones), and because its Unicode is younger than the one that the models'
-// vocabularies were made with.
+// A normalForm is one of Unicode's four normal forms. The decompositions come from
+// golang.org/x/text; ordering and composition are implemented here because that package
+// limits runs of combining marks (it inserts U+034F into longer ones) and because its
+// Unicode version is newer than the one that the models' vocabularies were made with.
 type normalForm struct {
 	compatible bool // NFKC, NFKD
 	compose    bool // NFC, NFKC
@@ -22,7 +21,7 @@ func newNormalForm(compatible, compose bool) normalForm {
 	return normalForm{compatible, compose, loadUnidata()}
 }
 
-// change is the property of code points that the form can change, alone or
+// change returns the properties of code points that the form can change, alone or
 // together with the one before.
 func (n normalForm) change() uint16 {
 	var mask uint16
@@ -39,8 +38,8 @@ func (n normalForm) change() uint16 {
 
 func (n normalForm) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	mask := n.change()
-	done := 0    // text before it is in dst
-	starter := 0 // the last code point that the next one could change
+	done := 0    // text[:done] is in dst
+	starter := 0 // start of the last code point that the next one could change
 	run := markRuns.Get().(*markRun)
 	defer markRuns.Put(run)
 	for i := 0; i < len(text); {
@@ -55,7 +54,7 @@ func (n normalForm) normalize(dst, text []byte, head bool, _ int) ([]byte, bool,
 			i += size
 			continue
 		}
-		// Rewrite from the starter up to the next one that nothing changes.
+		// Rewrite from the starter to the next code point that stays unchanged.
 		dst = append(dst, text[done:starter]...)
 		run.reset()
 		j := starter
@@ -79,7 +78,7 @@ func (n normalForm) normalize(dst, text []byte, head bool, _ int) ([]byte, bool,
 
 var markRuns = sync.Pool{New: func() any { return new(markRun) }}
 
-// A markRun is a stretch of code points with their combining classes.
+// A markRun is a sequence of code points with their combining classes.
 type markRun struct {
 	runes []rune
 	class []uint8
@@ -103,7 +102,7 @@ func combiningClass(r rune) uint8 {
 	return norm.NFD.Properties(b[:utf8.EncodeRune(b[:], r)]).CCC()
 }
 
-// maxDecomposed is how many code points one can become: U+FDFA becomes 18.
+// maxDecomposed is the longest decomposition of a code point: U+FDFA becomes 18.
 const maxDecomposed = 18
 
 // decompose pushes the full decomposition of r.
@@ -119,7 +118,7 @@ func (m *markRun) decompose(u *unidata, r rune, compatible bool) {
 	}
 }
 
-// decompose appends the canonical decomposition of r, r itself if it has none.
+// decompose appends the canonical decomposition of r, or r itself.
 func (u *unidata) decompose(dst []rune, r rune) []rune {
 	if u.props[r]&isCanonical == 0 {
 		return append(dst, r)
@@ -127,7 +126,7 @@ func (u *unidata) decompose(dst []rune, r rune) []rune {
 	return u.appendParts(dst, r, false)
 }
 
-// appendParts appends the decomposition of r, which has one.
+// appendParts appends the decomposition of r, which must have one.
 func (u *unidata) appendParts(dst []rune, r rune, compatible bool) []rune {
 	if s := r - hangulS; s >= 0 && s < hangulSs {
 		dst = append(dst, hangulL+s/(hangulVs*hangulTs), hangulV+s/hangulTs%hangulVs)
@@ -149,15 +148,14 @@ func (u *unidata) appendParts(dst []rune, r rune, compatible bool) []rune {
 	return dst
 }
 
-// order brings each run of marks into the order of their classes. Marks of the
-// same class keep their order.
+// order sorts each run of marks by class, stably.
 func (m *markRun) order() {
 	for i := 1; i < len(m.class); i++ {
 		c, r := m.class[i], m.runes[i]
 		if c == 0 || m.class[i-1] <= c {
 			continue
 		}
-		// A run may be as long as the text: bring all of it in order at once.
+		// A run may be as long as the text: sort it as a whole.
 		lo, hi := i-1, i+1
 		for lo > 0 && m.class[lo-1] != 0 {
 			lo--
@@ -178,7 +176,7 @@ func (m *markRun) order() {
 	}
 }
 
-// countingSort orders one long run in linear time.
+// countingSort sorts one long run in linear time.
 func (m *markRun) countingSort(lo, hi int) {
 	var at [257]int
 	for _, c := range m.class[lo:hi] {
@@ -198,7 +196,7 @@ func (m *markRun) countingSort(lo, hi int) {
 	copy(m.class[lo:], class)
 }
 
-// compose puts canonical pairs together.
+// compose composes canonical pairs.
 func (m *markRun) compose(u *unidata) {
 	starter := -1 // index of the last starter in the result
 	last := -1    // class of the last mark kept after it; -1: none
@@ -222,7 +220,7 @@ func (m *markRun) compose(u *unidata) {
 	m.runes, m.class = m.runes[:n], m.class[:n]
 }
 
-// pair is the primary composite of two code points.
+// pair returns the primary composite of two code points.
 func (u *unidata) pair(a, b rune) (rune, bool) {
 	if l := a - hangulL; l >= 0 && l < hangulLs {
 		if v := b - hangulV; v >= 0 && v < hangulVs {

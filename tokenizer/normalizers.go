@@ -6,12 +6,11 @@ import (
 	"unicode/utf8"
 )
 
-// A normalizerSequence runs its members one after another, until they make out
-// of bounds much of a text.
+// A normalizerSequence applies its members in order, until the text exceeds its bound.
 type normalizerSequence []normalizer
 
-// flat takes the sequences in a sequence apart; nil is an empty one, and as a member
-// it goes.
+// flat expands nested sequences and removes nil members; it returns nil for an empty
+// sequence.
 func (s normalizerSequence) flat() normalizer {
 	var list normalizerSequence
 	for _, n := range s {
@@ -45,10 +44,10 @@ func (s normalizerSequence) normalize(dst, text []byte, head bool, limit int) ([
 		}
 		text = b[i&1]
 	}
-	return append(dst, text...), head, nil // of no members
+	return append(dst, text...), head, nil // for an empty sequence
 }
 
-// normalizeWithin is n.normalize; more than limit bytes are an error.
+// normalizeWithin is n.normalize with an error if it appends more than limit bytes.
 func normalizeWithin(n normalizer, dst, text []byte, head bool, limit int) ([]byte, bool, error) {
 	before := len(dst)
 	dst, head, err := n.normalize(dst, text, head, limit)
@@ -58,14 +57,14 @@ func normalizeWithin(n normalizer, dst, text []byte, head bool, limit int) ([]by
 	return dst, head, err
 }
 
-// A bertNormalizer does what BERT's basic tokenizer does to a text.
+// A bertNormalizer is the normalization of BERT's basic tokenizer.
 type bertNormalizer struct {
 	u       *unidata
-	clean   bool // remove control characters, make every blank a ' '
-	chinese bool // put blanks around ideographs
+	clean   bool // remove control characters, replace whitespace with ' '
+	chinese bool // surround ideographs with spaces
 	strip   bool // decompose and remove accents
 	lower   bool
-	ascii   [utf8.RuneSelf]byte // what becomes of ASCII; drop: nothing
+	ascii   [utf8.RuneSelf]byte // results for ASCII; drop: removed
 }
 
 const drop = 0xff
@@ -89,7 +88,7 @@ func newBertNormalizer(clean, chinese, strip, lower bool) *bertNormalizer {
 
 func (n *bertNormalizer) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	begin := len(dst)
-	run := len(dst) // where the run of combining marks at the end of dst begins
+	run := len(dst) // start of the run of combining marks at the end of dst
 	last := uint8(0)
 	disorder := false
 	for i := 0; i < len(text); {
@@ -192,8 +191,8 @@ func (n *bertNormalizer) appendLower(dst []byte, r rune, props uint16) []byte {
 	return utf8.AppendRune(dst, r)
 }
 
-// order brings the marks in dst from run on into canonical order. It is hardly
-// ever needed: nearly all marks are accents, which are gone.
+// order sorts the marks in dst[run:] into canonical order. It is rarely needed: nearly
+// all marks are accents, which are removed.
 func (n *bertNormalizer) order(dst []byte, run int) []byte {
 	m := markRuns.Get().(*markRun)
 	defer markRuns.Put(m)
@@ -205,7 +204,7 @@ func (n *bertNormalizer) order(dst []byte, run int) []byte {
 	return m.append(dst[:run])
 }
 
-// lowercase lowers each code point alone: a final sigma is not special.
+// lowercase lowers each code point separately: a final sigma is not special.
 type lowercase struct{ u *unidata }
 
 func (n lowercase) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
@@ -229,11 +228,10 @@ func (n lowercase) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, 
 	return dst, head, nil
 }
 
-// LowerCase puts all texts in lower case before any other step, as
-// sentence-transformers does where a model's settings beside the tokenizer ask for it:
-// unless one of the steps does so anyway. Added tokens are still found as they are
-// spelled. It is for a tokenizer that nobody uses yet. The error is an ErrTooMuch, of
-// an added token.
+// LowerCase lowers texts before any other step, as sentence-transformers does if a
+// model's settings outside the tokenizer say so, unless a step does it anyway. Added
+// tokens are still matched as spelled. It must not be called while the tokenizer is in
+// use. The error is ErrTooMuch, for an added token.
 func (t *Tokenizer) LowerCase() error {
 	if normalizes[lowercase](t) {
 		return nil
@@ -241,14 +239,14 @@ func (t *Tokenizer) LowerCase() error {
 	steps := t.normalizers()
 	if len(steps) > 0 {
 		if first, ok := steps[0].(*bertNormalizer); ok && first.lower {
-			return nil // it makes no difference: see its test
+			return nil // equivalent, as its test shows
 		}
 	}
 	t.normalizer = append(normalizerSequence{lowercase{loadUnidata()}}, steps...)
 	return t.added.index(t.normalizer)
 }
 
-// stripAccents removes combining marks; it does not decompose.
+// stripAccents removes combining marks without decomposing.
 type stripAccents struct{ u *unidata }
 
 func (n stripAccents) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
@@ -276,7 +274,7 @@ func (nmt) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	})
 }
 
-// filter appends text with each code point mapped; -1 removes it.
+// filter appends text with change applied to each code point; -1 removes it.
 func filter(dst, text []byte, head bool, change func(r rune) rune) ([]byte, bool, error) {
 	begin := len(dst)
 	for i := 0; i < len(text); {
@@ -310,7 +308,7 @@ func (n stripSpace) normalize(dst, text []byte, head bool, _ int) ([]byte, bool,
 	return append(dst, text...), head, nil
 }
 
-// prepend puts itself before any text that is not empty.
+// prepend prepends itself to non-empty text.
 type prepend string
 
 func (n prepend) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
@@ -320,7 +318,7 @@ func (n prepend) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, er
 	return append(dst, text...), head, nil
 }
 
-// replace puts content in the place of each match.
+// replace replaces each match with content.
 type replace struct {
 	pattern pattern
 	content string
@@ -328,7 +326,7 @@ type replace struct {
 
 func (n replace) normalize(dst, text []byte, head bool, limit int) ([]byte, bool, error) {
 	if len(text) == 0 {
-		return dst, head, nil // not even a pattern that matches nothing matches here
+		return dst, head, nil // even a pattern that matches the empty string does not match here
 	}
 	done := 0
 	limit += len(dst)

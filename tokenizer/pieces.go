@@ -2,17 +2,16 @@ package tokenizer
 
 import "strings"
 
-// Bytes appends what the token adds to a text when it is not the first one: its
-// spelling in bytes, with blanks for the marks that stand for them. Part of a
-// character may be all that it has. An id that the tokenizer does not have adds
-// nothing.
+// Bytes appends what the token adds to a text when it is not the first one: its bytes,
+// with spaces for the marks that stand for them. They may be only part of a character.
+// An unknown id adds nothing.
 func (t *Tokenizer) Bytes(dst []byte, id int32) []byte {
 	if i, ok := t.added.byID[id]; ok {
 		token := &t.added.list[i]
 		if _, spelt := t.decoder.(byteLevelDecoder); spelt || token.special {
 			return append(dst, token.content...)
 		}
-		return pieceBytes(dst, token.content, t.decoder) // a run of blanks, perhaps
+		return pieceBytes(dst, token.content, t.decoder) // possibly a run of spaces
 	}
 	piece, ok := t.model.piece(id)
 	if !ok {
@@ -41,7 +40,7 @@ func pieceBytes(dst []byte, piece string, d decoder) []byte {
 		case metaspaceDecoder:
 			piece = strings.ReplaceAll(piece, string(d.mark), " ")
 		case replaceDecoder:
-			// A piece that is too much stays as it is.
+			// A piece that exceeds the bounds is kept unchanged.
 			if text, err := d.replace(piece); err == nil {
 				piece = text
 			}
@@ -50,5 +49,5 @@ func pieceBytes(dst []byte, piece string, d decoder) []byte {
 	return append(dst, piece...)
 }
 
-// Text is bytes as text: each part that is ill-formed UTF-8 becomes one U+FFFD.
+// Text converts bytes to text: each ill-formed UTF-8 sequence becomes one U+FFFD.
 func Text(b []byte) string { return lossyUTF8(b) }

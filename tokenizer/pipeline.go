@@ -1,42 +1,39 @@
 package tokenizer
 
-// Text goes through five stages, each an interface here:
+// Text passes through these stages:
 //
-//	text → added tokens cut out → normalizer → preTokenizer → model → ids
+//	text → added tokens matched → normalizer → preTokenizer → model → ids
 //
-// The constructors read the stages from tokenizer.json; the other file formats
-// put the same stages together by hand. Every stage is immutable; whatever
-// changes during a call lives in the scratch that the call brings.
+// FromJSON reads them from tokenizer.json; the constructors for other formats build
+// the same stages. They are immutable; all state of a call is in its scratch.
 
-// A normalizer rewrites text before it is cut into words.
+// A normalizer rewrites text before it is split into words.
 type normalizer interface {
-	// normalize appends the normal form of text to dst. dst and text do not
-	// overlap. head says whether text begins at the first byte of the whole
-	// input, and the answer whether what was appended still does: only
-	// Metaspace's prepend_scheme "first" asks. A normalizer that makes a text as
-	// much longer as its file says stops behind limit bytes; the caller sees that
-	// they are too many.
+	// normalize appends the normal form of text to dst, which must not overlap text.
+	// head says whether text begins at the first byte of the whole input; the result
+	// says the same of the appended text. Only Metaspace's prepend_scheme "first" uses
+	// it. A normalizer that can expand text without bound stops once it has exceeded
+	// limit bytes; the caller detects the excess.
 	normalize(dst, text []byte, head bool, limit int) ([]byte, bool, error)
 }
 
 // A span is a part of words.text.
 type span struct{ start, end int32 }
 
-// words is normalised text on its way through the pre-tokenizers: the pieces
-// lie in text in rising order, without overlap, none empty.
+// words is normalised text on its way through the pre-tokenizers. The spans are in
+// ascending order, non-empty, and do not overlap.
 type words struct {
 	text  []byte
 	spans []span
-	head  bool // text[0] comes from the first byte of the whole input
+	head  bool // text[0] is from the first byte of the whole input
 	err   error
 
-	// spareText and spareSpans are where a stage writes what replaces text and
-	// spans.
+	// spareText and spareSpans hold the buffers for the next stage's output.
 	spareText  []byte
 	spareSpans []span
 }
 
-// recut replaces each span by the parts that cut appends to dst.
+// recut replaces each span with the parts that cut appends to dst.
 func (w *words) recut(cut func(dst []span, s span) []span) {
 	out := w.spareSpans[:0]
 	for _, s := range w.spans {
@@ -45,7 +42,7 @@ func (w *words) recut(cut func(dst []span, s span) []span) {
 	w.spans, w.spareSpans = out, w.spans
 }
 
-// respell replaces the text of each span by what spell appends to dst.
+// respell replaces the text of each span with what spell appends to dst.
 func (w *words) respell(spell func(dst, piece []byte) []byte) {
 	text := w.spareText[:0]
 	w.recut(func(dst []span, s span) []span {
@@ -56,8 +53,8 @@ func (w *words) respell(spell func(dst, piece []byte) []byte) {
 	w.text, w.spareText = text, w.text
 }
 
-// A preTokenizer cuts the pieces of w finer; it may change their text too. It
-// sets w.err if it fails.
+// A preTokenizer splits the spans of w; it may also change their text. It sets w.err if
+// it fails.
 type preTokenizer interface {
 	preTokenize(w *words)
 }
@@ -66,29 +63,29 @@ type preTokenizer interface {
 type model interface {
 	// encode appends the ids of piece, which is valid UTF-8 and not empty.
 	encode(dst []int32, piece []byte, s *scratch) []int32
-	// id finds a piece by its spelling in the vocabulary.
+	// id returns the id of a piece by its spelling in the vocabulary.
 	id(piece string) (int32, bool)
-	// piece is the spelling of an id; ok is false for an id without one.
+	// piece returns the spelling of an id; ok is false if it has none.
 	piece(id int32) (piece string, ok bool)
-	// count is the number of pieces, size the highest id plus one.
+	// count returns the number of pieces, size the highest id plus one.
 	count() int
 	size() int
 }
 
-// A decoder turns the pieces of a text back into the text: it maps a list of
-// strings to a list of strings, and the text is the last list joined.
+// A decoder turns the pieces of a text back into text: it maps a list of strings to
+// another, and the last list is joined.
 type decoder interface {
 	decode(pieces []string) ([]string, error)
 }
 
 // A pattern is a compiled regular expression or literal.
 type pattern interface {
-	// find gives the first match in text that starts at from or later.
+	// find returns the first match in text that starts at or after from.
 	find(text []byte, from int) (start, end int, ok bool)
 }
 
-// scratch holds all that a call writes besides its result. Calls take it from
-// the tokenizer's pool, so that a steady stream of texts allocates nothing.
+// scratch holds everything that a call writes except its result. It comes from the
+// tokenizer's pool, so that a steady stream of texts allocates nothing.
 type scratch struct {
 	words
 	clean    []byte // the input with invalid UTF-8 replaced
@@ -96,26 +93,26 @@ type scratch struct {
 	segments []segment
 	inner    []segment
 	a, b     []int32 // token lists of Encode and EncodePair
-	plain    bool    // special tokens are not to come out of the text
+	plain    bool    // special tokens are not recognised in the text
 
 	unigram unigramScratch
 	bpe     bpeScratch
 	cache   []cachedWord
 }
 
-// A cachedWord is a word that was met before and its ids. Words are the same
-// few over and over, in any text.
+// A cachedWord is a word that was encoded before, with its ids: a small number of words
+// make up most of any text.
 type cachedWord struct {
 	hash uint64
 	ids  [8]int32
 	text [22]byte
 	size uint8 // of text
-	n    uint8 // ids, 0: the place is free
+	n    uint8 // ids, 0: the entry is free
 }
 
 const cachedWords = 8192 // of 64 bytes each; a power of two
 
-// cached is the place of a word in the cache, by its hash.
+// cached returns the cache entry for a word's hash.
 func (s *scratch) cached(hash uint64) *cachedWord {
 	if len(s.cache) == 0 {
 		s.cache = make([]cachedWord, cachedWords)
@@ -123,12 +120,12 @@ func (s *scratch) cached(hash uint64) *cachedWord {
 	return &s.cache[hash%cachedWords]
 }
 
-// holds says whether the ids of text are there.
+// holds reports whether the entry is for text.
 func (c *cachedWord) holds(hash uint64, text []byte) bool {
 	return c.hash == hash && c.n > 0 && string(c.text[:c.size]) == string(text)
 }
 
-// keep puts the ids of text there, if there is room for both.
+// keep stores the ids of text, if both fit.
 func (c *cachedWord) keep(hash uint64, text []byte, ids []int32) {
 	if len(ids) > 0 && len(ids) <= len(c.ids) && len(text) <= len(c.text) {
 		c.hash = hash

@@ -10,23 +10,21 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// A precompiled normalizer is SentencePiece's: a table of replacements in a
-// Darts double array. Text goes through it by grapheme clusters: one of fewer
-// than six bytes is looked up as a whole, and the replacement of the shortest
-// key that it begins with stands for all of it; otherwise its code points are
-// looked up one by one.
+// A precompiled normalizer is SentencePiece's: a table of replacements in a Darts
+// double array. It processes grapheme clusters: a cluster of fewer than six bytes is
+// looked up as a whole, and the replacement of the shortest key that it begins with
+// replaces all of it; otherwise its code points are looked up one by one.
 type precompiled struct {
 	u     *unidata
 	units []uint32
-	text  string // replacements, each ended by a NUL
+	text  string // replacements, each terminated by NUL
 
-	// loners are the code points below 1<<16, by bits, that stay as they are
-	// where no mark follows: no key is one of them, and none of them joins the
-	// cluster of a neighbour by itself.
+	// loners is a bit set of the code points below 1<<16 that are unchanged unless a
+	// mark follows: they are not keys and do not join a neighbour's cluster.
 	loners [1 << 16 / 64]uint64
 }
 
-// newPrecompiledBase64 reads the table as tokenizer.json holds it.
+// newPrecompiledBase64 reads the table from tokenizer.json.
 func newPrecompiledBase64(path, field, text string) (normalizer, error) {
 	data, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
@@ -35,8 +33,8 @@ func newPrecompiledBase64(path, field, text string) (normalizer, error) {
 	return newPrecompiled(path, field, data)
 }
 
-// newPrecompiled reads the table: the size of the array in bytes, the array,
-// the replacements. An empty one normalizes nothing.
+// newPrecompiled reads the table: the size of the array in bytes, the array, the
+// replacements. It returns nil for an empty table, which changes nothing.
 func newPrecompiled(path, field string, data []byte) (normalizer, error) {
 	if len(data) == 0 {
 		return nil, nil
@@ -72,14 +70,14 @@ func (n *precompiled) loner(r rune) bool {
 	return r < 1<<16 && n.loners[r>>6]>>(r&63)&1 != 0
 }
 
-// A unit of the array holds in its bits 0–7 and 31 the label of the way that
-// leads to it, in bit 8 whether a key ends there, and in the rest the distance
-// to its children, by exclusive or.
+// A unit of the array has the label of the edge that leads to it in bits 0–7 and 31,
+// whether a key ends there in bit 8, and the offset of its children, to be combined by
+// exclusive or, in the rest.
 func unitLabel(u uint32) uint32  { return u & (1<<31 | 0xff) }
 func unitOffset(u uint32) uint32 { return u >> 10 << (u & (1 << 9) >> 6) }
 
-// lookup finds the shortest key that text begins with. It gives where in
-// n.text the replacement starts, -1 if there is none.
+// lookup finds the shortest key that text begins with. It returns the start of the
+// replacement in n.text, -1 if there is none.
 func (n *precompiled) lookup(text []byte) int32 {
 	pos := unitOffset(n.units[0])
 	for _, c := range text {
@@ -157,11 +155,11 @@ func (n *precompiled) normalize(dst, text []byte, head bool, limit int) ([]byte,
 	return dst, head, nil
 }
 
-// cluster gives the end of the grapheme cluster that begins at from.
+// cluster returns the end of the grapheme cluster that begins at from.
 //
-// The rules that join Indic conjuncts (GB9c) and emoji (GB11) are left out:
-// what they join is longer than five bytes already, and parts of it are told
-// apart only where a mark of two bytes follows, which no such text has.
+// The rules for Indic conjuncts (GB9c) and emoji (GB11) are omitted: the clusters that
+// they join are longer than five bytes anyway, and splitting them matters only before a
+// mark of two bytes, which does not occur there.
 func (u *unidata) cluster(text []byte, from int) int {
 	r, size := utf8.DecodeRune(text[from:])
 	end := from + size
@@ -180,7 +178,7 @@ func (u *unidata) cluster(text []byte, from int) int {
 		case p&isPrepended != 0:
 		case joinsHangul(r, next):
 		case flags && regional(next) && r != 0:
-			flags = false // flags are pairs
+			flags = false // flags are pairs of these
 			r, p = next, q
 			end += size
 			continue
@@ -196,7 +194,7 @@ func (u *unidata) cluster(text []byte, from int) int {
 
 func regional(r rune) bool { return r >= 0x1f1e6 && r <= 0x1f1ff }
 
-// joinsHangul says whether b belongs to the syllable block that a is part of.
+// joinsHangul reports whether b continues the syllable block of a.
 func joinsHangul(a, b rune) bool {
 	if a < 0x1100 || b < 0x1100 {
 		return false
@@ -213,8 +211,8 @@ func joinsHangul(a, b rune) bool {
 	return false
 }
 
-// hangulKind is L, V or T for letters, v for syllables that end in a vowel and
-// t for those that end in a consonant.
+// hangulKind returns L, V or T for jamo, v for syllables that end in a vowel and t for
+// those that end in a consonant.
 func hangulKind(r rune) byte {
 	switch {
 	case r >= 0x1100 && r <= 0x115f, r >= 0xa960 && r <= 0xa97c:

@@ -5,13 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// A byte-level tokenizer spells each byte of a text as a visible character, so
-// that its vocabulary is text and nothing is ever unknown: bytes that are
-// printable in Latin-1 stand for themselves, the others are the characters
-// from U+0100 on, in rising order.
+// A byte-level tokenizer spells each byte of a text as a visible character, so that its
+// vocabulary is text and no input is unknown: bytes that are printable in Latin-1 stand
+// for themselves, the others are the characters from U+0100, in ascending order.
 var (
 	byteRunes [256]rune
-	runeBytes [byteRuneEnd]int16 // -1: not the spelling of a byte
+	runeBytes [byteRuneEnd]int16 // -1: spells no byte
 )
 
 const byteRuneEnd = 0x100 + 68 // 68 bytes are not printable
@@ -40,8 +39,8 @@ func appendSpelling(dst, text []byte) []byte {
 	return dst
 }
 
-// appendBytes appends the bytes that piece spells. ok is false, and nothing is
-// appended, if one of its characters spells no byte.
+// appendBytes appends the bytes that piece spells. If one of its characters spells no
+// byte, ok is false and nothing is appended.
 func appendBytes(dst []byte, piece string) (_ []byte, ok bool) {
 	n := len(dst)
 	for _, r := range piece {
@@ -53,16 +52,17 @@ func appendBytes(dst []byte, piece string) (_ []byte, ok bool) {
 	return dst, true
 }
 
-// byteLevelNormalizer is the ByteLevel normalizer: it spells bytes visibly.
+// byteLevelNormalizer is the ByteLevel normalizer: it spells bytes as visible
+// characters.
 type byteLevelNormalizer struct{}
 
 func (byteLevelNormalizer) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	return appendSpelling(dst, text), head, nil
 }
 
-// byteLevel is the ByteLevel pre-tokenizer: it puts a blank before each piece
-// (prefixSpace), cuts as GPT-2 does (regex), and spells bytes visibly, unless its
-// model takes bytes (raw).
+// byteLevel is the ByteLevel pre-tokenizer: it prepends a space to each piece
+// (prefixSpace), splits like GPT-2 (regex), and spells bytes as visible characters
+// unless the model takes bytes (raw).
 type byteLevel struct{ prefixSpace, regex, raw bool }
 
 var gpt2 = sync.OnceValue(func() scan { return knownScan(gpt2Pattern) })
@@ -84,8 +84,8 @@ func (b byteLevel) preTokenize(w *words) {
 	}
 }
 
-// byteLevelDecoder is the ByteLevel decoder: it puts the bytes together that
-// the pieces spell. A piece with another character in it stands for itself.
+// byteLevelDecoder is the ByteLevel decoder: it converts spellings back to bytes. A
+// piece with any other character is used literally.
 type byteLevelDecoder struct{}
 
 func (byteLevelDecoder) decode(pieces []string) ([]string, error) {
@@ -99,8 +99,8 @@ func (byteLevelDecoder) decode(pieces []string) ([]string, error) {
 	return []string{lossyUTF8(text)}, nil
 }
 
-// lossyUTF8 is text with each ill-formed part replaced by one U+FFFD: the
-// longest beginning of a character counts as one part, as Unicode recommends.
+// lossyUTF8 returns text with each maximal ill-formed subpart replaced with one U+FFFD,
+// as Unicode recommends.
 func lossyUTF8(text []byte) string {
 	if utf8.Valid(text) {
 		return string(text)
@@ -117,7 +117,7 @@ func lossyUTF8(text []byte) string {
 	return string(out)
 }
 
-// illFormed is the length of the ill-formed part that text begins with.
+// illFormed returns the length of the ill-formed subpart that text begins with.
 func illFormed(text []byte) int {
 	n := 1
 	for n < len(text) && !utf8.FullRune(text[:n+1]) {

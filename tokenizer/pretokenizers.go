@@ -5,11 +5,11 @@ import (
 	"unicode/utf8"
 )
 
-// A preTokenizerSequence runs its members one after another.
+// A preTokenizerSequence applies its members in order.
 type preTokenizerSequence []preTokenizer
 
 func (s preTokenizerSequence) preTokenize(w *words) {
-	limit := bound(len(w.text)) // whoever asked sees that it is too much
+	limit := bound(len(w.text)) // the caller detects the excess
 	for _, p := range s {
 		if p.preTokenize(w); w.err != nil || len(w.text) > limit {
 			return
@@ -17,18 +17,18 @@ func (s preTokenizerSequence) preTokenize(w *words) {
 	}
 }
 
-// bertPreTokenizer cuts at blanks, which go, and around punctuation.
+// bertPreTokenizer splits at whitespace, which it removes, and around punctuation.
 type bertPreTokenizer struct{ u *unidata }
 
 func (p bertPreTokenizer) preTokenize(w *words) { w.cutAt(p.u, isSpace|isPunctuation) }
 
-// whitespaceSplit cuts at blanks, which go.
+// whitespaceSplit splits at whitespace, which it removes.
 type whitespaceSplit struct{ u *unidata }
 
 func (p whitespaceSplit) preTokenize(w *words) { w.cutAt(p.u, isSpace) }
 
-// cutAt cuts around the characters with a property in mask. Those that are no
-// punctuation go.
+// cutAt splits around characters with a property in mask and keeps only those that are
+// punctuation.
 func (w *words) cutAt(u *unidata, mask uint16) {
 	w.recut(func(out []span, s span) []span {
 		start := s.start
@@ -58,7 +58,7 @@ func (w *words) cutAt(u *unidata, mask uint16) {
 	})
 }
 
-// whitespace cuts into runs of \w and of [^\w\s].
+// whitespace splits into runs of \w and of [^\w\s].
 type whitespace struct{ u *unidata }
 
 func (p whitespace) preTokenize(w *words) {
@@ -82,14 +82,14 @@ func (p whitespace) preTokenize(w *words) {
 	})
 }
 
-// When Metaspace puts its mark before a piece.
+// Values of prepend_scheme: when Metaspace prepends its mark.
 const (
 	prependAlways = iota
-	prependFirst  // only at the beginning of the whole input
+	prependFirst  // only at the start of the whole input
 	prependNever
 )
 
-// metaspace writes blanks as a visible mark and cuts before each mark.
+// metaspace replaces spaces with a visible mark and splits before each mark.
 type metaspace struct {
 	replacement rune
 	prepend     int

@@ -8,20 +8,19 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// A builder makes a tokenizer of a class around a model.
+// A builder builds a class's tokenizer around a model.
 type builder struct {
 	*configuration
 	t        *Tokenizer
 	path     string
-	charsmap normalizer // SentencePiece's table of characters; nil: none
+	charsmap normalizer // SentencePiece's character table; nil: none
 	list     *tokenList
-	anew     bool // the stages are the class's, not those of tokenizer.json
+	anew     bool // the stages are those of the class, not those of tokenizer.json
 
 	normalizer any // of tokenizer.json, as JSON
 }
 
-// restage makes the stages anew, as the class does, if they are not what its
-// arguments say.
+// restage rebuilds the stages as the class does if they contradict its arguments.
 func (b *builder) restage(contradicts bool) {
 	if contradicts {
 		b.charsmap = b.l.charsmap(b.normalizer)
@@ -36,8 +35,7 @@ func (b *builder) contradictsPrefix() bool {
 	return known && b.contradicts("add_prefix_space", prefix)
 }
 
-// build makes the tokenizer of a model from a vocabulary that is no
-// tokenizer.json.
+// build builds the tokenizer of a model whose vocabulary is not from a tokenizer.json.
 func (c *configuration) build(path string, t *Tokenizer, charsmap normalizer) (*Tokenizer, error) {
 	b := &builder{configuration: c, t: t, path: path, charsmap: charsmap, list: c.tokens(nil)}
 	if c.class.stages != nil {
@@ -49,7 +47,7 @@ func (c *configuration) build(path string, t *Tokenizer, charsmap normalizer) (*
 	return b.finish()
 }
 
-// addPlain adds the special tokens once more, without flags, if the class does.
+// addPlain adds the special tokens again without flags, if the class requires it.
 func (b *builder) addPlain() {
 	if !b.class.plainSpecial {
 		return
@@ -61,13 +59,13 @@ func (b *builder) addPlain() {
 	}
 }
 
-// complete brings t, which is what a tokenizer.json says, to what stands beside
-// that. file are the file's added tokens and normalizer its normalizer as JSON;
+// complete applies the files next to a tokenizer.json to t, which is the content of
+// that file. file are its added tokens, normalizer is its normalizer as JSON, and
 // framed says whether it has a post-processor.
 func (c *configuration) complete(path string, t *Tokenizer, file []addedToken, framed bool, normalizer any) (*Tokenizer, error) {
 	b := &builder{configuration: c, t: t, path: path, normalizer: normalizer, list: c.tokens(file)}
 	switch {
-	case !framed && c.class.kind == t.Kind(): // the file is not whole
+	case !framed && c.class.kind == t.Kind(): // the file is incomplete
 		b.restage(true)
 	case c.class.adjust != nil:
 		c.class.adjust(b)
@@ -82,8 +80,8 @@ func (c *configuration) complete(path string, t *Tokenizer, file []addedToken, f
 	return b.finish()
 }
 
-// appendsEnd says whether the tokenizer is of the code that GTE's models of
-// Qwen2 come with, which is Qwen2's class but for a token at the end of texts.
+// appendsEnd reports whether the tokenizer uses the custom code of GTE's Qwen2 models,
+// which is Qwen2's class plus a token at the end of texts.
 func (c *configuration) appendsEnd() bool {
 	return strings.HasSuffix(c.customCode(), "tokenization_qwen.Qwen2TokenizerFast") && c.flag("add_eos_token", true)
 }
@@ -110,13 +108,13 @@ func (b *builder) finish() (*Tokenizer, error) {
 	return b.t, b.l.err
 }
 
-// normalizes says whether one of the steps of the normalizer is like n.
+// normalizes reports whether a step of the normalizer has type N.
 func normalizes[N normalizer](t *Tokenizer) bool {
 	return slices.ContainsFunc(t.normalizers(), func(n normalizer) bool { _, ok := n.(N); return ok })
 }
 
-// prefixes says whether text gets a blank or ▁ in front. known is false where no
-// step of the kind that does it is there.
+// prefixes reports whether a space or ▁ is prepended to text. known is false if there
+// is no step of a kind that does it.
 func (t *Tokenizer) prefixes() (prefix, known bool) {
 	for _, p := range t.preTokenizers() {
 		switch p := p.(type) {
@@ -132,7 +130,7 @@ func (t *Tokenizer) prefixes() (prefix, known bool) {
 	return false, normalizes[replace](t)
 }
 
-// id is the id of a role's token, absent where there is none.
+// id returns the id of a role's token, or absent if there is none.
 func (b *builder) id(role string, absent int32) int32 {
 	v, ok := b.list.named[role]
 	if !ok {
@@ -145,15 +143,16 @@ func (b *builder) id(role string, absent int32) int32 {
 	return id
 }
 
-// A mark is a role whose token stands around texts; absent is its id where it was
-// taken away.
+// A mark is a role whose token is added to texts; absent is its id if the configuration
+// removes it.
 type mark struct {
 	role   string
 	absent int32
 }
 
-// around puts the tokens of begin (nil: none) and end around texts: two of the latter
-// between those of a pair if doubled. second is the token type of the second text.
+// around sets the special tokens: begin (nil: none) and end around each sequence, and
+// end between the texts of a pair, twice if doubled. second is the token type of the
+// second text.
 func (b *builder) around(begin *mark, end mark, doubled bool, second int32) {
 	f := frame{bos: -1, sep: -1}
 	if begin != nil {
@@ -176,20 +175,19 @@ func (b *builder) lacks(role string) {
 	b.l.keep(&fault.FormatError{Path: b.path, Field: role, Offset: -1, Found: "nothing", Want: "a token of the vocabulary"})
 }
 
-// twoTypes puts [CLS] and [SEP] around texts and the type 1 on the second. The
-// arguments are their ids where they were taken away.
+// twoTypes sets [CLS] and [SEP] around texts and type 1 for the second. The arguments
+// are their ids if the configuration removes them.
 func (b *builder) twoTypes(cls, sep int32) {
 	b.around(&mark{"cls_token", cls}, mark{"sep_token", sep}, false, 1)
 }
 
-// twoSeps is twoTypes with two [SEP] between the texts instead of types.
+// twoSeps is twoTypes with two [SEP] between the texts and a single type.
 func (b *builder) twoSeps(cls, sep int32) {
 	b.around(&mark{"cls_token", cls}, mark{"sep_token", sep}, true, 0)
 }
 
-// frameMarks puts the tokens that begin and end a text around texts, if the
-// configuration asks for them. Beside a tokenizer.json the library passes over
-// what it says.
+// frameMarks adds the configured BOS and EOS tokens to each text. If there is a
+// tokenizer.json, the library ignores the settings.
 func (b *builder) frameMarks() {
 	f := frame{bos: -1, eos: -1}
 	if !b.whole {

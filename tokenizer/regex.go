@@ -6,25 +6,25 @@ import (
 	"sync"
 )
 
-// A regex is a compiled regular expression. Matching is by backtracking, with
-// the meaning that Oniguruma gives its syntax: alternatives in order, greedy,
-// lazy and possessive repetition, lookahead, lookbehind, atomic groups, and
-// the properties of Unicode 16. Groups are not remembered, so there are no
-// back-references. (?i) equates single characters only: ß is not ss.
+// A regex is a compiled regular expression, matched by backtracking with the semantics
+// of Oniguruma: ordered alternatives, greedy, lazy and possessive repetition,
+// lookahead, lookbehind, atomic groups, and the properties of Unicode 16. Groups are
+// not captured, so there are no back-references. (?i) only equates single characters: ß
+// is not ss.
 //
-// Once a search backtracks much it notes the states that failed and never enters
-// them again, so that it ends in time proportional to the text. What can still
-// take longer, a lookahead over all of the text at each of its characters, ends
-// in an error.
+// After many backtracking steps a search records the states that failed and never
+// enters them again, so that its time is proportional to the length of the text.
+// Searches that can still take longer, such as a lookahead over the whole text at each
+// character, end in an error.
 type regex struct {
 	code  []reInst
-	memos int32 // states that memory is kept of at each position
-	slots int   // marks of opMark
+	memos int32 // states to remember per position
+	slots int   // number of opMark slots
 	pool  sync.Pool
 }
 
-// compilePattern compiles a regular expression of Oniguruma's syntax. Those of
-// the well-known tokenizers get a scanner written by hand.
+// compilePattern compiles a regular expression in Oniguruma's syntax. Expressions of
+// well-known tokenizers have hand-written scanners.
 func compilePattern(expr string) (pattern, error) {
 	if knownPatterns[expr] != nil {
 		return knownScan(expr), nil
@@ -46,15 +46,15 @@ func compileRegex(expr string) (*regex, error) {
 	return c.re, nil
 }
 
-// find gives the first match in text that starts at from or later.
+// find returns the first match in text that starts at or after from.
 func (re *regex) find(text []byte, from int) (start, end int, ok bool) {
 	m := re.matcher(text)
 	defer m.release()
 	return m.find(from)
 }
 
-// matcher gives what searches text; it learns from one search for the next.
-// The caller has to release it.
+// matcher returns a matcher for text, which remembers failures between searches. The
+// caller must release it.
 func (re *regex) matcher(text []byte) *reMatcher {
 	m, _ := re.pool.Get().(*reMatcher)
 	if m == nil {
@@ -75,14 +75,14 @@ type reOp uint8
 const (
 	opAccept reOp = iota
 	opSet         // one character of set
-	opLoop        // min to max characters of set, as many as can be or (lazy) as few
-	opSplit       // go on at x or else at y; x only if the next character is in set, where there is one
-	opJump        // go on at x
-	opMark        // remember the position in slot x
-	opMoved       // go on at y if the position is still the one in slot x
-	opAtomic      // what follows up to its opAccept matches in one way only; then y
-	opLook        // what follows matches here, or before (behind), or not (negated); then y
-	opAssert      // a position
+	opLoop        // min to max characters of set, as many as possible or (lazy) as few
+	opSplit       // continue at x or else at y; x only if the next character is in set, if not nil
+	opJump        // continue at x
+	opMark        // store the position in slot x
+	opMoved       // continue at y if the position equals slot x
+	opAtomic      // the code up to its opAccept can match in one way only; then y
+	opLook        // the code that follows matches here, or before (behind), or not (negated); then y
+	opAssert      // tests the position
 )
 
 type reInst struct {
@@ -93,12 +93,12 @@ type reInst struct {
 	behind   bool
 	set      *runeSet
 	x, y     int32
-	min, max int32 // characters; max -1: no limit
+	min, max int32 // in characters; max -1: unlimited
 
-	// memo is the first of the instruction's columns in the memory of states, -1
-	// if it has none. There is one more than there are turns around it that end
-	// the loop if they match nothing (marks, the outermost first): whether a
-	// state fails depends on how many of these turns have matched something.
+	// memo is the first of the instruction's columns in the memory of states, -1 if it
+	// has none. There is one column more than enclosing loops that end after an empty
+	// iteration (marks, the outermost first): whether a state fails depends on how many
+	// of their iterations are non-empty.
 	memo  int32
 	marks []int32
 }
@@ -110,7 +110,7 @@ const (
 
 type reCompiler struct {
 	re       *regex
-	marks    []int32 // slots of the turns that are being compiled
+	marks    []int32 // slots of the enclosing loops during compilation
 	tooLarge bool
 }
 
@@ -121,7 +121,7 @@ func (c *reCompiler) emit(in reInst) int32 {
 	}
 	in.memo = -1
 	switch {
-	case in.op == opLook: // whether it is known to match, and not to
+	case in.op == opLook: // known to match, and known not to match
 		in.memo = c.re.memos
 		c.re.memos += 2
 	case in.op == opSplit || in.op == opLoop && in.max < 0 && !in.lazy:
@@ -185,7 +185,7 @@ func (c *reCompiler) node(n *reNode) {
 	}
 }
 
-// inner compiles an expression that is matched by itself.
+// inner compiles an expression that is matched separately.
 func (c *reCompiler) inner(n *reNode) {
 	marks := c.marks
 	c.marks = nil
@@ -208,8 +208,8 @@ func (c *reCompiler) repeat(n *reNode) {
 			return
 		}
 	}
-	// branch is where a repetition chooses between another turn, which follows
-	// it, and the way out, which leave sets.
+	// branch is where a repetition chooses between another iteration, which follows it,
+	// and the exit, which leave sets.
 	branch := func() int32 { return c.emit(reInst{op: opSplit}) }
 	leave := func(split, to int32) {
 		in := &c.re.code[split]
@@ -221,7 +221,7 @@ func (c *reCompiler) repeat(n *reNode) {
 		low, _ := body.width()
 		split := branch()
 		moved := int32(-1)
-		if low == 0 { // a turn that matches nothing is the last one
+		if low == 0 { // an empty iteration is the last one
 			slot := int32(c.re.slots)
 			c.re.slots++
 			c.emit(reInst{op: opMark, x: slot})
@@ -253,7 +253,7 @@ func (c *reCompiler) repeat(n *reNode) {
 
 const unlimited = 1 << 30
 
-// width is the least and the largest number of characters that n matches.
+// width returns the minimum and maximum number of characters that n matches.
 func (n *reNode) width() (low, high int) {
 	switch n.kind {
 	case reSet:
@@ -287,8 +287,8 @@ func (n *reNode) width() (low, high int) {
 	return 0, 0
 }
 
-// first is the set of the characters that a match of n can begin with, nil if
-// n can match nothing or the set is not known.
+// first returns the set of characters that a match of n can begin with, nil if n can
+// match the empty string or the set is unknown.
 func (n *reNode) first() *runeSet {
 	if low, _ := n.width(); low == 0 {
 		return nil
@@ -328,7 +328,7 @@ func (n *reNode) first() *runeSet {
 	return nil
 }
 
-// starts is first for a node that may match nothing too.
+// starts is first for a node that may also match the empty string.
 func (n *reNode) starts() *runeSet {
 	if n.kind == reRepeat {
 		return n.subs[0].first()

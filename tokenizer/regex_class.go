@@ -35,7 +35,7 @@ func (p *reParser) escape() (*reNode, error) {
 	case 'G', 'K', 'X', 'y', 'Y', 'k', 'g':
 		return nil, fmt.Errorf("\\%c, which is not supported", c)
 	case '1', '2', '3', '4', '5', '6', '7', '8', '9':
-		// A number names a group, or else a character in octal.
+		// A number is a group reference or else an octal character code.
 		n := len(p.in[p.pos:]) - len(strings.TrimLeft(p.in[p.pos:], "0123456789"))
 		if v, err := strconv.Atoi(p.in[p.pos : p.pos+n]); err != nil || v <= max(9, p.groups) {
 			return nil, fmt.Errorf("\\%s, which is not supported", p.in[p.pos:p.pos+n])
@@ -45,14 +45,14 @@ func (p *reParser) escape() (*reNode, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s != nil { // (?i) does not concern sets outside brackets
+	if s != nil { // (?i) does not affect sets outside brackets
 		return set(s)
 	}
 	return p.literal(r), nil
 }
 
-// classEscape reads what follows a backslash and stands for a set, or for the
-// character r where the set is nil.
+// classEscape reads an escape after the backslash: a set, or the character r if the set
+// is nil.
 func (p *reParser) classEscape(inClass bool) (s *runeSet, r rune, err error) {
 	if !p.more() {
 		return nil, 0, errors.New("a \\ at the end")
@@ -122,8 +122,7 @@ func (p *reParser) classEscape(inClass bool) (s *runeSet, r rune, err error) {
 	}
 }
 
-// number reads a character's number of least to most digits, and passes over
-// the bytes after it.
+// number reads a character code of least to most digits and skips after bytes after it.
 func (p *reParser) number(base, least, most, after int) (*runeSet, rune, error) {
 	n := 0
 	for n < most && p.pos+n < len(p.in) {
@@ -143,7 +142,7 @@ func (p *reParser) number(base, least, most, after int) (*runeSet, rune, error) 
 	return nil, rune(v), nil
 }
 
-// property reads {Name} or {^Name} after \p, or the single letter of \pL.
+// property reads {Name} or {^Name} after \p.
 func (p *reParser) property(negated, inClass bool) (*runeSet, error) {
 	if !p.accept("{") {
 		return nil, errors.New("a \\p without a name in braces")
@@ -168,8 +167,8 @@ func (p *reParser) property(negated, inClass bool) (*runeSet, error) {
 	return s, nil
 }
 
-// class reads a bracket expression after its [. Under (?i) the outermost one
-// gets the other cases of its characters, before it is negated.
+// class reads a bracket expression after its [. Under (?i) the outermost one is
+// case-folded before it is negated.
 func (p *reParser) class(outermost bool) (*runeSet, error) {
 	p.depth++
 	defer func() { p.depth-- }()
@@ -177,7 +176,7 @@ func (p *reParser) class(outermost bool) (*runeSet, error) {
 		return nil, fmt.Errorf("classes nested more than %d deep", maxNesting)
 	}
 	negated := p.accept("^")
-	var both *runeSet // of the parts before &&
+	var both *runeSet // the parts before &&
 	union := &runeSet{}
 	var items []runeRange
 	close := func() *runeSet {
@@ -221,7 +220,7 @@ func (p *reParser) class(outermost bool) (*runeSet, error) {
 			if err != nil {
 				return nil, err
 			}
-			if s != nil { // [a-\d]: the hyphen is itself
+			if s != nil { // [a-\d]: the hyphen is literal
 				items = append(items, runeRange{'-', '-'})
 				union = union.or(s)
 			} else if hi = to; hi < lo {
@@ -232,8 +231,8 @@ func (p *reParser) class(outermost bool) (*runeSet, error) {
 	}
 }
 
-// classItem reads one member of a bracket expression: a set, or the character
-// r where the set is nil.
+// classItem reads one member of a bracket expression: a set, or the character r if the
+// set is nil.
 func (p *reParser) classItem() (s *runeSet, r rune, err error) {
 	switch r := p.rune(); r {
 	case '[':

@@ -8,19 +8,19 @@ type reMatcher struct {
 	text  []byte
 	stack []reFrame
 	slots []int32
-	need  int32 // where a match of the current lookbehind has to end, or -1
+	need  int32 // required end of a match in the current lookbehind, or -1
 	steps int
-	limit int // of steps
+	limit int // maximum number of steps
 
-	// memo are the states that are known, by pages of positions: bit memo +
-	// position in the page × memos. It is nil until there were many steps.
+	// memo is a bit set of known states, in pages of positions: bit column + position
+	// in the page × memos. It is nil until many steps have been taken.
 	memo    [][]uint64
-	behind  map[uint64]struct{} // the same within a lookbehind: position << 32 + memo
-	held    int                 // bytes of both, about
+	behind  map[uint64]struct{} // the same within a lookbehind: position << 32 + column
+	held    int                 // approximate size of both in bytes
 	stopped bool                // the limit was reached
 }
 
-// A reFrame is a way back: what to try when what was tried last has failed.
+// A reFrame is an alternative to try after a failure.
 type reFrame struct {
 	kind frameKind
 	pc   int32
@@ -31,23 +31,23 @@ type reFrame struct {
 type frameKind uint8
 
 const (
-	frameTry    frameKind = iota // go on at pc, pos
-	frameGreedy                  // the loop at pc took characters up to pos: give one back
-	frameLazy                    // the loop at pc stopped at pos: take one more
-	frameSlot                    // slot pc held pos
-	frameFailed                  // memo pc at pos fails
+	frameTry    frameKind = iota // continue at pc, pos
+	frameGreedy                  // the loop at pc matched up to pos: give one character back
+	frameLazy                    // the loop at pc stopped at pos: match one more character
+	frameSlot                    // restore slot pc to pos
+	frameFailed                  // column pc at pos fails
 )
 
 const (
-	memoAfter = 64      // steps a byte before failures are remembered
-	giveUp    = 512     // steps a byte before the search ends in an error,
-	stepsFree = 1 << 27 // and those that there are for any text
-	memoSteps = 1 << 24 // steps before failures are remembered whatever the text
-	memoPage  = 64      // positions
-	memoFree  = 1 << 26 // bytes of memory before the search ends in an error
+	memoAfter = 64      // steps per byte before failures are recorded
+	giveUp    = 512     // steps per byte before the search fails,
+	stepsFree = 1 << 27 // in addition to these for any text
+	memoSteps = 1 << 24 // steps before failures are recorded, for any text
+	memoPage  = 64      // positions per page
+	memoFree  = 1 << 26 // bytes of memory before the search fails
 )
 
-// begin sets m to search text.
+// begin prepares m to search text.
 func (m *reMatcher) begin(text []byte) {
 	m.text = text
 	m.need = -1
@@ -57,8 +57,8 @@ func (m *reMatcher) begin(text []byte) {
 	m.stopped = false
 }
 
-// find gives the first match that starts at from or later. Where there is none
-// because the limit was reached, m.stopped is set.
+// find returns the first match that starts at or after from. If the limit was reached,
+// it sets m.stopped.
 func (m *reMatcher) find(from int) (start, end int, ok bool) {
 	for from <= len(m.text) && !m.stopped {
 		m.stack = m.stack[:0]
@@ -78,7 +78,7 @@ func (m *reMatcher) find(from int) (start, end int, ok bool) {
 	return 0, 0, false
 }
 
-// next is the character at pos and its length, 0 at the end.
+// next returns the character at pos and its length, 0 at the end.
 func (m *reMatcher) next(pos int32) (rune, int32) {
 	if int(pos) >= len(m.text) {
 		return -1, 0
@@ -90,7 +90,7 @@ func (m *reMatcher) next(pos int32) (rune, int32) {
 	return r, int32(n)
 }
 
-// back is the position of the character before pos.
+// back returns the position of the character before pos.
 func (m *reMatcher) back(pos int32) int32 {
 	pos--
 	for pos > 0 && !utf8.RuneStart(m.text[pos]) {
@@ -99,13 +99,13 @@ func (m *reMatcher) back(pos int32) int32 {
 	return pos
 }
 
-// push adds a way back.
+// push adds an alternative.
 func (m *reMatcher) push(kind frameKind, pc, pos, low int32) {
 	m.stack = append(m.stack, reFrame{kind, pc, pos, low})
 }
 
-// run matches from pc at pos up to the opAccept that belongs to it, and gives
-// the end of the match. It leaves the stack as it found it.
+// run matches from pc at pos to the corresponding opAccept and returns the end of the
+// match. It restores the height of the stack.
 func (m *reMatcher) run(pc, pos int32) (end int32, ok bool) {
 	base := len(m.stack)
 	code := m.re.code
@@ -193,7 +193,7 @@ func (m *reMatcher) run(pc, pos int32) (end int32, ok bool) {
 	}
 }
 
-// backtrack takes the latest way back above base.
+// backtrack resumes the latest alternative above base.
 func (m *reMatcher) backtrack(base int) (pc, pos int32, ok bool) {
 	for len(m.stack) > base {
 		top := len(m.stack) - 1
@@ -234,7 +234,7 @@ func (m *reMatcher) backtrack(base int) (pc, pos int32, ok bool) {
 	return 0, 0, false
 }
 
-// loop runs an opLoop and gives the position after it.
+// loop runs an opLoop and returns the position after it.
 func (m *reMatcher) loop(in *reInst, pc, pos int32) (after int32, fails bool) {
 	count := int32(0)
 	for ; count < in.min; count++ {
@@ -252,7 +252,7 @@ func (m *reMatcher) loop(in *reInst, pc, pos int32) (after int32, fails bool) {
 	memo := m.remembers(in)
 	for in.max < 0 || count < in.max {
 		if memo && m.known(m.column(in, pos), pos) {
-			// Nothing from here on matches, nor does stopping here.
+			// No continuation from here matches, nor does stopping here.
 			if pos == low {
 				return pos, true
 			}
@@ -273,13 +273,13 @@ func (m *reMatcher) loop(in *reInst, pc, pos int32) (after int32, fails bool) {
 	return pos, false
 }
 
-// looks is look, with what is known of it.
+// looks is look with memory.
 func (m *reMatcher) looks(in *reInst, pc, pos int32) bool {
 	if m.memo == nil {
 		return m.look(in, pc, pos)
 	}
 	need := m.need
-	m.need = -1 // what a look finds does not depend on where the match has to end
+	m.need = -1 // the result does not depend on where the match must end
 	yes, no := m.known(in.memo, pos), m.known(in.memo+1, pos)
 	m.need = need
 	if yes || no {
@@ -299,7 +299,7 @@ func (m *reMatcher) looks(in *reInst, pc, pos int32) bool {
 	return yes
 }
 
-// look says whether the body of an opLook matches at pos, or up to it.
+// look reports whether the body of an opLook matches at pos, or ends there.
 func (m *reMatcher) look(in *reInst, pc, pos int32) bool {
 	need, behind := m.need, m.behind
 	defer func() { m.need, m.behind = need, behind }()
@@ -329,7 +329,7 @@ func (m *reMatcher) look(in *reInst, pc, pos int32) bool {
 	return false
 }
 
-// assert says whether pos is a place of the given kind.
+// assert reports whether pos is a position of the given kind.
 func (m *reMatcher) assert(kind reKind, pos int32) bool {
 	size := int32(len(m.text))
 	newline := func(at int32) bool { return at >= 0 && at < size && m.text[at] == '\n' }

@@ -1,15 +1,15 @@
 package tokenizer
 
-// remember begins to note the states that fail.
+// remember starts recording failed states.
 func (m *reMatcher) remember() {
 	m.stopped = false
 	m.limit = stepsFree + giveUp*len(m.text)
 	m.memo = make([][]uint64, len(m.text)/memoPage+1)
 }
 
-// column is the place of a state in the memory: the instruction's, and how many
-// of the turns around it have matched something. Turns lie in each other, so
-// these are the outer ones.
+// column returns the column of a state: that of the instruction plus the number of
+// enclosing loops whose iteration is non-empty. Loops are nested, so these are the
+// outer ones.
 func (m *reMatcher) column(in *reInst, pos int32) int32 {
 	moved := int32(0)
 	for _, slot := range in.marks {
@@ -21,7 +21,7 @@ func (m *reMatcher) column(in *reInst, pos int32) int32 {
 	return in.memo + moved
 }
 
-// known says whether a state is in the memory.
+// known reports whether a state is recorded.
 func (m *reMatcher) known(memo, pos int32) bool {
 	if m.need >= 0 {
 		_, ok := m.behind[uint64(pos)<<32|uint64(memo)]
@@ -35,7 +35,7 @@ func (m *reMatcher) known(memo, pos int32) bool {
 	return page[i>>6]>>(i&63)&1 != 0
 }
 
-// note puts a state into the memory.
+// note records a state.
 func (m *reMatcher) note(memo, pos int32) {
 	if m.need >= 0 {
 		m.behind[uint64(pos)<<32|uint64(memo)] = struct{}{}
@@ -51,14 +51,14 @@ func (m *reMatcher) note(memo, pos int32) {
 	(*page)[i>>6] |= 1 << (i & 63)
 }
 
-// hold counts bytes of memory.
+// hold counts allocated bytes.
 func (m *reMatcher) hold(n int) {
 	if m.held += n; m.held > memoFree+memoPage*len(m.text) {
 		m.stopped = true
 	}
 }
 
-// remembers says whether the states of in are noted.
+// remembers reports whether the states of in are recorded.
 func (m *reMatcher) remembers(in *reInst) bool {
 	return m.memo != nil && in.memo >= 0 && (m.need < 0 || m.behind != nil)
 }

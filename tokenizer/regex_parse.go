@@ -8,18 +8,18 @@ import (
 	"unicode/utf8"
 )
 
-// reKind says what a node of a parsed expression is.
+// reKind is the kind of a node of a parsed expression.
 type reKind uint8
 
 const (
 	reEmpty       reKind = iota
 	reSet                // one character of set
 	reConcat             // all of subs
-	reAlternate          // the first of subs that lets the rest match
+	reAlternate          // the first of subs with which the rest matches
 	reRepeat             // subs[0], min to max times
-	reAtomic             // subs[0], of which only the first way to match counts
-	reLookahead          // subs[0] follows (or does not: negated)
-	reLookbehind         // subs[0] precedes (or does not)
+	reAtomic             // subs[0], only the first way it matches
+	reLookahead          // subs[0] follows (negated: does not)
+	reLookbehind         // subs[0] precedes (negated: does not)
 	reLineStart          // ^
 	reLineEnd            // $
 	reTextStart          // \A
@@ -32,26 +32,26 @@ type reNode struct {
 	kind     reKind
 	set      *runeSet
 	subs     []*reNode
-	min, max int // of reRepeat; max -1: no limit
+	min, max int // of reRepeat; max -1: unlimited
 	lazy     bool
 	negated  bool
 }
 
 const (
-	maxRepeat  = 100000 // the largest number in {n,m} that the syntax allows
+	maxRepeat  = 100000 // largest number in {n,m} in the syntax
 	maxNesting = 250    // of groups
 )
 
-// An reParser reads a regular expression in the syntax of Oniguruma (Ruby's),
-// which is what the patterns of tokenizer.json are written in.
+// An reParser parses a regular expression in the syntax of Oniguruma (Ruby's), which
+// tokenizer.json uses.
 type reParser struct {
 	in     string
 	pos    int
 	depth  int
 	groups int  // seen so far
 	fold   bool // (?i)
-	dot    bool // (?m): . matches a newline too
-	loose  bool // (?x): blanks and comments in the expression do not count
+	dot    bool // (?m): . also matches a newline
+	loose  bool // (?x): whitespace and comments are ignored
 }
 
 func parseRegex(expr string) (*reNode, error) {
@@ -71,7 +71,7 @@ func parseRegex(expr string) (*reNode, error) {
 
 func (p *reParser) more() bool { return p.pos < len(p.in) }
 
-// peek is the next byte, 0 at the end.
+// peek returns the next byte, 0 at the end.
 func (p *reParser) peek() byte {
 	if p.more() {
 		return p.in[p.pos]
@@ -81,7 +81,7 @@ func (p *reParser) peek() byte {
 
 func (p *reParser) has(prefix string) bool { return strings.HasPrefix(p.in[p.pos:], prefix) }
 
-// accept skips prefix if it comes next.
+// accept skips prefix if it is next.
 func (p *reParser) accept(prefix string) bool {
 	if p.has(prefix) {
 		p.pos += len(prefix)
@@ -96,7 +96,7 @@ func (p *reParser) rune() rune {
 	return r
 }
 
-// skip passes over blanks and comments under (?x).
+// skip skips whitespace and comments under (?x).
 func (p *reParser) skip() {
 	for p.loose && p.more() {
 		switch c := p.peek(); {
@@ -195,7 +195,7 @@ func (p *reParser) quantified(atom *reNode) (*reNode, error) {
 		atom = n
 		switch {
 		case p.has("?") && !(interval && n.min == n.max):
-			// {n}? is an optional {n} in this syntax, not a lazy one.
+			// In this syntax {n}? is an optional {n}, not a lazy one.
 			p.pos++
 			n.lazy = true
 		case !interval && p.accept("+"):
@@ -252,7 +252,7 @@ func (p *reParser) folding(s *runeSet) *runeSet {
 	return s
 }
 
-// atom reads what a quantifier may follow; nil stands for nothing.
+// atom reads what a quantifier may follow; nil means nothing.
 func (p *reParser) atom() (*reNode, error) {
 	switch r := p.rune(); r {
 	case '.':
@@ -284,7 +284,7 @@ func (p *reParser) atom() (*reNode, error) {
 func (p *reParser) group() (*reNode, error) {
 	n := &reNode{}
 	switch {
-	case !p.accept("?"): // what groups matched is not remembered: nothing refers to it
+	case !p.accept("?"): // groups are not captured: nothing can refer to them
 		p.groups++
 	case p.accept(":"):
 	case p.accept("="):
@@ -332,8 +332,8 @@ func (p *reParser) group() (*reNode, error) {
 	return n, nil
 }
 
-// flags reads (?imx-imx) and (?imx-imx:…). The former holds to the end of the
-// group it stands in, alternatives included.
+// flags reads (?imx-imx) and (?imx-imx:…). The former applies to the end of the
+// enclosing group, including further alternatives.
 func (p *reParser) flags() (*reNode, error) {
 	fold, dot, loose := p.fold, p.dot, p.loose
 	on := true

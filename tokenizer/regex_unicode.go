@@ -8,11 +8,10 @@ import (
 	"unicode/utf8"
 )
 
-// Tokenizers are trained and run with the character classes of Unicode 16,
-// which is what the regular expressions of the Hugging Face library know. Go's
-// tables may be older, so the characters that came with 15.1 and 16.0 are here.
-// Adding a character twice does no harm: newer tables of Go's only make these
-// lines superfluous.
+// The regular expressions of the Hugging Face library use the character classes of
+// Unicode 16. Go's tables may be older, so the characters added in 15.1 and 16.0 are
+// listed here. Duplicates are harmless: newer Go tables only make these lines
+// redundant.
 var since15 = []struct {
 	lo, hi   rune
 	category string
@@ -40,14 +39,14 @@ var since15 = []struct {
 	{0x1fae9, 0x1fae9, "So"}, {0x1fbcb, 0x1fbef, "So"}, {0x2ebf0, 0x2ee5d, "Lo"},
 }
 
-// alphabeticSince15 are the marks that became alphabetic since Unicode 15.0.
+// alphabeticSince15 are the marks that have become alphabetic since Unicode 15.0.
 var alphabeticSince15 = []runeRange{
 	{0x0363, 0x036f}, {0x0897, 0x0897}, {0x1dd3, 0x1de6}, {0x10d69, 0x10d69}, {0x10efc, 0x10efc},
 	{0x113b8, 0x113c0}, {0x113c2, 0x113c2}, {0x113c5, 0x113c5}, {0x113c7, 0x113ca},
 	{0x113cc, 0x113cd}, {0x1611e, 0x1612e},
 }
 
-// scriptsSince15 are the characters that scripts got since Unicode 15.0.
+// scriptsSince15 are the characters added to scripts since Unicode 15.0.
 var scriptsSince15 = map[string][]runeRange{
 	"arabic":              {{0x897, 0x897}, {0x10ec2, 0x10ec4}, {0x10efc, 0x10efc}},
 	"balinese":            {{0x1b4e, 0x1b4f}, {0x1b7f, 0x1b7f}},
@@ -77,16 +76,16 @@ var scriptsSince15 = map[string][]runeRange{
 	},
 }
 
-// A runeRange is the characters from lo to hi, both included.
+// A runeRange is the characters from lo to hi, inclusive.
 type runeRange struct{ lo, hi rune }
 
-// A runeSet is a set of characters: rising ranges with gaps between them.
+// A runeSet is a set of characters: ascending, non-adjacent ranges.
 type runeSet struct {
-	ascii  [2]uint64 // the first 128 characters once more, as bits
+	ascii  [2]uint64 // the first 128 characters as a bit set
 	ranges []runeRange
 }
 
-// newRuneSet puts ranges of any order and overlap into a set.
+// newRuneSet builds a set from ranges, which may be unordered and overlap.
 func newRuneSet(ranges []runeRange) *runeSet {
 	slices.SortFunc(ranges, func(a, b runeRange) int { return int(a.lo) - int(b.lo) })
 	s := &runeSet{}
@@ -147,7 +146,7 @@ func (s *runeSet) and(t *runeSet) *runeSet {
 	return s.not().or(t.not()).not()
 }
 
-// folded is s with the other cases of each of its characters.
+// folded returns s with all cases of its characters.
 func (s *runeSet) folded() *runeSet {
 	out := slices.Clone(s.ranges)
 	for _, orbit := range foldOrbits() {
@@ -160,13 +159,13 @@ func (s *runeSet) folded() *runeSet {
 	return newRuneSet(out)
 }
 
-// foldOrbits lists the groups of characters that differ in case only.
+// foldOrbits lists the groups of characters that differ only in case.
 var foldOrbits = sync.OnceValue(func() [][]rune {
 	var orbits [][]rune
 	for r := range rune(unicode.MaxRune) {
 		orbit := []rune{r}
 		for f := unicode.SimpleFold(r); f != r; f = unicode.SimpleFold(f) {
-			if f < r { // listed with the smallest
+			if f < r { // listed with its smallest member
 				orbit = nil
 				break
 			}
@@ -201,7 +200,7 @@ func tableSet(tables ...*unicode.RangeTable) *runeSet {
 	return newRuneSet(out)
 }
 
-// categorySet is a general category by its one- or two-letter name.
+// categorySet returns a general category by its one- or two-letter name.
 func categorySet(name string) *runeSet {
 	var out []runeRange
 	for _, r := range since15 {
@@ -231,18 +230,18 @@ var (
 		return categoriesSet("L", "Nl").or(tableSet(unicode.Other_Alphabetic)).or(newRuneSet(slices.Clone(alphabeticSince15)))
 	})
 	wordSet = sync.OnceValue(func() *runeSet { return alphaSet().or(categoriesSet("M", "Nd", "Pc")) })
-	// wordTypeSet is \w outside brackets, and what \b goes by: there Oniguruma
-	// has a table of its own for the first 256 characters, which takes the
-	// fractions and raised digits among them for parts of words.
+	// wordTypeSet is \w outside brackets and for \b: there Oniguruma uses a separate
+	// table for the first 256 characters, which includes fractions and superscript
+	// digits.
 	wordTypeSet = sync.OnceValue(func() *runeSet {
 		return wordSet().or(newRuneSet([]runeRange{{0xb2, 0xb3}, {0xb9, 0xb9}, {0xbc, 0xbe}}))
 	})
-	// assignedSet leaves out the surrogates, which no UTF-8 text holds.
+	// assignedSet excludes the surrogates, which UTF-8 text cannot contain.
 	assignedSet = sync.OnceValue(func() *runeSet { return categoriesSet("L", "M", "N", "P", "S", "Z", "Cc", "Cf", "Co") })
 	hexSet      = sync.OnceValue(func() *runeSet { return newRuneSet([]runeRange{{'0', '9'}, {'A', 'F'}, {'a', 'f'}}) })
 )
 
-// posixSet is a class by the name it has in [[:name:]].
+// posixSet returns a class by its name in [[:name:]].
 func posixSet(name string) *runeSet {
 	switch name {
 	case "alnum":
@@ -290,8 +289,8 @@ var longCategories = map[string]string{
 	"control": "Cc", "format": "Cf", "privateuse": "Co",
 }
 
-// propertySet is a class by the name it has in \p{name}; nil if there is none.
-// Case, blanks, hyphens and underscores in names do not count.
+// propertySet returns a class by its name in \p{name}, or nil. Case, spaces, hyphens
+// and underscores in names are ignored.
 func propertySet(name string) *runeSet {
 	name = strings.ToLower(strings.NewReplacer(" ", "", "-", "", "_", "").Replace(name))
 	if long, ok := longCategories[name]; ok {

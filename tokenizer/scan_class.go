@@ -5,7 +5,7 @@ import (
 	"unicode/utf8"
 )
 
-// A class is what the scanners ask of a character.
+// A class is a set of the properties that scanners test.
 type class uint8
 
 const (
@@ -23,8 +23,7 @@ const (
 	pageSize = 1 << pageBits
 )
 
-// A classTable knows the class of every character, in pages of which most are
-// shared.
+// A classTable stores the class of every character, in pages that are mostly shared.
 type classTable struct {
 	ascii [utf8.RuneSelf]class
 	page  [(utf8.MaxRune + 1) / pageSize]uint16
@@ -67,8 +66,7 @@ var classes = sync.OnceValue(func() *classTable {
 	return t
 })
 
-// at gives the class and the length of the character at text[i], which is not
-// the end of text.
+// at returns the class and the length of the character at text[i], where i < len(text).
 func (t *classTable) at(text []byte, i int) (class, int) {
 	if c := text[i]; c < utf8.RuneSelf {
 		return t.ascii[c], 1
@@ -81,12 +79,12 @@ func (t *classTable) wide(text []byte, i int) (class, int) {
 	return t.of(r), n
 }
 
-// of is the class of r.
+// of returns the class of r.
 func (t *classTable) of(r rune) class {
 	return t.pages[t.page[r>>pageBits]][r&(pageSize-1)]
 }
 
-// run gives the end of the characters from i on that are of any class in want.
+// run returns the end of the run from i of characters with a class in want.
 func (t *classTable) run(text []byte, i int, want class) int {
 	for i < len(text) {
 		c, n := t.at(text, i)
@@ -98,8 +96,7 @@ func (t *classTable) run(text []byte, i int, want class) int {
 	return i
 }
 
-// runOther gives the end of the characters from i on that are of no class in
-// avoid.
+// runOther returns the end of the run from i of characters without a class in avoid.
 func (t *classTable) runOther(text []byte, i int, avoid class) int {
 	for i < len(text) {
 		c, n := t.at(text, i)

@@ -1,13 +1,12 @@
 package tokenizer
 
-// A scanner is a pattern that matches everywhere: text falls apart into its
-// matches. end gives the end of the match that begins at text[i], which is not
-// the end of text.
+// A scanner is a pattern that matches everywhere, so that its matches partition a text.
+// end returns the end of the match that begins at text[i], where i < len(text).
 type scanner interface {
 	end(text []byte, i int) int
 }
 
-// scan cuts text into the matches of a scanner.
+// scan splits text into the matches of a scanner.
 type scan struct{ scanner }
 
 func (s scan) find(text []byte, from int) (start, end int, ok bool) {
@@ -42,8 +41,8 @@ const (
 		`\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+`
 )
 
-// knownPatterns are the expressions that have a scanner. The scanner and the
-// expression match the same; the tests compare them.
+// knownPatterns are the expressions that have a scanner. Tests compare the scanners
+// with the expressions.
 var knownPatterns = map[string]func(t *classTable) scanner{
 	gpt2Pattern:   func(t *classTable) scanner { return gpt2Scanner{t} },
 	qwen2Pattern:  func(t *classTable) scanner { return cl100kScanner{t, classLetter, 1} },
@@ -53,11 +52,11 @@ var knownPatterns = map[string]func(t *classTable) scanner{
 	o200kPattern:  func(t *classTable) scanner { return o200kScanner{t} },
 }
 
-// knownScan cuts by one of knownPatterns.
+// knownScan returns the scan for one of knownPatterns.
 func knownScan(expr string) scan { return scan{knownPatterns[expr](classes())} }
 
-// gpt2Scanner is gpt2Pattern: GPT-2, RoBERTa, GPT-NeoX, ModernBERT, and every
-// ByteLevel pre-tokenizer that uses its own expression.
+// gpt2Scanner is gpt2Pattern: GPT-2, RoBERTa, GPT-NeoX, ModernBERT, and every ByteLevel
+// pre-tokenizer with its default expression.
 type gpt2Scanner struct{ *classTable }
 
 func (s gpt2Scanner) end(text []byte, i int) int {
@@ -86,8 +85,8 @@ func (s gpt2Scanner) end(text []byte, i int) int {
 	return s.blanks(text, i)
 }
 
-// contraction is the length of the English contraction that text begins with.
-// Where case does not count, the long s (ſ) is an s.
+// contraction returns the length of the English contraction that text begins with. With
+// anyCase, the long s (ſ) counts as s.
 func contraction(text []byte, anyCase bool) int {
 	if len(text) < 2 || text[0] != '\'' {
 		return 0
@@ -118,8 +117,8 @@ func contraction(text []byte, anyCase bool) int {
 	return 0
 }
 
-// blanks is \s+(?!\S)|\s+ from i on, where a blank stands: all the blanks but
-// the last, which belongs to the word after them, if there are several.
+// blanks is \s+(?!\S)|\s+ from i, where there is whitespace: all of it except the last
+// character, which belongs to the following word, if there are several.
 func (t *classTable) blanks(text []byte, i int) int {
 	end := i
 	last := i
@@ -137,8 +136,8 @@ func (t *classTable) blanks(text []byte, i int) int {
 	return end
 }
 
-// newlines is \s*[\r\n]+ from i on: the end of the last newline among the
-// blanks, or i if there is none.
+// newlines is \s*[\r\n]+ from i: the end of the last newline in the whitespace, or i if
+// there is none.
 func (t *classTable) newlines(text []byte, i int) int {
 	end := i
 	for i < len(text) {
@@ -154,11 +153,11 @@ func (t *classTable) newlines(text []byte, i int) int {
 	return end
 }
 
-// cl100kScanner is llama3Pattern and its relatives, which differ in what
-// belongs to a word and how many digits make a number.
+// cl100kScanner is llama3Pattern and its relatives, which differ in the characters of a
+// word and the number of digits in a number.
 type cl100kScanner struct {
 	*classTable
-	letters class // classLetter, and classMark for qwen35Pattern
+	letters class // classLetter, also classMark for qwen35Pattern
 	digits  int
 }
 
@@ -194,8 +193,8 @@ func (s cl100kScanner) end(text []byte, i int) int {
 	return s.blanks(text, i)
 }
 
-// number is the end of the rest of a number of at most most digits, of which
-// the first ends at i.
+// number returns the end of a number of at most most digits, the first of which ends at
+// i.
 func (t *classTable) number(text []byte, i, most int) int {
 	for ; most > 1 && i < len(text); most-- {
 		c, n := t.at(text, i)
@@ -207,8 +206,8 @@ func (t *classTable) number(text []byte, i, most int) int {
 	return i
 }
 
-// o200kScanner is o200kPattern: GPT-4o and its followers, which cut words
-// before capitals.
+// o200kScanner is o200kPattern: GPT-4o and its successors, which split words before
+// capitals.
 type o200kScanner struct{ *classTable }
 
 func (s o200kScanner) end(text []byte, i int) int {
@@ -221,7 +220,7 @@ func (s o200kScanner) end(text []byte, i int) int {
 		end, capitals = s.word(text, i+n)
 	}
 	if c&classLetter != 0 || c&classMark != 0 && (end == 0 || capitals) {
-		// A mark is rather a word without capitals than the prefix of capitals.
+		// A mark is preferably a word without capitals, not the prefix of capitals.
 		end, _ = s.word(text, i)
 	}
 	if end > 0 {
@@ -245,10 +244,10 @@ func (s o200kScanner) end(text []byte, i int) int {
 	return s.blanks(text, i)
 }
 
-// word is the end of the word without its prefix and contraction that begins
-// at i: capitals and then small letters, or capitals alone. It is 0 if there
-// is none. Letters without case count as both, so that a run of capitals ends
-// at the last of these when no small letter follows.
+// word returns the end of the word, without its prefix and contraction, that begins at
+// i: capitals followed by lowercase letters, or capitals only. It returns 0 if there is
+// none. Letters without case count as both, so that a run of capitals ends after the
+// last of these if no lowercase letter follows.
 func (s o200kScanner) word(text []byte, i int) (end int, capitals bool) {
 	p := i
 	for p < len(text) {

@@ -2,8 +2,8 @@ package tokenizer
 
 import "slices"
 
-// newSplit makes the Split pre-tokenizer: text is cut at the matches of p, or
-// between them (invert), and how says what becomes of the matches.
+// newSplit returns the Split pre-tokenizer: it splits text at the matches of p, or
+// between them (invert); how determines what happens to the matches.
 func newSplit(p pattern, how behaviour, invert bool) (preTokenizer, error) {
 	if l, ok := p.(literal); ok && l == "" { // matches between all characters
 		re, err := compileRegex("")
@@ -37,7 +37,7 @@ func (s split) preTokenize(w *words) {
 func (s split) cut(w *words, dst []span, p span) []span {
 	text := w.text[p.start:p.end]
 	first := len(dst)
-	// The parts come as they stand in the text, matches with their end negated.
+	// The parts are in text order; matches have a complemented end.
 	add := func(start, end int, match bool) {
 		part := span{p.start + int32(start), p.start + int32(end)}
 		if match != s.invert {
@@ -61,11 +61,10 @@ func (s split) cut(w *words, dst []span, p span) []span {
 	return dst[:first+len(parts)]
 }
 
-// join puts parts, of which the matches have a negated end, together as b says.
-// It works in place.
+// join combines parts according to b, in place. Matches have a complemented end.
 func (b behaviour) join(parts []span) []span {
 	out := parts[:0]
-	before := false // whether the part before was a match
+	before := false // whether the previous part was a match
 	switch b {
 	case mergedWithNext:
 		slices.Reverse(parts)
@@ -102,8 +101,8 @@ func (b behaviour) join(parts []span) []span {
 	return out
 }
 
-// forEachMatch calls match for each match of p in text, from left to right.
-// They do not overlap, and none is empty right behind the one before.
+// forEachMatch calls match for each match of p in text, from left to right. Matches do
+// not overlap, and no empty one directly follows another.
 func forEachMatch(p pattern, text []byte, match func(start, end int)) error {
 	re, ok := p.(*regex)
 	if !ok {
@@ -136,7 +135,8 @@ func eachMatch(find func(text []byte, from int) (start, end int, ok bool), text 
 	}
 }
 
-// digits is the Digits pre-tokenizer: it sets numbers apart, or each digit.
+// digits is the Digits pre-tokenizer: it separates numbers, or each digit, from other
+// text.
 type digits struct {
 	*classTable
 	individual bool

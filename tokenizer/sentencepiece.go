@@ -11,24 +11,23 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// A sentencePiece is what a SentencePiece model file holds, as far as it
-// matters here.
+// A sentencePiece is the relevant content of a SentencePiece model file.
 type sentencePiece struct {
 	pieces []spPiece
 
 	kind         int // model_type: 1 unigram, 2 BPE, 3 words, 4 characters
 	byteFallback bool
-	unknown      int32 // unk_id and so on: -1 where there is none
+	unknown      int32 // unk_id etc.; -1: none
 	bos          int32
 	eos          int32
 	pad          int32
 
 	charsmap    []byte // precompiled_charsmap
-	dummyPrefix bool   // a blank before the text
+	dummyPrefix bool   // prepend a space to the text
 	squeeze     bool   // remove_extra_whitespaces
-	escape      bool   // escape_whitespaces: blanks become ▁
+	escape      bool   // escape_whitespaces: spaces become ▁
 
-	names map[int]string // of unk_piece, bos_piece and eos_piece, by their fields' numbers
+	names map[int]string // unk_piece, bos_piece and eos_piece, by field number
 }
 
 type spPiece struct {
@@ -37,7 +36,7 @@ type spPiece struct {
 	kind  int32 // sp… below
 }
 
-// Kinds of pieces.
+// Types of pieces.
 const (
 	spNormal = iota + 1
 	spUnknown
@@ -47,15 +46,15 @@ const (
 	spByte
 )
 
-// Numbers of the trainer's fields that name pieces.
+// Field numbers of the trainer's piece names.
 const (
 	spUnknownName = iota + 45
 	spBOSName
 	spEOSName
 )
 
-// A protoReader reads the fields of a protocol buffer message one after
-// another. The first error sticks.
+// A protoReader reads the fields of a protocol buffer message in order. The first error
+// sticks.
 type protoReader struct {
 	path, field string
 	data        []byte
@@ -64,15 +63,15 @@ type protoReader struct {
 	err         error
 }
 
-// each calls field for all the fields.
+// each calls field for each field.
 func (r *protoReader) each(field func(number int, value uint64, part *protoReader)) {
 	for number, value, part := r.next(); number != 0; number, value, part = r.next() {
 		field(number, value, part)
 	}
 }
 
-// next reads a field's key and value: number is 0 at the end. A varint or a
-// fixed number is in value, a string or a message in part.
+// next reads a field: number is 0 at the end, value is that of a varint or fixed-size
+// number, and part that of a string or message.
 func (r *protoReader) next() (number int, value uint64, part *protoReader) {
 	if r.err != nil || r.pos == len(r.data) {
 		return 0, 0, nil
@@ -218,8 +217,7 @@ func (m *sentencePiece) normalizer(r *protoReader) {
 	})
 }
 
-// unigram makes the model of a SentencePiece model as its class numbers the
-// pieces.
+// unigram builds the model from a SentencePiece model, with the ids of its class.
 func (m *sentencePiece) unigram(path string, c *configuration) (model, error) {
 	u := &unigram{worst: math.Inf(1)}
 	add := func(text string, score float64) {
@@ -228,7 +226,7 @@ func (m *sentencePiece) unigram(path string, c *configuration) (model, error) {
 	}
 	pieces := m.pieces
 	switch c.class {
-	case xlmRobertaClass, camembertClass: // fairseq has moved the ids
+	case xlmRobertaClass, camembertClass: // fairseq shifted the ids
 		first, skip := []string{"bos_token", "pad_token", "eos_token", "unk_token"}, 3
 		if c.class == camembertClass {
 			first, skip = []string{"<s>NOTUSED", "pad_token", "</s>NOTUSED", "unk_token", "<unk>NOTUSED"}, 1
@@ -266,7 +264,7 @@ func (m *sentencePiece) unigram(path string, c *configuration) (model, error) {
 	return u, u.finish(path, "pieces", c.class.unknownID(c, u), false)
 }
 
-// blankRuns makes one blank of each run of blanks (U+0020).
+// blankRuns replaces each run of spaces (U+0020) with one.
 type blankRuns struct{}
 
 func (blankRuns) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {

@@ -9,8 +9,8 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// bpe makes the model of a SentencePiece model for a class that orders merges by
-// the ids of what they make.
+// bpe builds the model from a SentencePiece model for a class that orders merges by the
+// ids of the results.
 func (m *sentencePiece) bpe(path string, opts bpeOptions) (model, error) {
 	b := newBPEBuilder(path, opts)
 	for i, p := range m.pieces {
@@ -27,8 +27,8 @@ func (m *sentencePiece) bpe(path string, opts bpeOptions) (model, error) {
 	return b.finish()
 }
 
-// splitMerges makes a merge of each way to cut a piece into two that are usable,
-// in the order of the pieces.
+// splitMerges adds a merge for each way to split a piece into two usable ones, in the
+// order of the pieces.
 func (b *bpeBuilder) splitMerges(order []int, usable func(i int) bool) {
 	for _, i := range order {
 		if b.m.pieces.find(b.m.pieces.at(i)) == i {
@@ -37,8 +37,8 @@ func (b *bpeBuilder) splitMerges(order []int, usable func(i int) bool) {
 	}
 }
 
-// fromPieces makes a tokenizer of a SentencePiece model of type BPE that has no
-// class of its own: as SentencePiece itself does it.
+// fromPieces builds a tokenizer from a SentencePiece model of type BPE without a class
+// of its own, as SentencePiece does.
 func (c *configuration) fromPieces(path string, m *sentencePiece) (*Tokenizer, error) {
 	if m.kind != 2 {
 		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a SentencePiece model of type %d", m.kind),
@@ -72,7 +72,7 @@ func (c *configuration) fromPieces(path string, m *sentencePiece) (*Tokenizer, e
 	}
 	usable := func(i int) bool { return m.pieces[i].kind == spNormal }
 	b := newBPEBuilder(path, bpeOptions{fuseUnk: true, byteFallback: m.byteFallback, unkToken: m.names[spUnknownName]})
-	var whole []int // pieces of the user are never cut nor merged
+	var whole []int // user-defined pieces are neither split nor merged
 	var order []int
 	for i, name := range names {
 		b.m.add([]byte(name), int32(i))
@@ -109,8 +109,8 @@ func (c *configuration) fromPieces(path string, m *sentencePiece) (*Tokenizer, e
 	return c.build(path, t, nil)
 }
 
-// pieceStages sets what a SentencePiece model says about normalization. whole
-// are the pieces that are taken out of a text first.
+// pieceStages sets the stages from a SentencePiece model's settings. whole are the
+// pieces that are matched first.
 func (c *configuration) pieceStages(t *Tokenizer, path string, m *sentencePiece, names []string, whole []int) error {
 	legacy := c.flag("legacy", true)
 	charsmap, err := newPrecompiled(path, "precompiled_charsmap", m.charsmap)
@@ -152,8 +152,8 @@ func (c *configuration) pieceStages(t *Tokenizer, path string, m *sentencePiece,
 	return nil
 }
 
-// doubleMark doubles a ▁ at the beginning of a text, which Metaspace would take
-// for the one that it puts there.
+// doubleMark doubles a ▁ at the start of a text, because Metaspace would otherwise not
+// prepend another.
 type doubleMark struct{}
 
 func (doubleMark) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
@@ -163,7 +163,7 @@ func (doubleMark) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, e
 	return append(dst, text...), head, nil
 }
 
-// blankTrim removes the blanks (U+0020) at both ends of a text.
+// blankTrim removes the spaces (U+0020) at both ends of a text.
 type blankTrim struct{}
 
 func (blankTrim) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {

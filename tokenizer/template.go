@@ -7,11 +7,11 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// A template says how one or two token lists become a sequence: special tokens
-// and the lists, each with its token type.
+// A template describes how one or two token lists become a sequence: special tokens and
+// the lists, each with its token type.
 type template struct {
 	parts []part
-	added int // special tokens
+	added int // number of special tokens
 }
 
 type part struct {
@@ -28,7 +28,7 @@ const (
 	partB
 )
 
-// special appends special tokens to t; negative ids are none.
+// special appends special tokens to t, skipping negative ids.
 func (t *template) special(typ int32, ids ...int32) {
 	for _, id := range ids {
 		if id >= 0 {
@@ -38,12 +38,12 @@ func (t *template) special(typ int32, ids ...int32) {
 	}
 }
 
-// A frame is the usual special tokens around texts: bos A eos, and bos A eos sep B
-// eos. -1 leaves one out.
+// A frame is the usual arrangement of special tokens: bos A eos, and bos A eos sep B
+// eos. -1 omits a token.
 type frame struct{ bos, eos, sep int32 }
 
-// templates are those of one text and of two. second is the token type of the second
-// text and what follows it.
+// templates returns the templates for one text and for two. second is the token type of
+// the second text and everything after it.
 func (f frame) templates(second int32) (single, pair template) {
 	for _, t := range []*template{&single, &pair} {
 		t.special(0, f.bos)
@@ -56,7 +56,7 @@ func (f frame) templates(second int32) (single, pair template) {
 	return single, pair
 }
 
-// templatesOfEach are the templates that put bos and eos around each text of a pair.
+// templatesOfEach returns templates with bos and eos around each text of a pair.
 func (f frame) templatesOfEach() (single, pair template) {
 	for typ, kind := range []partKind{partA, partB} {
 		pair.special(int32(typ), f.bos)
@@ -69,7 +69,7 @@ func (f frame) templatesOfEach() (single, pair template) {
 	return single, pair
 }
 
-// oneType gives all of the sequence the token type 0.
+// oneType sets all token types to 0.
 func (t *template) oneType() {
 	for i := range t.parts {
 		t.parts[i].typ = 0
@@ -94,8 +94,8 @@ func (t *template) apply(e *Encoding, a, b []int32) {
 	}
 }
 
-// cut gives the lengths to which lists of n1 and n2 tokens are cut so that
-// both together have at most budget.
+// cut returns the lengths to which lists of n1 and n2 tokens are truncated to fit
+// budget.
 func (how Truncation) cut(n1, n2, budget int) (int, int, error) {
 	over := n1 + n2 - budget
 	if over <= 0 {
@@ -145,15 +145,15 @@ func (l *loader) postProcessor(v any) (single, pair template) {
 	return single, pair
 }
 
-// process applies one post-processor. done says whether one before it has put
-// the texts together, which only one can.
+// process applies one post-processor. done records whether an earlier one has combined
+// the texts, which only one may do.
 func (l *loader) process(v any, field string, single, pair *template, done *bool) {
 	m, kind := l.object(v, field)
 	if l.err != nil {
 		return
 	}
 	switch kind {
-	case "ByteLevel": // concerns offsets only
+	case "ByteLevel": // affects offsets only
 		return
 	case "Sequence":
 		for i, v := range l.list(m, field, "processors") {
@@ -195,7 +195,7 @@ func (l *loader) marker(m map[string]any, field, key string) int32 {
 	return 0
 }
 
-// specialTokens reads the ids that the names in a template stand for.
+// specialTokens reads the ids of the names used in a template.
 func (l *loader) specialTokens(m map[string]any, field string) map[string][]int32 {
 	field += ".special_tokens"
 	special := map[string][]int32{}
@@ -248,7 +248,7 @@ func (l *loader) template(m map[string]any, field, key string, special map[strin
 	return t
 }
 
-// checkTemplates makes sure that the templates name ids that exist.
+// checkTemplates checks that the ids in the templates exist.
 func (t *Tokenizer) checkTemplates(path string) error {
 	for _, template := range []template{t.single, t.pair} {
 		for _, p := range template.parts {

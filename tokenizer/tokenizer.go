@@ -8,30 +8,28 @@ import (
 	"unsafe"
 )
 
-// A Tokenizer turns text into the ids that a model was trained on. It is
-// immutable and safe for concurrent use.
+// A Tokenizer turns text into the ids that a model was trained on. It is immutable and
+// safe for concurrent use.
 //
-// Text that is not valid UTF-8 is taken with U+FFFD in the place of each
-// invalid byte.
+// Each byte of invalid UTF-8 is read as U+FFFD.
 type Tokenizer struct {
 	normalizer normalizer   // nil: none
-	pre        preTokenizer // nil: each stretch of text is one piece
+	pre        preTokenizer // nil: each segment is one piece
 	model      model
-	decoder    decoder // nil: pieces joined with blanks
+	decoder    decoder // nil: pieces are joined with spaces
 	added      addedTokens
 	single     template
 	pair       template
-	maxLength  int              // 0: not known
-	cut        int              // max_length of tokenizer.json's truncation; 0: none
-	side       Side             // where texts are cut unless a call says otherwise
+	maxLength  int              // 0: unknown
+	cut        int              // max_length of truncation in tokenizer.json; 0: none
+	side       Side             // default side at which texts are truncated
 	pad        int32            // -1: none
-	roles      map[string]int32 // "bos", "eos" …: what the configuration calls so
-	config     *configuration   // what stands beside the tokenizer.json, if anything
+	roles      map[string]int32 // "bos", "eos" …, as the configuration assigns them
+	config     *configuration   // the files next to tokenizer.json; nil: none
 	scratch    sync.Pool
 }
 
-// finish puts the last parts of a tokenizer together once its stages are set.
-// path names its file in errors.
+// finish completes a tokenizer whose stages are set. path names its file in errors.
 func (t *Tokenizer) finish(path string) error {
 	if err := t.added.index(t.normalizer); err != nil {
 		return fmt.Errorf("%s: added_tokens: %w", path, err)
@@ -48,20 +46,20 @@ func (t *Tokenizer) finish(path string) error {
 	return t.checkTemplates(path)
 }
 
-// Encoding is the result of Encode and Pair. The caller keeps it and hands it
-// in again, so that its slices are used again.
+// Encoding is the result of Encode and Pair. Callers pass the same one again so that
+// its slices are reused.
 type Encoding struct {
 	IDs   []int32
-	Types []int32 // token type (segment) of each id, as the post-processor says
+	Types []int32 // token type (segment) of each id
 }
 
-// Truncation says which of two texts is cut when both together are too long.
+// Truncation selects which of two texts is cut when together they are too long.
 type Truncation uint8
 
 const (
-	// LongestFirst cuts the longer text down to the shorter one, then both.
+	// LongestFirst cuts the longer text to the length of the shorter one, then both.
 	LongestFirst Truncation = iota
-	// OnlySecond cuts the second text, a reranker's document.
+	// OnlySecond cuts the second text, which is a reranker's document.
 	OnlySecond
 	// OnlyFirst cuts the first text.
 	OnlyFirst
@@ -71,13 +69,13 @@ const (
 type Side uint8
 
 const (
-	// Right cuts the end of a text, so that its first tokens stay.
+	// Right cuts the end of a text and keeps its first tokens.
 	Right Side = iota
-	// Left cuts the beginning of a text, so that its last tokens stay.
+	// Left cuts the beginning of a text and keeps its last tokens.
 	Left
 )
 
-// Cut is what remains of tokens when they are cut to n at that side.
+// Cut returns tokens truncated to n at that side.
 func (s Side) Cut(tokens []int32, n int) []int32 {
 	n = max(n, 0)
 	switch {
@@ -89,31 +87,29 @@ func (s Side) Cut(tokens []int32, n int) []int32 {
 	return tokens[:n]
 }
 
-// TruncationSide is the end at which the tokenizer's configuration wants texts
-// to be cut: truncation_side in tokenizer_config.json. Encode, Single, Pair and
-// EncodePair cut there.
+// TruncationSide returns the side at which the configuration truncates texts:
+// truncation_side in tokenizer_config.json. Encode, Single, Pair and EncodePair use it.
 func (t *Tokenizer) TruncationSide() Side { return t.side }
 
 // Tokens appends the ids of text to dst, without the special tokens that the
-// post-processor puts around a text. Where text spells a special token
-// ("[SEP]", "</s>"), it becomes that token. The error is an ErrTooMuch.
+// post-processor adds. Special tokens spelled in text ("[SEP]", "</s>") become those
+// tokens. The error is ErrTooMuch.
 func (t *Tokenizer) Tokens(dst []int32, text string) ([]int32, error) {
 	s := t.get()
 	defer t.scratch.Put(s)
 	return t.encode(dst, text, false, s)
 }
 
-// PlainTokens is Tokens for text that nobody vouches for: the spellings of
-// special tokens in it stay plain text.
+// PlainTokens is Tokens for untrusted text: special tokens spelled in it remain plain
+// text.
 func (t *Tokenizer) PlainTokens(dst []int32, text string) ([]int32, error) {
 	s := t.get()
 	defer t.scratch.Put(s)
 	return t.encode(dst, text, true, s)
 }
 
-// Encode sets e to text with the special tokens of a single text around it,
-// cut to limit ids in all (0: no limit). The special tokens always stay. The error
-// is an ErrTooMuch.
+// Encode sets e to text with the special tokens of a single text, truncated to limit
+// ids in total (0: no limit). Special tokens are never cut. The error is ErrTooMuch.
 func (t *Tokenizer) Encode(e *Encoding, text string, limit int) error {
 	s := t.get()
 	defer t.scratch.Put(s)
@@ -125,12 +121,12 @@ func (t *Tokenizer) Encode(e *Encoding, text string, limit int) error {
 	return nil
 }
 
-// Single is Encode for a text whose tokens are known.
+// Single is Encode for a text that is already tokenized.
 func (t *Tokenizer) Single(e *Encoding, tokens []int32, limit int) {
 	t.SingleSide(e, tokens, limit, t.side)
 }
 
-// SingleSide is Single with the side at which the text is cut.
+// SingleSide is Single with an explicit truncation side.
 func (t *Tokenizer) SingleSide(e *Encoding, tokens []int32, limit int, side Side) {
 	if limit > 0 {
 		tokens = side.Cut(tokens, limit-t.single.added)
@@ -138,15 +134,15 @@ func (t *Tokenizer) SingleSide(e *Encoding, tokens []int32, limit int, side Side
 	t.single.apply(e, tokens, nil)
 }
 
-// Pair sets e to the token lists a and b, joined as the post-processor says
-// and cut to limit ids in all (0: no limit). A query's tokens can so be paired
-// with many documents'. It is an error if the limit leaves no room for the
-// special tokens or if the text that is to be cut cannot be cut far enough.
+// Pair sets e to the token lists a and b, joined as the post-processor specifies and
+// truncated to limit ids in total (0: no limit), so that the tokens of a query can be
+// reused for many documents. It fails if the limit leaves no room for the special
+// tokens or if the text to be cut is too short for the cut.
 func (t *Tokenizer) Pair(e *Encoding, a, b []int32, limit int, how Truncation) error {
 	return t.PairSide(e, a, b, limit, how, t.side)
 }
 
-// PairSide is Pair with the side at which the texts are cut.
+// PairSide is Pair with an explicit truncation side.
 func (t *Tokenizer) PairSide(e *Encoding, a, b []int32, limit int, how Truncation, side Side) error {
 	if limit > 0 {
 		budget := limit - t.pair.added
@@ -163,7 +159,7 @@ func (t *Tokenizer) PairSide(e *Encoding, a, b []int32, limit int, how Truncatio
 	return nil
 }
 
-// EncodePair is Tokens of both texts and Pair.
+// EncodePair tokenizes both texts and calls Pair.
 func (t *Tokenizer) EncodePair(e *Encoding, a, b string, limit int, how Truncation) error {
 	s := t.get()
 	defer t.scratch.Put(s)
@@ -190,7 +186,7 @@ func (t *Tokenizer) encode(dst []int32, text string, plain bool, s *scratch) ([]
 		return dst, nil
 	}
 	s.plain = plain
-	input := unsafe.Slice(unsafe.StringData(text), len(text)) // only read
+	input := unsafe.Slice(unsafe.StringData(text), len(text)) // read-only
 	if !utf8.ValidString(text) {
 		s.clean = appendValid(s.clean[:0], text)
 		input = s.clean
@@ -229,7 +225,7 @@ func (t *Tokenizer) encode(dst []int32, text string, plain bool, s *scratch) ([]
 	return dst, nil
 }
 
-// encodePlain appends the ids of normalised text without added tokens.
+// encodePlain appends the ids of normalised text that contains no added tokens.
 func (t *Tokenizer) encodePlain(dst []int32, text []byte, head bool, s *scratch) ([]int32, error) {
 	if len(text) == 0 {
 		return dst, nil
@@ -253,8 +249,8 @@ func (t *Tokenizer) encodePlain(dst []int32, text []byte, head bool, s *scratch)
 	return dst, nil
 }
 
-// Decode turns ids back into text. Ids that the tokenizer does not have are
-// left out, and with skipSpecial the special tokens too. The error is an ErrTooMuch.
+// Decode turns ids back into text. It skips unknown ids and, with skipSpecial, special
+// tokens. The error is ErrTooMuch.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 	pieces := make([]string, 0, len(ids))
 	for _, id := range ids {
@@ -269,7 +265,7 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 	if t.decoder == nil {
 		return strings.Join(pieces, " "), nil
 	}
-	limit := bound(length(pieces)) // decoding may change them
+	limit := bound(length(pieces)) // decoders may modify pieces
 	decoded, err := t.decoder.decode(pieces)
 	if err != nil {
 		return "", err
@@ -281,8 +277,7 @@ func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 	return text, nil
 }
 
-// Piece is the spelling of an id in the vocabulary, "" for an id that there is
-// none of.
+// Piece returns the spelling of an id in the vocabulary, or "".
 func (t *Tokenizer) Piece(id int32) string {
 	if i, ok := t.added.byID[id]; ok {
 		return t.added.list[i].content
@@ -291,7 +286,7 @@ func (t *Tokenizer) Piece(id int32) string {
 	return piece
 }
 
-// ID finds a piece by its spelling in the vocabulary.
+// ID returns the id of a piece by its spelling in the vocabulary.
 func (t *Tokenizer) ID(piece string) (int32, bool) {
 	if i, ok := t.added.byName[piece]; ok {
 		return t.added.list[i].id, true
@@ -299,39 +294,39 @@ func (t *Tokenizer) ID(piece string) (int32, bool) {
 	return t.model.id(piece)
 }
 
-// Size is the highest id plus one: the rows that an embedding table needs.
+// Size returns the highest id plus one: the number of rows of the embedding table.
 func (t *Tokenizer) Size() int { return max(t.model.size(), int(t.added.size)) }
 
-// Trim takes out the tokens that no tokenizer.json has and only the files beside
-// it name, if their ids are rows or higher: a model with so many embeddings
-// does not know them, and texts that spell them are plain text to it. It must
-// not be called while the tokenizer is in use.
+// Trim removes tokens whose ids are at least rows and that only the files next to
+// tokenizer.json define: a model with that many embeddings has none for them, and their
+// spellings are plain text to it. It must not be called while the tokenizer is in use.
 func (t *Tokenizer) Trim(rows int) {
 	if t.added.trim(rows) {
-		// Without an error: those that stay had none when the file was read.
+		// Indexing cannot fail: the remaining tokens were indexed when the file was
+		// read.
 		_ = t.added.index(t.normalizer)
 	}
 }
 
-// MaxLength is the length that the tokenizer's configuration limits sequences
-// to, in tokens, 0 if it gives none.
+// MaxLength returns the configured maximum sequence length in tokens, 0 if there is
+// none.
 func (t *Tokenizer) MaxLength() int { return t.maxLength }
 
-// TruncationLength is the length to which tokenizer.json itself has texts cut, in tokens
-// without special ones, 0 if it does not: for those who read it alone.
+// TruncationLength returns max_length of the truncation in tokenizer.json, in tokens
+// without special ones, 0 if there is none. It matters to programs that read that file
+// alone.
 func (t *Tokenizer) TruncationLength() int { return t.cut }
 
-// IsSpecial says whether id is a special token.
+// IsSpecial reports whether id is a special token.
 func (t *Tokenizer) IsSpecial(id int32) bool {
 	i, ok := t.added.byID[id]
 	return ok && t.added.list[i].special
 }
 
-// PadID is the id of the padding token.
+// PadID returns the id of the padding token.
 func (t *Tokenizer) PadID() (int32, bool) { return t.pad, t.pad >= 0 }
 
-// Added is the number of special tokens that are put around one text or a
-// pair.
+// Added returns the number of special tokens that are added to one text or a pair.
 func (t *Tokenizer) Added(pair bool) int {
 	if pair {
 		return t.pair.added

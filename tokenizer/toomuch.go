@@ -5,9 +5,9 @@ import (
 	"fmt"
 )
 
-// ErrTooMuch is the error of a text that is too much for a tokenizer: a regular
-// expression takes too many steps on it, or the normalizer makes out of bounds much
-// of it. No text of honest files comes to it. It is the error of that text alone.
+// ErrTooMuch reports a text that a tokenizer cannot process within its bounds: a
+// regular expression takes too many steps, or the normalizer expands the text too far.
+// Only hostile files cause it, and it affects that text alone.
 var ErrTooMuch = errors.New("the text is too much for the model's tokenizer")
 
 var (
@@ -15,5 +15,5 @@ var (
 	errLong  = fmt.Errorf("%w: its steps make more than 64 times as long a text of it", ErrTooMuch)
 )
 
-// bound is how long the normal form of n bytes may be.
+// bound returns the maximum length of the normal form of n bytes.
 func bound(n int) int { return 64*n + 1<<16 }

@@ -8,31 +8,31 @@ import (
 	"strings"
 )
 
-// A trie finds byte strings and all their prefixes among a fixed set of keys,
-// each with a value of at least 0. It is a double array: the child of node n
-// by byte c is units[n].base^c if that unit's check says n.
+// A trie finds byte strings and all their prefixes in a fixed set of keys, each with a
+// non-negative value. It is a double array: the child of node n by byte c is
+// units[n].base^c if the check of that unit is n.
 //
-// Addressing by exclusive or keeps all the children of a node inside one block
-// of 256 units, so that building it means finding room within a block.
+// With exclusive or, all children of a node are within one block of 256 units, so
+// building the trie amounts to finding room within a block.
 type trie struct {
 	units []unit
 }
 
 type unit struct {
 	base  uint32
-	check uint32 // parent; free where no node lives
+	check uint32 // parent; free if the unit is unused
 	value int32  // of the key that ends here, or -1
 }
 
 const free = 1<<32 - 1
 
-// step goes from node by c. ok is false where no key goes on that way.
+// step returns the child of node by c. ok is false if there is none.
 func (t *trie) step(node uint32, c byte) (child uint32, ok bool) {
 	child = t.units[node].base ^ uint32(c)
 	return child, t.units[child].check == node
 }
 
-// find gives the value of key, or -1.
+// find returns the value of key, or -1.
 func (t *trie) find(key string) int32 {
 	node := uint32(0)
 	for i := 0; i < len(key); i++ {
@@ -45,7 +45,7 @@ func (t *trie) find(key string) int32 {
 	return t.units[node].value
 }
 
-// longest gives the longest key that text begins with, from node on: its value
+// longest returns the longest key that text begins with, starting at node: its value
 // and its length, -1 and 0 if there is none.
 func (t *trie) longest(node uint32, text []byte) (value int32, n int) {
 	value = -1
@@ -63,7 +63,7 @@ func (t *trie) longest(node uint32, text []byte) (value int32, n int) {
 	return value, n
 }
 
-// walk gives the node that key leads to.
+// walk returns the node that key leads to.
 func (t *trie) walk(key string) (node uint32, ok bool) {
 	for i := 0; i < len(key); i++ {
 		if node, ok = t.step(node, key[i]); !ok {
@@ -73,8 +73,8 @@ func (t *trie) walk(key string) (node uint32, ok bool) {
 	return node, true
 }
 
-// sortKey is a key in a list that is being sorted: its first eight bytes
-// decide nearly always.
+// sortKey is a key that is being sorted; its first eight bytes are almost always
+// decisive.
 type sortKey struct {
 	prefix uint64
 	index  uint32
@@ -86,8 +86,8 @@ func prefix8(key string) uint64 {
 	return binary.BigEndian.Uint64(b[:])
 }
 
-// newTrie builds a trie of n keys. Where a key comes twice, the last value
-// stays; empty keys are left out.
+// newTrie builds a trie of n keys. The last value of duplicate keys counts; empty keys
+// are skipped.
 func newTrie(n int, key func(i int) string, value func(i int) int32) *trie {
 	order := make([]sortKey, 0, n)
 	total := 0
@@ -108,10 +108,10 @@ func newTrie(n int, key func(i int) string, value func(i int) int32) *trie {
 	b.take(0)
 	b.units[0] = unit{check: free, value: -1}
 	b.build(order, key, value)
-	return &trie{units: slices.Clone(b.units)} // without the room to grow
+	return &trie{units: slices.Clone(b.units)} // without spare capacity
 }
 
-// trieBuilder keeps, for each block of 256 units, which are free.
+// trieBuilder records which units of each block of 256 are free.
 type trieBuilder struct {
 	units []unit
 	free  [][4]uint64
@@ -134,11 +134,11 @@ func (b *trieBuilder) take(u uint32) {
 	b.free[u>>8][u>>6&3] &^= 1 << (u & 63)
 }
 
-// tries is how many of the last blocks are searched for room for a node's
-// children before a new block is made; only children fill the holes.
+// tries is how many of the last blocks are searched for room for a node's children
+// before a block is added; nodes with one child fill the remaining holes.
 const tries = 12
 
-// place finds a base under which all labels are free.
+// place returns a base for which all labels are free.
 func (b *trieBuilder) place(labels []byte) uint32 {
 	if len(labels) == 1 {
 		for ; b.first < len(b.free); b.first++ {
@@ -178,7 +178,7 @@ func (b *trieBuilder) place(labels []byte) uint32 {
 func (b *trieBuilder) build(order []sortKey, key func(i int) string, value func(i int) int32) {
 	type task struct {
 		node   uint32
-		lo, hi uint32 // of order
+		lo, hi uint32 // in order
 		depth  uint32
 	}
 	stack := []task{{0, 0, uint32(len(order)), 0}}

@@ -9,7 +9,7 @@ import (
 
 //go:generate sh -c "python3 unidata_gen.py > unidata_tables.go && gofmt -w unidata_tables.go"
 
-// Properties of a code point, as the Hugging Face library sees them.
+// Properties of a code point, as defined by the Hugging Face library.
 const (
 	isPunctuation = 1 << iota
 	isWord        // \w
@@ -24,12 +24,12 @@ const (
 	isExtending  // joins the grapheme cluster before it
 	isPrepended  // joins the grapheme cluster after it
 	isBreaking   // ends a grapheme cluster
-	isUpper      // has a lowercase
-	isUnsettled  // can change, or be changed by the one before, in form C
-	isIdeograph  // put between blanks by handle_chinese_chars
+	isUpper      // has a lowercase form
+	isUnsettled  // can change in form C, alone or together with the code point before it
+	isIdeograph  // surrounded with spaces by handle_chinese_chars
 )
 
-// unidata is what the tables say, spread out for quick access.
+// unidata is the content of the tables, expanded for fast access.
 type unidata struct {
 	props    [utf8.MaxRune + 1]uint16
 	lower    map[rune]rune
@@ -96,18 +96,18 @@ func newUnidata() *unidata {
 	return u
 }
 
-// ideographRanges is what BertNormalizer takes for a Chinese character: the
-// blocks of CJK ideographs of its original, with that one's slip (U+2B820 to
-// U+2B91F are missing).
+// ideographRanges are the Chinese characters of BertNormalizer: the blocks of CJK
+// ideographs of the original implementation, including its mistake (U+2B820 to U+2B91F
+// are missing).
 var ideographRanges = [...]rune{
 	0x3400, 0x4dbf, 0x4e00, 0x9fff, 0xf900, 0xfaff, 0x20000, 0x2a6df,
 	0x2a700, 0x2b81f, 0x2b920, 0x2ceaf, 0x2f800, 0x2fa1f,
 }
 
-// is says whether r has one of the properties in mask.
+// is reports whether r has one of the properties in mask.
 func (u *unidata) is(r rune, mask uint16) bool { return u.props[r]&mask != 0 }
 
-// appendLower appends the lowercase of r, which is isUpper.
+// appendLower appends the lowercase form of r, which must be isUpper.
 func (u *unidata) appendLower(dst []byte, r rune) []byte {
 	dst = utf8.AppendRune(dst, u.lower[r])
 	if r == 'İ' {

@@ -11,22 +11,22 @@ import (
 	"github.com/winnow-rerank/winnow/internal/fault"
 )
 
-// unigram cuts a piece so that the sum of the scores is highest.
+// unigram splits a piece so that the sum of the scores is maximal.
 type unigram struct {
 	vocabulary
 	scores       []float64
 	worst        float64        // the lowest score of a piece
 	unknown      int32          // -1: none
-	unknownScore float64        // of a character that is no piece
+	unknownScore float64        // of a character that is not a piece
 	bytes        []int32        // ids of the 256 byte pieces; nil: no byte fallback
-	special      map[int32]bool // ids that plain text may not have
+	special      map[int32]bool // ids that plain text must not produce
 }
 
-// unknownPenalty is how much worse than the worst piece an unknown character
-// is.
+// unknownPenalty is how far the score of an unknown character is below that of the
+// worst piece.
 const unknownPenalty = 10
 
-// unigramScratch holds, for each position of a piece, the best way there.
+// unigramScratch holds the best path to each position of a piece.
 type unigramScratch struct {
 	nodes []unigramNode
 }
@@ -34,7 +34,7 @@ type unigramScratch struct {
 type unigramNode struct {
 	score float64
 	id    int32 // of the piece that ends here
-	start int32 // where it starts; -1: no way leads here
+	start int32 // where it starts; -1: unreachable
 }
 
 func newUnigram(r *jsonReader) (model, error) {
@@ -86,8 +86,8 @@ func newUnigram(r *jsonReader) (model, error) {
 	return m, nil
 }
 
-// number finds a piece by its spelling before the vocabulary is indexed; it is -1
-// if there is none.
+// number finds a piece by its spelling before the vocabulary is indexed; -1 if it is
+// missing.
 func (m *unigram) number(piece string) int64 {
 	for i := range m.ends {
 		if m.spelling(i) == piece {
@@ -97,14 +97,14 @@ func (m *unigram) number(piece string) int64 {
 	return -1
 }
 
-// score adds the score of the piece that was added last.
+// score adds the score of the latest piece.
 func (m *unigram) score(s float64) {
 	m.scores = append(m.scores, s)
 	m.worst = min(m.worst, s)
 }
 
-// finish indexes the vocabulary once pieces and scores are read. field names
-// it in errors; unknown is -1 if there is no unknown piece.
+// finish indexes the vocabulary after pieces and scores are read. field names it in
+// errors; unknown is -1 if there is no unknown piece.
 func (m *unigram) finish(path, field string, unknown int64, fallback bool) error {
 	if len(m.ends) == 0 {
 		return &fault.FormatError{Path: path, Field: field + ".vocab", Offset: -1, Found: "no pieces", Want: "at least one"}
@@ -131,7 +131,7 @@ func (m *unigram) encode(dst []int32, piece []byte, s *scratch) []int32 {
 	}
 	hash := maphash.Bytes(hashSeed, piece)
 	if s.plain {
-		hash ^= 1 << 63 // another word, for the ids can be others
+		hash ^= 1 << 63 // a separate cache entry, because the ids can differ
 	}
 	c := s.cached(hash)
 	if c.holds(hash, piece) {
@@ -143,7 +143,7 @@ func (m *unigram) encode(dst []int32, piece []byte, s *scratch) []int32 {
 	return dst
 }
 
-// best appends the ids of the best way to cut piece.
+// best appends the ids of the best segmentation of piece.
 func (m *unigram) best(dst []int32, piece []byte, s *scratch) []int32 {
 	if cap(s.unigram.nodes) < len(piece)+1 {
 		s.unigram.nodes = make([]unigramNode, len(piece)+len(piece)/2+64)
@@ -191,7 +191,7 @@ func (m *unigram) best(dst []int32, piece []byte, s *scratch) []int32 {
 		n := nodes[end]
 		start := int(n.start)
 		if n.id == m.unknown {
-			// Unknown characters side by side are one piece.
+			// Adjacent unknown characters form one piece.
 			for start > 0 && nodes[start].id == m.unknown {
 				start = int(nodes[start].start)
 			}
@@ -205,7 +205,7 @@ func (m *unigram) best(dst []int32, piece []byte, s *scratch) []int32 {
 	return dst
 }
 
-// appendUnknown appends the ids of an unknown stretch in reverse order.
+// appendUnknown appends the ids of an unknown run in reverse order.
 func (m *unigram) appendUnknown(dst []int32, piece []byte, plain bool) []int32 {
 	if id := m.trie.find(view(piece)); id >= 0 && (!plain || !m.special[id]) {
 		return append(dst, id)
@@ -221,7 +221,7 @@ func (m *unigram) appendUnknown(dst []int32, piece []byte, plain bool) []int32 {
 		dst = dst[:begin]
 	}
 	if m.unknown < 0 {
-		return dst // a vocabulary that has no word for it
+		return dst // the vocabulary has no unknown token
 	}
 	return append(dst, m.unknown)
 }

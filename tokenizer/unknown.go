@@ -1,7 +1,6 @@
 package tokenizer
 
-// UnknownID is the id of what stands for text that the vocabulary does not have; ok is
-// false where there is none.
+// UnknownID returns the id of the unknown token; ok is false if there is none.
 func (t *Tokenizer) UnknownID() (id int32, ok bool) {
 	id = -1
 	switch m := t.model.(type) {

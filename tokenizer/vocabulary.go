@@ -2,8 +2,8 @@ package tokenizer
 
 import "slices"
 
-// packed strings lie end to end in one text: a quarter of a million small ones would burden
-// the garbage collector for nothing.
+// packed strings are concatenated in one buffer: a quarter of a million small strings
+// would burden the garbage collector.
 type packed struct {
 	text []byte
 	ends []uint32 // string i is text[ends[i-1]:ends[i]]
@@ -17,16 +17,16 @@ func (p *packed) at(i int) []byte {
 	return p.text[start:p.ends[i]]
 }
 
-// A vocabulary is a fixed two-way table of pieces and ids.
+// A vocabulary maps pieces to ids and back.
 type vocabulary struct {
 	packed
 	ids  []int32 // of piece i; nil: i itself
-	rank []int32 // piece of an id, -1 where none has it; nil: the id itself
+	rank []int32 // piece of an id, -1: none; nil: the id itself
 	trie *trie   // spelling → id
 }
 
-// reserve makes room for the pieces of a tokenizer.json of so many bytes: one
-// takes about 60.
+// reserve makes room for the pieces of a tokenizer.json of that size: about 60 bytes
+// each.
 func (v *vocabulary) reserve(size int) {
 	v.text = make([]byte, 0, size/8)
 	v.ends = make([]uint32, 0, size/64)
@@ -40,10 +40,10 @@ func (v *vocabulary) add(piece []byte, id int32) {
 	v.ids = append(v.ids, id)
 }
 
-// spelling is that of the i-th piece that was added.
+// spelling returns the i-th piece.
 func (v *vocabulary) spelling(i int) string { return view(v.at(i)) }
 
-// idOf is the id of the i-th piece.
+// idOf returns the id of the i-th piece.
 func (v *vocabulary) idOf(i int) int32 {
 	if v.ids == nil {
 		return int32(i)
@@ -51,13 +51,13 @@ func (v *vocabulary) idOf(i int) int32 {
 	return v.ids[i]
 }
 
-// index builds the tables once all the pieces are added.
+// index builds the tables after all pieces are added.
 func (v *vocabulary) index() {
 	v.invert()
 	v.trie = newTrie(len(v.ends), v.spelling, v.idOf)
 }
 
-// invert makes pieces findable by their ids.
+// invert builds the mapping from ids to pieces.
 func (v *vocabulary) invert() {
 	dense := true
 	size := int32(0)

@@ -8,16 +8,16 @@ import (
 )
 
 // wordPiece takes the longest piece that a word begins with, then the longest
-// continuing piece, and so on; a word that does not come out even is unknown.
+// continuation, and so on; a word that cannot be completed this way is unknown.
 type wordPiece struct {
 	vocabulary
 	unknown  int32
-	inner    uint32 // node of the trie where the pieces inside a word begin
+	inner    uint32 // trie node at which the continuation pieces begin
 	hasInner bool
 	maxChars int
 }
 
-// maxWordChars is how long a word may be unless the file says otherwise.
+// maxWordChars is the default maximum length of a word.
 const maxWordChars = 100
 
 func newWordPiece(r *jsonReader) (model, error) {
@@ -47,7 +47,7 @@ func newWordPiece(r *jsonReader) (model, error) {
 	return m.finish(r.path, "model", unknown, prefix)
 }
 
-// finish indexes the vocabulary once it is read. field names it in errors.
+// finish indexes the vocabulary after it is read. field names it in errors.
 func (m *wordPiece) finish(path, field, unknown, prefix string) (model, error) {
 	m.index()
 	m.inner, m.hasInner = m.trie.walk(prefix)
@@ -84,7 +84,7 @@ func (m *wordPiece) encode(dst []int32, piece []byte, _ *scratch) []int32 {
 // readJSON reads an object of pieces and ids.
 func (v *vocabulary) readJSON(r *jsonReader) {
 	r.field = "model.vocab"
-	limit := len(r.data) // tables are made as long as the highest id is
+	limit := len(r.data) // tables are as long as the highest id
 	v.reserve(limit)
 	r.object(func(key []byte) {
 		id := r.id()
