@@ -16,11 +16,11 @@ import (
 	"github.com/winnow-rerank/winnow/internal/modeldir"
 )
 
-// ErrNotCached: the cache does not have the model.
+// ErrNotCached reports that the cache does not have the model.
 var ErrNotCached = errors.New("not in the hub's cache")
 
-// Find is the path of a model in the cache at dir: a GGUF file or a directory.
-// It wraps ErrNotCached if it is not there as a whole.
+// Find returns the path of a model in the cache at dir: a GGUF file or a directory. Its
+// error wraps ErrNotCached if the model is missing or incomplete.
 func Find(dir string, ref Ref) (string, error) {
 	root := filepath.Join(dir, ref.folder())
 	commit, err := commitOf(root, ref)
@@ -51,7 +51,7 @@ func modelPath(snapshot string, chosen []string, gguf bool) string {
 
 var commitName = regexp.MustCompile(`^[0-9A-Fa-f]{7,64}$`)
 
-// commitOf is the commit that the cache has as the ref's revision.
+// commitOf returns the cached commit of the ref's revision.
 func commitOf(root string, ref Ref) (string, error) {
 	revision := ref.revision()
 	if !safe(revision) {
@@ -71,8 +71,8 @@ func commitOf(root string, ref Ref) (string, error) {
 	return commit, nil
 }
 
-// filesIn lists the files under a snapshot by their names in the repository,
-// those left out whose contents are missing.
+// filesIn lists the files under a snapshot by their names in the repository, except
+// those whose contents are missing.
 func filesIn(snapshot string) ([]string, error) {
 	var files []string
 	err := filepath.WalkDir(snapshot, func(p string, d fs.DirEntry, err error) error {
@@ -94,9 +94,9 @@ func filesIn(snapshot string) ([]string, error) {
 	return files, err
 }
 
-// missingIn names something that a model of these files cannot do without and
-// that the snapshot does not have. The hub's own client marks a revision as
-// cached before all its files are there, and takes single files.
+// missingIn returns the name of a file that a model with the chosen files requires and
+// that the snapshot lacks, or "". The hub's own client marks a revision as cached
+// before all its files are present, and can download single files.
 func missingIn(snapshot string, chosen []string) string {
 	vocabulary := false
 	for _, f := range chosen {
@@ -122,8 +122,8 @@ func missingIn(snapshot string, chosen []string) string {
 	return ""
 }
 
-// shardsOf are the files that an index of weights names. What is wrong with an
-// index its reader says.
+// shardsOf returns the files named by an index of weights. Errors in the index are left
+// to its reader.
 func shardsOf(index string) []string {
 	f, err := os.Open(index)
 	if err != nil {
@@ -146,7 +146,7 @@ func shardsOf(index string) []string {
 	return shards
 }
 
-// A Cached is a model that the cache has.
+// A Cached is a model in the cache.
 type Cached struct {
 	Ref    Ref
 	Commit string
@@ -154,9 +154,8 @@ type Cached struct {
 	Bytes  int64
 }
 
-// List is the models of the cache at dir that winnow could read by their form:
-// directories with config.json and safetensors, and each GGUF file, of every
-// version that is there.
+// List returns the models in the cache at dir whose form winnow can read: directories
+// with config.json and safetensors, and each GGUF file, in every cached version.
 func List(dir string) ([]Cached, error) {
 	entries, err := os.ReadDir(dir)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -197,7 +196,7 @@ func List(dir string) ([]Cached, error) {
 	return list, nil
 }
 
-// modelsIn are the models of a snapshot.
+// modelsIn returns the models of a snapshot.
 func modelsIn(snapshot string, ref Ref, commit string) []Cached {
 	files, err := filesIn(snapshot)
 	if err != nil {
@@ -216,7 +215,7 @@ func modelsIn(snapshot string, ref Ref, commit string) []Cached {
 	return list
 }
 
-// revisionsOf are the names that commits have in the cache.
+// revisionsOf maps commits to their revision names in the cache.
 func revisionsOf(root string) map[string][]string {
 	names := make(map[string][]string)
 	refs := filepath.Join(root, "refs")
@@ -243,11 +242,10 @@ func sizeOf(snapshot string, files []string) int64 {
 	return n
 }
 
-// Remove deletes a model from the cache at dir and tells how many bytes that
-// gave back. Without a revision it goes in all its versions, without a file with
-// everything that the cache has of the repository, downloads that were broken off
-// included. Contents that another version or file shares stay. It wraps
-// ErrNotCached if there is nothing to delete.
+// Remove deletes a model from the cache at dir and returns the number of bytes freed.
+// Without a revision it deletes all versions, and without a file everything cached for
+// the repository, including incomplete downloads. Contents shared with another version
+// or file are kept. Its error wraps ErrNotCached if there is nothing to delete.
 func Remove(dir string, ref Ref) (int64, error) {
 	root := filepath.Join(dir, ref.folder())
 	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
@@ -260,7 +258,7 @@ func Remove(dir string, ref Ref) (int64, error) {
 		return 0, err
 	}
 	if ref.Revision == "" && ref.File == "" {
-		// Without its names no half-deleted version is taken for a model.
+		// Without refs, a partially deleted version is not mistaken for a model.
 		if err := os.RemoveAll(filepath.Join(root, "refs")); err != nil {
 			return 0, err
 		}
@@ -350,7 +348,7 @@ func removeSome(root string, ref Ref) error {
 	return nil
 }
 
-// linked are the blobs that the snapshots link to.
+// linked returns the blobs that the snapshots link to.
 func linked(snapshots string) (map[string]bool, error) {
 	used := make(map[string]bool)
 	err := filepath.WalkDir(snapshots, func(p string, d fs.DirEntry, err error) error {
@@ -369,7 +367,8 @@ func linked(snapshots string) (map[string]bool, error) {
 	return used, err
 }
 
-// bytesUnder is how much the files under a folder take, links not followed.
+// bytesUnder returns the total size of the files under a folder, without following
+// links.
 func bytesUnder(folder string) (int64, error) {
 	var n int64
 	err := filepath.WalkDir(folder, func(_ string, d fs.DirEntry, err error) error {

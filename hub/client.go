@@ -18,23 +18,23 @@ import (
 	"time"
 )
 
-// A client asks one hub.
+// A client sends requests to one hub.
 type client struct {
 	http     http.Client
 	endpoint *url.URL
 	token    string
 	silence  time.Duration
-	pause    time.Duration // before the first of several tries
-	answered atomic.Bool   // the hub has answered once
+	pause    time.Duration // before the first retry
+	answered atomic.Bool   // the hub has answered at least once
 }
 
 const (
-	maxReply     = 32 << 20 // bytes that the hub may tell of a repository
+	maxReply     = 32 << 20 // limit of a reply that describes a repository, in bytes
 	maxRedirects = 10
 	maxPause     = time.Minute
 )
 
-// transport is shared by all clients, so that connections are used again.
+// transport is shared by all clients so that connections are reused.
 var transport = func() *http.Transport {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.ReadBufferSize = 64 << 10
@@ -68,15 +68,15 @@ func (s *Source) client() (*client, error) {
 	return c, nil
 }
 
-// redirect follows the hub to where it keeps large files, but takes the user's
-// token along to no other scheme, host or port, nor back again from there: net/http
-// would take it to other ports and to subdomains.
+// redirect follows the hub's redirects to its storage of large files, but sends the
+// user's token to no other scheme, host or port, nor back from there: net/http would
+// send it to other ports and to subdomains.
 func (c *client) redirect(r *http.Request, via []*http.Request) error {
 	if len(via) >= maxRedirects {
-		return &final{fmt.Errorf("the hub redirects more than %d times", maxRedirects)}
+		return &permanent{fmt.Errorf("the hub redirects more than %d times", maxRedirects)}
 	}
 	if c.endpoint.Scheme == "https" && r.URL.Scheme != "https" {
-		return &final{errors.New("the hub redirects from https to " + strconv.Quote(r.URL.Scheme))}
+		return &permanent{errors.New("the hub redirects from https to " + strconv.Quote(r.URL.Scheme))}
 	}
 	away := !sameOrigin(r.URL, c.endpoint)
 	for _, v := range via {
@@ -85,7 +85,7 @@ func (c *client) redirect(r *http.Request, via []*http.Request) error {
 	if away {
 		r.Header.Del("Authorization")
 		if r.Method == http.MethodHead {
-			return http.ErrUseLastResponse // the hub's own answer describes the file
+			return http.ErrUseLastResponse // the hub's own reply describes the file
 		}
 	}
 	return nil
@@ -105,25 +105,27 @@ func portOf(u *url.URL) string {
 	return "80"
 }
 
-// errSilent ends what the hub keeps waiting.
+// errSilent ends a request that receives no data.
 var errSilent = errors.New("the hub has been silent")
 
-// A passing error may not come again: the hub is overloaded, or the network broke
-// off.
-type passing struct {
+// A transient error may disappear on a retry: the hub is overloaded or the connection was
+// lost.
+type transient struct {
 	error
-	after time.Duration // that the hub asks to wait
+	after time.Duration // as requested by the hub
 }
 
-func (p *passing) Unwrap() error { return p.error }
+func (p *transient) Unwrap() error { return p.error }
 
-func passingf(format string, args ...any) error { return &passing{error: fmt.Errorf(format, args...)} }
+func transientf(format string, args ...any) error {
+	return &transient{error: fmt.Errorf(format, args...)}
+}
 
-// A final error comes again whenever it is tried.
-type final struct{ error }
+// A permanent error is not worth a retry.
+type permanent struct{ error }
 
-// do sends a request and hands its answer to read. It ends with a passing error
-// when nothing comes for the time of silence, in read too.
+// do sends a request and passes the reply to read. It fails with a transient error if no
+// data arrives for the duration of silence, including in read.
 func (c *client) do(ctx context.Context, method, address string, header http.Header, read func(*http.Response, io.Reader) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -137,7 +139,7 @@ func (c *client) do(ctx context.Context, method, address string, header http.Hea
 		r.Header[name] = values
 	}
 	r.Header.Set("User-Agent", "winnow")
-	// Sizes and ranges are those of the file, not of a compressed form of it.
+	// Sizes and ranges refer to the file, not to a compressed form of it.
 	r.Header.Set("Accept-Encoding", "identity")
 	if c.token != "" {
 		r.Header.Set("Authorization", "Bearer "+c.token)
@@ -160,12 +162,12 @@ func (c *client) do(ctx context.Context, method, address string, header http.Hea
 	return err
 }
 
-// timed puts off the end of silence with every read.
+// timed resets the timer of silence on every read.
 type timed struct {
 	io.Reader
 	timer   *time.Timer
 	silence time.Duration
-	err     error // of the network
+	err     error // a network error
 }
 
 func (t *timed) Read(b []byte) (int, error) {
@@ -179,15 +181,15 @@ func (t *timed) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// network is what a request failed with that got no answer, or no whole one.
+// network converts the error of a request without a complete reply.
 func (c *client) network(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		if errors.Is(cause, errSilent) {
-			return &passing{error: cause}
+			return &transient{error: cause}
 		}
 		return cause
 	}
-	// The address of a file may hold a signature that is as good as the file.
+	// The address of a file may contain a signature that grants access to it.
 	if u := (*url.Error)(nil); errors.As(err, &u) {
 		err = u.Err
 	}
@@ -195,13 +197,13 @@ func (c *client) network(ctx context.Context, err error) error {
 	if errors.As(err, &dial) && dial.Op == "dial" && !c.answered.Load() {
 		return fmt.Errorf("%s cannot be reached (HF_ENDPOINT names another hub): %w", c.endpoint.Redacted(), err)
 	}
-	if untrusted, last := (*tls.CertificateVerificationError)(nil), (*final)(nil); errors.As(err, &untrusted) || errors.As(err, &last) {
+	if untrusted, last := (*tls.CertificateVerificationError)(nil), (*permanent)(nil); errors.As(err, &untrusted) || errors.As(err, &last) {
 		return err
 	}
-	return &passing{error: err}
+	return &transient{error: err}
 }
 
-// statusError is what the hub refuses a request with.
+// statusError converts an error status of the hub.
 func statusError(reply *http.Response) error {
 	code := reply.StatusCode
 	if code < 400 {
@@ -209,7 +211,7 @@ func statusError(reply *http.Response) error {
 	}
 	refused := &refusal{code, reply.Header.Get("X-Error-Code")}
 	if code == http.StatusRequestTimeout || code == http.StatusTooEarly || code == http.StatusTooManyRequests || code >= 500 {
-		p := &passing{error: refused}
+		p := &transient{error: refused}
 		if seconds, err := strconv.Atoi(reply.Header.Get("Retry-After")); err == nil && seconds > 0 {
 			p.after = min(time.Duration(min(seconds, 3600))*time.Second, maxPause)
 		}
@@ -218,7 +220,8 @@ func statusError(reply *http.Response) error {
 	return refused
 }
 
-// A refusal is a status of the hub. Its text is ours: the hub's could hold anything.
+// A refusal is an error status of the hub. Its text is ours, because the hub's could
+// contain anything.
 type refusal struct {
 	code int
 	kind string // X-Error-Code: RepoNotFound, RevisionNotFound, GatedRepo, …
@@ -228,16 +231,16 @@ func (r *refusal) Error() string {
 	return fmt.Sprintf("the hub says %d %s", r.code, http.StatusText(r.code))
 }
 
-// maxFailures is how often in a row something may fail without any headway.
+// maxFailures is the maximum number of consecutive failures without progress.
 const maxFailures = 5
 
-// retry calls step until it succeeds, with growing pauses, as long as its errors
-// are passing ones. step tells whether it made headway; note is told of each
-// error that is tried again.
+// retry calls step until it succeeds, with increasing pauses, as long as its errors are
+// transient. step reports whether it made progress; note receives each error that is
+// retried.
 func (c *client) retry(ctx context.Context, note func(error), step func() (headway bool, err error)) error {
 	for failures := 1; ; failures++ {
 		headway, err := step()
-		var p *passing
+		var p *transient
 		if err == nil || !errors.As(err, &p) || ctx.Err() != nil {
 			return err
 		}
@@ -258,7 +261,7 @@ func (c *client) retry(ctx context.Context, note func(error), step func() (headw
 	}
 }
 
-// repository is what the hub tells of one.
+// repository is the hub's description of a repository.
 type repository struct {
 	SHA      string `json:"sha"`
 	Siblings []struct {
@@ -279,7 +282,7 @@ func (c *client) repository(ctx context.Context, ref Ref, note func(error)) (*re
 		return false, c.do(ctx, http.MethodGet, address, nil, func(_ *http.Response, body io.Reader) error {
 			repo = repository{}
 			if err := json.NewDecoder(io.LimitReader(body, maxReply)).Decode(&repo); err != nil {
-				return passingf("the hub's list of files: %w", err)
+				return transientf("the hub's list of files: %w", err)
 			}
 			return nil
 		})
@@ -303,15 +306,14 @@ func (c *client) repository(ctx context.Context, ref Ref, note func(error)) (*re
 	return nil, fmt.Errorf("%s: %w", ref.Repo, err)
 }
 
-// address is where a file of a commit is.
+// address returns the URL of a file at a commit.
 func (c *client) address(ref Ref, commit, name string) string {
 	return c.endpoint.String() + "/" + ref.Repo + "/resolve/" + commit + "/" + (&url.URL{Path: name}).EscapedPath()
 }
 
 var plainTag = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$`)
 
-// describe asks the hub for what its list does not tell of a file, as some mirrors
-// leave it out.
+// describe requests the details of a file that the list of some mirrors omits.
 func (c *client) describe(ctx context.Context, address string, f *remoteFile, note func(error)) error {
 	return c.retry(ctx, note, func() (bool, error) {
 		return false, c.do(ctx, http.MethodHead, address, nil, func(reply *http.Response, _ io.Reader) error {
@@ -325,7 +327,7 @@ func (c *client) describe(ctx context.Context, address string, f *remoteFile, no
 			tag := func(header string) string {
 				return strings.Trim(strings.TrimPrefix(reply.Header.Get(header), "W/"), `"`)
 			}
-			// Only the linked tag is a hash of the contents wherever there is one.
+			// If there is a linked tag, only it is a hash of the contents.
 			if linked := strings.ToLower(tag("X-Linked-Etag")); len(linked) == 64 && isHex(linked) {
 				f.hash, f.blob = linked, linked
 			} else if t := tag("ETag"); plainTag.MatchString(t) {

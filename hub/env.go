@@ -9,11 +9,12 @@ import (
 	"strings"
 )
 
-// The environment is read as the hub's own client reads it, so that what is set
-// for one holds for the other.
+// The environment is interpreted as in the hub's own client, so that settings apply to
+// both.
 
-// CacheDir is where the hub's client keeps its files: HF_HUB_CACHE, HF_HOME/hub,
-// XDG_CACHE_HOME/huggingface/hub or ~/.cache/huggingface/hub.
+// CacheDir returns the directory in which the hub's client keeps its files:
+// HF_HUB_CACHE, HF_HOME/hub, XDG_CACHE_HOME/huggingface/hub or
+// ~/.cache/huggingface/hub.
 func CacheDir(getenv func(string) string) (string, error) {
 	for _, name := range []string{"HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"} {
 		if dir := getenv(name); dir != "" {
@@ -27,7 +28,7 @@ func CacheDir(getenv func(string) string) (string, error) {
 	return filepath.Join(home, "hub"), nil
 }
 
-// homeDir is where the hub's client keeps its things.
+// homeDir returns the home directory of the hub's client.
 func homeDir(getenv func(string) string) (string, error) {
 	if dir := getenv("HF_HOME"); dir != "" {
 		return expand(dir, getenv), nil
@@ -42,7 +43,7 @@ func homeDir(getenv func(string) string) (string, error) {
 	return filepath.Join(home, ".cache", "huggingface"), nil
 }
 
-// expand replaces ~ and $NAME, which stand in variables that no shell has read.
+// expand expands ~ and $NAME in variables that no shell has expanded.
 func expand(path string, getenv func(string) string) string {
 	if path == "~" || strings.HasPrefix(path, "~/") || strings.HasPrefix(path, `~\`) {
 		if home, err := os.UserHomeDir(); err == nil {
@@ -57,9 +58,9 @@ func expand(path string, getenv func(string) string) string {
 	})
 }
 
-// TokenFromEnv is the user's token for the hub, or "": HF_TOKEN, or the file that
-// logging in leaves, HF_TOKEN_PATH or HF_HOME/token. With
-// HF_HUB_DISABLE_IMPLICIT_TOKEN there is none.
+// TokenFromEnv returns the user's token for the hub, or "": HF_TOKEN, or the file that
+// a login creates, HF_TOKEN_PATH or HF_HOME/token. HF_HUB_DISABLE_IMPLICIT_TOKEN
+// disables it.
 func TokenFromEnv(getenv func(string) string) string {
 	if isSet(getenv("HF_HUB_DISABLE_IMPLICIT_TOKEN")) {
 		return ""
@@ -90,13 +91,13 @@ func TokenFromEnv(getenv func(string) string) string {
 	return cleanToken(string(data))
 }
 
-// cleanToken drops line ends, which the header of a request cannot hold.
+// cleanToken removes line breaks, which are invalid in a request header.
 func cleanToken(s string) string {
 	return strings.TrimSpace(strings.NewReplacer("\r", "", "\n", "").Replace(s))
 }
 
-// OfflineFromEnv names the variable that forbids to ask the hub, HF_HUB_OFFLINE or
-// TRANSFORMERS_OFFLINE, or is "".
+// OfflineFromEnv returns the name of the variable that forbids requests to the hub,
+// HF_HUB_OFFLINE or TRANSFORMERS_OFFLINE, or "".
 func OfflineFromEnv(getenv func(string) string) string {
 	for _, name := range []string{"HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE"} {
 		if value := getenv(name); value != "" {
@@ -113,10 +114,10 @@ func isSet(value string) bool {
 	return slices.Contains([]string{"1", "ON", "YES", "TRUE"}, strings.ToUpper(value))
 }
 
-// DefaultEndpoint is the hub; HF_ENDPOINT names another.
+// DefaultEndpoint is the address of the hub; HF_ENDPOINT overrides it.
 const DefaultEndpoint = "https://huggingface.co"
 
-// parseEndpoint reads the hub's address, which comes from where name says.
+// parseEndpoint parses the hub's address; name is the setting it comes from.
 func parseEndpoint(name, address string) (*url.URL, error) {
 	wrong := func(want string) error { return fmt.Errorf("%s is %q: expected %s", name, address, want) }
 	u, err := url.Parse(address)

@@ -18,29 +18,28 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// A Source gives models by their names on the hub. What a field does not say is
-// as the environment has it for the hub's own client.
+// A Source provides models by their names on the hub. Fields that are not set default
+// to the environment of the hub's own client.
 type Source struct {
-	Dir      string // of the cache; "" means CacheDir
-	Endpoint string // "" means HF_ENDPOINT, or DefaultEndpoint
-	Token    string // "" means TokenFromEnv
-	Offline  bool   // download nothing; HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE say so too
-	// Silence is how long the hub may say nothing before a download is tried
-	// again; 0 means 30 seconds.
+	Dir      string // of the cache; default CacheDir
+	Endpoint string // default HF_ENDPOINT or DefaultEndpoint
+	Token    string // default TokenFromEnv
+	Offline  bool   // download nothing; also set by HF_HUB_OFFLINE and TRANSFORMERS_OFFLINE
+	// Silence is how long the hub may send nothing before a download is retried; 0
+	// means 30 seconds.
 	Silence time.Duration
-	// Progress is told of a download as it goes on, if it is set: of every file
-	// once before any is downloaded, and at last with done equal to total. Several
-	// files are under way at once, but it is called by one of them at a time.
+	// Progress, if set, receives the progress of downloads: for every file once before
+	// any is downloaded, and finally with done equal to total. Files are downloaded
+	// concurrently, but calls are serialised.
 	Progress func(file string, done, total int64)
-	// Note is told what a user may want to know beside the errors, if it is set: a
-	// fault that was got over, a mirror that gives no hashes, a lock that is waited
-	// for.
+	// Note, if set, receives notices for the user other than errors: a failure that was
+	// retried, a mirror without hashes, waiting for a lock.
 	Note func(message string)
 
-	pause time.Duration // in place of the usual one: for tests
+	pause time.Duration // overrides the default in tests
 }
 
-// parallel is how many files are downloaded at once.
+// parallel is the number of concurrent downloads.
 const parallel = 4
 
 func (s *Source) dir() (string, error) {
@@ -50,7 +49,7 @@ func (s *Source) dir() (string, error) {
 	return CacheDir(os.Getenv)
 }
 
-// offline names what forbids to ask the hub, or is "".
+// offline returns the name of the setting that forbids requests to the hub, or "".
 func (s *Source) offline() string {
 	if s.Offline {
 		return "--offline"
@@ -58,7 +57,7 @@ func (s *Source) offline() string {
 	return OfflineFromEnv(os.Getenv)
 }
 
-// Get is the path of the model in the cache, downloaded if it is not there.
+// Get returns the path of the model in the cache and downloads it if necessary.
 func (s *Source) Get(ctx context.Context, ref Ref) (string, error) {
 	dir, err := s.dir()
 	if err != nil {
@@ -71,10 +70,9 @@ func (s *Source) Get(ctx context.Context, ref Ref) (string, error) {
 	return s.Pull(ctx, ref)
 }
 
-// Pull downloads the model's newest version, as far as the cache does not have
-// it, and gives its path. A download that was broken off is taken up again, what
-// the cache has is checked, and another process that downloads the same is waited
-// for.
+// Pull downloads the model's newest version, as far as it is not cached, and returns
+// its path. It resumes interrupted downloads, verifies cached files, and waits for
+// another process that downloads the same files.
 func (s *Source) Pull(ctx context.Context, ref Ref) (string, error) {
 	dir, err := s.dir()
 	if err != nil {
@@ -140,7 +138,7 @@ type pull struct {
 	source              *Source
 	ref                 Ref
 	commit              string
-	dir, root, snapshot string // of the cache, the repository and the commit
+	dir, root, snapshot string // in the cache: dir, that of the repository and that of the commit
 	telling, noting     sync.Mutex
 }
 
@@ -160,20 +158,20 @@ func (p *pull) note(format string, args ...any) {
 	}
 }
 
-// noted tells of errors that are got over by another try.
+// noted returns a function that reports errors that are retried.
 func (p *pull) noted(what string) func(error) {
 	return func(err error) { p.note("%s: %v; trying again", what, err) }
 }
 
-// A remoteFile is a file of a repository with what its contents hash to.
+// A remoteFile is a file of a repository with its hash.
 type remoteFile struct {
 	name string
 	size int64
-	hash string // hexadecimal: SHA-256, or git's SHA-1 of a blob; "" where the hub gives none
-	blob string // name of the contents in the cache
+	hash string // hexadecimal: SHA-256, or SHA-1 of a git blob; "" if the hub provides none
+	blob string // name of the blob in the cache
 }
 
-// describe completes what the hub's list told of the files.
+// describe completes the descriptions of the files in the hub's list.
 func (p *pull) describe(ctx context.Context, files []*remoteFile) error {
 	var unhashed []string
 	for _, f := range files {
@@ -204,7 +202,7 @@ func (p *pull) describe(ctx context.Context, files []*remoteFile) error {
 	return nil
 }
 
-// all sees to it that the snapshot has the files.
+// all downloads the files that the snapshot lacks.
 func (p *pull) all(ctx context.Context, files []*remoteFile) error {
 	for _, f := range files {
 		p.tell(f, 0)
@@ -228,7 +226,7 @@ func isHex(s string) bool {
 	return err == nil && s != ""
 }
 
-// writeRef makes the commit the one of the revision, after all its files are there.
+// writeRef sets the revision to the commit, after all files are present.
 func (p *pull) writeRef() error {
 	revision := p.ref.revision()
 	if revision == p.commit {
@@ -238,7 +236,7 @@ func (p *pull) writeRef() error {
 	if err := os.MkdirAll(filepath.Dir(ref), 0o755); err != nil {
 		return err
 	}
-	// Not beside it, where a leftover would be taken for a revision.
+	// In another folder, so that a leftover is not taken for a revision.
 	tmp, err := os.CreateTemp(p.root, "ref-*.tmp")
 	if err != nil {
 		return err
@@ -251,7 +249,7 @@ func (p *pull) writeRef() error {
 	return os.Rename(tmp.Name(), ref)
 }
 
-// file sees to it that the snapshot has the file, with the right contents.
+// file ensures that the snapshot has the file with the right contents.
 func (p *pull) file(ctx context.Context, f *remoteFile) error {
 	path := filepath.Join(p.snapshot, filepath.FromSlash(f.name))
 	if there, err := f.isAt(ctx, path); there || err != nil {
@@ -283,9 +281,9 @@ func (p *pull) file(ctx context.Context, f *remoteFile) error {
 	return link(blob, path)
 }
 
-// lock keeps other processes, the hub's own client among them, from downloading
-// the same. Where the file system has no locks, it gives a name of its own for the
-// unfinished download instead.
+// lock prevents other processes, including the hub's own client, from downloading the
+// same file. On file systems without locks, it returns a unique name for the incomplete
+// download instead.
 func (p *pull) lock(ctx context.Context, f *remoteFile, blob string) (unlock func(), partial string, err error) {
 	path := filepath.Join(p.dir, ".locks", p.ref.folder(), f.blob+".lock")
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -307,8 +305,8 @@ func (p *pull) lock(ctx context.Context, f *remoteFile, blob string) (unlock fun
 	return nil, "", err
 }
 
-// link makes path the blob: as a symbolic link, or, where the system has none
-// for users, by moving it there.
+// link makes path a symbolic link to blob or, if users cannot create links, moves the
+// blob there.
 func link(blob, path string) error {
 	target, err := filepath.Rel(filepath.Dir(path), blob)
 	if err != nil {
@@ -320,7 +318,7 @@ func link(blob, path string) error {
 	if os.Symlink(target, path) == nil {
 		return nil
 	}
-	// What is there is replaced by way of another name, so that it is never missing.
+	// Replace an existing file by renaming, so that it is never missing.
 	tmp := fmt.Sprintf("%s.%08x.tmp", path, rand.Uint32())
 	if os.Symlink(target, tmp) != nil {
 		return os.Rename(blob, path)

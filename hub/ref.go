@@ -12,15 +12,14 @@ import (
 	"github.com/winnow-rerank/winnow/internal/modeldir"
 )
 
-// A Ref names a model: a repository, which version of it and, for GGUF, which
-// file of it.
+// A Ref names a model: a repository, a version of it and, for GGUF, a file.
 type Ref struct {
 	Repo     string // "BAAI/bge-reranker-v2-m3"
 	Revision string // branch, tag or commit; "" is the branch main
 	File     string // "Q8_0" or "model-Q8_0.gguf"; "" lets Source choose
 }
 
-// String is what ParseRef reads.
+// String returns the form that ParseRef reads.
 func (r Ref) String() string {
 	s := r.Repo
 	if r.Revision != "" {
@@ -34,9 +33,8 @@ func (r Ref) String() string {
 
 var repoName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,95}/[A-Za-z0-9][A-Za-z0-9._-]{0,95}$`)
 
-// ParseRef reads ORG/NAME, with @REVISION and :QUANT or :FILE behind it as the
-// case may be, or the address of a repository's page; ok says whether s is of
-// that form.
+// ParseRef parses ORG/NAME, optionally followed by @REVISION and :QUANT or :FILE, or
+// the address of a repository's page; ok reports whether s has that form.
 func ParseRef(s string) (ref Ref, ok bool) {
 	for _, prefix := range []string{"https://huggingface.co/", "https://hf.co/", "huggingface.co/", "hf.co/"} {
 		if rest, is := strings.CutPrefix(s, prefix); is && strings.Contains(rest, "/") {
@@ -52,17 +50,17 @@ func ParseRef(s string) (ref Ref, ok bool) {
 	return Ref{repo, revision, file}, true
 }
 
-// safe says whether a file's name in a repository stays within its folder on
-// every system, and does nothing to a terminal that it is shown on.
+// safe reports whether a file name in a repository stays within its folder on every
+// system and is harmless when printed on a terminal.
 func safe(name string) bool {
 	return name != "" && utf8.ValidString(name) && !strings.ContainsAny(name, `\:`) && path.Clean("/"+name) == "/"+name &&
 		!strings.ContainsFunc(name, func(r rune) bool { return !unicode.IsPrint(r) })
 }
 
-// folder is the name of the repository's folder in the cache.
+// folder returns the name of the repository's folder in the cache.
 func (r Ref) folder() string { return "models--" + strings.ReplaceAll(r.Repo, "/", "--") }
 
-// revision is the version by the name that it has in the cache.
+// revision returns the version's name in the cache.
 func (r Ref) revision() string {
 	if r.Revision == "" {
 		return "main"
@@ -70,8 +68,8 @@ func (r Ref) revision() string {
 	return r.Revision
 }
 
-// choose picks the files of a repository that make the model; gguf says that
-// the model is the first of them rather than their folder.
+// choose selects the files of a repository that form the model; gguf reports that the
+// model is the first of them rather than their folder.
 func (r Ref) choose(files []string) (chosen []string, gguf bool, err error) {
 	models := modeldir.GGUF(files)
 	take := func(file string) ([]string, bool, error) {
@@ -111,7 +109,7 @@ func (r Ref) choose(files []string) (chosen []string, gguf bool, err error) {
 	return nil, false, fmt.Errorf("%s has neither config.json with *.safetensors nor a GGUF file%s", r.Repo, otherForms(files))
 }
 
-// otherForms says what a repository without a readable model has instead.
+// otherForms describes the unsupported weights of a repository.
 func otherForms(files []string) string {
 	for _, form := range []struct{ end, name string }{{".onnx", "ONNX"}, {".bin", "Python's pickle format"}, {".h5", "TensorFlow's form"}} {
 		if slices.ContainsFunc(files, func(f string) bool { return strings.HasSuffix(strings.ToLower(f), form.end) }) {
@@ -128,7 +126,7 @@ func listed(names []string) string {
 	return strings.Join(names, ", ")
 }
 
-// hasQuant says whether a file's name has the quantisation as a word of it.
+// hasQuant reports whether a file's name contains the quantisation as a word.
 func hasQuant(file, quant string) bool {
 	name, quant := strings.ToLower(path.Base(file)), strings.ToLower(quant)
 	for at := 0; ; {

@@ -14,8 +14,8 @@ import (
 	"strings"
 )
 
-// newHash is what the file's hash is made with: SHA-256 for large files, git's
-// for others; nil where there is none.
+// newHash returns the hash function of the file: SHA-256 for large files, git's SHA-1
+// for others; nil if its hash is unknown.
 func (f *remoteFile) newHash() hash.Hash {
 	switch len(f.hash) {
 	case 2 * sha256.Size:
@@ -28,7 +28,7 @@ func (f *remoteFile) newHash() hash.Hash {
 	return h
 }
 
-// isAt says whether the file at path has the size and the hash that it should.
+// isAt reports whether the file at path has the expected size and hash.
 func (f *remoteFile) isAt(ctx context.Context, path string) (bool, error) {
 	info, err := os.Stat(path)
 	if err != nil || !info.Mode().IsRegular() || info.Size() != f.size {
@@ -49,7 +49,7 @@ func (f *remoteFile) isAt(ctx context.Context, path string) (bool, error) {
 	return hex.EncodeToString(sum.Sum(nil)) == f.hash, nil
 }
 
-// hashFile hashes what is left of a file, which may be large.
+// hashFile hashes the rest of a file, which may be large.
 func hashFile(ctx context.Context, sum hash.Hash, in io.Reader) (int64, error) {
 	buffer := make([]byte, chunkSize)
 	var total int64
@@ -78,18 +78,18 @@ type transfer struct {
 	address string
 	out     *os.File
 	sum     hash.Hash
-	done    int64 // bytes that are in out, and in sum
+	done    int64 // bytes in out, and in sum
 }
 
-// Contents that are not the file's are asked for anew as long as it does not come
-// to more than maxWrong times or maxWrongBytes, but once in any case.
+// Files with wrong contents are downloaded again up to maxWrong times or maxWrongBytes
+// in total, but at least once.
 const (
 	maxWrong      = 5
 	maxWrongBytes = 256 << 20
 )
 
-// download fetches a file into blob by way of partial, which it takes up if it is
-// there, and checks it.
+// download fetches a file into blob by way of partial, which it resumes if it exists,
+// and verifies it.
 func (p *pull) download(ctx context.Context, f *remoteFile, blob, partial string) error {
 	out, err := os.OpenFile(partial, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
@@ -135,7 +135,7 @@ func (p *pull) download(ctx context.Context, f *remoteFile, blob, partial string
 	return os.Rename(partial, blob)
 }
 
-// restart forgets what came so far.
+// restart discards the data received so far.
 func (t *transfer) restart() error {
 	t.sum, t.done = t.file.newHash(), 0
 	if _, err := t.out.Seek(0, io.SeekStart); err != nil {
@@ -144,7 +144,7 @@ func (t *transfer) restart() error {
 	return t.out.Truncate(0)
 }
 
-// fetch asks for the rest of the file, once.
+// fetch requests the rest of the file once.
 func (t *transfer) fetch(ctx context.Context) error {
 	size := t.file.size
 	if t.done > size {
@@ -161,17 +161,17 @@ func (t *transfer) fetch(ctx context.Context) error {
 	}
 	err := t.do(ctx, http.MethodGet, t.address, header, func(reply *http.Response, body io.Reader) error {
 		if encoding := reply.Header.Get("Content-Encoding"); encoding != "" && !strings.EqualFold(encoding, "identity") {
-			return passingf("the hub sends the file in another encoding, %q", encoding)
+			return transientf("the hub sends the file in another encoding, %q", encoding)
 		}
 		switch reply.StatusCode {
 		case http.StatusPartialContent:
 			var from int64
 			if _, err := fmt.Sscanf(reply.Header.Get("Content-Range"), "bytes %d-", &from); err != nil || from != t.done {
-				return passingf("the hub sends %q: expected bytes from %d on", reply.Header.Get("Content-Range"), t.done)
+				return transientf("the hub sends %q: expected bytes from %d on", reply.Header.Get("Content-Range"), t.done)
 			}
 		case http.StatusOK: // from the beginning
 			if reply.ContentLength >= 0 && reply.ContentLength != size {
-				return passingf("the hub sends %d bytes: expected %d", reply.ContentLength, size)
+				return transientf("the hub sends %d bytes: expected %d", reply.ContentLength, size)
 			}
 			if t.done > 0 {
 				if err := t.restart(); err != nil {
@@ -179,16 +179,16 @@ func (t *transfer) fetch(ctx context.Context) error {
 				}
 			}
 		default:
-			return passingf("the hub says %d %s", reply.StatusCode, http.StatusText(reply.StatusCode))
+			return transientf("the hub says %d %s", reply.StatusCode, http.StatusText(reply.StatusCode))
 		}
 		return t.copy(body)
 	})
 	if r := (*refusal)(nil); errors.As(err, &r) && r.code == http.StatusRequestedRangeNotSatisfiable {
-		// What lies here of the file is no part of what the hub has.
+		// The partial file is not part of the file on the hub.
 		if err := t.restart(); err != nil {
 			return err
 		}
-		return &passing{error: err}
+		return &transient{error: err}
 	}
 	if err != nil {
 		return err
@@ -197,10 +197,10 @@ func (t *transfer) fetch(ctx context.Context) error {
 		if err := t.restart(); err != nil {
 			return err
 		}
-		return passingf("the hub sends more than the %d bytes of the file", size)
+		return transientf("the hub sends more than the %d bytes of the file", size)
 	}
 	if t.done < size {
-		return passingf("%d bytes came: expected %d", t.done, size)
+		return transientf("%d bytes came: expected %d", t.done, size)
 	}
 	return nil
 }
@@ -210,8 +210,8 @@ const (
 	chunks    = 4
 )
 
-// copy writes what comes to the file, and hashes it on another goroutine
-// meanwhile: either takes as long as the other.
+// copy writes incoming data to the file and hashes it concurrently, since both take
+// about as long.
 func (t *transfer) copy(in io.Reader) error {
 	free, full := make(chan []byte, chunks), make(chan []byte, chunks)
 	for range chunks {
@@ -231,7 +231,7 @@ func (t *transfer) copy(in io.Reader) error {
 		close(full)
 		<-hashed
 	}()
-	// One byte more than there should be is enough to know.
+	// One byte more than expected is enough to detect an excess.
 	in = io.LimitReader(in, t.file.size-t.done+1)
 	for {
 		b := <-free

@@ -10,43 +10,42 @@ import (
 	"time"
 )
 
-// A Pair is what is scored.
+// A Pair is a query and a document to score.
 type Pair struct {
-	ID              []byte // in JSON
+	ID              []byte // as JSON
 	Query, Document string
-	Line            int // of the input
+	Line            int // in the input
 }
 
-// A Job is what Run does. Encoded is what the model makes of pairs before it
-// scores them.
+// A Job describes the work of Run. Encoded is the model's encoding of pairs.
 type Job[Encoded any] struct {
-	// Next gives the pairs, io.EOF after the last one.
+	// Next returns the next pair, io.EOF after the last one.
 	Next func() (Pair, error)
-	// Encode is called for the next pairs while Score computes.
+	// Encode is called for the next pairs while Score runs.
 	Encode func(context.Context, []Pair) (Encoded, error)
-	// Score gives a score for each pair of Encode; a pair's does not depend on
-	// the pairs beside it.
+	// Score returns a score for each pair of Encode, independently of the other pairs.
 	Score func(context.Context, Encoded) ([]float64, error)
-	// Begin hears, before the first pair is scored, how many were there.
+	// Begin receives, before the first pair is scored, the number of pairs in the
+	// output.
 	Begin func(there int64)
-	// Progress hears how many pairs this run has written.
+	// Progress receives the number of pairs that this run has written.
 	Progress func(done int64)
 
-	Shard, Shards int  // of each Shards pairs the one numbered Shard, from 0; Shards 0: all
-	Overwrite     bool // what is in the output is thrown away
+	Shard, Shards int  // score only the Shard-th of each Shards pairs, from 0; Shards 0: all
+	Overwrite     bool // discard the existing output
 }
 
-// A Report says what Run did.
+// A Report is the result of Run.
 type Report struct {
-	There int64 // pairs that the output had
-	Done  int64 // pairs that were added
+	There int64 // pairs that the output already had
+	Done  int64 // pairs added
 }
 
-// checked is how many of the last lines of an output are scored again before more
-// are added.
+// checked is how many of the last lines of an output are scored again before lines are
+// added.
 const checked = 4
 
-// Run scores the pairs of a job into a file, or into stdout by the name "-".
+// Run scores the pairs of a job into a file, or into stdout if name is "-".
 func Run[Encoded any](ctx context.Context, name string, stdout io.Writer, job Job[Encoded]) (report Report, err error) {
 	if job.Shards > 1 {
 		job.Next = shard(job.Next, job.Shard, job.Shards)
@@ -98,15 +97,15 @@ func shard(next func() (Pair, error), at, of int) func() (Pair, error) {
 	}
 }
 
-// resume reads what an earlier run left in f and passes over its pairs, which there
-// counts. No output means that nothing is left to do.
+// resume reads the output of an earlier run from f and skips its pairs, whose number is
+// there. A nil output means that nothing is left to do.
 func (job *Job[Encoded]) resume(ctx context.Context, name string, f *os.File) (o *output, there int64, err error) {
 	e := readExisting(name, compressionOf(name), f)
 	if job.Overwrite {
 		o, err = e.resume(f)
 		return o, 0, err
 	}
-	var last []Pair // of which lines are there
+	var last []Pair // the latest pairs in the output
 	var scores []float64
 	var prefix []byte
 	for {
@@ -161,7 +160,7 @@ func (job *Job[Encoded]) resume(ctx context.Context, name string, f *os.File) (o
 		o, err = e.resume(f)
 		return o, e.count, err
 	}
-	// A compressed output that ended well is touched only if there is more to come.
+	// A complete compressed output is modified only if there are more pairs.
 	first, err := job.Next()
 	if err != io.EOF {
 		next, given := job.Next, false
@@ -184,7 +183,7 @@ func appendHead(dst, id []byte) []byte {
 	return append(dst, `,"score":`...)
 }
 
-// scoreOf reads the score of a line.
+// scoreOf parses the score of a line.
 func scoreOf(line []byte) (float64, bool) {
 	const mark = `,"score":`
 	at := bytes.LastIndex(line, []byte(mark))
@@ -200,9 +199,9 @@ func clip(line []byte) []byte {
 	return line[:min(len(line), 60)]
 }
 
-// Pairs are taken in windows, each of which is scored in one call: so many that a
-// call takes about half a second, since the output grows by windows, and never so
-// many, or such long ones, that memory would matter.
+// Pairs are scored in windows, one call each. The size is adjusted so that a call takes
+// about half a second, since the output grows by windows, and is limited so that memory
+// use is negligible.
 const (
 	firstWindow   = 32
 	largestWindow = 1024
@@ -217,11 +216,11 @@ type window[Encoded any] struct {
 	err     error // after pairs
 }
 
-// score takes the remaining pairs through the model.
+// score scores the remaining pairs.
 func (job *Job[Encoded]) score(ctx context.Context, o *output, report *Report) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	windows := make(chan window[Encoded]) // one is being made while one is scored
+	windows := make(chan window[Encoded]) // one window is prepared while another is scored
 	sizes := make(chan int, 1)
 	go func() {
 		size := firstWindow
@@ -247,7 +246,7 @@ func (job *Job[Encoded]) score(ctx context.Context, o *output, report *Report) e
 		var w window[Encoded]
 		select {
 		case w = <-windows:
-		case <-ctx.Done(): // reading may wait for ever
+		case <-ctx.Done(): // reading may block forever
 			return context.Cause(ctx)
 		}
 		if len(w.pairs) > 0 {

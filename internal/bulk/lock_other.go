@@ -4,5 +4,5 @@ package bulk
 
 import "os"
 
-// lock cannot tell here whether another process writes to the file.
+// lock cannot detect other processes on this system.
 func lock(*os.File) bool { return true }

@@ -7,9 +7,9 @@ import (
 	"github.com/winnow-rerank/winnow"
 )
 
-// Encode turns pairs into tokens. Neighbours with the same query share its tokens,
-// except in listwise models, where those that are encoded together see each other:
-// a pair's score is its own here, whatever lies beside it.
+// Encode tokenizes pairs. Consecutive pairs with the same query share its tokens,
+// except in listwise models, where documents encoded together influence each other:
+// here a pair's score is independent of its neighbours.
 func Encode(ctx context.Context, m *winnow.Model, pairs []Pair) ([]winnow.Encoding, error) {
 	listwise := m.Info().Listwise
 	encoded := make([]winnow.Encoding, 0, len(pairs))
@@ -30,7 +30,7 @@ func Encode(ctx context.Context, m *winnow.Model, pairs []Pair) ([]winnow.Encodi
 	return encoded, nil
 }
 
-// Score scores what Encode made: probabilities, or logits if raw says so.
+// Score scores the encodings: probabilities, or logits if raw is set.
 func Score(ctx context.Context, m *winnow.Model, encoded []winnow.Encoding, raw bool) ([]float64, error) {
 	results, err := m.ScoreEncoded(ctx, encoded)
 	if err != nil {
@@ -46,7 +46,7 @@ func Score(ctx context.Context, m *winnow.Model, encoded []winnow.Encoding, raw 
 	return scores, nil
 }
 
-// AppendLine appends a line of the output, without its break.
+// AppendLine appends a line of the output without its line break.
 func AppendLine(dst, id []byte, score float64) []byte {
 	return append(strconv.AppendFloat(appendHead(dst, id), score, 'g', -1, 64), '}')
 }

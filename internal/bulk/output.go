@@ -13,16 +13,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// Compressed output is a sequence of frames (members, gzip calls them) of so many
-// lines each, and within a frame it is flushed after so many. Both are counted in
-// lines so that an output that was gone on with has the bytes of an unbroken one:
-// of a frame that was broken off, what can be read is written again.
+// Compressed output is a sequence of frames (gzip members) of frameLines lines, flushed
+// every flushLines lines. Counting lines makes the bytes of a resumed output equal to
+// those of an uninterrupted one: the readable part of an incomplete frame is written
+// again.
 const (
 	frameLines = 1 << 14
 	flushLines = 1 << 6
 )
 
-// A compression is how the lines of an output are stored.
+// A compression is the compression of an output.
 type compression int
 
 const (
@@ -42,21 +42,21 @@ func compressionOf(name string) compression {
 	return plain
 }
 
-// An encoder compresses frames; gzip's and zstd's writers are one.
+// An encoder compresses frames; it is a gzip or zstd writer.
 type encoder interface {
 	io.WriteCloser
 	Flush() error
 	Reset(w io.Writer)
 }
 
-// An output takes lines.
+// An output writes lines.
 type output struct {
 	name    string
 	kind    compression
 	buffer  *bufio.Writer
-	encoder encoder // nil: plain
-	open    bool    // a frame has been begun
-	lines   int64   // all that have been written, those of earlier runs too
+	encoder encoder // nil: uncompressed
+	open    bool    // a frame has been started
+	lines   int64   // number of lines, including those of earlier runs
 }
 
 func newOutput(name string, kind compression, w io.Writer) (*output, error) {
@@ -74,7 +74,7 @@ func newOutput(name string, kind compression, w io.Writer) (*output, error) {
 	return o, nil
 }
 
-// write takes one line, its break included.
+// write writes one line, including its line break.
 func (o *output) write(line []byte) error {
 	o.lines++
 	if o.encoder == nil {
@@ -97,7 +97,7 @@ func (o *output) write(line []byte) error {
 	return nil
 }
 
-// flush hands on what is ready; of a compressed output that is what write flushed.
+// flush writes what is buffered; in a compressed output, what write has flushed.
 func (o *output) flush() error { return o.buffer.Flush() }
 
 func (o *output) endFrame() error {
@@ -105,7 +105,7 @@ func (o *output) endFrame() error {
 	return o.encoder.Close()
 }
 
-// finish ends the frame that is open.
+// finish ends the open frame.
 func (o *output) finish() error {
 	if o.open {
 		if err := o.endFrame(); err != nil {
@@ -115,20 +115,20 @@ func (o *output) finish() error {
 	return o.buffer.Flush()
 }
 
-// errBroken says that a stream ends in the middle of something.
+// errBroken reports a stream that ends prematurely.
 var errBroken = errors.New("broken off")
 
-// An existing output is read line by line. After the last line, keep is the length
-// up to which the file can stay as it is, and again are the lines beyond it that
-// are written anew; whole says that nothing was broken off.
+// An existing output is read line by line. After the last line, keep is the length of
+// the part of the file that remains unchanged, and again are the lines after it that
+// must be rewritten; whole says that nothing was incomplete.
 type existing struct {
 	name  string
 	kind  compression
 	r     *tally
-	lines *bufio.Reader // of the frame at hand
-	ends  func() int64  // the offset at which that frame has ended
-	zstd  *zstd.Decoder // nil until there is a frame for it
-	part  *zstdFrame    // that frame
+	lines *bufio.Reader // of the current frame
+	ends  func() int64  // returns the offset of the end of that frame
+	zstd  *zstd.Decoder // nil until the first frame
+	part  *zstdFrame    // the current frame
 
 	count int64
 	keep  int64
@@ -136,7 +136,7 @@ type existing struct {
 	whole bool
 }
 
-// A tally is a buffered file that knows how far it was read.
+// A tally is a buffered file that knows the offset of the next read.
 type tally struct {
 	*bufio.Reader
 	n int64
@@ -161,7 +161,7 @@ func readExisting(name string, kind compression, f io.Reader) *existing {
 	return &existing{name: name, kind: kind, r: t, whole: true}
 }
 
-// next gives the next whole line, io.EOF after the last one.
+// next returns the next complete line, io.EOF after the last one.
 func (e *existing) next() ([]byte, error) {
 	for {
 		if e.lines == nil {
@@ -183,9 +183,9 @@ func (e *existing) next() ([]byte, error) {
 			e.whole = len(line) == 0
 			return nil, io.EOF
 		case err == io.EOF && e.part != nil && !e.part.done:
-			return nil, e.end(errBroken) // the decoder takes half a header for none
+			return nil, e.end(errBroken) // the decoder ignores half a header
 		case err == io.EOF:
-			// The frame has ended as it should. It stays if it is full.
+			// The frame is complete. It is kept if it is full.
 			_, after := e.r.Peek(1)
 			switch {
 			case len(line) > 0 || e.count%frameLines != 0 && after == nil:
@@ -202,7 +202,7 @@ func (e *existing) next() ([]byte, error) {
 	}
 }
 
-// end is the end of the file: the proper one, or that of what a kill left.
+// end converts an error at the end of the file, which may be incomplete.
 func (e *existing) end(err error) error {
 	switch err {
 	case io.EOF:
@@ -214,7 +214,7 @@ func (e *existing) end(err error) error {
 	return fmt.Errorf("%s: %w; --overwrite begins anew", e.name, err)
 }
 
-// frame begins to read the next frame.
+// frame starts reading the next frame.
 func (e *existing) frame() error {
 	head, err := e.r.Peek(1)
 	if len(head) == 0 {
@@ -252,8 +252,8 @@ func (e *existing) frame() error {
 	return nil
 }
 
-// broken is the error of a frame that does not begin as one should: because the file
-// ends there, or for a reason to be told.
+// broken returns the error of an invalid start of a frame: errBroken if the file ends
+// there, or else text.
 func broken(short bool, text string) error {
 	if short {
 		return errBroken
@@ -261,14 +261,14 @@ func broken(short bool, text string) error {
 	return errors.New(text)
 }
 
-// A zstdFrame gives the bytes of one frame and no more, which the decoder by itself
-// would read past. It follows the headers of the blocks (RFC 8878, section 3.1.1).
+// A zstdFrame reads the bytes of exactly one frame, past which the decoder alone would
+// read. It follows the block headers (RFC 8878, section 3.1.1).
 type zstdFrame struct {
 	r     *bufio.Reader
 	begun bool
 	sum   int  // bytes of the checksum
-	left  int  // bytes of the part at hand
-	last  bool // it is the last block
+	left  int  // bytes left of the current part
+	last  bool // of the frame: no block follows
 	done  bool
 }
 
@@ -289,7 +289,7 @@ func (z *zstdFrame) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// part measures what comes next: the header, a block with its header, the checksum.
+// part measures the next part: the header, a block with its header, or the checksum.
 func (z *zstdFrame) part() error {
 	switch {
 	case !z.begun:
@@ -311,14 +311,14 @@ func (z *zstdFrame) part() error {
 		}
 		block := int(head[0]) | int(head[1])<<8 | int(head[2])<<16
 		z.last, z.left = block&1 == 1, 3+block>>3
-		if block>>1&3 == 1 { // a byte that is repeated
+		if block>>1&3 == 1 { // a run of one byte
 			z.left = 3 + 1
 		}
 	}
 	return nil
 }
 
-// resume makes f ready for what follows the lines that e has read.
+// resume prepares f for the lines after those that e has read.
 func (e *existing) resume(f *os.File) (*output, error) {
 	if err := f.Truncate(e.keep); err != nil {
 		return nil, err

@@ -8,15 +8,15 @@ import (
 	"gonum.org/v1/gonum/stat"
 )
 
-// An Estimate is a mean over queries with its interval of 95 %.
+// An Estimate is a mean over queries with its 95 % confidence interval.
 type Estimate struct {
 	Mean float64 `json:"mean"`
 	Low  float64 `json:"low"`
 	High float64 `json:"high"`
 }
 
-// A Difference is the mean of the differences of two rankings, query by query. P is
-// the chance that a difference as large, of either sign, arises where there is none.
+// A Difference is the mean difference of two rankings over queries. P is the
+// probability of a difference at least as large, in either direction, if there is none.
 type Difference struct {
 	Estimate
 	P float64 `json:"p"`
@@ -27,15 +27,14 @@ const (
 	confidence = 0.95
 )
 
-// Mean estimates a mean by the bootstrap: the percentiles of the means of samples
-// that are drawn from values with replacement.
+// Mean estimates a mean by the percentile bootstrap.
 func Mean(values []float64) Estimate {
 	e, _ := bootstrap(values)
 	return e
 }
 
-// Paired estimates how much larger b is than a on the same queries. P is by the
-// bootstrap of the differences, moved to mean 0.
+// Paired estimates how much b exceeds a on the same queries. P is from the bootstrap of
+// the differences, shifted to mean 0.
 func Paired(a, b []float64) Difference {
 	differences := make([]float64, len(a))
 	for i := range a {
@@ -51,7 +50,7 @@ func Paired(a, b []float64) Difference {
 	return Difference{e, float64(beyond+1) / float64(len(means)+1)}
 }
 
-// bootstrap draws the same samples every time, so that a report can be made again.
+// bootstrap always draws the same samples, so that reports are reproducible.
 func bootstrap(values []float64) (Estimate, []float64) {
 	if len(values) == 0 {
 		return Estimate{}, nil

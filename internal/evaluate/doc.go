@@ -1,6 +1,6 @@
-// Package evaluate measures rankings against judgements: nDCG, reciprocal rank,
-// average precision and recall as trec_eval computes them, and what chance there is
-// that one ranking is better than another.
+// Package evaluate measures rankings against relevance judgements: nDCG, reciprocal
+// rank, average precision and recall as computed by trec_eval, and the significance of
+// differences between rankings.
 //
-// It reads runs and judgements in TREC's form, BEIR's, and as CSV or JSON.
+// It reads runs and judgements in the formats of TREC and BEIR, and as CSV or JSON.
 package evaluate

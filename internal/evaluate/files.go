@@ -11,15 +11,15 @@ import (
 	"github.com/winnow-rerank/winnow/internal/records"
 )
 
-// An Entry is a document that a run has for a query.
+// An Entry is a document retrieved for a query.
 type Entry struct {
 	Query, Document string
 	Score           float64
 }
 
-// A Run is the documents of each query.
+// A Run is the retrieved documents of each query.
 type Run struct {
-	Queries []string // in the order in which they come first
+	Queries []string // in the order of their first entries
 	Entries map[string][]Entry
 }
 
@@ -34,11 +34,11 @@ func (r *Run) Add(e Entry) {
 	r.Entries[e.Query] = append(r.Entries[e.Query], e)
 }
 
-// Judgements are the relevance of documents, by query and document. 1 and more
-// mean relevant; what is not judged counts as not relevant.
+// Judgements are relevance grades by query and document. Grades of 1 and more mean
+// relevant; unjudged documents count as not relevant.
 type Judgements map[string]map[string]int
 
-// Names of the columns that files with a header have.
+// Column names in files with a header.
 var (
 	queryNames    = []string{"query-id", "query_id", "qid", "topic", "query"}
 	documentNames = []string{"corpus-id", "corpus_id", "document_id", "doc_id", "docid", "docno", "pid", "document"}
@@ -52,11 +52,11 @@ func column(name string, names []string) records.Column {
 // A RunReader reads a run entry by entry.
 type RunReader struct {
 	*records.Reader
-	at [3]int // the columns of the query, the document and the score
+	at [3]int // columns of the query, the document and the score
 }
 
-// OpenRun opens a run in TREC's form (query Q0 document rank score tag), or with a
-// header or fields that name query-id, corpus-id and score.
+// OpenRun opens a run in TREC format (query Q0 document rank score tag), or with a
+// header or fields named query-id, corpus-id and score.
 func OpenRun(name string, stdin io.Reader) (*RunReader, error) {
 	r, fields, err := open(name, stdin, []string{"query", "Q0", "document", "rank", "score", "tag"}, []string{"score", "sim"})
 	if err != nil {
@@ -68,8 +68,7 @@ func OpenRun(name string, stdin io.Reader) (*RunReader, error) {
 	return &RunReader{r, [3]int{0, 1, 2}}, nil
 }
 
-// open opens a file that has TREC's fields or columns with names; of the former
-// it says so.
+// open opens a file with TREC fields or named columns; isFields says which.
 func open(name string, stdin io.Reader, fields, last []string) (r *records.Reader, isFields bool, err error) {
 	ext := records.Ext(name)
 	asFields := func() (*records.Reader, bool, error) {
@@ -86,7 +85,7 @@ func open(name string, stdin io.Reader, fields, last []string) (r *records.Reade
 	r, err = records.Open(name, records.Options{Stdin: stdin,
 		Columns: []records.Column{column("query-id", queryNames), column("corpus-id", documentNames), column(last[0], last)}})
 	if line := new(records.LineError); errors.As(err, &line) && line.Line == 1 && ext == ".tsv" {
-		// MS MARCO calls files so that are TREC's.
+		// MS MARCO uses the extension .tsv for files in TREC format.
 		if r, _, err := asFields(); err == nil {
 			_, first := r.Read()
 			_ = r.Close()
@@ -98,7 +97,7 @@ func open(name string, stdin io.Reader, fields, last []string) (r *records.Reade
 	return r, false, err
 }
 
-// Read gives the next entry and its line, io.EOF after the last one.
+// Read returns the next entry and its line, io.EOF after the last one.
 func (r *RunReader) Read() (line int, e Entry, err error) {
 	record, err := r.Reader.Read()
 	if err != nil {
@@ -142,8 +141,8 @@ func ReadRun(name string, stdin io.Reader) (*Run, error) {
 	return run, nil
 }
 
-// ReadJudgements reads judgements in TREC's form (query iteration document
-// relevance), or with a header or fields that name query-id, corpus-id and score.
+// ReadJudgements reads judgements in TREC format (query iteration document relevance),
+// or with a header or fields named query-id, corpus-id and score.
 func ReadJudgements(name string, stdin io.Reader) (Judgements, error) {
 	r, fields, err := open(name, stdin, []string{"query", "iteration", "document", "relevance"}, gradeNames)
 	if err != nil {
@@ -179,7 +178,7 @@ func ReadJudgements(name string, stdin io.Reader) (Judgements, error) {
 	return judged, nil
 }
 
-// Set judges a document.
+// Set sets the grade of a document.
 func (j Judgements) Set(query, document string, grade int) {
 	if j[query] == nil {
 		j[query] = make(map[string]int)
@@ -187,7 +186,7 @@ func (j Judgements) Set(query, document string, grade int) {
 	j[query][document] = grade
 }
 
-// Grade reads a relevance, which is a whole number, perhaps written as 1.0.
+// Grade parses a relevance grade, an integer that may be written as 1.0.
 func Grade(s string) (int, error) {
 	x, err := strconv.ParseFloat(s, 64)
 	if err != nil || x != math.Trunc(x) || math.Abs(x) > 1e6 {
@@ -196,7 +195,7 @@ func Grade(s string) (int, error) {
 	return int(x), nil
 }
 
-// Write writes the entries of a query in TREC's form, best first.
+// Write writes the entries of a query in TREC format, best first.
 func Write(w io.Writer, entries []Entry, tag string) error {
 	for i, e := range Ranked(entries) {
 		if _, err := fmt.Fprintf(w, "%s Q0 %s %d %s %s\n", e.Query, e.Document, i+1, strconv.FormatFloat(e.Score, 'g', -1, 64), tag); err != nil {

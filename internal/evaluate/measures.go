@@ -6,10 +6,11 @@ import (
 	"slices"
 )
 
-// Names of the measures, in the order of Measures.
+// Names are the names of the measures, in the order of Measures.
 var Names = []string{"ndcg@10", "mrr@10", "map", "recall@100"}
 
-// Measures are those of one query's ranking, or means of them, in the order of Names.
+// Measures are the measures of one query's ranking or their means, in the order of
+// Names.
 type Measures [4]float64
 
 const (
@@ -18,9 +19,8 @@ const (
 	recallDepth = 100
 )
 
-// Ranked is the entries of one query in the order in which trec_eval takes them:
-// by score, which is a float32 there, and equal ones by document, descending. The
-// ranks that a run states do not count.
+// Ranked returns the entries of one query in trec_eval's order: by descending score, as
+// float32, and then by descending document. The ranks stated in a run are ignored.
 func Ranked(entries []Entry) []Entry {
 	ranked := slices.Clone(entries)
 	slices.SortStableFunc(ranked, func(a, b Entry) int {
@@ -29,7 +29,7 @@ func Ranked(entries []Entry) []Entry {
 	return ranked
 }
 
-// Measure measures the entries of one query. judged are its documents' grades.
+// Measure measures the entries of one query. judged maps documents to grades.
 func Measure(entries []Entry, judged map[string]int) Measures {
 	var ideal []int
 	for _, grade := range judged {
@@ -68,5 +68,5 @@ func Measure(entries []Entry, judged map[string]int) Measures {
 	return Measures{gain / best, reciprocal, precisions / n, float64(recalled) / n}
 }
 
-// discounted is what a grade gains at a position that counts from 0.
+// discounted returns the gain of a grade at a position, counted from 0.
 func discounted(grade, position int) float64 { return float64(grade) / math.Log2(float64(position+2)) }

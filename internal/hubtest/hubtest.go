@@ -1,6 +1,6 @@
-// Package hubtest is a stand-in for the Hugging Face hub, as far as winnow and the
-// hub's own client ask it: the list of a repository's files, their descriptions,
-// and their contents, which it can give by way of another host, as the hub does.
+// Package hubtest simulates the Hugging Face hub as far as winnow and the hub's own
+// client use it: the list of a repository's files, their descriptions, and their
+// contents, optionally redirected to another host as on the hub.
 package hubtest
 
 import (
@@ -20,15 +20,15 @@ import (
 	"time"
 )
 
-// A File is one of a repository.
+// A File is a file of a repository.
 type File struct {
 	Size int64
-	LFS  bool // has a SHA-256; others have git's hash
+	LFS  bool // hashed with SHA-256 instead of git's SHA-1
 	hash string
 	open func() (io.ReadSeekCloser, error)
 }
 
-// Bytes makes a file of data.
+// Bytes returns a file with the given contents.
 func Bytes(data []byte, lfs bool) *File {
 	return newFile(int64(len(data)), lfs, func() (io.ReadSeekCloser, error) { return nopCloser{bytes.NewReader(data)}, nil })
 }
@@ -46,7 +46,7 @@ func newFile(size int64, lfs bool, open func() (io.ReadSeekCloser, error)) *File
 	}
 	in, err := open()
 	if err != nil {
-		panic(err) // of a caller's own file
+		panic(err) // the caller's own file
 	}
 	defer in.Close()
 	if _, err := io.Copy(sum, in); err != nil {
@@ -56,10 +56,10 @@ func newFile(size int64, lfs bool, open func() (io.ReadSeekCloser, error)) *File
 	return f
 }
 
-// Files reads the files of a folder; those of a megabyte and more are LFS files.
+// Files reads the files of a folder; those of 1 MiB and more are LFS files.
 func Files(dir string) (map[string]*File, error) {
 	files := make(map[string]*File)
-	dir, err := filepath.Abs(dir) // whatever the working directory will be
+	dir, err := filepath.Abs(dir) // independent of later changes of the working directory
 	if err != nil {
 		return nil, err
 	}
@@ -84,32 +84,32 @@ func Files(dir string) (map[string]*File, error) {
 // Commit is the commit of every repository's main branch.
 const Commit = "0123456789abcdef0123456789abcdef01234567"
 
-// A Hub is the stand-in, as a handler. Its fields are set before it is used, or
-// between requests by Set.
+// A Hub is an HTTP handler that simulates the hub. Its fields must be set before it is
+// used, or between requests by Set.
 type Hub struct {
 	Files     map[string]*File              // of the repository o/n
-	Revisions map[string]map[string]*File   // other revisions, by the names of their commits
+	Revisions map[string]map[string]*File   // other revisions, by commit
 	Names     map[string]string             // commits by the names of branches and tags
-	Extra     []string                      // names that are listed without there being a file
-	Token     string                        // that requests must bear, if it is set
-	Bare      bool                          // the list gives neither sizes nor hashes, as that of some mirrors
-	Away      string                        // address that LFS files are redirected to, if it is set
-	Fault     func(*Request) (handled bool) // what goes wrong with a request, if it is set
+	Extra     []string                      // listed names without a file
+	Token     string                        // required in requests, if set
+	Bare      bool                          // the list has neither sizes nor hashes, as on some mirrors
+	Away      string                        // address to which LFS files are redirected, if set
+	Fault     func(*Request) (handled bool) // injects faults into requests, if set
 
 	mu       sync.Mutex
 	requests []string
 }
 
-// A Request is one of the hub, for Fault.
+// A Request is a request to the hub, for Fault.
 type Request struct {
 	W    http.ResponseWriter
 	R    *http.Request
 	File *File // nil for the list
 	Name string
-	From int64 // of its range
+	From int64 // start of its range
 }
 
-// Open gives the contents of the file that was asked for.
+// Open returns the contents of the requested file.
 func (r *Request) Open() []byte {
 	in, err := r.File.open()
 	if err != nil {
@@ -123,21 +123,21 @@ func (r *Request) Open() []byte {
 	return data
 }
 
-// Set changes the hub while it is used.
+// Set modifies the hub while it is in use.
 func (h *Hub) Set(change func()) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	change()
 }
 
-// Requests are the paths that were asked for, with the range behind them.
+// Requests returns the requested paths, followed by their ranges.
 func (h *Hub) Requests() []string {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	return slices.Clone(h.requests)
 }
 
-// ServeHTTP answers as the hub would.
+// ServeHTTP answers like the hub.
 func (h *Hub) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	line := r.URL.Path
 	if r.Method != http.MethodGet {
@@ -203,7 +203,7 @@ func (h *Hub) serve(w http.ResponseWriter, r *http.Request, commit string, file 
 	http.ServeContent(w, r, "", time.Time{}, in)
 }
 
-// revision gives the files of a revision.
+// revision returns the commit and the files of a revision.
 func (h *Hub) revision(name string) (commit string, files map[string]*File) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -216,8 +216,8 @@ func (h *Hub) revision(name string) (commit string, files map[string]*File) {
 	return name, h.Revisions[name]
 }
 
-// list answers with the list of a revision's files, in the form of the
-// repository's description or of a tree.
+// list replies with the list of a revision's files, as a repository description or a
+// tree.
 func (h *Hub) list(w http.ResponseWriter, rest string) {
 	kind, revision, _ := strings.Cut(rest, "/")
 	commit, files := h.revision(revision)

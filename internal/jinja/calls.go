@@ -9,7 +9,7 @@ import (
 	"unicode/utf8"
 )
 
-// The names that a template may use. Parse refuses others.
+// The names available to templates. Parse rejects others.
 var (
 	tests = append([]string{"defined", "undefined", "none", "string", "number", "integer", "float", "boolean", "mapping", "iterable", "sequence", "true", "false",
 		"odd", "even"}, testsOfTwo...)
@@ -21,10 +21,10 @@ var (
 		"tojson", "map", "select", "reject", "selectattr", "rejectattr", "items", "dictsort", "reverse", "unique", "safe", "abs"}
 )
 
-// A call is a function, a method of receiver, or a filter on it.
+// A call is a function call, a method of receiver, or a filter applied to it.
 type call struct {
 	name      string
-	receiver  expression // nil of functions
+	receiver  expression // nil for functions
 	filter    bool
 	arguments []expression
 	named     []namedArgument
@@ -36,13 +36,13 @@ type namedArgument struct {
 	expression
 }
 
-// arguments are the values that a call is given.
+// arguments are the argument values of a call.
 type arguments struct {
 	list  []any
 	named map[string]any
 }
 
-// at is argument i, or that of the name, or fallback.
+// at returns argument i, or the one of that name, or fallback.
 func (a *arguments) at(i int, name string, fallback any) any {
 	if i < len(a.list) {
 		return a.list[i]
@@ -140,7 +140,7 @@ func function(name string, a *arguments) (any, error) {
 	for key, v := range a.named {
 		d.Set(key, v)
 	}
-	slices.Sort(d.keys) // the order of named arguments is of no account
+	slices.Sort(d.keys) // the order of named arguments is irrelevant
 	return d, nil
 }
 
@@ -263,7 +263,7 @@ func split(s string, a *arguments) (any, error) {
 	return list, nil
 }
 
-// count is how many parts are replaced, all if it is negative.
+// count returns the maximum number of replacements, negative for all.
 func count(a *arguments) int {
 	if n, ok := a.at(2, "count", nil).(int); ok {
 		return n
@@ -271,7 +271,7 @@ func count(a *arguments) int {
 	return -1
 }
 
-// replace replaces n parts of a text, or all if n is negative.
+// replace replaces n occurrences in a text, all if n is negative.
 func replace(s, old, with string, n int) (any, error) {
 	if strings.Count(s, old)*len(with) > maxOutput {
 		return nil, fmt.Errorf("a text of more than %d bytes", maxOutput)

@@ -1,7 +1,7 @@
-// Package jinja renders the chat templates that models are published with: the part
-// of the Jinja2 language that they use, as transformers sets it up (trim_blocks,
+// Package jinja renders the chat templates published with models: the part of the
+// Jinja2 language that they use, configured as in transformers (trim_blocks,
 // lstrip_blocks, loop controls, the function raise_exception).
 //
-// Parse refuses what is beyond that part by name. Rendering is bounded in steps and
-// in what it writes, so that a template from an untrusted file ends.
+// Parse rejects other parts of the language by name. Rendering is limited in steps and
+// output, so that templates from untrusted files terminate.
 package jinja

@@ -73,7 +73,7 @@ func filter(r *run, name string, v any, a *arguments) (any, error) {
 	return listFilter(r, name, v, a)
 }
 
-// whole is v as a whole number, if it is a number or a text that spells one.
+// whole converts a number, or a text that spells one, to an integer.
 func whole(v any) (n int, ok bool) {
 	x, _, ok := numbers(v, 0)
 	if s, isText := v.(string); isText {
@@ -91,7 +91,7 @@ func whole(v any) (n int, ok bool) {
 	return int(x), true
 }
 
-// dictsort is the pairs of d in the order of their keys, or of their values.
+// dictsort returns the items of d sorted by key or value.
 func dictsort(d *Dict, a *arguments) (any, error) {
 	list, err := dictMethod("items", d, &arguments{})
 	if err != nil {
@@ -129,7 +129,7 @@ func dictsort(d *Dict, a *arguments) (any, error) {
 	return pairs, wrong
 }
 
-// fold is v, a text in small letters unless case matters.
+// fold returns v, a text in lower case unless exact.
 func fold(v any, exact bool) any {
 	if s, ok := v.(string); ok && !exact {
 		return strings.ToLower(s)
@@ -137,7 +137,7 @@ func fold(v any, exact bool) any {
 	return v
 }
 
-// listFilter is a filter of what can be gone through.
+// listFilter applies a filter to an iterable value.
 func listFilter(r *run, name string, v any, a *arguments) (any, error) {
 	list, ok := iterate(v)
 	if !ok {
@@ -201,8 +201,8 @@ func listFilter(r *run, name string, v any, a *arguments) (any, error) {
 	return selected(r, name, list, a)
 }
 
-// mapped is an attribute, perhaps of attributes, of each element; fallback of those that
-// have none.
+// mapped returns an attribute, possibly a path of attributes, of each element, or
+// fallback for elements without it.
 func mapped(list []any, attribute, fallback any) []any {
 	out := make([]any, len(list))
 	for i, e := range list {
@@ -213,7 +213,7 @@ func mapped(list []any, attribute, fallback any) []any {
 	return out
 }
 
-// path is an attribute, whose name may have dots.
+// path returns an attribute, whose name may contain dots.
 func path(v, attribute any) any {
 	name, ok := attribute.(string)
 	if !ok {
@@ -229,10 +229,10 @@ func path(v, attribute any) any {
 	return v
 }
 
-// operatorTests are operators by the names of their tests.
+// operatorTests maps operators to the names of their tests.
 var operatorTests = map[string]string{"==": "eq", "!=": "ne", "<": "lt", "<=": "le", ">": "gt", ">=": "ge"}
 
-// selected is select, reject, selectattr or rejectattr.
+// selected applies select, reject, selectattr or rejectattr.
 func selected(r *run, name string, list []any, a *arguments) (any, error) {
 	rest := a.list
 	attribute, ofAttribute := any(nil), strings.HasSuffix(name, "attr")

@@ -8,8 +8,7 @@ import (
 	"strings"
 )
 
-// FromJSON is a JSON value as templates take it: objects keep the order of their
-// keys.
+// FromJSON converts JSON to a template value; objects keep the order of their keys.
 func FromJSON(data []byte) (any, error) {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
@@ -62,8 +61,8 @@ func decode(d *json.Decoder) (any, error) {
 	return t, nil
 }
 
-// tojson is a value as Python's json.dumps writes it, with characters as they are.
-// indent is by how many blanks inner lines stand in; negative: it is one line.
+// tojson writes a value like Python's json.dumps, with non-ASCII characters unescaped.
+// indent is the number of spaces per level; if negative, the output is one line.
 func tojson(b *strings.Builder, v any, indent, depth int) {
 	line := func(depth int) {
 		if indent >= 0 {
@@ -92,7 +91,7 @@ func tojson(b *strings.Builder, v any, indent, depth int) {
 		var q strings.Builder
 		e := json.NewEncoder(&q)
 		e.SetEscapeHTML(false)
-		_ = e.Encode(s) // a string always can be
+		_ = e.Encode(s) // a string can always be encoded
 		b.WriteString(strings.NewReplacer(`\u2028`, "\u2028", `\u2029`, "\u2029").Replace(strings.TrimSuffix(q.String(), "\n")))
 	}
 	switch v := v.(type) {

@@ -6,29 +6,29 @@ import (
 	"strings"
 )
 
-// An Error says where in a template something is wrong or not known.
+// An Error is an invalid or unsupported part of a template.
 type Error struct {
-	Line    int // of the template, from 1
+	Line    int // in the template, from 1
 	Message string
 }
 
 func (e *Error) Error() string { return fmt.Sprintf("chat template, line %d: %s", e.Line, e.Message) }
 
-// A chunk is text, or what stands in {{ }} or {% %}.
+// A chunk is text, or the contents of {{ }} or {% %}.
 type chunk struct {
 	kind byte // 't', '{' or '%'
 	text string
 	line int
 }
 
-// chunks cuts a template, and takes off the blanks that its tags ask for: those
-// next to a dash; the newline behind a block; the blanks before a block that is the
-// first in its line.
+// chunks splits a template and removes the whitespace that its tags control: next to a
+// dash; the newline after a block; the whitespace before a block that is first on its
+// line.
 func chunks(source string) ([]chunk, error) {
 	var list []chunk
 	line := 1
-	rest := strings.TrimSuffix(source, "\n") // as Jinja without keep_trailing_newline
-	trimNext := false                        // blanks before the next text go
+	rest := strings.TrimSuffix(source, "\n") // like Jinja without keep_trailing_newline
+	trimNext := false                        // remove whitespace before the next text
 	newline := false                         // or only one newline
 	for rest != "" {
 		open := nextTag(rest)
@@ -86,7 +86,7 @@ func appendText(list []chunk, text string, line int) []chunk {
 	return append(list, chunk{'t', text, line})
 }
 
-// nextTag is where the next {{, {% or {# is, or -1.
+// nextTag returns the index of the next {{, {% or {#, or -1.
 func nextTag(s string) int {
 	for i := 0; i+1 < len(s); i++ {
 		if s[i] == '{' && (s[i+1] == '{' || s[i+1] == '%' || s[i+1] == '#') {
@@ -96,7 +96,7 @@ func nextTag(s string) int {
 	return -1
 }
 
-// tagEnd is where a tag ends, which is not in a string or in brackets.
+// tagEnd returns the index of the end of a tag outside strings and brackets.
 func tagEnd(body, end string, kind byte) int {
 	if kind == '#' {
 		return strings.Index(body, end)
@@ -123,7 +123,7 @@ func tagEnd(body, end string, kind byte) int {
 	return -1
 }
 
-// A token is a word of an expression.
+// A token is a token of an expression.
 type token struct {
 	kind byte // 'n' name, 's' string, 'd' number, 'o' operator, 0 the end
 	text string
@@ -131,7 +131,7 @@ type token struct {
 
 var operators = []string{"==", "!=", "<=", ">=", "//", "**", "(", ")", "[", "]", "{", "}", ".", ",", ":", "|", "~", "+", "-", "*", "/", "%", "<", ">", "="}
 
-// tokens cuts an expression.
+// tokens splits an expression.
 func tokens(s string, line int) ([]token, error) {
 	var list []token
 next:
@@ -180,7 +180,7 @@ next:
 	return list, nil
 }
 
-// unquote reads a string, and how many bytes it is with its quotes.
+// unquote reads a string and returns its length including the quotes.
 func unquote(s string, line int) (text string, n int, err error) {
 	var b strings.Builder
 	for i := 1; i < len(s); i++ {
@@ -193,7 +193,7 @@ func unquote(s string, line int) (text string, n int, err error) {
 			} else if r, _, rest, err := strconv.UnquoteChar(s[i-1:], 0); err == nil {
 				b.WriteRune(r)
 				i = len(s) - len(rest) - 1
-			} else { // no escape of Python's either
+			} else { // not an escape in Python either
 				b.WriteByte('\\')
 				i--
 			}

@@ -1,11 +1,12 @@
 package jinja
 
-// A node is a part of a template that writes.
+// A node is a part of a template that can be rendered.
 type node interface {
 	render(r *run) error
 }
 
-// An expression has a value: nil, bool, int, float64, string, []any, *Dict, or undefined.
+// An expression evaluates to nil, bool, int, float64, string, []any, *Dict, or
+// undefined.
 type expression interface {
 	value(r *run) (any, error)
 }
@@ -124,7 +125,7 @@ func (n *forNode) render(r *run) error {
 	return nil
 }
 
-// bind gives an item to the loop's names.
+// bind assigns an item to the loop variables.
 func (n *forNode) bind(r *run, item any) error {
 	if len(n.names) == 1 {
 		r.set(n.names[0], item)
@@ -140,7 +141,7 @@ func (n *forNode) bind(r *run, item any) error {
 	return nil
 }
 
-// A jump ends a loop's body: true for break, false for continue.
+// A jump leaves a loop's body: true for break, false for continue.
 type jump bool
 
 func (j jump) Error() string { return "break or continue outside of a loop" }
@@ -274,7 +275,7 @@ func (i *item) value(r *run) (any, error) {
 	return member(of, key), nil
 }
 
-// member is an attribute or item of a value.
+// member returns an attribute or item of a value.
 func member(of, key any) any {
 	switch of := of.(type) {
 	case *Dict:
@@ -294,7 +295,7 @@ func member(of, key any) any {
 	return undefined{}
 }
 
-// position is an index, counted from the end if it is negative.
+// position resolves an index, which counts from the end if it is negative.
 func position(key any, length int) (int, bool) {
 	n, ok := key.(int)
 	if n < 0 {

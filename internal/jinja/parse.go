@@ -5,11 +5,10 @@ import (
 	"slices"
 )
 
-// A Template is a parsed template. It may be rendered by several goroutines at the
-// same time.
+// A Template is a parsed template. It can be rendered concurrently.
 type Template struct{ body []node }
 
-// Parse reads a template. Its errors are of type *Error.
+// Parse parses a template. Its errors are of type *Error.
 func Parse(source string) (*Template, error) {
 	list, err := chunks(source)
 	if err != nil {
@@ -36,18 +35,18 @@ type parser struct {
 	depth  int
 }
 
-// maxDepth is how deep blocks and expressions may be nested.
+// maxDepth is the maximum nesting depth of blocks and expressions.
 const maxDepth = 200
 
 func (p *parser) fail(format string, args ...any) error {
 	return &Error{p.line, fmt.Sprintf(format, args...)}
 }
 
-// endings are the tags that end or go on with a block.
+// endings are the tags that end or continue a block.
 var endings = []string{"endif", "elif", "else", "endfor", "endset", "endgeneration"}
 
-// body reads nodes up to a tag that ends them, which is left to be read on, or the
-// end of the template.
+// body reads nodes up to the end of the template or a tag in endings, the rest of which
+// is not yet read.
 func (p *parser) body(depth int) (nodes []node, end string, err error) {
 	if depth > maxDepth {
 		return nil, "", p.fail("blocks nested deeper than %d", maxDepth)
@@ -98,7 +97,7 @@ func (p *parser) statement(name string, depth int) (node, error) {
 		return p.setNode(depth)
 	case "break", "continue":
 		return jump(name == "break"), nil
-	case "generation": // marks what an assistant wrote, for training
+	case "generation": // marks assistant output, for training
 		body, end, err := p.body(depth + 1)
 		if err == nil && end != "endgeneration" {
 			err = &Error{line, "generation without endgeneration"}
@@ -210,7 +209,7 @@ func (p *parser) take() token {
 	return t
 }
 
-// accept takes an operator or a word, if it is next.
+// accept consumes an operator or word if it is next.
 func (p *parser) accept(text string) bool {
 	if t := p.peek(); t.text == text && (t.kind == 'o' || t.kind == 'n') {
 		p.at++

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// whole reads an expression that is all that is left of a tag.
+// whole reads an expression that is the rest of a tag.
 func (p *parser) whole() (expression, error) {
 	e, err := p.expression()
 	if err == nil {
@@ -37,7 +37,7 @@ func (p *parser) expression() (expression, error) {
 	return c, nil
 }
 
-// binary reads operands of a level with operators between them.
+// binary reads operands of one precedence level with operators between them.
 func (p *parser) binary(operand func() (expression, error), operators ...string) (expression, error) {
 	left, err := operand()
 	for err == nil {
@@ -69,7 +69,7 @@ func (p *parser) not() (expression, error) {
 }
 
 func (p *parser) compare() (expression, error) {
-	// As in Python, a < b < c is a < b and b < c.
+	// As in Python, a < b < c means a < b and b < c.
 	left, err := p.sum()
 	var all expression
 	for err == nil {
@@ -138,7 +138,7 @@ func (p *parser) product() (expression, error) {
 	return p.binary(p.sign, "*", "//", "/", "%")
 }
 
-// sign is a value with its sign, and then its filters and tests.
+// sign reads a value with its sign, followed by filters and tests.
 func (p *parser) sign() (expression, error) {
 	signs := 0
 	for p.accept("-") {
@@ -165,13 +165,13 @@ func (p *parser) sign() (expression, error) {
 			err = p.arguments(f)
 		}
 		if err == nil {
-			e, err = p.attributes(f) // (a|first).b is written a|first.b by nobody, but (…)[0] is
+			e, err = p.attributes(f) // for (…)[0]; nobody writes (a|first).b as a|first.b
 		}
 	}
 	return e, err
 }
 
-// postfix is a value with its attributes, items and calls.
+// postfix reads a value with its attributes, items and calls.
 func (p *parser) postfix() (expression, error) {
 	e, err := p.primary()
 	if err != nil {
@@ -212,7 +212,7 @@ func (p *parser) attributes(e expression) (expression, error) {
 	}
 }
 
-// subscript is [key] or [from:to:step].
+// subscript reads [key] or [from:to:step].
 func (p *parser) subscript(e expression) (expression, error) {
 	var bounds [3]expression
 	n := 0
@@ -241,7 +241,7 @@ func (p *parser) subscript(e expression) (expression, error) {
 	}
 }
 
-// arguments reads those of a call, its parenthesis having been read.
+// arguments reads the arguments of a call after its parenthesis.
 func (p *parser) arguments(c *call) error {
 	for {
 		if more, err := p.more(len(c.arguments)+len(c.named), ")"); !more {
@@ -264,8 +264,8 @@ func (p *parser) arguments(c *call) error {
 	}
 }
 
-// more says whether another element follows n of them, and takes the comma before it,
-// or else the end.
+// more reports whether another element follows the first n, and consumes the comma
+// before it, or else the end.
 func (p *parser) more(n int, end string) (bool, error) {
 	if p.accept(end) {
 		return false, nil
@@ -282,7 +282,7 @@ func (p *parser) primary() (expression, error) {
 	switch t.kind {
 	case 's':
 		text := t.text
-		for p.peek().kind == 's' { // strings side by side are one
+		for p.peek().kind == 's' { // adjacent strings are one
 			text += p.take().text
 		}
 		return literal{text}, nil
@@ -328,8 +328,8 @@ func (p *parser) primary() (expression, error) {
 	return nil, p.fail("unexpected %q", t.text)
 }
 
-// list reads a list or a tuple up to its end; one in parentheses without a comma is
-// its one expression.
+// list reads a list or a tuple up to its end; a single expression in parentheses
+// without a comma is just that expression.
 func (p *parser) list(end string, parentheses bool) (expression, error) {
 	var l listLiteral
 	for {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// Bounds of one rendering.
+// Limits of one rendering.
 const (
-	maxSteps  = 1 << 20 // turns of loops, and calls
+	maxSteps  = 1 << 20 // loop iterations and calls
 	maxOutput = 64 << 20
 )
 
@@ -19,7 +19,7 @@ type run struct {
 	steps  int
 }
 
-// Render writes the template with the given variables: nil, bool, int, float64,
+// Render renders the template with the given variables: nil, bool, int, float64,
 // string, []any or *Dict.
 func (t *Template) Render(variables map[string]any) (string, error) {
 	r := &run{scopes: []map[string]any{variables, {}}, out: new(strings.Builder)}
@@ -50,7 +50,7 @@ func (r *run) write(s string) error {
 	return nil
 }
 
-// bounded refuses values that have grown beyond what a template may write.
+// bounded rejects values larger than the output limits.
 func (r *run) bounded(line int, v any) (any, error) {
 	switch v := v.(type) {
 	case string:
@@ -65,7 +65,7 @@ func (r *run) bounded(line int, v any) (any, error) {
 	return v, nil
 }
 
-// step counts what could go on for ever.
+// step counts operations that could continue forever.
 func (r *run) step(line int) error {
 	if r.steps++; r.steps > maxSteps {
 		return r.fail(line, "more than %d steps", maxSteps)
@@ -73,7 +73,7 @@ func (r *run) step(line int) error {
 	return nil
 }
 
-// capture renders to a text of its own.
+// capture renders into a separate text.
 func (r *run) capture(body []node) (string, error) {
 	outer := r.out
 	r.out = new(strings.Builder)
@@ -84,7 +84,7 @@ func (r *run) capture(body []node) (string, error) {
 	return r.out.String(), nil
 }
 
-// scope begins one for names, and gives the function that ends it.
+// scope opens a scope and returns a function that closes it.
 func (r *run) scope() func() {
 	r.scopes = append(r.scopes, map[string]any{})
 	return func() { r.scopes = r.scopes[:len(r.scopes)-1] }

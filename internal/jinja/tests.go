@@ -1,6 +1,6 @@
 package jinja
 
-// A test is what stands behind "is".
+// A test is the operand of "is".
 type test struct {
 	name     string
 	of       expression
@@ -56,7 +56,7 @@ func (t *test) evaluate(r *run) (bool, error) {
 	return is(t.name, v), nil
 }
 
-// is tells what kind of value v is.
+// is tests the type of v.
 func is(name string, v any) bool {
 	switch name {
 	case "defined":
@@ -74,8 +74,8 @@ func is(name string, v any) bool {
 	case string:
 		return name == "string" || name == "iterable" || name == "sequence"
 	case undefined:
-		return name == "iterable" || name == "sequence" // an empty one
-	case bool: // a kind of int in Python
+		return name == "iterable" || name == "sequence" // an empty sequence
+	case bool: // a subclass of int in Python
 		return name == "boolean" || name == "number"
 	case int:
 		return name == "number" || name == "integer"

@@ -10,17 +10,17 @@ import (
 	"strings"
 )
 
-// undefined is the value of what is not defined. It is false, and nothing in text.
+// undefined is the value of undefined variables: false, and empty as text.
 type undefined struct{}
 
 // A Dict is a dictionary that keeps the order of its keys.
 type Dict struct {
 	keys      []string
 	values    map[string]any
-	namespace bool // its attributes can be set
+	namespace bool // attributes can be set
 }
 
-// NewDict is a dictionary of keys, which are strings, and values in turn.
+// NewDict returns a dictionary of alternating keys, which are strings, and values.
 func NewDict(pairs ...any) *Dict {
 	d := &Dict{values: make(map[string]any)}
 	for i := 0; i+1 < len(pairs); i += 2 {
@@ -37,7 +37,7 @@ func (d *Dict) Set(key string, v any) {
 	d.values[key] = v
 }
 
-// Get is a value; ok is false where there is none.
+// Get returns a value; ok is false if there is none.
 func (d *Dict) Get(key string) (v any, ok bool) {
 	v, ok = d.values[key]
 	return v, ok
@@ -63,13 +63,13 @@ func truth(v any) bool {
 	return true
 }
 
-// size is about how long the text of a value is, or more than maxOutput if it is
+// size estimates the length of a value's text; it exceeds maxOutput if the text is
 // longer or nested too deep.
 func size(v any, depth int) int {
 	if depth > maxDepth {
 		return maxOutput + 1
 	}
-	n := 24 // of a number; of brackets and commas
+	n := 24 // for a number, or brackets and commas
 	switch v := v.(type) {
 	case string:
 		n += len(v)
@@ -89,7 +89,7 @@ func size(v any, depth int) int {
 	return n
 }
 
-// fits says whether so many values make no text that is too long.
+// fits returns an error if the text of the values is too long.
 func fits(values ...any) error {
 	if size(values, 0) > maxOutput {
 		return fmt.Errorf("a text of more than %d bytes", maxOutput)
@@ -97,7 +97,7 @@ func fits(values ...any) error {
 	return nil
 }
 
-// kind is what a value is, for an error.
+// kind describes the type of a value for errors.
 func kind(v any) string {
 	switch v.(type) {
 	case nil:
@@ -116,7 +116,7 @@ func kind(v any) string {
 	return "a dictionary"
 }
 
-// text is a value as Python's str writes it.
+// text converts a value like Python's str.
 func text(v any) string {
 	switch v := v.(type) {
 	case nil:
@@ -144,7 +144,7 @@ func text(v any) string {
 	return repr(v)
 }
 
-// repr is a value as Python's repr writes it.
+// repr converts a value like Python's repr.
 func repr(v any) string {
 	var b strings.Builder
 	switch v := v.(type) {
@@ -180,7 +180,7 @@ func repr(v any) string {
 	return b.String()
 }
 
-// iterate is what a loop goes through.
+// iterate returns the elements that a loop iterates over.
 func iterate(v any) (list []any, ok bool) {
 	switch v := v.(type) {
 	case undefined:
@@ -201,7 +201,7 @@ func iterate(v any) (list []any, ok bool) {
 	return nil, false
 }
 
-// sliced is list[from:to:step] as in Python.
+// sliced returns list[from:to:step] as in Python.
 func sliced(list []any, bounds [3]*int) ([]any, error) {
 	step := 1
 	if bounds[2] != nil {
@@ -263,7 +263,7 @@ func equal(a, b any) bool {
 	return a == b
 }
 
-// numbers are two values as numbers, if both are.
+// numbers converts two values to numbers, if both are.
 func numbers(a, b any) (x, y float64, ok bool) {
 	number := func(v any) (float64, bool) {
 		switch v := v.(type) {
@@ -300,7 +300,7 @@ func contains(of, v any) (in, ok bool) {
 	return false, false
 }
 
-// combine is an operation of numbers, texts or lists.
+// combine applies an operator to numbers, texts or lists.
 func combine(operator string, left, right any) (v any, ok bool) {
 	a, isText := left.(string)
 	b, both := right.(string)
@@ -343,7 +343,7 @@ func combine(operator string, left, right any) (v any, ok bool) {
 	return ordered(operator, x, y)
 }
 
-// ordered compares by an operator, if it is one that does.
+// ordered applies a comparison operator.
 func ordered[T cmp.Ordered](operator string, a, b T) (v any, ok bool) {
 	switch operator {
 	case "<":

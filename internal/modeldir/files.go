@@ -7,10 +7,10 @@ import (
 	"strings"
 )
 
-// Select picks, from the names of a folder's files (with slashes, relative to
-// it), those that a model in Hugging Face layout is read from: settings,
-// vocabulary, weights as safetensors and the modules of sentence-transformers.
-// whole says that they make a model: settings and weights are among them.
+// Select selects from the names of a folder's files (with slashes, relative to it)
+// those of a model in Hugging Face layout: settings, vocabulary, safetensors and the
+// modules of sentence-transformers. whole reports whether they form a model, with
+// settings and weights.
 func Select(names []string) (chosen []string, whole bool) {
 	settings, weights := false, false
 	for _, name := range names {
@@ -20,7 +20,7 @@ func Select(names []string) (chosen []string, whole bool) {
 		chosen = append(chosen, name)
 		base := path.Base(name)
 		if folder := path.Dir(name); folder == "." || strings.HasPrefix(folder, "0_") {
-			// A table of vectors has no settings but those of its tokenizer.
+			// A static embedding table has no settings except its tokenizer.
 			settings = settings || base == "config.json" || base == "tokenizer.json" && slices.Contains(names, "modules.json")
 			weights = weights || isSafetensors(name)
 		}
@@ -28,8 +28,8 @@ func Select(names []string) (chosen []string, whole bool) {
 	return chosen, settings && weights
 }
 
-// files are the names of settings and vocabularies. The two of
-// sentence-transformers that carry a class are what its old versions wrote.
+// files are the names of settings and vocabularies. The two sentence-transformers files
+// with a model class in their names are from old versions.
 var files = []string{
 	"config.json", "generation_config.json", "adapter_config.json", "artifact.metadata",
 	"tokenizer.json", "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json",
@@ -40,7 +40,7 @@ var files = []string{
 	"model.safetensors.index.json",
 }
 
-// A module's folder has a number before its name: 1_Pooling.
+// A module's folder has a numeric prefix: 1_Pooling.
 var moduleFolder = regexp.MustCompile(`^[0-9]+_[^/]*/$`)
 
 func wanted(name string) bool {
@@ -55,8 +55,8 @@ func isSafetensors(name string) bool { return strings.HasSuffix(name, ".safetens
 
 var shardName = regexp.MustCompile(`^model-\d+-of-\d+\.safetensors$`)
 
-// isWeights says whether a safetensors file is of the model, rather than a copy
-// of it in another type or cut, which some repositories have beside it.
+// isWeights reports whether a safetensors file belongs to the model, as opposed to a
+// copy in another type or sharding that some repositories also contain.
 func isWeights(name string, names []string) bool {
 	folder, base := path.Split(name)
 	switch {
@@ -75,8 +75,8 @@ func isWeights(name string, names []string) bool {
 
 var splitName = regexp.MustCompile(`^(.*)-(\d{5})-of-(\d{5})\.gguf$`)
 
-// Parts is the file, or all parts of it that names has if it is one of several,
-// and how many there should be.
+// Parts returns the file, or all parts of it in names if it is split, and the expected
+// number of parts.
 func Parts(file string, names []string) (parts []string, count int) {
 	m := splitName.FindStringSubmatch(file)
 	if m == nil {
@@ -94,8 +94,8 @@ func Parts(file string, names []string) (parts []string, count int) {
 	return parts, count
 }
 
-// GGUF picks the GGUF models from names, in order: of a split one its first
-// part, and none of the projectors of images that lie beside language models.
+// GGUF returns the GGUF models in names, sorted: the first part of a split one, and no
+// image projectors of language models.
 func GGUF(names []string) []string {
 	var list []string
 	for _, name := range names {

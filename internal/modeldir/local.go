@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// Files are the paths of the files that the model at path, which Resolve gave,
-// consists of: all parts of a GGUF file, or what a folder has of Hugging Face's
-// layout.
+// Files returns the paths of the files of the model at path, which is from Resolve: all
+// parts of a GGUF file, or the files in Hugging Face layout of a folder.
 func Files(path string) ([]string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -33,7 +32,7 @@ func Files(path string) ([]string, error) {
 	return chosen, nil
 }
 
-// Size is how many bytes the files of the model at path have.
+// Size returns the total size of the files of the model at path in bytes.
 func Size(path string) int64 {
 	files, err := Files(path)
 	if err != nil {
@@ -48,8 +47,8 @@ func Size(path string) int64 {
 	return n
 }
 
-// In lists the models that lie directly in dir, or dir itself if it is one:
-// the paths of GGUF files and of folders in Hugging Face layout.
+// In lists the models directly in dir, or dir itself if it is one: the paths of GGUF
+// files and of folders in Hugging Face layout.
 func In(dir string) ([]string, error) {
 	names, folders, err := list(dir)
 	if err != nil {

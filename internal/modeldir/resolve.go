@@ -17,11 +17,11 @@ import (
 
 const want = "config.json with *.safetensors, or a GGUF file"
 
-// Resolve is the path of the model that path stands for: path itself if it is a
-// GGUF file or a folder in Hugging Face layout, the folder of a file of that
-// layout, the only GGUF file of a folder without safetensors, the newest
-// snapshot of a repository's folder in the hub's cache. What cannot be a model is
-// an error that names the cause.
+// Resolve returns the path of the model that path refers to: path itself if it is a
+// GGUF file or a folder in Hugging Face layout, the folder of a file in that layout,
+// the only GGUF file of a folder without safetensors, the newest snapshot in a
+// repository's folder of the hub's cache. For anything else it returns an error that
+// names the cause.
 func Resolve(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
@@ -37,8 +37,7 @@ func Resolve(path string) (string, error) {
 	if kind := foreign(name); kind != "" && name != "pytorch_model.bin" {
 		return "", &fault.UnsupportedError{Path: path, What: kind, Hint: otherForm}
 	}
-	// A pointer is told of as the file that the user named, before its folder is
-	// looked at.
+	// Report a pointer for the file that the user named, before examining its folder.
 	if err := diagnoseFile(path); err != nil {
 		return "", err
 	}
@@ -50,8 +49,7 @@ func Resolve(path string) (string, error) {
 
 const otherForm = "winnow reads safetensors and GGUF; the model's repository on the hub most often has it in one of them (winnow pull ORG/NAME)"
 
-// foreign is what the weights in a file are that winnow cannot read, by its
-// name, or "".
+// foreign describes unsupported weights by the file's name, or returns "".
 func foreign(name string) string {
 	switch filepath.Ext(name) {
 	case ".onnx":
@@ -91,7 +89,7 @@ func resolveFolder(dir string) (string, error) {
 	settings := slices.Contains(names, "config.json") || slices.Contains(names, "modules.json")
 	pickled := slices.ContainsFunc(names, func(n string) bool { return strings.HasPrefix(n, "pytorch_model.bin") })
 	if whole || settings && pickled || slices.Contains(names, "adapter_config.json") {
-		return dir, nil // what is wrong with these their readers know better
+		return dir, nil // their readers give better errors
 	}
 	if snapshot := newestSnapshot(dir, folders); snapshot != "" {
 		return resolveFolder(snapshot)
@@ -127,12 +125,11 @@ func resolveFolder(dir string) (string, error) {
 	return "", wrong("no model in "+enumerate(slices.Concat(names, folders)), want)
 }
 
-// fileOf is the path of a GGUF file, after a look at it.
+// fileOf returns the path of a GGUF file after checking it.
 func fileOf(path string) (string, error) { return path, diagnoseFile(path) }
 
-// list gives the names of the files in dir, with those in the folders of modules
-// and of ONNX files, and the names of its folders. What begins with a dot is
-// left out.
+// list returns the names of the files in dir, including those in module and ONNX
+// folders, and the names of its folders. It skips names that begin with a dot.
 func list(dir string) (names, folders []string, err error) {
 	entries, err := os.ReadDir(dir)
 	if err != nil {
@@ -143,7 +140,7 @@ func list(dir string) (names, folders []string, err error) {
 		if strings.HasPrefix(name, ".") {
 			continue
 		}
-		info, err := os.Stat(filepath.Join(dir, name)) // through links, as the cache has them
+		info, err := os.Stat(filepath.Join(dir, name)) // follows links, which the cache uses
 		if err != nil {
 			continue
 		}
@@ -170,8 +167,8 @@ func list(dir string) (names, folders []string, err error) {
 
 var commitName = regexp.MustCompile(`^[0-9a-f]{7,64}$`)
 
-// newestSnapshot is the snapshot that a repository's folder in the hub's cache
-// has of its main branch, or the only one; "" where dir is no such folder.
+// newestSnapshot returns the snapshot of the main branch in a repository's folder of
+// the hub's cache, or the only snapshot; "" if dir is not such a folder.
 func newestSnapshot(dir string, folders []string) string {
 	if !slices.Contains(folders, "snapshots") {
 		return ""
@@ -194,11 +191,11 @@ func newestSnapshot(dir string, folders []string) string {
 
 var pointerSize = regexp.MustCompile(`(?m)^size (\d{1,18})$`)
 
-// diagnoseFile finds what often lies where a file of a model should be.
+// diagnoseFile detects files that are often found instead of a model's.
 func diagnoseFile(path string) error {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil // a broken link; the reader says what it misses
+		return nil // a broken link; the reader reports what is missing
 	}
 	if err != nil {
 		return err

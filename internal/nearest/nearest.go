@@ -1,8 +1,8 @@
-// Package nearest finds the name that was perhaps meant by one that does not exist.
+// Package nearest suggests known names for misspelled ones.
 package nearest
 
-// Of gives the known name that differs from name by the fewest letters, and "" if all differ
-// by more than most.
+// Of returns the known name with the smallest distance to name, or "" if all distances
+// exceed most.
 func Of(name string, known []string, most int) string {
 	best := ""
 	for _, k := range known {
@@ -13,7 +13,7 @@ func Of(name string, known []string, most int) string {
 	return best
 }
 
-// Distance is Levenshtein's of two words.
+// Distance returns the Levenshtein distance of two words.
 func Distance(a, b string) int {
 	row := make([]int, len(b)+1)
 	for j := range row {

@@ -12,15 +12,14 @@ import (
 	"strings"
 )
 
-// separators are what rows are divided by, the likeliest first.
+// separators are the possible separators of fields, the most likely first.
 const separators = ",;\t|"
 
-// rows gives the rows below the header, which says where the columns are and by
-// which separator the rows are divided.
+// rows reads the rows after the header, which determines the columns and the separator.
 func (r *Reader) rows(format Format) (func() (Record, error), error) {
 	above := 0 // lines before the header
 	if head, _ := r.in.Peek(len("sep=;\r\n")); len(head) >= 5 && bytes.EqualFold(head[:4], []byte("sep=")) {
-		// A line by which Excel is told the separator.
+		// A line that tells Excel the separator.
 		if _, err := r.in.ReadString('\n'); err != nil && err != io.EOF {
 			return nil, r.errorf(1, "%w", err)
 		}
@@ -77,8 +76,8 @@ func (r *Reader) rows(format Format) (func() (Record, error), error) {
 	}, nil
 }
 
-// rowError puts the file and the line before an error of package csv, which does
-// not count the lines above; of another error it is in the row that begins at line.
+// rowError adds the file and the line to an error of package csv, which does not count
+// the lines above; for other errors, line is where the row begins.
 func (r *Reader) rowError(err error, above, line int) error {
 	if parse := new(csv.ParseError); errors.As(err, &parse) {
 		if errors.Is(parse.Err, csv.ErrFieldCount) {
@@ -89,8 +88,8 @@ func (r *Reader) rowError(err error, above, line int) error {
 	return r.errorf(line, "%w", err)
 }
 
-// separator is the one by which the header falls into most of the columns that
-// are looked for, then into most columns at all.
+// separator returns the separator that yields the most requested columns in the header,
+// then the most columns in total.
 func (r *Reader) separator() rune {
 	head, _ := r.in.Peek(sniffed)
 	best, most := ',', -1
@@ -114,7 +113,7 @@ func (r *Reader) separator() rune {
 	return best
 }
 
-// find is where the header has one of the names, -1 if it has none of them.
+// find returns the index of the first of names in the header, or -1.
 func find(header, names []string) int {
 	for _, name := range names {
 		if i := slices.IndexFunc(header, func(h string) bool { return strings.EqualFold(strings.TrimSpace(h), name) }); i >= 0 {
@@ -132,8 +131,8 @@ func quoted(names []string) string {
 	return clipped(strings.Join(list, ", "))
 }
 
-// A recordLimit ends a row that is longer than MaxRecord, as one is whose closing
-// quote is missing.
+// A recordLimit fails on a row longer than MaxRecord, such as one without its closing
+// quote.
 type recordLimit struct {
 	r    io.Reader
 	left int64

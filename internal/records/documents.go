@@ -10,29 +10,29 @@ import (
 	"strings"
 )
 
-// A Document is a text that may have a name.
+// A Document is a text with an optional id.
 type Document struct {
 	ID   string // "" if it has none
 	Text string
 }
 
-// DocumentOptions say where documents have their text and their id.
+// DocumentOptions specify the columns of the text and the id.
 type DocumentOptions struct {
 	Format     Format
-	TextColumn string                            // "": text, or another of the usual names
-	IDColumn   string                            // "": id, or another of the usual names
-	Stdin      io.Reader                         // what the name "-" means
-	LeftOut    func(file string, because string) // hears of files in a folder that are no text; may be nil
+	TextColumn string                            // "": text or another common name
+	IDColumn   string                            // "": id or another common name
+	Stdin      io.Reader                         // read for the name "-"
+	LeftOut    func(file string, because string) // receives files in a folder that are not text; may be nil
 }
 
-// The names by which files usually call things, best first.
+// Common column names, the preferred ones first.
 var (
 	TextNames  = []string{"text", "document", "content", "contents", "passage", "body"}
 	IDNames    = []string{"id", "_id", "doc_id", "docid", "document_id", "corpus-id", "pid"}
 	QueryNames = []string{"query", "question", "text_1"}
 )
 
-// Columns of documents: the text, and the id if there is one.
+// columns returns the columns of documents: the text and the optional id.
 func (o DocumentOptions) columns() []Column {
 	text := Column{Name: "text", Names: TextNames}
 	if o.TextColumn != "" {
@@ -45,9 +45,9 @@ func (o DocumentOptions) columns() []Column {
 	return []Column{text, id}
 }
 
-// Documents reads the documents of files and folders, in the order in which they
-// are given. A folder's files, those in folders below too, are a document each,
-// and their paths within it the ids; hidden ones are left out.
+// Documents reads the documents of files and folders, in the given order. In a folder,
+// including its subfolders, each file is a document whose id is its relative path;
+// hidden files are skipped.
 func Documents(names []string, o DocumentOptions) ([]Document, error) {
 	var all []Document
 	for _, name := range names {
@@ -65,7 +65,7 @@ func Documents(names []string, o DocumentOptions) ([]Document, error) {
 			return nil, err
 		}
 		all, err = appendDocuments(all, r)
-		_ = r.Close() // it was only read
+		_ = r.Close() // opened for reading only
 		if err != nil {
 			return nil, err
 		}
@@ -89,7 +89,7 @@ func appendDocuments(all []Document, r *Reader) ([]Document, error) {
 // folder reads each file below dir as a document.
 func folder(dir string, o DocumentOptions) ([]Document, error) {
 	var all []Document
-	var first string // of what was left out
+	var first string // first skipped file
 	skipped := 0
 	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err != nil {
@@ -102,7 +102,7 @@ func folder(dir string, o DocumentOptions) ([]Document, error) {
 			return nil
 		}
 		if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
-			return err // folders, sockets and the like hold no text
+			return err // folders, sockets etc. contain no text
 		}
 		text, err := file(path)
 		var content *ContentError

@@ -13,16 +13,16 @@ import (
 	"github.com/klauspost/compress/zstd"
 )
 
-// sniffed is how many bytes are looked at to tell what a file is.
+// sniffed is the number of bytes examined to detect the type of a file.
 const sniffed = 4096
 
 var utf8BOM = []byte("\xef\xbb\xbf")
 
-// A ContentError says what a file looks like that cannot be read.
+// A ContentError reports the apparent type of an unreadable file.
 type ContentError struct {
 	File string
 	Kind string // what it looks like
-	Want string // what would do
+	Want string // what is expected
 }
 
 func (e *ContentError) Error() string {
@@ -38,10 +38,10 @@ type LineError struct {
 
 func (e *LineError) Error() string { return fmt.Sprintf("%s:%d: %v", e.File, e.Line, e.Err) }
 
-// Unwrap gives Err.
+// Unwrap returns Err.
 func (e *LineError) Unwrap() error { return e.Err }
 
-// An input is a file, decompressed.
+// An input is a decompressed file.
 type input struct {
 	*bufio.Reader
 	name    string
@@ -50,7 +50,7 @@ type input struct {
 	close   []func() error
 }
 
-// A counter counts what is read.
+// A counter counts bytes read.
 type counter struct {
 	r io.Reader
 	n atomic.Int64
@@ -86,7 +86,7 @@ func openInput(name string, stdin io.Reader) (*input, error) {
 	return in, nil
 }
 
-// sizeOf is 0 for what is no regular file.
+// sizeOf returns the size of a regular file, or 0.
 func sizeOf(f *os.File) int64 {
 	if info, err := f.Stat(); err == nil && info.Mode().IsRegular() {
 		return info.Size()
@@ -94,7 +94,7 @@ func sizeOf(f *os.File) int64 {
 	return 0
 }
 
-// decompress goes by the first bytes, not by the name.
+// decompress detects compression by the first bytes, not by the name.
 func (in *input) decompress() error {
 	in.Reader = bufio.NewReaderSize(in.counted, 64<<10)
 	head, err := in.Peek(4)
@@ -130,7 +130,7 @@ func (in *input) Close() error {
 	return first
 }
 
-// kinds are first bytes by which files that are no text are known.
+// kinds are the signatures of files that are not text.
 var kinds = []struct{ magic, kind string }{
 	{"%PDF", "a PDF: convert it to text first, with pdftotext for example"},
 	{"PK\x03\x04", "a ZIP archive, as .docx, .xlsx and .odt files are"},
@@ -154,7 +154,7 @@ var kinds = []struct{ magic, kind string }{
 	{"\xfe\xff", "UTF-16: save it as UTF-8"},
 }
 
-// looksLike says what the first bytes of a file are of, "" if they are of text.
+// looksLike describes the type of a file by its first bytes, or returns "" for text.
 func looksLike(head []byte) string {
 	for _, k := range kinds {
 		if bytes.HasPrefix(head, []byte(k.magic)) {
@@ -176,8 +176,8 @@ func looksLike(head []byte) string {
 	return ""
 }
 
-// encoding is nil for UTF-8, otherwise an error that says what the text is in
-// instead, as far as one byte tells.
+// encoding returns nil for UTF-8, or an error that suggests the actual encoding, as far
+// as one byte can indicate it.
 func encoding(text []byte) error {
 	if utf8.Valid(text) {
 		return nil

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// list gives the elements of a JSON list.
+// list reads the elements of a JSON list.
 func (r *Reader) list() func() (Record, error) {
 	in := &lineCounter{r: r.in, line: 1}
 	decoder := json.NewDecoder(in)
@@ -88,7 +88,7 @@ func kindOf(token json.Token) string {
 	return "value"
 }
 
-// object reads the columns of a JSON object, or the only one of a string.
+// object reads the columns of a JSON object, or a string as the only required column.
 func (r *Reader) object(data []byte) ([]Value, error) {
 	values := make([]Value, len(r.columns))
 	if r.sole >= 0 && data[0] == '"' {
@@ -134,7 +134,7 @@ func (r *Reader) object(data []byte) ([]Value, error) {
 	return values, nil
 }
 
-// element tells what a line or an element of a list must be.
+// element describes valid lines or list elements, for messages.
 func (r *Reader) element() string {
 	if r.sole >= 0 {
 		return "a JSON string, or an object with a string " + r.required()
@@ -142,8 +142,8 @@ func (r *Reader) element() string {
 	return "a JSON object with " + r.required()
 }
 
-// field finds a field by one of its names: exactly, or in another case. null is
-// the same as none.
+// field finds a field by one of its names: exactly, then ignoring case. null counts as
+// missing.
 func field(fields map[string]json.RawMessage, names []string) (json.RawMessage, string) {
 	for _, name := range names {
 		if raw, ok := fields[name]; ok && string(raw) != "null" {
@@ -172,18 +172,18 @@ func fieldNames(fields map[string]json.RawMessage) string {
 	return clipped(strings.Join(names, ", "))
 }
 
-// A lineCounter tells on which line an offset lies, and gives no more than
-// MaxRecord bytes for one element.
+// A lineCounter maps offsets to line numbers and limits each element to MaxRecord
+// bytes.
 type lineCounter struct {
 	r        io.Reader
 	offset   int64
-	breaks   []int64 // offsets of the line breaks that no question has passed yet
-	line     int     // of what lies before them
+	breaks   []int64 // offsets of the line breaks that at has not yet passed
+	line     int     // number of the line before them
 	limit    int64
 	exceeded bool
 }
 
-// begin is called before an element is read that begins at offset or later.
+// begin is called before reading an element that starts at offset or later.
 func (c *lineCounter) begin(offset int64) {
 	c.at(offset)
 	c.limit = offset + MaxRecord

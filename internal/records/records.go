@@ -13,31 +13,30 @@ import (
 	"unicode/utf8"
 )
 
-// MaxRecord is the most bytes that a line or an element of a list may have.
+// MaxRecord is the maximum size of a line or list element in bytes.
 const MaxRecord = 64 << 20
 
-// A Format is how a file holds its records.
+// A Format is the format of a file's records.
 type Format string
 
-// The formats. Auto goes by the file's name and, where that says nothing, by its
-// first bytes.
+// The formats. Auto is determined by the file's name or else by its first bytes.
 const (
 	Auto      Format = ""
 	Text      Format = "txt"   // a line is a record
 	JSONLines Format = "jsonl" // a line is a string or an object
 	JSON      Format = "json"  // a list of strings or objects
 	CSV       Format = "csv"   // a header, then rows; comma, semicolon, tab or bar
-	TSV       Format = "tsv"   // the same with tabs, which the name promises
+	TSV       Format = "tsv"   // the same with tabs, as its name promises
 
-	// Fields is lines of values with white space between, one for each column, as
-	// TREC has runs and judgements. Auto never means it.
+	// Fields is lines of values separated by white space, one for each column, as in
+	// TREC's runs and judgements. Auto never selects it.
 	Fields Format = "fields"
 )
 
-// Formats are the names that ParseFormat takes.
+// Formats are the names that ParseFormat accepts.
 var Formats = []string{"auto", string(Text), string(JSONLines), string(JSON), string(CSV), string(TSV)}
 
-// ParseFormat reads one of Formats.
+// ParseFormat parses one of Formats.
 func ParseFormat(s string) (Format, error) {
 	switch {
 	case s == "auto" || s == "":
@@ -50,20 +49,20 @@ func ParseFormat(s string) (Format, error) {
 
 // A Column is a value that records have.
 type Column struct {
-	Name     string   // what messages call it
-	Names    []string // what files may call it, in lower case; the first one that a record has counts
+	Name     string   // name in messages
+	Names    []string // names in files, in lower case; the first that a record has counts
 	Optional bool
-	Number   bool // a JSON number will do as well as a string
+	Number   bool // a JSON number is accepted as well as a string
 }
 
 // A Value is a record's value of one column.
 type Value struct {
 	Text   string
-	Set    bool // the record has it
-	Number bool // it was a JSON number
+	Set    bool // present in the record
+	Number bool // was a JSON number
 }
 
-// AppendJSON appends the value as it was in JSON.
+// AppendJSON appends the value as the JSON it was read from.
 func (v Value) AppendJSON(dst []byte) []byte {
 	if v.Number {
 		return append(dst, v.Text...)
@@ -71,33 +70,33 @@ func (v Value) AppendJSON(dst []byte) []byte {
 	var b bytes.Buffer
 	e := json.NewEncoder(&b)
 	e.SetEscapeHTML(false)
-	_ = e.Encode(v.Text) // a string always has a JSON form
+	_ = e.Encode(v.Text) // a string can always be encoded
 	return append(dst, bytes.TrimSuffix(b.Bytes(), []byte("\n"))...)
 }
 
 // A Record is one line, element or row.
 type Record struct {
-	Line   int     // where it begins, from 1
-	Values []Value // one a column, in the order of Options.Columns
+	Line   int     // line number of its start, from 1
+	Values []Value // one per column, in the order of Options.Columns
 }
 
-// Options say what to read.
+// Options specify what to read.
 type Options struct {
 	Columns []Column
 	Format  Format
-	Stdin   io.Reader // what the name "-" means
+	Stdin   io.Reader // read for the name "-"
 }
 
 // A Reader reads one file's records.
 type Reader struct {
 	name    string
 	columns []Column
-	sole    int // the only required column, which a bare string fills, or -1
+	sole    int // index of the only required column, which a bare string fills, or -1
 	in      *input
 	next    func() (Record, error)
 }
 
-// Open opens a file, or standard input by the name "-".
+// Open opens a file, or standard input if name is "-".
 func Open(name string, o Options) (*Reader, error) {
 	in, err := openInput(name, o.Stdin)
 	if err != nil {
@@ -164,7 +163,8 @@ func newReader(in *input, o Options) (*Reader, error) {
 	return r, nil
 }
 
-// Ext is the extension of a file's name in lower case, less what compression adds.
+// Ext returns the extension of a file's name in lower case, ignoring extensions of
+// compression.
 func Ext(name string) string {
 	name = strings.ToLower(name)
 	for _, ext := range []string{".gz", ".zst", ".zstd"} {
@@ -173,7 +173,7 @@ func Ext(name string) string {
 	return filepath.Ext(name)
 }
 
-// formatOf goes by the name, and where that tells nothing by the content.
+// formatOf determines the format by the name or else by the content.
 func formatOf(name string, head []byte) Format {
 	switch Ext(name) {
 	case ".txt":
@@ -203,21 +203,20 @@ func formatOf(name string, head []byte) Format {
 	return Text
 }
 
-// Name is what errors call the file.
+// Name returns the file's name for errors.
 func (r *Reader) Name() string { return r.name }
 
-// Read gives the next record, io.EOF after the last one.
+// Read returns the next record, io.EOF after the last one.
 func (r *Reader) Read() (Record, error) { return r.next() }
 
-// Consumed is how many bytes of the file, compressed as they are, have been read
-// so far, and of how many; the latter is 0 where that cannot be known. It may be
-// called while another goroutine reads.
+// Consumed returns the number of (compressed) bytes read so far and the size of the
+// file, 0 if unknown. It may be called concurrently with Read.
 func (r *Reader) Consumed() (done, total int64) { return r.in.counted.n.Load(), r.in.size }
 
 // Close closes the file.
 func (r *Reader) Close() error { return r.in.Close() }
 
-// wanted tells what a file must hold, for messages.
+// wanted describes the expected contents of a file, for messages.
 func (r *Reader) wanted() string {
 	if r.sole >= 0 {
 		return "text, JSON or CSV with " + r.required() + " (.txt, .jsonl, .json, .csv, .tsv)"
@@ -243,7 +242,7 @@ func (r *Reader) errorf(line int, format string, args ...any) error {
 	return &LineError{File: r.name, Line: line, Err: fmt.Errorf(format, args...)}
 }
 
-// lines gives the records of lines that are not empty.
+// lines reads records from non-empty lines.
 func (r *Reader) lines(parse func(line []byte) ([]Value, error)) func() (Record, error) {
 	number := 0
 	var long []byte
@@ -283,7 +282,7 @@ func (r *Reader) lines(parse func(line []byte) ([]Value, error)) func() (Record,
 	}
 }
 
-// fields reads a value for each column.
+// fields reads one value for each column.
 func (r *Reader) fields(line []byte) ([]Value, error) {
 	fields := strings.Fields(string(line))
 	if len(fields) != len(r.columns) {

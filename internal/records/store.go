@@ -9,18 +9,17 @@ import (
 	"os"
 )
 
-// A Store finds texts by their ids. The texts lie in a temporary file, so that a
-// collection of any size can be asked for them; what memory it takes is some forty
-// bytes a text.
+// A Store finds texts by their ids. The texts are in a temporary file, so that
+// collections of any size can be searched; memory use is about forty bytes per text.
 type Store struct {
-	name  string // of what was read
+	name  string // of the source
 	file  *os.File
 	seed  maphash.Seed
-	index map[uint64]int64 // offsets in the file, by the hash of the id
+	index map[uint64]int64 // offsets in the file, by hash of the id
 }
 
-// NewStore reads texts with their ids. A title, if the records have any, goes
-// before the text with a space between, as BEIR has it.
+// NewStore reads texts with their ids. An optional title is prepended to the text with
+// a space, as in BEIR.
 func NewStore(name string, o Options) (_ *Store, err error) {
 	o.Columns = []Column{
 		{Name: "id", Names: append([]string{"_id"}, IDNames...), Number: true},
@@ -42,8 +41,7 @@ func NewStore(name string, o Options) (_ *Store, err error) {
 			_ = store.Close()
 		}
 	}()
-	// The file goes when the process does, however that ends, where a file that is
-	// open can be removed.
+	// Where an open file can be removed, it disappears however the process ends.
 	_ = os.Remove(file.Name())
 	w := bufio.NewWriterSize(file, 1<<20)
 	offset := int64(0)
@@ -76,7 +74,7 @@ func NewStore(name string, o Options) (_ *Store, err error) {
 	}
 }
 
-// Get gives the text of an id.
+// Get returns the text of an id.
 func (s *Store) Get(id string) (string, error) {
 	offset, ok := s.index[maphash.String(s.seed, id)]
 	if !ok {
@@ -95,7 +93,7 @@ func (s *Store) Get(id string) (string, error) {
 		}
 		parts[i] = string(part)
 	}
-	if parts[0] != id { // two ids of one hash
+	if parts[0] != id { // another id with the same hash
 		return "", fmt.Errorf("%s has no id %q", s.name, id)
 	}
 	return parts[1], nil
@@ -104,6 +102,6 @@ func (s *Store) Get(id string) (string, error) {
 // Close removes the temporary file.
 func (s *Store) Close() error {
 	err := s.file.Close()
-	_ = os.Remove(s.file.Name()) // it may have gone already
+	_ = os.Remove(s.file.Name()) // may already have been removed
 	return err
 }

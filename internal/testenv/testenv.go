@@ -6,34 +6,34 @@ import (
 	"testing"
 )
 
-// Parity is the folder of the full parity corpus.
+// Parity returns the folder of the full parity corpus.
 func Parity(t testing.TB) string {
 	t.Helper()
 	return dir(t, "WINNOW_PARITY_DIR")
 }
 
-// Models is the folder of the real, trained models.
+// Models returns the folder of the real trained models.
 func Models(t testing.TB) string {
 	t.Helper()
 	return dir(t, "WINNOW_MODELS_DIR")
 }
 
-// Zoo is the folder of small models of families that the parity corpus does not have.
+// Zoo returns the folder of small models of families that the parity corpus lacks.
 func Zoo(t testing.TB) string {
 	t.Helper()
 	return dir(t, "WINNOW_ZOO_DIR")
 }
 
-// Field is the folder of cases of faults that people's files have shown.
+// Field returns the folder of cases of faults found in users' files.
 func Field(t testing.TB) string {
 	t.Helper()
 	return dir(t, "WINNOW_FIELD_DIR")
 }
 
-// Gemma is the file of Gemma 3 270M in Q4_K_M, which testdata/gemma.sh fetches:
-// WINNOW_GEMMA names it, or it is in the user's cache. Where it is in neither the
-// test is skipped, since the file is large and its licence is not ours; where the
-// variable names a file that is missing, the test fails. Short runs skip it.
+// Gemma returns the file of Gemma 3 270M in Q4_K_M, downloaded by testdata/gemma.sh:
+// WINNOW_GEMMA, or a file in the user's cache. If neither exists the test is skipped,
+// since the file is large and under a licence of its own; if WINNOW_GEMMA is missing,
+// the test fails. Short runs skip it.
 func Gemma(t testing.TB) string {
 	t.Helper()
 	if testing.Short() {
