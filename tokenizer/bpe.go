@@ -228,9 +228,15 @@ func (m *bpe) mergeLong(s *bpeScratch) []int32 {
 	return out
 }
 
-func (m *bpe) id(piece string) (int32, bool) {
-	if i := m.pieces.find([]byte(piece)); i >= 0 {
-		return m.idOf(i), true
+// idSpelled returns the id of a piece by its spelling, or -1.
+func (m *bpe) idSpelled(spelling []byte) int32 {
+	if i := m.pieces.find(spelling); i >= 0 {
+		return m.idOf(i)
 	}
-	return 0, false
+	return -1
+}
+
+func (m *bpe) id(piece string) (int32, bool) {
+	id := m.idSpelled([]byte(piece))
+	return max(id, 0), id >= 0
 }

@@ -24,21 +24,14 @@ func (c *configuration) fromMerges(path string, data []byte) (*Tokenizer, error)
 	if err != nil {
 		return nil, err
 	}
-	var buf []byte
-	rank := uint32(0)
 	for line := range bytes.Lines(lines) {
 		line = bytes.TrimRight(line, "\r\n")
 		if len(line) == 0 || bytes.HasPrefix(line, []byte("#version")) {
 			continue
 		}
-		if buf, err = b.pair(line, rank, buf); err != nil {
+		if err := b.pair(line); err != nil {
 			return nil, err
 		}
-		rank++
 	}
-	t := &Tokenizer{pad: -1}
-	if t.model, err = b.finish(); err != nil {
-		return nil, err
-	}
-	return c.build(path, t, nil)
+	return c.build(path, &Tokenizer{model: b.finish(), pad: -1}, nil)
 }

@@ -92,16 +92,12 @@ func newGPT2GGUF(path string, m Metadata) (*Tokenizer, error) {
 	if err := v.fill(b); err != nil {
 		return nil, err
 	}
-	var buf []byte
-	for i, line := range merges {
-		if buf, err = b.pair([]byte(line), uint32(i), buf); err != nil {
+	for _, line := range merges {
+		if err := b.pair([]byte(line)); err != nil {
 			return nil, err
 		}
 	}
-	t := &Tokenizer{pad: -1, decoder: byteLevelDecoder{}}
-	if t.model, err = b.finish(); err != nil {
-		return nil, err
-	}
+	t := &Tokenizer{model: b.finish(), decoder: byteLevelDecoder{}}
 	if t.pre, err = kind.preTokenizer(); err != nil {
 		return nil, err
 	}
@@ -166,12 +162,9 @@ func newLlamaGGUF(path string, m Metadata) (*Tokenizer, error) {
 		return nil, err
 	}
 	b.scoreMerges(scores, func(i int) bool { return v.types[i] == ggufNormal || v.types[i] == ggufUserDefined })
-	model, err := b.finish()
-	if err != nil {
-		return nil, err
-	}
+	model := b.finish()
 	model.unk = unk
-	t := &Tokenizer{pad: -1, model: model}
+	t := &Tokenizer{model: model}
 	t.underscores(v.flag("add_space_prefix", true))
 	v.mark(t, -1, false)
 	f := v.frame(t, true, false, "<s>")

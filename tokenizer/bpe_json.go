@@ -86,14 +86,12 @@ func newBPE(r *jsonReader) (model, error) {
 			return nil, err
 		}
 	}
-	return b.finish()
+	return b.finish(), nil
 }
 
 // readMerges reads a list of "left right" or of ["left", "right"].
 func (b *bpeBuilder) readMerges(r *jsonReader) error {
 	var err error
-	var buf []byte
-	rank := uint32(0)
 	r.array(func(i int) {
 		if err != nil {
 			r.raw()
@@ -102,8 +100,7 @@ func (b *bpeBuilder) readMerges(r *jsonReader) error {
 		if r.next() != '[' {
 			line := r.str()
 			if r.err == nil && !bytes.HasPrefix(line, []byte("#version")) {
-				buf, err = b.pair(line, rank, buf)
-				rank++
+				err = b.pair(line)
 			}
 			return
 		}
@@ -115,7 +112,7 @@ func (b *bpeBuilder) readMerges(r *jsonReader) error {
 				return
 			}
 			if number[i] = b.m.pieces.find(s); number[i] < 0 {
-				err = b.unknown(rank, s)
+				err = b.unknown(s)
 			}
 		})
 		if r.err == nil && err == nil {
@@ -123,8 +120,7 @@ func (b *bpeBuilder) readMerges(r *jsonReader) error {
 				err = b.failMerge(i, fmt.Sprintf("%d pieces", parts), "2")
 				return
 			}
-			buf, err = b.merge(number[0], number[1], rank, buf)
-			rank++
+			err = b.merge(number[0], number[1])
 		}
 	})
 	return err

@@ -20,6 +20,7 @@ type bpeBuilder struct {
 	m      *bpe
 	merges []bpeMerge
 	last   int // the piece that the latest merge produces
+	buf    []byte
 }
 
 // A bpeMerge joins the symbols a and b to the symbol id.
@@ -60,47 +61,47 @@ func (b *bpeBuilder) index() error {
 
 // merge adds the merge of pieces a and c, which produces their concatenation without
 // the prefix of the second.
-func (b *bpeBuilder) merge(a, c int, rank uint32, buf []byte) ([]byte, error) {
+func (b *bpeBuilder) merge(a, c int) error {
 	m := b.m
 	left, right := m.pieces.at(a), m.pieces.at(c)
 	if len(right) < len(m.opts.prefix) {
-		return buf, b.failMerge(int(rank), fmt.Sprintf("%q", right), "a piece with the prefix of words' continuations")
+		return b.failMerge(len(b.merges), fmt.Sprintf("%q", right), "a piece with the prefix of words' continuations")
 	}
-	buf = append(append(buf[:0], left...), right[len(m.opts.prefix):]...)
+	b.buf = append(append(b.buf[:0], left...), right[len(m.opts.prefix):]...)
 	// The results of merges are usually in the order of the pieces.
 	to := b.last + 1
-	if to >= len(m.ends) || m.pieces.twice || !bytes.Equal(m.pieces.at(to), buf) {
-		if to = m.pieces.find(buf); to < 0 {
-			return buf, b.unknown(rank, buf)
+	if to >= len(m.ends) || m.pieces.twice || !bytes.Equal(m.pieces.at(to), b.buf) {
+		if to = m.pieces.find(b.buf); to < 0 {
+			return b.unknown(b.buf)
 		}
 	}
 	b.last = to
-	b.merges = append(b.merges, bpeMerge{m.idOf(a), m.idOf(c), m.idOf(to), rank})
-	return buf, nil
+	b.merges = append(b.merges, bpeMerge{m.idOf(a), m.idOf(c), m.idOf(to), uint32(len(b.merges))})
+	return nil
 }
 
-func (b *bpeBuilder) unknown(rank uint32, piece []byte) error {
-	return b.failMerge(int(rank), fmt.Sprintf("the piece %q", piece[:min(len(piece), 40)]), "pieces of the vocabulary")
+func (b *bpeBuilder) unknown(piece []byte) error {
+	return b.failMerge(len(b.merges), fmt.Sprintf("the piece %q", piece[:min(len(piece), 40)]), "pieces of the vocabulary")
 }
 
 // pair adds a merge written as "left right".
-func (b *bpeBuilder) pair(line []byte, rank uint32, buf []byte) ([]byte, error) {
+func (b *bpeBuilder) pair(line []byte) error {
 	left, right, ok := bytes.Cut(line, []byte(" "))
 	if !ok || bytes.IndexByte(right, ' ') >= 0 {
-		return buf, b.failMerge(int(rank), fmt.Sprintf("%q", line[:min(len(line), 40)]), "two pieces with a blank between them")
+		return b.failMerge(len(b.merges), fmt.Sprintf("%q", line[:min(len(line), 40)]), "two pieces with a blank between them")
 	}
 	a, c := b.m.pieces.find(left), b.m.pieces.find(right)
 	if a < 0 {
-		return buf, b.unknown(rank, left)
+		return b.unknown(left)
 	}
 	if c < 0 {
-		return buf, b.unknown(rank, right)
+		return b.unknown(right)
 	}
-	return b.merge(a, c, rank, buf)
+	return b.merge(a, c)
 }
 
 // finish completes the model.
-func (b *bpeBuilder) finish() (*bpe, error) {
+func (b *bpeBuilder) finish() *bpe {
 	m := b.m
 	m.merges = newMergeTable(len(b.merges))
 	for _, g := range b.merges {
@@ -108,16 +109,12 @@ func (b *bpeBuilder) finish() (*bpe, error) {
 	}
 	if m.opts.unkToken != "" {
 		// A missing one matters only for an unknown character, which is then dropped.
-		if i := m.pieces.find([]byte(m.opts.unkToken)); i >= 0 {
-			m.unk = m.idOf(i)
-		}
+		m.unk = m.idSpelled([]byte(m.opts.unkToken))
 	}
 	for i := range m.bytes {
 		m.bytes[i] = -1
 		if m.opts.byteFallback {
-			if n := m.pieces.find(fmt.Appendf(nil, "<0x%02X>", i)); n >= 0 {
-				m.bytes[i] = m.idOf(n)
-			}
+			m.bytes[i] = m.idSpelled(fmt.Appendf(nil, "<0x%02X>", i))
 		}
 	}
 	if m.opts.prefix != "" || m.opts.suffix != "" {
@@ -125,7 +122,7 @@ func (b *bpeBuilder) finish() (*bpe, error) {
 		if m.opts.ignoreMerges {
 			m.lookUp(&m.pieces)
 		}
-		return m, nil
+		return m
 	}
 	runes := &runeSymbols{}
 	for i := range m.ends {
@@ -136,7 +133,7 @@ func (b *bpeBuilder) finish() (*bpe, error) {
 	m.symbols = runes
 	m.reach = b.reach(runes)
 	m.lookUp(&m.pieces)
-	return m, nil
+	return m
 }
 
 // lookUp sets the table in which words are looked up.

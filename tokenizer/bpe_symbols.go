@@ -81,11 +81,7 @@ func (affixSymbols) appendSymbols(dst []int32, piece []byte, m *bpe) []int32 {
 		if i == len(piece) {
 			spelling = append(spelling, m.opts.suffix...)
 		}
-		id := int32(-1)
-		if i := m.pieces.find(spelling); i >= 0 {
-			id = m.idOf(i)
-		}
-		u.add(id, spelling)
+		u.add(m.idSpelled(spelling), spelling)
 	}
 	return u.end()
 }

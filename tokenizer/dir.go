@@ -137,7 +137,7 @@ func (c *configuration) fromVocab(path string, data []byte) (*Tokenizer, error) 
 	for id, line := range bytes.Split(data, []byte("\n")) {
 		w.add(bytes.TrimRightFunc(line, isSpaceRune), int32(id))
 	}
-	if _, err := w.finish(path, "the list", c.spelling("unk_token"), "##"); err != nil {
+	if err := w.finish(path, "the list", c.spelling("unk_token"), "##"); err != nil {
 		return nil, err
 	}
 	return c.build(path, &Tokenizer{model: w, pad: -1}, nil)

@@ -93,10 +93,7 @@ func readGGUFVocabulary(path string, m Metadata) (*ggufVocabulary, error) {
 		return nil, v.bad("tokens", fmt.Sprintf("%d pieces", len(v.tokens)), "fewer than 2^31")
 	}
 	if v.types, ok = m.Ints("tokenizer.ggml.token_type"); !ok {
-		v.types = make([]int64, len(v.tokens))
-		for i := range v.types {
-			v.types[i] = ggufNormal
-		}
+		v.types = slices.Repeat([]int64{ggufNormal}, len(v.tokens))
 	}
 	if len(v.types) != len(v.tokens) {
 		return nil, v.bad("token_type", fmt.Sprintf("%d types", len(v.types)), fmt.Sprintf("one for each of %d pieces", len(v.tokens)))
@@ -231,7 +228,7 @@ func newBertGGUF(path string, m Metadata) (*Tokenizer, error) {
 		}
 		w.add(piece, int32(i))
 	}
-	if _, err := w.finish(path, "tokenizer.ggml.tokens", v.tokens[unk], "##"); err != nil {
+	if err := w.finish(path, "tokenizer.ggml.tokens", v.tokens[unk], "##"); err != nil {
 		return nil, err
 	}
 	w.unknown = unk

@@ -24,7 +24,7 @@ func (m *sentencePiece) bpe(path string, opts bpeOptions) (model, error) {
 		order[i] = i
 	}
 	b.splitMerges(order, func(int) bool { return true })
-	return b.finish()
+	return b.finish(), nil
 }
 
 // splitMerges adds a merge for each way to split a piece into two usable ones, in the
@@ -89,11 +89,7 @@ func (c *configuration) fromPieces(path string, m *sentencePiece) (*Tokenizer, e
 	}
 	slices.SortStableFunc(order, func(i, j int) int { return cmp.Compare(m.pieces[j].score, m.pieces[i].score) })
 	b.splitMerges(order, usable)
-	t := &Tokenizer{pad: -1}
-	var err error
-	if t.model, err = b.finish(); err != nil {
-		return nil, err
-	}
+	t := &Tokenizer{model: b.finish(), pad: -1}
 	if err := c.pieceStages(t, path, m, names, whole); err != nil {
 		return nil, err
 	}

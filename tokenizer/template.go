@@ -116,23 +116,11 @@ func (how Truncation) cut(n1, n2, budget int) (int, int, error) {
 		}
 		return n1 - over, n2, nil
 	}
-	swapped := n1 > n2
-	if swapped {
-		n1, n2 = n2, n1
+	short := min(n1, n2, budget/2)
+	if n1 > n2 {
+		return budget - short, short, nil
 	}
-	if n1 > budget {
-		n2 = n1
-	} else {
-		n2 = max(n1, budget-n1)
-	}
-	if n1+n2 > budget {
-		n1 = budget / 2
-		n2 = n1 + budget%2
-	}
-	if swapped {
-		n1, n2 = n2, n1
-	}
-	return n1, n2, nil
+	return short, budget - short, nil
 }
 
 // postProcessor reads the templates for one text and for two.

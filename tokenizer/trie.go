@@ -34,15 +34,10 @@ func (t *trie) step(node uint32, c byte) (child uint32, ok bool) {
 
 // find returns the value of key, or -1.
 func (t *trie) find(key string) int32 {
-	node := uint32(0)
-	for i := 0; i < len(key); i++ {
-		child, ok := t.step(node, key[i])
-		if !ok {
-			return -1
-		}
-		node = child
+	if node, ok := t.walk(key); ok {
+		return t.units[node].value
 	}
-	return t.units[node].value
+	return -1
 }
 
 // longest returns the longest key that text begins with, starting at node: its value

@@ -81,17 +81,16 @@ func (v *vocabulary) id(piece string) (int32, bool) {
 }
 
 func (v *vocabulary) piece(id int32) (string, bool) {
-	i := int(id)
-	if v.rank != nil {
-		if i < 0 || i >= len(v.rank) || v.rank[i] < 0 {
-			return "", false
-		}
-		i = int(v.rank[i])
-	}
-	if i < 0 || i >= len(v.ends) {
+	if id < 0 || int(id) >= v.size() {
 		return "", false
 	}
-	return v.spelling(i), true
+	if v.rank != nil {
+		id = v.rank[id]
+	}
+	if id < 0 {
+		return "", false
+	}
+	return v.spelling(int(id)), true
 }
 
 func (v *vocabulary) count() int { return len(v.ends) }

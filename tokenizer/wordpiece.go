@@ -44,19 +44,19 @@ func newWordPiece(r *jsonReader) (model, error) {
 	if r.err != nil {
 		return nil, r.err
 	}
-	return m.finish(r.path, "model", unknown, prefix)
+	return m, m.finish(r.path, "model", unknown, prefix)
 }
 
 // finish indexes the vocabulary after it is read. field names it in errors.
-func (m *wordPiece) finish(path, field, unknown, prefix string) (model, error) {
+func (m *wordPiece) finish(path, field, unknown, prefix string) error {
 	m.index()
 	m.inner, m.hasInner = m.trie.walk(prefix)
 	var ok bool
 	if m.unknown, ok = m.id(unknown); !ok {
-		return nil, &fault.FormatError{Path: path, Field: field + ".vocab", Offset: -1,
+		return &fault.FormatError{Path: path, Field: field + ".vocab", Offset: -1,
 			Found: fmt.Sprintf("%d pieces without the unknown token", m.count()), Want: fmt.Sprintf("%q", unknown)}
 	}
-	return m, nil
+	return nil
 }
 
 func (m *wordPiece) encode(dst []int32, piece []byte, _ *scratch) []int32 {
