@@ -123,11 +123,10 @@ func (n *bertNormalizer) normalize(dst, text []byte, head bool, _ int) ([]byte, 
 		p := n.u.props[r]
 		if n.clean && p&(isControl|isSpace) != 0 {
 			if p&isControl == 0 {
-				dst = append(dst, ' ')
 				if disorder {
-					dst, disorder = n.order(dst[:len(dst)-1], run), false
-					dst = append(dst, ' ')
+					dst, disorder = n.order(dst, run), false
 				}
+				dst = append(dst, ' ')
 				run, last = len(dst), 0
 			} else if len(dst) == begin {
 				head = false

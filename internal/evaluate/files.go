@@ -58,26 +58,25 @@ type RunReader struct {
 // OpenRun opens a run in TREC format (query Q0 document rank score tag), or with a
 // header or fields named query-id, corpus-id and score.
 func OpenRun(name string, stdin io.Reader) (*RunReader, error) {
-	r, fields, err := open(name, stdin, []string{"query", "Q0", "document", "rank", "score", "tag"}, []string{"score", "sim"})
+	r, at, err := open(name, stdin, []string{"query", "Q0", "document", "rank", "score", "tag"}, [3]int{0, 2, 4}, []string{"score", "sim"})
 	if err != nil {
 		return nil, err
 	}
-	if fields {
-		return &RunReader{r, [3]int{0, 2, 4}}, nil
-	}
-	return &RunReader{r, [3]int{0, 1, 2}}, nil
+	return &RunReader{r, at}, nil
 }
 
-// open opens a file with TREC fields or named columns; isFields says which.
-func open(name string, stdin io.Reader, fields, last []string) (r *records.Reader, isFields bool, err error) {
+// open opens a file with TREC fields or the columns query-id, corpus-id and one of
+// last. It returns the indices of the query, the document and the value, which are
+// fieldsAt for TREC fields.
+func open(name string, stdin io.Reader, fields []string, fieldsAt [3]int, last []string) (r *records.Reader, at [3]int, err error) {
 	ext := records.Ext(name)
-	asFields := func() (*records.Reader, bool, error) {
+	asFields := func() (*records.Reader, [3]int, error) {
 		var columns []records.Column
 		for _, f := range fields {
 			columns = append(columns, records.Column{Name: f})
 		}
 		r, err := records.Open(name, records.Options{Columns: columns, Format: records.Fields, Stdin: stdin})
-		return r, true, err
+		return r, fieldsAt, err
 	}
 	if !slices.Contains([]string{".csv", ".tsv", ".jsonl", ".json"}, ext) {
 		return asFields()
@@ -94,7 +93,7 @@ func open(name string, stdin io.Reader, fields, last []string) (r *records.Reade
 			}
 		}
 	}
-	return r, false, err
+	return r, [3]int{0, 1, 2}, err
 }
 
 // Read returns the next entry and its line, io.EOF after the last one.
@@ -144,15 +143,11 @@ func ReadRun(name string, stdin io.Reader) (*Run, error) {
 // ReadJudgements reads judgements in TREC format (query iteration document relevance),
 // or with a header or fields named query-id, corpus-id and score.
 func ReadJudgements(name string, stdin io.Reader) (Judgements, error) {
-	r, fields, err := open(name, stdin, []string{"query", "iteration", "document", "relevance"}, gradeNames)
+	r, at, err := open(name, stdin, []string{"query", "iteration", "document", "relevance"}, [3]int{0, 2, 3}, gradeNames)
 	if err != nil {
 		return nil, err
 	}
 	defer r.Close()
-	at := [3]int{0, 1, 2}
-	if fields {
-		at = [3]int{0, 2, 3}
-	}
 	judged := make(Judgements)
 	for {
 		record, err := r.Read()

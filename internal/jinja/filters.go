@@ -17,14 +17,8 @@ func filter(r *run, name string, v any, a *arguments) (any, error) {
 			return strings.Trim(text(v), chars), nil
 		}
 		return strings.TrimFunc(text(v), pythonSpace), nil
-	case "upper":
-		return strings.ToUpper(text(v)), nil
-	case "lower":
-		return strings.ToLower(text(v)), nil
-	case "capitalize":
-		return capitalize(text(v)), nil
-	case "title":
-		return title(text(v)), nil
+	case "upper", "lower", "capitalize", "title":
+		return method(name, text(v), a)
 	case "string":
 		return text(v), nil
 	case "safe":
