@@ -233,14 +233,14 @@ type segment struct {
 	token      int32 // its id, or -1
 }
 
-// steers reports whether a text that spells the token can control the model: a special
+// controls reports whether a text that spells the token can control the model: a special
 // token, or one written like one ("<think>").
-func (t *addedToken) steers() bool {
+func (t *addedToken) controls() bool {
 	return t.special || len(t.content) > 2 && t.content[0] == '<' && t.content[len(t.content)-1] == '>'
 }
 
-// split appends the segments of text. With plain, matched tokens that steer remain in
-// the text, and the search continues after them.
+// split appends the segments of text. With plain, tokens that can control the model
+// remain plain text, and the search continues after them.
 func (a *addedTokens) split(dst []segment, m *matcher, text []byte, plain bool) []segment {
 	if m.trie == nil {
 		if len(text) == 0 {
@@ -256,7 +256,7 @@ func (a *addedTokens) split(dst []segment, m *matcher, text []byte, plain bool) 
 		}
 		from = end
 		token := &a.list[which]
-		if plain && token.steers() || a.splitSpecial && token.special {
+		if plain && token.controls() || a.splitSpecial && token.special {
 			continue
 		}
 		if token.singleWord && (endsWithWord(text[:start]) || startsWithWord(text[end:])) {

@@ -194,12 +194,12 @@ func (b *bpeBuilder) scoreMerges(scores []float32, usable func(i int) bool) {
 			rank++
 			last = scores[i]
 		}
-		b.cuts(i, usable, func() uint32 { return rank })
+		b.addSplits(i, usable, func() uint32 { return rank })
 	}
 }
 
-// cuts adds a merge for each way to split the i-th piece into two usable ones.
-func (b *bpeBuilder) cuts(i int, usable func(i int) bool, rank func() uint32) {
+// addSplits adds a merge for each way to split the i-th piece into two usable ones.
+func (b *bpeBuilder) addSplits(i int, usable func(i int) bool, rank func() uint32) {
 	m := b.m
 	text := m.pieces.at(i)
 	for cut := range string(text) {

@@ -300,13 +300,13 @@ var debertaV2Class = &tokenizerClass{
 			list = append(list, lowercase{loadUnidata()})
 		}
 		if b.whole {
-			list = append(list, replace{doubleBlanks{loadUnidata()}, " "}, newNormalForm(false, true), stripSpace{loadUnidata(), false, true})
+			list = append(list, replace{whitespaceRuns{loadUnidata()}, " "}, newNormalForm(false, true), stripSpace{loadUnidata(), false, true})
 		} else { // as in the models' own tokenizer.json, with which they were trained
 			list = append(list, stripSpace{loadUnidata(), true, true})
 			if b.charsmap != nil {
 				list = append(list, b.charsmap)
 			}
-			list = append(list, blankRuns{})
+			list = append(list, spaceRuns{})
 		}
 		b.t.normalizer = list
 		scheme := prependFirst

@@ -166,7 +166,7 @@ func (x *export) unigram(m *unigram) (lossless bool) {
 		switch n := n.(type) {
 		case *precompiled:
 			charsmap = n
-		case blankRuns:
+		case spaceRuns:
 			squeeze = true
 		}
 	}

@@ -82,7 +82,7 @@ func (l *loader) normalizer(v any, field string) normalizer {
 	case "Replace":
 		p, content := l.pattern(m, field, "pattern"), l.str(m, field, "content")
 		if r, _ := m["pattern"].(map[string]any); r["Regex"] == " {2,}" && content == " " {
-			return blankRuns{} // SentencePiece's remove_extra_whitespaces as the Hugging Face library writes it
+			return spaceRuns{} // SentencePiece's remove_extra_whitespaces as the Hugging Face library writes it
 		}
 		return replace{p, content}
 	case "Precompiled":

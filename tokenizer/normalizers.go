@@ -343,10 +343,10 @@ func (n replace) normalize(dst, text []byte, head bool, limit int) ([]byte, bool
 	return append(dst, text[done:]...), head, err
 }
 
-// doubleBlanks matches \s{2,}|[\n\r\t].
-type doubleBlanks struct{ u *unidata }
+// whitespaceRuns matches \s{2,}|[\n\r\t].
+type whitespaceRuns struct{ u *unidata }
 
-func (p doubleBlanks) find(text []byte, from int) (start, end int, ok bool) {
+func (p whitespaceRuns) find(text []byte, from int) (start, end int, ok bool) {
 	for i := from; i < len(text); {
 		r, size := utf8.DecodeRune(text[i:])
 		if !p.u.is(r, isSpace) {

@@ -33,8 +33,8 @@ type words struct {
 	spareSpans []span
 }
 
-// recut replaces each span with the parts that cut appends to dst.
-func (w *words) recut(cut func(dst []span, s span) []span) {
+// resplit replaces each span with the parts that cut appends to dst.
+func (w *words) resplit(cut func(dst []span, s span) []span) {
 	out := w.spareSpans[:0]
 	for _, s := range w.spans {
 		out = cut(out, s)
@@ -45,7 +45,7 @@ func (w *words) recut(cut func(dst []span, s span) []span) {
 // respell replaces the text of each span with what spell appends to dst.
 func (w *words) respell(spell func(dst, piece []byte) []byte) {
 	text := w.spareText[:0]
-	w.recut(func(dst []span, s span) []span {
+	w.resplit(func(dst []span, s span) []span {
 		start := len(text)
 		text = spell(text, w.text[s.start:s.end])
 		return append(dst, span{int32(start), int32(len(text))})

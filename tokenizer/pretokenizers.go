@@ -20,17 +20,17 @@ func (s preTokenizerSequence) preTokenize(w *words) {
 // bertPreTokenizer splits at whitespace, which it removes, and around punctuation.
 type bertPreTokenizer struct{ u *unidata }
 
-func (p bertPreTokenizer) preTokenize(w *words) { w.cutAt(p.u, isSpace|isPunctuation) }
+func (p bertPreTokenizer) preTokenize(w *words) { w.splitAt(p.u, isSpace|isPunctuation) }
 
 // whitespaceSplit splits at whitespace, which it removes.
 type whitespaceSplit struct{ u *unidata }
 
-func (p whitespaceSplit) preTokenize(w *words) { w.cutAt(p.u, isSpace) }
+func (p whitespaceSplit) preTokenize(w *words) { w.splitAt(p.u, isSpace) }
 
-// cutAt splits around characters with a property in mask and keeps only those that are
+// splitAt splits around characters with a property in mask and keeps only those that are
 // punctuation.
-func (w *words) cutAt(u *unidata, mask uint16) {
-	w.recut(func(out []span, s span) []span {
+func (w *words) splitAt(u *unidata, mask uint16) {
+	w.resplit(func(out []span, s span) []span {
 		start := s.start
 		for i := s.start; i < s.end; {
 			size := int32(1)
@@ -62,7 +62,7 @@ func (w *words) cutAt(u *unidata, mask uint16) {
 type whitespace struct{ u *unidata }
 
 func (p whitespace) preTokenize(w *words) {
-	w.recut(func(out []span, s span) []span {
+	w.resplit(func(out []span, s span) []span {
 		start, kind := s.start, uint16(isSpace)
 		for i := s.start; i < s.end; {
 			r, size := utf8.DecodeRune(w.text[i:s.end])
@@ -100,7 +100,7 @@ func (p metaspace) preTokenize(w *words) {
 	var mark [utf8.UTFMax]byte
 	m := mark[:utf8.EncodeRune(mark[:], p.replacement)]
 	text := w.spareText[:0]
-	w.recut(func(out []span, s span) []span {
+	w.resplit(func(out []span, s span) []span {
 		piece := w.text[s.start:s.end]
 		start := int32(len(text))
 		if p.prepend == prependAlways || p.prepend == prependFirst && w.head && s.start == 0 {

@@ -15,7 +15,7 @@ type builder struct {
 	path     string
 	charsmap normalizer // SentencePiece's character table; nil: none
 	list     *tokenList
-	anew     bool // the stages are those of the class, not those of tokenizer.json
+	rebuilt  bool // the stages are those of the class, not those of tokenizer.json
 
 	normalizer any // of tokenizer.json, as JSON
 }
@@ -25,7 +25,7 @@ func (b *builder) restage(contradicts bool) {
 	if contradicts {
 		b.charsmap = b.l.charsmap(b.normalizer)
 		b.class.stages(b)
-		b.anew = true
+		b.rebuilt = true
 	}
 }
 
@@ -71,7 +71,7 @@ func (c *configuration) complete(path string, t *Tokenizer, file []addedToken, f
 		c.class.adjust(b)
 	}
 	t.added.add(t.model, b.list.missing(t, true)...)
-	if b.anew {
+	if b.rebuilt {
 		b.addPlain()
 	}
 	if !framed || c.class.reframes || c.appendsEnd() {

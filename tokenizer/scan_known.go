@@ -17,7 +17,7 @@ func (s scan) find(text []byte, from int) (start, end int, ok bool) {
 }
 
 func (s scan) preTokenize(w *words) {
-	w.recut(func(dst []span, p span) []span {
+	w.resplit(func(dst []span, p span) []span {
 		text := w.text[p.start:p.end]
 		for i := 0; i < len(text); {
 			end := s.end(text, i)
@@ -82,7 +82,7 @@ func (s gpt2Scanner) end(text []byte, i int) int {
 	case c&classSpace == 0:
 		return s.runOther(text, j+n, classSpace|classLetter|classNumber)
 	}
-	return s.blanks(text, i)
+	return s.whitespace(text, i)
 }
 
 // contraction returns the length of the English contraction that text begins with. With
@@ -117,9 +117,9 @@ func contraction(text []byte, anyCase bool) int {
 	return 0
 }
 
-// blanks is \s+(?!\S)|\s+ from i, where there is whitespace: all of it except the last
+// whitespace is \s+(?!\S)|\s+ from i, where there is whitespace: all of it except the last
 // character, which belongs to the following word, if there are several.
-func (t *classTable) blanks(text []byte, i int) int {
+func (t *classTable) whitespace(text []byte, i int) int {
 	end := i
 	last := i
 	for end < len(text) {
@@ -190,7 +190,7 @@ func (s cl100kScanner) end(text []byte, i int) int {
 	if end := s.newlines(text, i); end > i {
 		return end
 	}
-	return s.blanks(text, i)
+	return s.whitespace(text, i)
 }
 
 // number returns the end of a number of at most most digits, the first of which ends at
@@ -241,7 +241,7 @@ func (s o200kScanner) end(text []byte, i int) int {
 	if end := s.newlines(text, i); end > i {
 		return end
 	}
-	return s.blanks(text, i)
+	return s.whitespace(text, i)
 }
 
 // word returns the end of the word, without its prefix and contraction, that begins at

@@ -25,7 +25,7 @@ type split struct {
 }
 
 func (s split) preTokenize(w *words) {
-	w.recut(func(dst []span, p span) []span {
+	w.resplit(func(dst []span, p span) []span {
 		if w.err != nil {
 			return dst
 		}

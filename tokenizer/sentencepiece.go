@@ -264,10 +264,10 @@ func (m *sentencePiece) unigram(path string, c *configuration) (model, error) {
 	return u, u.finish(path, "pieces", c.class.unknownID(c, u), false)
 }
 
-// blankRuns replaces each run of spaces (U+0020) with one.
-type blankRuns struct{}
+// spaceRuns replaces each run of spaces (U+0020) with one.
+type spaceRuns struct{}
 
-func (blankRuns) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
+func (spaceRuns) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	two := []byte("  ")
 	head = head && !bytes.HasPrefix(text, two)
 	for {

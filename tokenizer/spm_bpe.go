@@ -32,7 +32,7 @@ func (m *sentencePiece) bpe(path string, opts bpeOptions) (model, error) {
 func (b *bpeBuilder) splitMerges(order []int, usable func(i int) bool) {
 	for _, i := range order {
 		if b.m.pieces.find(b.m.pieces.at(i)) == i {
-			b.cuts(i, usable, func() uint32 { return uint32(len(b.merges)) })
+			b.addSplits(i, usable, func() uint32 { return uint32(len(b.merges)) })
 		}
 	}
 }
@@ -115,7 +115,7 @@ func (c *configuration) pieceStages(t *Tokenizer, path string, m *sentencePiece,
 	}
 	list := normalizerSequence{charsmap}
 	if m.squeeze {
-		list = append(list, blankTrim{}, blankRuns{})
+		list = append(list, spaceTrim{}, spaceRuns{})
 	}
 	if m.escape {
 		list = append(list, replace{literal(" "), underscore})
@@ -159,9 +159,9 @@ func (doubleMark) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, e
 	return append(dst, text...), head, nil
 }
 
-// blankTrim removes the spaces (U+0020) at both ends of a text.
-type blankTrim struct{}
+// spaceTrim removes the spaces (U+0020) at both ends of a text.
+type spaceTrim struct{}
 
-func (blankTrim) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
+func (spaceTrim) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, error) {
 	return append(dst, bytes.Trim(text, " ")...), head && !bytes.HasPrefix(text, []byte(" ")), nil
 }
