@@ -230,7 +230,7 @@ func (n lowercase) normalize(dst, text []byte, head bool, _ int) ([]byte, bool, 
 // LowerCase lowers texts before any other step, as sentence-transformers does if a
 // model's settings outside the tokenizer say so, unless a step does it anyway. Added
 // tokens are still matched as spelled. It must not be called while the tokenizer is in
-// use. The error is ErrTooMuch, for an added token.
+// use. The error wraps ErrTooMuch, for an added token.
 func (t *Tokenizer) LowerCase() error {
 	if normalizes[lowercase](t) {
 		return nil

@@ -33,7 +33,8 @@ type words struct {
 	spareSpans []span
 }
 
-// resplit replaces each span with the parts that cut appends to dst.
+// resplit replaces each span with the parts that cut appends to dst. The hot stages
+// have loops of their own, in which variables stay in registers.
 func (w *words) resplit(cut func(dst []span, s span) []span) {
 	out := w.spareSpans[:0]
 	for _, s := range w.spans {

@@ -17,15 +17,16 @@ func (s scan) find(text []byte, from int) (start, end int, ok bool) {
 }
 
 func (s scan) preTokenize(w *words) {
-	w.resplit(func(dst []span, p span) []span {
+	out := w.spareSpans[:0]
+	for _, p := range w.spans {
 		text := w.text[p.start:p.end]
 		for i := 0; i < len(text); {
 			end := s.end(text, i)
-			dst = append(dst, span{p.start + int32(i), p.start + int32(end)})
+			out = append(out, span{p.start + int32(i), p.start + int32(end)})
 			i = end
 		}
-		return dst
-	})
+	}
+	w.spans, w.spareSpans = out, w.spans
 }
 
 const (

@@ -93,7 +93,7 @@ func (t *Tokenizer) TruncationSide() Side { return t.side }
 
 // Tokens appends the ids of text to dst, without the special tokens that the
 // post-processor adds. Special tokens spelled in text ("[SEP]", "</s>") become those
-// tokens. The error is ErrTooMuch.
+// tokens. The error wraps ErrTooMuch.
 func (t *Tokenizer) Tokens(dst []int32, text string) ([]int32, error) {
 	s := t.get()
 	defer t.scratch.Put(s)
@@ -109,7 +109,7 @@ func (t *Tokenizer) PlainTokens(dst []int32, text string) ([]int32, error) {
 }
 
 // Encode sets e to text with the special tokens of a single text, truncated to limit
-// ids in total (0: no limit). Special tokens are never cut. The error is ErrTooMuch.
+// ids in total (0: no limit). Special tokens are never cut. The error wraps ErrTooMuch.
 func (t *Tokenizer) Encode(e *Encoding, text string, limit int) error {
 	s := t.get()
 	defer t.scratch.Put(s)
@@ -250,7 +250,7 @@ func (t *Tokenizer) encodePlain(dst []int32, text []byte, head bool, s *scratch)
 }
 
 // Decode turns ids back into text. It skips unknown ids and, with skipSpecial, special
-// tokens. The error is ErrTooMuch.
+// tokens. The error wraps ErrTooMuch.
 func (t *Tokenizer) Decode(ids []int32, skipSpecial bool) (string, error) {
 	pieces := make([]string, 0, len(ids))
 	for _, id := range ids {
