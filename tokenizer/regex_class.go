@@ -179,7 +179,7 @@ func (p *reParser) class(outermost bool) (*runeSet, error) {
 	var both *runeSet // the parts before &&
 	union := &runeSet{}
 	var items []runeRange
-	close := func() *runeSet {
+	current := func() *runeSet {
 		s := union.or(newRuneSet(items))
 		if both != nil {
 			s = both.and(s)
@@ -192,7 +192,7 @@ func (p *reParser) class(outermost bool) (*runeSet, error) {
 		}
 		if p.peek() == ']' && !(first && strings.Contains(p.in[p.pos+1:], "]")) {
 			p.pos++
-			s := close()
+			s := current()
 			if outermost {
 				s = p.folding(s)
 			}
@@ -202,7 +202,7 @@ func (p *reParser) class(outermost bool) (*runeSet, error) {
 			return s, nil
 		}
 		if p.accept("&&") {
-			both, union, items = close(), &runeSet{}, nil
+			both, union, items = current(), &runeSet{}, nil
 			continue
 		}
 		s, lo, err := p.classItem()

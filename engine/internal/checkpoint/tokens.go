@@ -76,7 +76,8 @@ func (e *Export) Tokenizer(t *tokenizer.Tokenizer, vocab int) {
 	if e.file.LowerCase() {
 		e.Set(keyLower.GGUF, true)
 	}
-	fields, exact, err := t.GGUF(0, vocab)
+	types, _ := e.Get("tokenizer.ggml.token_type_count").(uint32)
+	fields, exact, err := t.GGUF(int(types), vocab)
 	if err != nil {
 		e.fail(fmt.Errorf("%s: %w", e.file.Path, err))
 		return
