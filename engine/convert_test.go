@@ -307,7 +307,7 @@ func TestOpenRefusesKeys(t *testing.T) {
 		var tensors []gguf.Source
 		for _, name := range f.Names() {
 			tensor, _ := f.Tensor(name)
-			tensors = append(tensors, gguf.From(tensor))
+			tensors = append(tensors, sourceOf(tensor))
 		}
 		var b bytes.Buffer
 		if err := gguf.Write(&b, append(metadata, gguf.KV{Key: c.key, Value: c.value}), tensors); err != nil {

@@ -37,7 +37,7 @@ func TestDistilBERTAsBERT(t *testing.T) {
 	var tensors []gguf.Source
 	for _, name := range own.Names() {
 		tensor, _ := own.Tensor(name)
-		tensors = append(tensors, gguf.From(tensor))
+		tensors = append(tensors, sourceOf(tensor))
 	}
 	var b bytes.Buffer
 	if err := gguf.Write(&b, metadata, tensors); err != nil {

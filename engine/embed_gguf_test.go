@@ -56,7 +56,7 @@ func TestChainGGUF(t *testing.T) {
 		for _, name := range original.Names() {
 			if !strings.HasPrefix(name, "cls") {
 				tensor, _ := original.Tensor(name)
-				tensors = append(tensors, gguf.From(tensor))
+				tensors = append(tensors, sourceOf(tensor))
 			}
 		}
 		var b bytes.Buffer

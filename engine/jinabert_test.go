@@ -160,7 +160,7 @@ func TestJinaBERTFromGGUF(t *testing.T) {
 				row := tensor.Type.Bytes(tensor.Shape[1])
 				tensor = quant.Tensor{Name: p.name, Type: tensor.Type, Shape: []int{p.to - p.from, tensor.Shape[1]}, Data: tensor.Data[p.from*row : p.to*row]}
 			}
-			sources = append(sources, gguf.From(tensor))
+			sources = append(sources, sourceOf(tensor))
 		}
 		path := filepath.Join(t.TempDir(), "jina.gguf")
 		if err := gguf.WriteFile(path, metadata, sources); err != nil {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math"
 	"os"
 	"path/filepath"
@@ -13,7 +14,9 @@ import (
 	"testing"
 
 	"github.com/winnow-rerank/winnow/engine/internal/compute"
+	"github.com/winnow-rerank/winnow/gguf"
 	"github.com/winnow-rerank/winnow/internal/testenv"
+	"github.com/winnow-rerank/winnow/quant"
 )
 
 // A reference is what an implementation in float64, written apart from this
@@ -338,4 +341,12 @@ func allocations(f func()) uint64 {
 		}
 	}
 	return least
+}
+
+// sourceOf is a tensor as it is to be written.
+func sourceOf(t quant.Tensor) gguf.Source {
+	return gguf.Source{Name: t.Name, Type: t.Type, Shape: t.Shape, Data: func(w io.Writer) error {
+		_, err := w.Write(t.Data)
+		return err
+	}}
 }

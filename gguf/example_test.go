@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"fmt"
+	"io"
 	"log"
 
 	"github.com/winnow-rerank/winnow/gguf"
@@ -12,17 +13,15 @@ import (
 
 // A model is written and read back from memory.
 func Example() {
-	var data []byte
-	for _, x := range []float32{1, 2, 3, 4, 5, 6} {
-		data, _ = binary.Append(data, binary.LittleEndian, x)
-	}
 	var b bytes.Buffer
 	err := gguf.Write(&b, []gguf.KV{
 		{Key: "general.architecture", Value: "bert"},
 		{Key: "bert.block_count", Value: uint32(6)},
 		{Key: "tokenizer.ggml.tokens", Value: []string{"[PAD]", "▁deep"}},
 	}, []gguf.Source{
-		gguf.From(quant.Tensor{Name: "token_embd.weight", Type: quant.F32, Shape: []int{2, 3}, Data: data}),
+		{Name: "token_embd.weight", Type: quant.F32, Shape: []int{2, 3}, Data: func(w io.Writer) error {
+			return binary.Write(w, binary.LittleEndian, []float32{1, 2, 3, 4, 5, 6})
+		}},
 	})
 	if err != nil {
 		log.Fatal(err)

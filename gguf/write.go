@@ -25,14 +25,6 @@ type Source struct {
 	Data func(w io.Writer) error
 }
 
-// From returns a source for t.
-func From(t quant.Tensor) Source {
-	return Source{t.Name, t.Type, t.Shape, func(w io.Writer) error {
-		_, err := w.Write(t.Data)
-		return err
-	}}
-}
-
 // maxWrittenName is llama.cpp's limit for the name of a tensor, in bytes.
 const maxWrittenName = 63
 
