@@ -58,7 +58,7 @@ func (j Job) Build(s beam.Scope) error {
 		return fmt.Errorf("%d shards: expected at least 1", j.Shards)
 	}
 	if j.Input == "" || j.Output == "" {
-		return errors.New("an input and an output are needed")
+		return errors.New("input and output are required")
 	}
 	scored := Score(s, j.Options, j.read(s))
 	ext := path.Ext(j.Output)

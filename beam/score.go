@@ -91,7 +91,7 @@ func (o Options) open() (*winnow.Model, error) {
 	} else if data := models.Default(); data != nil {
 		m, err = winnow.OpenBytes(models.Name, data, options...)
 	} else {
-		err = errors.New("no model is built in: name one")
+		err = errors.New("no built-in model: name one")
 	}
 	if err != nil {
 		return nil, err

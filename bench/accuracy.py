@@ -1,15 +1,15 @@
-"""What 8-bit products cost winnow and ONNX Runtime in accuracy, on the same weights.
+"""Measures the accuracy that 8-bit products cost winnow and ONNX Runtime on the same weights.
 
     python accuracy.py --winnow bench/worker/worker MODEL_DIR...
 
-MODEL_DIR is a folder in Hugging Face layout of a cross-encoder that transformers has
-the code of. Its pairs are those of reference.json, if it has that (a list "pairs" of
-ids, types and logits, or "cases" of a query and documents), else 96 sequences of 16 to
-128 random tokens, whose float32 logits PyTorch computes. ONNX Runtime gets the model as torch.onnx exports it, with all
-weights quantized by quantize_dynamic to signed bytes, once with a scale for each matrix
-and once for each of its channels; of both the better one counts, for each number of its
-own. Printed as a Markdown table: the root mean square error of a logit, the largest
-error of a score (the sigmoid of the logit), and ratios of the two engines' errors.
+MODEL_DIR is the Hugging Face directory of a cross-encoder supported by transformers. Its
+pairs come from reference.json, if present (a list "pairs" of ids, types and logits, or
+"cases" of a query and documents); otherwise they are 96 sequences of 16 to 128 random
+tokens, with float32 logits computed by PyTorch. ONNX Runtime gets the model as exported
+by torch.onnx, with all weights quantized by quantize_dynamic to signed bytes, per matrix
+and per channel; the better of the two counts, separately for each measure. Prints a
+Markdown table: root mean square error of a logit, largest error of a score (the sigmoid
+of the logit), and ratios of the two engines' errors.
 """
 import argparse
 import json
@@ -51,7 +51,7 @@ def pairs(folder, types):
 
 
 def logit(values):
-    """Of two labels, the difference."""
+    """For two labels, the difference."""
     return float(values[0] if len(values) == 1 else values[1] - values[0])
 
 

@@ -1,6 +1,6 @@
-"""Draw what compare.py --json has written: python chart.py RESULTS.jsonl > chart.svg
+"""Draw the output of compare.py --json: python chart.py RESULTS.jsonl > chart.svg
 
-A bar for each engine and work: how many times as long as winnow it took.
+One bar per engine and workload: its time relative to winnow's.
 """
 import html
 import json

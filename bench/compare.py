@@ -1,28 +1,24 @@
-"""Time winnow and other engines on the same work, in alternation, in one run.
+"""Time winnow and other engines alternately on the same workload, in one run.
 
     python compare.py --models DIR --model minilm --work 32x128 --threads 2 \
         winnow:f32 winnow:int8 ort:model.onnx ort:model_int8.onnx
 
-Each engine is a process of its own that has loaded the model and waits. A round
-asks every engine once, in an order that turns round each time, so that a change of
-the machine's speed meets all of them alike. Printed are the median seconds, tokens
-and sequences per second, and the median over the rounds of the ratio to the first
-engine (above 1: the first engine is that many times faster), its range, and the ratio
-of the fastest rounds, which other work on the machine disturbs least. Before each turn
-is a pause: an engine's threads may look for more work for a while after theirs is done
-(ONNX Runtime's do for up to 20 ms), and whose turn came next would lose a core to them.
-WINNOW_KERNELS is what winnow:PRECISION/KERNELS sets: the instructions that winnow may
-use.
+Each engine runs in its own process with the model loaded. A round runs every engine
+once, in an order that alternates between rounds, so that changes in machine speed affect
+all of them equally. Prints median seconds, tokens and sequences per second, and the
+median over the rounds of the ratio to the first engine (above 1: the first engine is that
+many times faster), its range, and the ratio of the fastest rounds, which other load
+disturbs least. A pause precedes each turn: threads may spin for a while after finishing
+(ONNX Runtime's for up to 20 ms), which would cost the next engine a core.
+winnow:PRECISION/KERNELS sets WINNOW_KERNELS, the instruction set winnow uses.
 
-On a machine that does other work as well, --cpu counts, in place of the time that goes
-by, what the processors spend on an engine's process, in it and for it in the system,
-divided by the threads. That says nothing of threads that wait for each other: ONNX
-Runtime's are told not to spin while they do, and --threads 1 has none. Caches and
-memory are still shared with the others: the ratio of the fastest rounds is the one to
-take, of many rounds. Processes that an engine starts do not count, so that servers
-cannot be timed so.
+On a machine under other load, --cpu counts processor time (user and system) of an engine's
+process, divided by the number of threads, instead of wall-clock time. That hides time that
+threads spend waiting for each other: ONNX Runtime's are told not to spin, and --threads 1
+has none. Caches and memory are still shared, so use the ratio of the fastest of many
+rounds. Child processes do not count, so servers cannot be timed this way.
 
-The two servers are given words in place of tokens, and are timed from request to reply.
+The two servers get words instead of tokens and are timed from request to reply.
 
 WORK is COUNTxTOKENS, or "mixed" (100 documents of 10 to 190 words, 1.3 tokens a
 word, with a query of 8 tokens), or "example" (the four short documents of the 4D
@@ -98,7 +94,7 @@ class Engine:
         return (self.spent() - before) / self.cpu_threads if self.cpu_threads else seconds
 
     def spent(self):
-        """Seconds of all threads of the process, by Linux's clock for them."""
+        """Processor seconds of all threads of the process (Linux)."""
         return time.clock_gettime(~self.process.pid << 3 | 2) if self.cpu_threads else 0
 
 
@@ -130,7 +126,7 @@ def main():
         json.dump(work, f)
         f.flush()
         engines = [Engine(spec, args, f.name) for spec in args.engines]
-        for e in engines:  # warm up, each until its caches and arenas stand
+        for e in engines:  # warm up caches and arenas
             e.run(), e.run()
         for r in range(args.rounds):
             turn = r % len(engines)

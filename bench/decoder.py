@@ -1,18 +1,18 @@
-"""Time winnow's server and llama-server on a causal model, in alternation, in one run.
+"""Time winnow's server and llama-server alternately on a causal model, in one run.
 
     python decoder.py --models DIR --llama PATH/llama-server --winnow PATH/winnow
 
-DIR is what make_gguf.py filled. Both servers run with the same file and the same number of threads; each round asks
-first one, then the other, the next round the other way round. Texts and tokens are new in every request, so that
-nothing comes from a cache but the beginning of a prompt that both servers keep. Measured are
+DIR is make_gguf.py's output. Both servers use the same file and number of threads; the order alternates between
+rounds. Texts and tokens are new in every request, so that nothing is cached except the common prompt prefix, which
+both servers keep. Measured are
 
-    rerank      a request of 20 documents of 150 tokens: seconds of the request, seen by the client
-    prefill     a prompt of 512 tokens and one token more
-    generate    64 tokens after a prompt of 16: the difference to one token after it
+    rerank      a request with 20 documents of 150 tokens: seconds as seen by the client
+    prefill     a prompt of 512 tokens and one generated token
+    generate    64 tokens after a prompt of 16, minus the time for one
 
-and how fast memory is read by as many threads, of which generation can have no more: each token reads each weight
-once. --memory prints the resident memory of both servers after that instead of another round. The ratio above 1 says
-that winnow is that many times faster: the median over the rounds.
+and the memory bandwidth of as many threads, which limits generation: each token reads each weight once. --memory
+prints the resident memory of both servers afterwards. Ratios are medians over the rounds; above 1, winnow is that many
+times faster.
 """
 import argparse
 import atexit
@@ -69,7 +69,7 @@ class Server:
 
 
 def bandwidth(threads):
-    """Bytes a second that so many threads read of 1 GiB."""
+    """Bytes per second at which the given number of threads read 1 GiB."""
     data = np.ones(1 << 27, np.int64)
     parts = np.array_split(data, threads)
 
@@ -136,7 +136,7 @@ def main():
             rerank.tokens = reply["usage"]["total_tokens"] / documents
             return seconds
 
-        for s in servers:  # the first request waits for pages of the file
+        for s in servers:  # the first request pages in the file
             rerank(s, 1)
 
         measure("rerank", servers, rerank, args.documents, "documents/s")
@@ -166,7 +166,7 @@ def main():
                 print(f"  {s.name}: file {file.stat().st_size / 1e6:.0f} MB,", ", ".join(f"{k} {v / 1e6:.0f} MB" for k, v in s.resident().items()))
         for s in servers:
             s.stop()
-        # Every weight is read for a token; the table of words is the head too.
+        # A token reads every weight; the embedding table is also the head.
         memory, weights = bandwidth(args.threads), file.stat().st_size
         print(f"  memory is read at {memory / 1e9:.1f} GB/s: {memory / weights:.1f} tokens/s at most; winnow reaches {rates[0] * weights / memory:.0%}, "
               f"llama-server {rates[1] * weights / memory:.0%}")

@@ -1,16 +1,15 @@
 #!/usr/bin/env python3
-"""What the inner loops of the arm64 kernels cost on processors that are not at hand.
+"""Estimates the cost of the arm64 kernels' inner loops on processors that are not available.
 
-For each kernel: the instructions of its innermost loop, as they stand in the built
-program; the cycles of an iteration by llvm-mca's model of each processor; and for
-how much of that time the ports that multiply are busy, which is the time that the
-loop's multiplications alone would take, divided by the loop's. All is in the
-first-level cache.
+For each kernel: the instructions of its innermost loop in the built program; the cycles
+per iteration in llvm-mca's model of each processor; and the utilisation of the multiply
+ports, that is the time of the loop's multiplications alone divided by the loop's. All data
+is assumed to be in the L1 cache.
 
     bench/inner_loops.py [--llvm -19] [--cpus apple-m1,neoverse-n1,neoverse-v1]
 
-It needs Go and LLVM's llvm-objdump and llvm-mca (Debian: llvm-19; models of Neoverse
-are missing from LLVM 14), whose names may have a suffix.
+Requires Go and LLVM's llvm-objdump and llvm-mca (Debian: llvm-19; LLVM 14 lacks the
+Neoverse models); --llvm is the suffix of their names.
 """
 import argparse
 import re
@@ -33,7 +32,7 @@ def run(*command, **options):
 
 
 def loops(lines):
-    """The runs of instructions from a backward branch's target to it that hold no other."""
+    """Innermost loops: instructions from a backward branch's target to the branch."""
     at = {address: i for i, (address, _) in enumerate(lines)}
     found = []
     for i, (address, text) in enumerate(lines):
@@ -69,7 +68,7 @@ def main():
             multiplies = lambda loop: [t for _, t in loop if MULTIPLY.match(t.split()[0])]
             body = max(loops(lines), key=lambda loop: len(multiplies(loop)))
             some = multiplies(body)
-            # Branches go to a label; addresses mean nothing to the assembler.
+            # Branches get labels, since the assembler cannot use addresses.
             instructions = ["loop:"] + [re.sub(r"0x[0-9a-f]+ <.*>", "loop", t) for _, t in body]
             cells = []
             for cpu in cpus:

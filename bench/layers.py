@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Where the time of a layer goes: microseconds of one core a token and layer.
+"""Breaks down the time of a layer: microseconds of one core per token and layer.
 
     python layers.py --models DIR [--winnow bench/worker/worker] [--kernels avx2,avxvnni,…] [--rounds N]
 
 For MiniLM-L6 and bge-reranker-base's shape (make_models.py's minilm and base), with
-texts of 128 and of 512 tokens, in int8, on each set of kernels. It is read from a
-profile of the worker, which samples processor time: other work on the machine does not
-count, but for what it takes of caches and memory.
+texts of 128 and of 512 tokens, in int8, on each set of kernels. The numbers come from a
+profile of the worker, which samples processor time: other load affects them only through
+caches and memory.
 """
 import argparse
 import json
@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-# Of a function's own time, or of all that it calls.
+# A function's own time, or including its callees.
 PARTS = {
     "products": ("flat", r"kernels\.(tile(AVX|AMX|I8MM|DotProd|NEON)|widenBytes)"),
     "attention": ("cum", r"kernels\.\(\*Attention\)\.Run$"),

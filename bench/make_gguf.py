@@ -1,11 +1,11 @@
-"""A GGUF file of Qwen3-Reranker-0.6B's shape with random weights, for timing only: its scores and texts mean nothing.
+"""A GGUF file of Qwen3-Reranker-0.6B's shape with random weights, for timing only: its output is meaningless.
 
     python make_gguf.py OUT            writes OUT/rerank-Q8_0.gguf and OUT/lm-Q8_0.gguf (0.64 GB each)
     llama-quantize --allow-requantize OUT/rerank-Q8_0.gguf OUT/rerank-Q4_K_M.gguf Q4_K_M
 
-The first is as llama.cpp's converter writes that model: cls.output with the rows of "yes" and "no", pooling RANK and
-the chat template "rerank". The second is the language model without these. The vocabulary has the real one's size; its merges know the words of the template and
-WORDS, so that a word is a token, as in real text.
+The first is laid out as by llama.cpp's converter: cls.output with the rows of "yes" and "no", pooling RANK and the chat
+template "rerank". The second is the language model without these. The vocabulary has the real size; its merges cover
+the words of the template and WORDS, so that a word is a token, as in real text.
 """
 import pathlib
 import random
@@ -33,7 +33,7 @@ WORDS = words()
 
 
 def vocabulary():
-    """Tokens, their types and the merges. A word's token is built from its first letter on."""
+    """Tokens, their types and the merges. A word's token is merged from left to right."""
     visible = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     byte = {b: chr(b) for b in visible}
     for b in range(256):
@@ -44,7 +44,7 @@ def vocabulary():
         text = "".join(byte[b] for b in word.encode())
         for n in range(2, len(text) + 1):
             merges.setdefault(text[:n], (text[: n - 1], text[n - 1]))
-    # Short ones come first, and those that begin with a blank before the others.
+    # Short ones first, and those beginning with a space before the others.
     ordered = sorted(merges, key=lambda t: (len(t), t[0] != byte[0x20]))
     tokens += ordered
     types = [gguf.TokenType.NORMAL] * len(tokens)

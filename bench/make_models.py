@@ -1,15 +1,15 @@
-"""Full-size models with random weights: their scores mean nothing.
+"""Creates full-size models with random weights, whose scores are meaningless.
 
     python make_models.py OUT NAME...
 
-OUT/NAME holds config.json, model.safetensors (float32) and a tokenizer of some words,
-letters and digits, which is enough to load the model: what is timed is given as
-tokens. Encoders also get model.onnx, its dynamic int8 form model_int8.onnx (signed
-weights), and both as fused by ONNX Runtime's transformers optimizer (fused*.onnx).
-NAME-spread is NAME with numbers as spread as those of ms-marco-MiniLM-L12-v2: matrices
-of 1.25 times the size that keeps a state's, rows and columns that differ by 15 and 12
-percent, gains of norms with a few large ones, and logits about 2 apart. It is for the
-errors of 8-bit products (accuracy.py) and gets no ONNX form.
+OUT/NAME gets config.json, model.safetensors (float32) and a tokenizer of some words,
+letters and digits, which suffices to load the model: benchmarks pass tokens. Encoders
+also get model.onnx, its dynamic int8 form model_int8.onnx (signed weights), and both as
+fused by ONNX Runtime's transformers optimizer (fused*.onnx). NAME-spread is NAME with the
+weight distribution of ms-marco-MiniLM-L12-v2: matrices 1.25 times the size that preserves
+a state's, rows and columns that differ by 15 and 12 percent, norm gains with a few large
+values, and logits about 2 apart. It serves to measure the errors of 8-bit products
+(accuracy.py) and has no ONNX form.
 
 Seeded: the same versions of the packages give the same bytes.
 """
@@ -32,7 +32,7 @@ def xlmr(**kw):
 
 
 MODELS = {
-    # name: (constructor, takes token types; None: no ONNX form, a decoder)
+    # name: (constructor, has token types; None: a decoder, without ONNX form)
     "minilm": (lambda: bert(hidden_size=384, num_hidden_layers=6, num_attention_heads=12, intermediate_size=1536), True),
     "minilm-l12": (lambda: bert(hidden_size=384, num_hidden_layers=12, num_attention_heads=12, intermediate_size=1536), True),
     "base": (lambda: xlmr(hidden_size=768, num_hidden_layers=12, num_attention_heads=12, intermediate_size=3072,
@@ -64,7 +64,7 @@ def tokenizer(out, kind):
     letters = "abcdefghijklmnopqrstuvwxyz0123456789"
     words = "the of and to in is was for that on as with by it at from are this be which question answer document query model".split()
     pieces = special + list(letters + "!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~") + ["##" + c for c in letters] + words
-    # Models whose family has no WordPiece tokenizer take it in this form, too.
+    # Also works for families that have no WordPiece tokenizer.
     t = Tokenizer(models.WordPiece({p: i for i, p in enumerate(pieces)}, unk_token="[UNK]"))
     t.normalizer = normalizers.BertNormalizer(lowercase=True)
     t.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -81,7 +81,7 @@ def tokenizer(out, kind):
 
 
 def spread(model):
-    """Spreads the numbers of a model as said above."""
+    """Spreads the weights of a model as described above."""
     generator = torch.Generator().manual_seed(5)
 
     def normal(*shape):
@@ -135,7 +135,7 @@ def export(model, out, token_types):
     if not large:
         c = model.config
         options = FusionOptions("bert")
-        # The optimizer fails on norms without a bias where it would join them with a sum.
+        # The optimizer fails when fusing bias-free norms with a sum.
         options.enable_skip_layer_norm = getattr(c, "norm_bias", True)
         fused = optimizer.optimize_model(str(out / "model.onnx"), model_type="bert", num_heads=c.num_attention_heads,
                                          hidden_size=c.hidden_size, opt_level=0, optimization_options=options)
@@ -159,7 +159,7 @@ def main():
         if token_types is not None:
             tokenizer(out, model.config.model_type)
         if token_types is not None and not name.endswith("-spread"):
-            model.config._attn_implementation = "eager"  # the form of attention that every family exports
+            model.config._attn_implementation = "eager"  # the attention implementation that every family can export
             export(model, out, token_types)
 
 

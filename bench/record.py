@@ -1,22 +1,22 @@
 #!/usr/bin/env python3
-"""Records what a winnow binary computes, to the last bit, or compares with a record.
+"""Records a winnow binary's results, to the last bit, or compares them with a record.
 
     bench/record.py record WINNOW OUT.json MODEL_OR_FOLDER …
     bench/record.py compare WINNOW OUT.json MODEL_OR_FOLDER …
 
-Each MODEL_OR_FOLDER is a model, or a folder in which models lie. Of every model, in
-every precision, this takes the logits of some pairs (/rerank), the vectors of some
-texts (/v1/embeddings) and the tokens and probabilities of a continuation
-(/completion), whichever the model gives. Numbers are written so that they can be
-read back exactly: equal records mean equal bits. It ends with the number of values
-that were recorded or compared, and says how far apart at most those are that differ.
+Each MODEL_OR_FOLDER is a model or a directory of models. For every model and precision,
+this records the logits of some pairs (/rerank), the vectors of some texts
+(/v1/embeddings) and the tokens and probabilities of a continuation (/completion), as far
+as the model supports them. Numbers are written so that they can be read back exactly:
+equal records mean equal bits. Finally it prints the number of values recorded or compared
+and the largest differences.
 
-The set of instructions is the machine's highest; WINNOW_KERNELS chooses another:
+It uses the machine's highest instruction set, unless WINNOW_KERNELS chooses another:
 
     WINNOW_KERNELS=avx2 bench/record.py record winnow avx2.json MODELS
     bench/record.py compare winnow avx2.json MODELS
 
-int8 of a record made before int8a16 was told apart is compared with --int8 int8a16.
+For a record older than the distinction between int8 and int8a16, use --int8 int8a16.
 """
 import json, os, socket, subprocess, sys, time, urllib.error, urllib.request
 
@@ -118,7 +118,7 @@ def numbers(v):
 
 
 def apart(old, new):
-    """The largest difference of a logit, of a vector's number and of a probability's
+    """The largest difference of a logit, a vector component and a probability's
     logarithm in two models' values, and how many continuations choose other tokens."""
     largest, others = {"logit": 0.0, "vector": 0.0, "logprob": 0.0}, 0
     for key in old.keys() & new.keys():

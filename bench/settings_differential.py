@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compares what winnow computes with what transformers and sentence-transformers
-compute, on model folders whose configurations are odd but legal.
+"""Compares winnow's results with those of transformers and sentence-transformers on
+model folders with odd but legal configurations.
 
     pip install torch transformers==5.24.0 sentence-transformers==6.2.0
     python bench/settings_differential.py [--jobs 600] [--seed 1] [--keep DIR] [FAMILY…]
@@ -77,14 +77,14 @@ def chance(r, p):
 
 
 def maybe(r, c, p=0.5, **settings):
-    """Adds settings, each with the probability p."""
+    """Adds each setting with probability p."""
     for name, value in settings.items():
         if chance(r, p):
             c[name] = value
 
 
 def leave_out(r, c, *names):
-    """Takes settings out for which the class has defaults."""
+    """Removes settings for which the class has defaults."""
     for name in names:
         if chance(r, 0.15):
             c.pop(name, None)
@@ -205,7 +205,7 @@ def rope_dict(r, width, limit, old):
 
 
 def rope(r, c, width, limit, default):
-    """The settings of a rotation for all layers alike, in one of their spellings."""
+    """Rotary settings common to all layers, in one of their spellings."""
     theta = r.choice([default, 10000, 500000.0, 1000000.0, 250.0])
     form = r.choice(["none", "theta", "old", "old", "new", "new", "new without theta", "both", "nested"])
     if form in ("theta", "old", "both", "new without theta") and chance(r, 0.85):
@@ -227,7 +227,7 @@ def rope(r, c, width, limit, default):
 
 
 def two_ropes(r, c, width, limit, names):
-    """The same for a class that turns layers with windows by another base."""
+    """The same for a class whose sliding-window layers use another base."""
     form = r.choice(["none", "old", "old", "new", "new", "half", "flat"])
     if form == "old":
         maybe(r, c, 0.8, **{names[0]: r.choice([80000, 160000.0, 1000000.0]), names[1]: r.choice([10000.0, 500.0])})
@@ -407,7 +407,7 @@ FAMILIES = {
 
 
 def labels(r, c):
-    """Labels in one of the forms that configurations have; how many."""
+    """Labels in one of the forms used by configurations, and their number."""
     n = r.choice([1, 1, 1, 2, 3])
     form = r.choice(["id2label", "id2label", "num_labels", "numbers", "booleans", "both"])
     names = r.sample(["LABEL_0", "LABEL_1", "relevant", "irrelevant", "entailment", "neutral", "contradiction", "yes", "no", "0", "1"], n)
@@ -470,7 +470,7 @@ def write_json(path, value):
 
 
 def scatter(model, seed, gemma):
-    """Weights as uneven as trained ones, so that no setting is without effect."""
+    """Makes weights as uneven as trained ones, so that every setting has an effect."""
     with torch.no_grad():
         for name, p in sorted(model.named_parameters()):
             g = torch.Generator().manual_seed(seed + zlib.crc32(name.encode()) % 100003)
@@ -501,7 +501,7 @@ LEFT_BEHIND = {
 
 
 def weights(d, r, model, family):
-    """Saves them as the library does, then in another type, with leftovers, perhaps in pieces."""
+    """Saves the weights as the library does, then perhaps in another type, with leftovers, or sharded."""
     if chance(r, 0.15):
         model.save_pretrained(d, max_shard_size=r.choice(["20KB", "100KB"]))
         return
@@ -522,7 +522,7 @@ OLD = "sentence_transformers.models."
 
 
 def modules(d, r, kind, c, model, limit, messages):
-    """The files of sentence-transformers; gives what the reference is to know."""
+    """Writes the files of sentence-transformers; returns what the reference needs."""
     old = chance(r, 0.5)
     width = model.config.hidden_size
     chain = [(OLD + "Transformer" if old else TRANSFORMER, "")]
@@ -549,7 +549,7 @@ def modules(d, r, kind, c, model, limit, messages):
                        "pooling_mode_mean_sqrt_len_tokens": mode == "mean_sqrt_len_tokens", "pooling_mode_weightedmean_tokens": mode == "weightedmean"}
             if chance(r, 0.1):
                 width *= 1 if pooling["pooling_mode_max_tokens"] else 2
-                pooling["pooling_mode_max_tokens"] = True  # two at once
+                pooling["pooling_mode_max_tokens"] = True  # both at once
             leave_out(r, pooling, "pooling_mode_max_tokens", "pooling_mode_mean_sqrt_len_tokens", "pooling_mode_lasttoken")
             maybe(r, pooling, 0.5, include_prompt=True)
         else:
@@ -638,7 +638,7 @@ def multi_vector(d, r, model):
 
 
 def odd_sentence(d, r, kind, limit):
-    """Settings of sentence-transformers' own files that few have: what the library does with each is what counts."""
+    """Rare settings of sentence-transformers' own files; the library's behaviour is authoritative."""
     own, encoder = ({} if not (d / n).exists() else json.loads((d / n).read_text("utf-8")) for n in ("config_sentence_transformers.json", "sentence_bert_config.json"))
     steps = sorted(d.glob("[0-9]_*/config.json"))
     choice = r.choice(["truncate", "default", "nulls", "text", "common", "arguments", "output", "names", "names", "folder", "similarity", "versions", "lower", "untrusted"] + ["variables"] * (6 if kind == "chat" else 0))
@@ -709,7 +709,7 @@ def tokenizer_files(d, r, t, kind, limit, messages):
     config = json.loads((t.folder / "tokenizer_config.json").read_text("utf-8"))
     config["model_max_length"] = limit
     config.pop("chat_template", None)
-    config.setdefault("pad_token", "<pad>" if t.folder.name == "model" else "<unk>")  # without one the library takes no pairs
+    config.setdefault("pad_token", "<pad>" if t.folder.name == "model" else "<unk>")  # required by the library for pairs
     if t.folder.name in ("model", "llama-lm", "deberta-xsmall", "jina-v1-turbo", "gemma-reranker"):
         # Of which releases of the library make different tokenizers; see tokenizer_differential.py.
         config["tokenizer_class"] = "PreTrainedTokenizerFast"
@@ -736,9 +736,9 @@ FOREIGN = {
 
 
 def foreign(r, c):
-    """Settings of other families: those that the class has no place for are to change nothing."""
+    """Settings of other families: those unknown to the class must have no effect."""
     for name in r.sample(sorted(FOREIGN), r.choice([1, 2, 3, 12])):
-        if name != "n_positions" or "d_kv" not in c:  # by which winnow bounds T5's texts
+        if name != "n_positions" or "d_kv" not in c:  # winnow's length limit for T5
             c.setdefault(name, FOREIGN[name])
 
 
@@ -756,7 +756,7 @@ def folder(d, r, family):
     if told:
         c[told] = 3
     if chance(r, 0.05):
-        c["initializer_factor"] = r.choice([math.nan, math.inf])  # which Python writes
+        c["initializer_factor"] = r.choice([math.nan, math.inf])  # as Python writes them
     if family == "xlm-roberta" and chance(r, 0.1):
         c["model_type"] = "roberta"
     items = list(c.items())
@@ -835,7 +835,7 @@ def interact(d, job, how):
 
 
 def answer(d, job, how):
-    """The difference of true and false at the first step of a T5's decoder."""
+    """The difference of true and false at the first step of a T5 decoder."""
     from tokenizers import Tokenizer
 
     m, t, rows = loaded(AUTO["one step"], d, how), Tokenizer.from_file(str(d / "tokenizer.json")), []
@@ -857,7 +857,7 @@ def continue_(d, job, how):
 
 
 def score(row, relevant, config, names):
-    """The logit that winnow gives: the relevant label's, less that of the others unless they stand apart."""
+    """The logit winnow should return: the relevant label's, minus the other's unless labels are independent."""
     if len(row) == 1:
         return row[0]
     i = names.index(relevant)
@@ -868,7 +868,7 @@ def score(row, relevant, config, names):
 
 
 def reference(d, kind, job, limit, how):
-    """A function that gives, for an answer of winnow's, pairs of numbers that are to be equal."""
+    """Returns a function that maps winnow's reply to pairs of numbers that must be equal."""
     if kind == "lm":
         rows = continue_(d, job, how)
         return lambda a: [(top["Logprob"], rows[i][top["ID"]]) for i, list_ in enumerate(a["logprobs"]) for top in list_]
@@ -896,7 +896,7 @@ def reference(d, kind, job, limit, how):
 
 
 def off(pairs):
-    """The largest distance as a multiple of the tolerance, without those that are equal though infinite."""
+    """The largest distance as a multiple of the tolerance, ignoring equal infinities."""
     worst = 0.0
     for got, want in pairs:
         if not got == want:
@@ -917,7 +917,7 @@ def job_of(d, r, kind, c, told):
     if kind == "embedder":
         return job | {"texts": documents + [query or "x"]}
     job |= {"query": query, "documents": documents}
-    if kind == "one step":  # of what is too long more than the end is cut
+    if kind == "one step":  # overlong input loses more than its end
         return job | {"query": QUERIES[0], "documents": [x for x in documents if len(x) < 150] or ["word"], "template": "monot5"}
     if kind == "multi-vector":
         return job
@@ -1004,7 +1004,7 @@ def main():
             else:
                 x = off(want(a))
                 if x > 1:
-                    # Some weights make float32 itself unsure.
+                    # With some weights float32 itself is inaccurate.
                     narrow = reference(d, kind, job, limit, {"dtype": torch.float32})
                     x = min(x, x / max(1e-9, 2 * off([(g, w) for (_, g), (_, w) in zip(narrow(a), want(a))])))
                 if x > 1:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
-# Sets up the engines that winnow is compared with, from package registries alone:
-#   bench/setup.sh [FOLDER]      (default: bench/.peers; about 12 GB and 30 minutes)
-# Python 3.11, a C++ compiler, cmake and Go are needed. Nothing outside FOLDER is
-# written but the two built workers beside their sources.
+# Sets up the engines that winnow is compared with, using package registries only:
+#   bench/setup.sh [DIRECTORY]   (default: bench/.peers; about 12 GB and 30 minutes)
+# Requires Python 3.11, a C++ compiler, cmake and Go. Writes only to DIRECTORY, except
+# for the two worker binaries, built next to their sources.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 peers=${1:-$here/.peers}
@@ -12,8 +12,8 @@ cd "$peers"
 [ -d venv ] || python3 -m venv venv
 venv/bin/pip -q install -r "$here/requirements.txt" scikit-build-core
 
-# Models of full size with random weights; the tokenizer of all-MiniLM (BERT, uncased)
-# serves the engines that take text.
+# Full-size models with random weights; engines that accept only text use the tokenizer
+# of all-MiniLM (BERT, uncased).
 export PYTHONPATH="$here"
 for model in minilm minilm-l12 base; do
   [ -f "models/$model/model_int8.onnx" ] || venv/bin/python "$here/make_models.py" models "$model"
@@ -23,7 +23,7 @@ for model in minilm minilm-l12; do
   [ -d "models/$model-ct2" ] || venv/bin/python "$here/peers/ct2_convert.py" "models/$model"
 done
 
-# llama.cpp comes inside llama-cpp-python's source package.
+# llama.cpp is part of llama-cpp-python's source package.
 if [ ! -x llama-server ]; then
   venv/bin/pip download -q --no-binary llama-cpp-python --no-deps llama-cpp-python==0.3.36
   tar xzf llama_cpp_python-0.3.36.tar.gz

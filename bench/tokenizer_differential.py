@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Compares winnow's tokenizers with those of the Hugging Face library, on folders
-that are odd but legal and on texts of every kind.
+"""Compares winnow's tokenizers with Hugging Face's library on odd but legal model folders
+and on texts of every kind.
 
     pip install transformers==5.24.0 sentencepiece protobuf
     python -m venv older && older/bin/pip install transformers==4.57.6 sentencepiece protobuf
@@ -55,7 +55,7 @@ DECODERS = {"modernbert", "llama", "mistral", "gemma", "gemma2", "gemma3_text", 
 
 
 def serve():
-    """Answers jobs as bench/tokenizer_worker does, by AutoTokenizer."""
+    """Answers jobs like bench/tokenizer_worker, using AutoTokenizer."""
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
     import warnings
@@ -82,7 +82,7 @@ def serve():
 
             f = tokenizers.Tokenizer.from_file(str(file))
             known = f.get_added_tokens_decoder()
-            f.add_tokens([token for i, token in sorted(t.added_tokens_decoder.items()) if i not in known])  # those of the other files
+            f.add_tokens([token for i, token in sorted(t.added_tokens_decoder.items()) if i not in known])  # tokens of the other files
             plain = []
         for c in job["cases"]:
             if plain is not None:
@@ -92,7 +92,7 @@ def serve():
             try:
                 if c["limit"] and c["limit"] < t.num_special_tokens_to_add(c["pair"] is not None):
                     raise ValueError("no room")
-                # A batch of one, because an empty second text would be taken for none.
+                # A batch of one, since an empty second text would count as missing.
                 e = t([c["text"]], None if c["pair"] is None else [c["pair"]], **cut)
                 ids = e["input_ids"][0]
                 r = {"ids": ids, "types": e["token_type_ids"][0] if "token_type_ids" in e else None, "decoded": t.backend_tokenizer.decode(ids, skip_special_tokens=True)}
@@ -105,7 +105,7 @@ def serve():
 
 
 def as_it_stands(t, c, side):
-    """What tokenizer.json says alone."""
+    """The result of tokenizer.json alone."""
     t.no_padding()
     t.no_truncation()
     try:
@@ -225,7 +225,7 @@ def trained(small=False):
     return out
 
 
-# Classes and types of models that go with a kind of tokenizer.
+# Classes and model types for each kind of tokenizer.
 CLASSES = {
     "wordpiece": [("BertTokenizer", "bert"), ("BertTokenizerFast", "bert"), (None, "bert"), ("BertTokenizer", "nomic_bert"), ("BertTokenizer", "ernie"), ("DistilBertTokenizer", "distilbert"),
                   ("ElectraTokenizerFast", "electra"), ("PreTrainedTokenizerFast", "bert"), ("MPNetTokenizer", "mpnet"), ("BertTokenizer", "xlm-roberta")],
@@ -387,11 +387,11 @@ def folder(base, r):
             if content not in {a["content"] for a in t["added_tokens"]}:
                 at = vocab.get(content, max(list(ids_of(t).values()) + [len(t["model"]["vocab"]) - 1]) + 1)
                 t["added_tokens"].append({"id": at, "content": content, **flags(r)})
-                if not content.strip():  # a token whose normal form is empty is found everywhere
+                if not content.strip():  # a token with an empty normal form matches everywhere
                     t["added_tokens"][-1]["normalized"] = False
     if r.random() < 0.15:
         t["truncation"] = {"direction": r.choice(["Left", "Right"]), "max_length": 512, "strategy": "LongestFirst", "stride": 0}
-    # tokenizer_config.json and its kin.
+    # tokenizer_config.json and related files.
     if cls:
         config["tokenizer_class"] = cls
     for role, name in roles.items():
@@ -492,7 +492,7 @@ def types_fit(got, wanted, decoder):
 
 
 def record(n, base, files, list_, loaded):
-    """A folder for --write: what its base does not have, and the results that are right."""
+    """Writes a folder for --write: files missing from its base, and the correct results."""
     t = json.loads(files["tokenizer.json"]) if "tokenizer.json" in files else None
     if t:
         del t["model"]

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""How fast Hugging Face's tokenizers library turns a text into ids, on one thread.
+"""Measures the speed of Hugging Face's tokenizers library on one thread.
 
     pip install tokenizers
     python bench/tokenizer_speed.py TEXT TOKENIZER.json[.gz]...
@@ -20,7 +20,7 @@ import gzip
 import sys
 import time
 
-# This file's own name would otherwise hide the library.
+# This file's name would otherwise shadow the library.
 sys.path[:] = [p for p in sys.path if os.path.abspath(p or ".") != os.path.dirname(os.path.abspath(__file__))]
 
 import tokenizers
@@ -34,7 +34,7 @@ def read(path):
 
 
 def cut(data, size):
-    """Pieces of at most size bytes that are whole characters."""
+    """Splits text into pieces of at most size bytes, at character boundaries."""
     pieces, start = [], 0
     while start < len(data):
         end = min(start + size, len(data))
@@ -46,7 +46,7 @@ def cut(data, size):
 
 
 def rate(function, size):
-    """The best throughput of function over a number of rounds, in MB/s."""
+    """Best throughput of function over a number of rounds, in MB/s."""
     function()
     best, until = float("inf"), time.perf_counter() + SECONDS
     while time.perf_counter() < until:

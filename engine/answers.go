@@ -27,7 +27,7 @@ func (p *prompt) answerTokens(t *tokenizer.Tokenizer, score string) (ids []int32
 			return 0
 		}
 		if len(list) != 1 {
-			err = fmt.Errorf("scores by the answer %q, which is %d tokens", w, len(list))
+			err = fmt.Errorf("scores by the answer %q, which has %d tokens", w, len(list))
 			return 0
 		}
 		return list[0]

@@ -77,7 +77,7 @@ func (b *backbone) setMaxLength(o Options) error {
 		return err
 	}
 	if added := t.Added(true); b.maxLength <= added && !b.network.Bag {
-		return fmt.Errorf("%s: a maximum length of %d tokens has no room for a query and a document beside %d special tokens", b.path, b.maxLength, added)
+		return fmt.Errorf("%s: a maximum length of %d tokens leaves no room for a query and a document after %d special tokens", b.path, b.maxLength, added)
 	}
 	return nil
 }

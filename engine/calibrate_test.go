@@ -46,7 +46,7 @@ func TestWeightsOf16Bits(t *testing.T) {
 	dir := filepath.Join("..", "testdata", "deberta-xsmall")
 	eight := open(t, dir, Options{Precision: Int8A16, roundAll: true}).Info()
 	some := open(t, dir, Options{Precision: Int16A8, roundAll: true}).Info()
-	if want := "asked for; weights of 16 bits in 3 of 12 matrices, activations of 8 bits, and"; !strings.HasPrefix(some.PrecisionReason, want) {
+	if want := "requested; weights of 16 bits in 3 of 12 matrices, activations of 8 bits, and"; !strings.HasPrefix(some.PrecisionReason, want) {
 		t.Errorf("reason %q, want %q …", some.PrecisionReason, want)
 	}
 	if share := float64(some.WeightBytes) / float64(eight.WeightBytes); share < 1.15 || share > 1.4 {

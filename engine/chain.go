@@ -39,11 +39,11 @@ func (b *backbone) planChain(o Options) (*taskPlan, error) {
 		t.embedder = e
 		switch o.Score {
 		case "":
-			t.ranker = unsupported{fmt.Errorf("%s: %w; by the cosine of its vectors it does if it is asked to: --score cosine, or the option WithScore", b.path, ErrCannotRerank)}
+			t.ranker = unsupported{fmt.Errorf("%s: %w; to rank by the cosine of its vectors, use --score cosine or the option WithScore", b.path, ErrCannotRerank)}
 		case scoreCosine:
 			t.ranker = newCosineRanker(e)
 		default:
-			return fmt.Errorf("%s: the scoring %q was asked for, but the model embeds, which can be scored by %s", b.file.SettingsPath(), o.Score, scoreCosine)
+			return fmt.Errorf("%s: score %q requested, but embedding models can only be scored by %s", b.file.SettingsPath(), o.Score, scoreCosine)
 		}
 		return b.file.Err()
 	}

@@ -187,7 +187,7 @@ func (e *chatEncoder) findSuffix() error {
 	}
 	e.suffix = a[len(a)-n:]
 	if len(e.suffix) >= e.limit {
-		return noRoom("at most %d tokens: no room for a query and a document beside the prompt's last %d", e.limit, len(e.suffix))
+		return noRoom("at most %d tokens: no room for a query and a document before the prompt's last %d", e.limit, len(e.suffix))
 	}
 	return nil
 }

@@ -68,10 +68,10 @@ func TestChat(t *testing.T) {
 func TestWordings(t *testing.T) {
 
 	for _, c := range []struct{ name, template, chat, modules, prompt, reason string }{
-		{name: "some", prompt: "qwen3-reranker", reason: "usually"},
+		{name: "some", prompt: "qwen3-reranker", reason: "usual"},
 		{name: "qwen3-reranker", prompt: "qwen3-reranker", reason: "name"},
-		{name: "some", template: "none", prompt: "none", reason: "asked"},
-		{name: "some", template: "zerank", prompt: "zerank", reason: "asked"},
+		{name: "some", template: "none", prompt: "none", reason: "requested"},
+		{name: "some", template: "zerank", prompt: "zerank", reason: "requested"},
 		{name: "zerank", modules: `[{"path":"","type":"sentence_transformers.models.Transformer"}]`, prompt: "none", reason: "sentence-transformers"},
 		{name: "zerank", chat: "{{ messages[0].content }}{{ messages[-1].content }}", modules: `[{"path":"","type":"sentence_transformers.models.Transformer"}]`, prompt: "none", reason: "sentence-transformers"},
 	} {

@@ -95,7 +95,7 @@ func (m *Model) export(fam *family.Family, t quant.Type) (*checkpoint.Export, er
 func (m *Model) compareOutputs(path string) error {
 	copied, err := Open(path, Options{Precision: F32, Threads: m.runner.Size(), anyLabel: true})
 	if err != nil {
-		return fmt.Errorf("the file that was written cannot be opened: %w", err)
+		return fmt.Errorf("the written file cannot be opened: %w", err)
 	}
 	defer copied.Close()
 	want, err := m.sampleOutputs()
@@ -104,14 +104,14 @@ func (m *Model) compareOutputs(path string) error {
 	}
 	got, err := copied.sampleOutputs()
 	if err != nil {
-		return fmt.Errorf("of the file that was written: %w", err)
+		return fmt.Errorf("the written file: %w", err)
 	}
 	if len(got) != len(want) {
-		return fmt.Errorf("%s: the file that was written gives %d numbers where the model gives %d", path, len(got), len(want))
+		return fmt.Errorf("%s: the written file yields %d numbers, the model %d", path, len(got), len(want))
 	}
 	for i, w := range want {
 		if math.Abs(got[i]-w) > 1e-4*(1+math.Abs(w)) {
-			return fmt.Errorf("%s: the file that was written gives %g where the model gives %g", path, got[i], w)
+			return fmt.Errorf("%s: the written file yields %g, the model %g", path, got[i], w)
 		}
 	}
 	return nil

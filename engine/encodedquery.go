@@ -23,7 +23,7 @@ func (b *backbone) scoreEncoded(ctx context.Context, queries, documents batchRun
 	for i, s := range sequences {
 		q, ok := s.group.(*encodedQuery)
 		if !ok {
-			return fmt.Errorf("sequence %d: a model that reads query and document apart scores what it has encoded itself", i)
+			return fmt.Errorf("sequence %d: a model that encodes query and document separately scores only its own encodings", i)
 		}
 		if q.vectors.Load() == nil && !queued[q] {
 			queued[q] = true

@@ -14,12 +14,12 @@ var (
 	ErrNotFinite      = errors.New("the model computed a number that is not finite")
 	ErrCannotRerank   = errors.New("the model has no classification head and cannot rerank")
 	ErrCannotEmbed    = errors.New("the model has neither an embedding head nor pooling and cannot embed")
-	ErrCannotComplete = errors.New("the model has no language model's head and cannot complete text")
+	ErrCannotComplete = errors.New("the model has no language-model head and cannot complete text")
 )
 
 // ErrPromptTooLong is returned for a prompt that leaves no room for a completion in the
 // model's context window.
-var ErrPromptTooLong = errors.New("the prompt is longer than the model's window")
+var ErrPromptTooLong = errors.New("the prompt is longer than the model's context")
 
 // ErrNoChatTemplate is returned for a conversation with a model whose files contain no
 // chat template.

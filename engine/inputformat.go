@@ -75,7 +75,7 @@ func (b *backbone) chooseInputFormat(template string) (inputFormat, error) {
 	f := b.file
 	switch {
 	case template == barePair:
-		return pairInput{"asked for"}, nil
+		return pairInput{"requested"}, nil
 	case template != "":
 		p, err := b.requestedPrompt(template)
 		return promptInput{p}, err
@@ -88,7 +88,7 @@ func (b *backbone) chooseInputFormat(template string) (inputFormat, error) {
 		if format != checkpoint.NoMessages || err != nil {
 			return messagesInput{format, "the folder has a chat template, and sentence-transformers renders it"}, err
 		}
-		return pairInput{"sentence-transformers gives this model the bare pair"}, nil
+		return pairInput{"sentence-transformers passes this model the bare pair"}, nil
 	}
 	if p := b.knownPrompt(); p != nil {
 		return promptInput{p}, nil
@@ -119,7 +119,7 @@ func (b *backbone) ggufInputFormat() (inputFormat, error) {
 		return pairInput{"the file says so"}, nil
 	}
 	if named, ok := builtinPrompts[name]; ok {
-		return promptInput{named().withReason("the file names it")}, nil
+		return promptInput{named().withReason("named in the file")}, nil
 	}
 	return nil, nil
 }
@@ -146,14 +146,14 @@ func (b *backbone) knownPrompt() *prompt {
 	}
 	for _, known := range list {
 		if strings.Contains(name, known.part) {
-			return builtinPrompts[known.prompt]().withReason("the model's name is known")
+			return builtinPrompts[known.prompt]().withReason("recognised by the model's name")
 		}
 	}
 	if named, ok := builtinPrompts[b.network.Prompt]; ok {
-		return named().withReason("the model's class is known")
+		return named().withReason("recognised by the model's class")
 	}
 	if b.task == family.Classify && b.network.Pooling == compute.PoolMean {
-		return nemotronPrompt().withReason("the model's class is known")
+		return nemotronPrompt().withReason("recognised by the model's class")
 	}
 	return nil
 }
@@ -195,23 +195,23 @@ func (b *backbone) familyPrompt() *prompt {
 			return nil
 		}
 	}
-	return builtinPrompts[name]().withReason("rerankers of this family usually have it")
+	return builtinPrompts[name]().withReason("usual for rerankers of this family")
 }
 
 // requestedPrompt returns the prompt with the given name or text.
 func (b *backbone) requestedPrompt(template string) (*prompt, error) {
 	if named, ok := builtinPrompts[template]; ok {
-		return named().withReason("asked for"), nil
+		return named().withReason("requested"), nil
 	}
 	if !strings.Contains(template, "{") {
-		return nil, fmt.Errorf("there is no template %q: expected text with %s and %s, or one of %s",
+		return nil, fmt.Errorf("unknown template %q: expected text with %s and %s, or one of %s",
 			checkpoint.Abridge(template), fieldQuery, fieldDocument, strings.Join(slices.Sorted(maps.Keys(builtinPrompts)), ", "))
 	}
 	p, err := parsePrompt(b.tokenizer, template)
 	if err != nil {
 		return nil, err
 	}
-	return p.withReason("asked for"), nil
+	return p.withReason("requested"), nil
 }
 
 // ggufPrompt returns the prompt stored in a GGUF file. llama.cpp's converter fills in the
@@ -221,12 +221,12 @@ func (b *backbone) requestedPrompt(template string) (*prompt, error) {
 func (b *backbone) ggufPrompt(text string) (*prompt, error) {
 	expected := b.qwenPrompt()
 	if plain := qwen3Prompt(); expected.name != plain.name && text == plain.fullText() {
-		return expected.withReason("the file has that of Qwen3-Reranker, which the authors of this one do not use"), nil
+		return expected.withReason("the file contains Qwen3-Reranker's, which this model's authors do not use"), nil
 	}
 	p, err := parsePrompt(b.tokenizer, strings.Replace(text, expected.instruction, fieldInstruction, 1))
 	if err != nil {
 		return nil, fmt.Errorf("tokenizer.chat_template.rerank: %w", err)
 	}
 	p.instruction = expected.instruction
-	return p.withReason("the file has it as tokenizer.chat_template.rerank"), nil
+	return p.withReason("from the file's tokenizer.chat_template.rerank"), nil
 }

@@ -35,7 +35,7 @@ func findRelevance(f *checkpoint.File, labels []string, requested string) (relev
 	for i, name := range labels {
 		if slices.Contains(relevantNames, strings.ToLower(strings.TrimSpace(name))) {
 			if found >= 0 {
-				return r, f.Refuse("a classifier of the labels "+formatLabels(labels), "say which one means that a document is relevant: --label NAME, or the option WithLabel")
+				return r, f.Refuse("a classifier of the labels "+formatLabels(labels), "name the one that means relevant: --label NAME, or the option WithLabel")
 			}
 			found = i
 		}
@@ -46,8 +46,8 @@ func findRelevance(f *checkpoint.File, labels []string, requested string) (relev
 	case len(labels) <= 2:
 		r.label = max(0, len(labels)-1)
 	default:
-		return r, f.Refuse(fmt.Sprintf("a classifier of %d labels, none of which is known to mean that a document is relevant (%s),", len(labels), formatLabels(labels)),
-			"say which one does: --label NAME, or the option WithLabel")
+		return r, f.Refuse(fmt.Sprintf("a classifier of %d labels, none of which is known to mean relevant (%s),", len(labels), formatLabels(labels)),
+			"name the one that does: --label NAME, or the option WithLabel")
 	}
 	return r, nil
 }

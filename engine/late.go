@@ -37,7 +37,7 @@ func (b *backbone) planLate() (*taskPlan, error) {
 			return err
 		}
 		if b.tokenizer.Added(false) == 0 {
-			return b.file.Refuse("late interaction with a tokenizer that adds no special tokens to a text", "the mark of a query or document stands behind the first of them")
+			return b.file.Refuse("late interaction with a tokenizer that adds no special tokens to a text", "the query or document mark follows the first of them")
 		}
 		var err error
 		l.settings, err = b.file.Late(b.tokenizer, b.maxLength, b.network.Spec.VocabSize)
@@ -94,7 +94,7 @@ func (l *lateRanker) tokens(kind *checkpoint.LateText, text string, o EncodeOpti
 func (l *lateRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	// Room for the special tokens, the marker and one token of the text.
 	if limit < l.tokenizer.Added(false)+2 {
-		return Encoded{}, noRoom("at most %d tokens: no room for a text beside the special tokens", limit)
+		return Encoded{}, noRoom("at most %d tokens: no room for a text after the special tokens", limit)
 	}
 	s := l.settings
 	q := &encodedQuery{}

@@ -116,7 +116,7 @@ func TestLayerwiseRefuses(t *testing.T) {
 		{minicpm, Options{CompressRatio: 2, CompressLayers: []int{2}}, "compression of tokens"},
 		{gemma, Options{CompressRatio: 2, CompressLayers: []int{2, 2}}, "ascending"},
 		{gemma, Options{CompressRatio: 2, CompressLayers: []int{0}}, "from 1"},
-		{filepath.Join("..", "testdata", "bert-minilm"), Options{Layer: 2}, "the model has one head"},
+		{filepath.Join("..", "testdata", "bert-minilm"), Options{Layer: 2}, "the model has a single head"},
 	} {
 		if _, err := Open(c.dir, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s, %+v: error %v, want %q", c.dir, c.o, err, c.want)

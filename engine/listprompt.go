@@ -165,7 +165,7 @@ func (e *listEncoder) addBlock(from, to int) error {
 			return err
 		}
 		if over >= len(ids) {
-			return noRoom("at most %d tokens: no room for a document beside the query and the prompt's %d", e.limit, len(p.ids)-len(ids))
+			return noRoom("at most %d tokens: no room for a document in addition to the query and the prompt's %d", e.limit, len(p.ids)-len(ids))
 		}
 		if e.documents[from], err = e.tokenizer.Decode(e.options.truncate(ids, len(ids)-over), false); err != nil {
 			return err
@@ -199,7 +199,7 @@ func (e *listEncoder) prompt(block []string) (listPrompt, error) {
 		}
 	}
 	if len(p.marks) != len(block) || query < 0 {
-		return p, fmt.Errorf("a prompt of %d documents has %d marks", len(block), len(p.marks))
+		return p, fmt.Errorf("a prompt with %d documents has %d marks", len(block), len(p.marks))
 	}
 	p.marks = append(p.marks, query)
 	return p, nil

@@ -44,7 +44,7 @@ func (b *backbone) planListwise() *taskPlan {
 	sizes := &projectorSettings{Middle: max(1, b.file.Rows("projector.0.weight")), Projected: max(1, b.file.Rows("projector.2.weight"))}
 	return &taskPlan{parts: []any{&l.projector}, settings: []any{sizes}, finish: func(t *tasks, o Options) error {
 		if o.Score != "" || o.Template != "" {
-			return fmt.Errorf("%s: a listwise reranker has a prompt and a score of its own", b.file.SettingsPath())
+			return fmt.Errorf("%s: a listwise reranker has its own prompt and scoring", b.file.SettingsPath())
 		}
 		if err := cmp.Or(rejectLabel(b.file, o), rejectScore(b.file, o)); err != nil {
 			return err
@@ -82,7 +82,7 @@ func (l *listwiseRanker) score(ctx context.Context, sequences []Sequence, output
 	for i, s := range sequences {
 		list, ok := s.group.(*documentList)
 		if !ok {
-			return fmt.Errorf("sequence %d: a listwise model scores only what Encode made", i)
+			return fmt.Errorf("sequence %d: a listwise model scores only encodings made by Encode", i)
 		}
 		out, err := l.scoreList(ctx, list)
 		if err != nil {

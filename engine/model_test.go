@@ -94,7 +94,7 @@ func TestOpenRefuses(t *testing.T) {
 			delete(m.shapes, "classifier.bias")
 			m.shapes["bert.encoder.layer.2.output.dense.bias"] = []int{16}
 			m.shapes["bert.embeddings.position_ids"] = []int{1, 8} // known, and left alone
-		}, fault.ErrFormat, []string{"2 missing", "encoder.layer.1.attention.self.key.weight, classifier.bias", "1 that the model has no place for (bert.encoder.layer.2.output.dense.bias)"}},
+		}, fault.ErrFormat, []string{"2 missing", "encoder.layer.1.attention.self.key.weight, classifier.bias", "1 unused (bert.encoder.layer.2.output.dense.bias)"}},
 		{"wrong shape", func(m *randomModel) { m.shapes["classifier.weight"] = []int{16, 1} },
 			fault.ErrFormat, []string{"classifier.weight", "[16 1]", "[1 16]"}},
 		{"more layers than tensors", func(m *randomModel) { m.config["num_hidden_layers"] = 5000 },

@@ -47,7 +47,7 @@ func TestOpenRefusesModernBERT(t *testing.T) {
 		{"missing and unused tensors", func(m *randomModel) {
 			delete(m.shapes, "model.layers.1.mlp.Wi.weight")
 			m.shapes["model.layers.4.mlp.Wi.weight"] = []int{48, 16}
-		}, fault.ErrFormat, []string{"1 missing (layers.1.mlp.Wi.weight)", "no place for (model.layers.4.mlp.Wi.weight)"}},
+		}, fault.ErrFormat, []string{"1 missing (layers.1.mlp.Wi.weight)", "unused (model.layers.4.mlp.Wi.weight)"}},
 		{"half a gate", func(m *randomModel) { m.shapes["model.layers.0.mlp.Wi.weight"] = []int{24, 16} },
 			fault.ErrFormat, []string{"layers.0.mlp.Wi.weight", "[24 16]", "[48 16]"}},
 		{"odd heads", func(m *randomModel) { m.config["num_attention_heads"] = 16 },

@@ -72,7 +72,7 @@ func rejectScore(f *checkpoint.File, o Options) error {
 	if o.Score == "" {
 		return nil
 	}
-	return fmt.Errorf("%s: the scoring %q was asked for, but the model has its own", f.SettingsPath(), o.Score)
+	return fmt.Errorf("%s: score %q requested, but the model has its own scoring", f.SettingsPath(), o.Score)
 }
 
 // rejectLabel returns an error if o requests a label for a model without a classifier.
@@ -80,5 +80,5 @@ func rejectLabel(f *checkpoint.File, o Options) error {
 	if o.Label == "" {
 		return nil
 	}
-	return fmt.Errorf("%s: the label %q was asked for, but the model has no classifier", f.Path, o.Label)
+	return fmt.Errorf("%s: label %q requested, but the model has no classifier", f.Path, o.Label)
 }

@@ -43,7 +43,7 @@ func (p *pairRanker) describe(info *Info) {
 func (p *pairRanker) encode(ctx context.Context, query string, documents []string, o EncodeOptions, limit int) (Encoded, error) {
 	t := p.tokenizer
 	if added := t.Added(true); limit <= added {
-		return Encoded{}, noRoom("at most %d tokens: no room for a query and a document beside %d special tokens", limit, added)
+		return Encoded{}, noRoom("at most %d tokens: no room for a query and a document after %d special tokens", limit, added)
 	}
 	whole, err := o.tokens(t, nil, p.prompts.texts[p.prompts.defaultName]+query)
 	if err != nil {

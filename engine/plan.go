@@ -45,7 +45,7 @@ func (b *backbone) chooseLayer(o Options) error {
 	case choose != nil:
 		return choose(o.Layer, o.CompressRatio, o.CompressLayers)
 	case o.Layer != 0 || o.CompressRatio > 1:
-		return fmt.Errorf("%s: a layer to stop behind, or compression, was asked for, but the model has one head, behind all of its layers", b.file.SettingsPath())
+		return fmt.Errorf("%s: a last layer or compression requested, but the model has a single head, after all its layers", b.file.SettingsPath())
 	}
 	return nil
 }

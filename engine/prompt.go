@@ -131,7 +131,7 @@ func (e *promptEncoder) encodeCommon() error {
 		e.maxTokens += min(p.slack(tail), e.slack)
 	}
 	if e.fixedTokens >= e.maxTokens {
-		return noRoom("at most %d tokens: no room for a query and a document beside the prompt's %d", e.limit, e.fixedTokens)
+		return noRoom("at most %d tokens: no room for a query and a document in addition to the prompt's %d", e.limit, e.fixedTokens)
 	}
 	return nil
 }

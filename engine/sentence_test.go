@@ -210,7 +210,7 @@ func TestLabels(t *testing.T) {
 		{"Negative Positive", "", 1, ""},
 		{"yes no", "", 0, ""},
 		{"0 1", "0", 0, ""},
-		{"true positive", "", 0, "say which one"},
+		{"true positive", "", 0, "name the one"},
 		{"a b c", "", 0, "--label"},
 		{"a b c", "2", 2, ""},
 		{"a b c", "3", 0, "0 a, 1 b, 2 c"},

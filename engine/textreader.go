@@ -22,7 +22,7 @@ func (r singleText) read(out *tokenizer.Encoding, _ string, tokens []int32, o En
 
 func (r singleText) checkLimit(limit int) error {
 	if added := r.tokenizer.Added(false); limit < added {
-		return noRoom("at most %d tokens: no room for a text beside %d special tokens", limit, added)
+		return noRoom("at most %d tokens: no room for a text after %d special tokens", limit, added)
 	}
 	return nil
 }

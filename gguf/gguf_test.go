@@ -285,7 +285,7 @@ func TestBadFiles(t *testing.T) {
 		{"no data", header(3, 1, 0).tensor("a", f32, 0, 1), "expected them inside the 0 bytes of data"},
 		{"overlap", header(3, 2, 0).tensor("a", f32, 0, 9).tensor("b", f16, 32, 1).data(64), "tensor b (at byte 82): found data offset 32, expected one not before 36, where the data of a ends"},
 		{"a hole", header(3, 2, 0).tensor("a", f32, 64, 1).tensor("b", f16, 0, 1).data(68), ""},
-		{"tensor twice", header(3, 2, 0).tensor("a", f32, 0, 1).tensor("a", f32, 32, 1).data(64), "tensor a: found the same name twice"},
+		{"tensor twice", header(3, 2, 0).tensor("a", f32, 0, 1).tensor("a", f32, 32, 1).data(64), "tensor a: found a duplicate name"},
 		{"tensor without a name", header(3, 1, 0).tensor("", f32, 0, 1).data(64), `tensor 0 (at byte 24): found the name ""`},
 		{"table cut", header(3, 1, 0).u64(1).u64(0).u64(0).u64(0).u64(0), "found"},
 	} {
@@ -406,7 +406,7 @@ func TestBadSplits(t *testing.T) {
 			to := filepath.Join(filepath.Dir(p[0]), "model.gguf")
 			os.Rename(p[0], to)
 			return to
-		}, "found a model of 3 files in a file of this name"},
+		}, "found a model of 3 files in a file with this name"},
 		{"count differs from name", set(0, splitCount, uint16(4)), nil, "found 4, expected 00003, as the file's name says"},
 		{"count differs in a part", set(1, splitCount, uint16(2)), nil, "found 2, expected 3"},
 		{"count 0", set(0, splitCount, uint16(0)), nil, "found 0, expected a number of files from 1 to 99999"},
@@ -430,7 +430,7 @@ func TestBadSplits(t *testing.T) {
 				t.Fatal(err)
 			}
 			return p[0]
-		}, "tensor blk.2.w: found the same name twice"},
+		}, "tensor blk.2.w: found a duplicate name"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			paths := split(t, 3, c.change)
@@ -504,7 +504,7 @@ func TestWriteErrors(t *testing.T) {
 		{"dimension 0", nil, bad(func(s *Source) { s.Shape = []int{2, 0} }), "found shape [2 0]"},
 		{"too large", nil, bad(func(s *Source) { s.Shape = []int{math.MaxInt / 2, math.MaxInt / 2} }), "a tensor that fits in memory"},
 		{"row", nil, bad(func(s *Source) { s.Type, s.Shape = quant.Q8_0, []int{32, 2} }), "found rows of 2 numbers of type Q8_0, expected a multiple of 32"},
-		{"data short", nil, bad(func(s *Source) { s.Shape = []int{3} }), "its source gave 8 bytes, expected 12"},
+		{"data short", nil, bad(func(s *Source) { s.Shape = []int{3} }), "its source returned 8 bytes, expected 12"},
 		{"data long", nil, bad(func(s *Source) { s.Shape = []int{1} }), "4 bytes more than the tensor has"},
 		{"source fails", nil, bad(func(s *Source) { s.Data = func(io.Writer) error { return broken } }), "tensor w: broken"},
 	} {

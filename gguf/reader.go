@@ -75,7 +75,7 @@ func OpenBytes(path string, data []byte) (*File, error) {
 	if n, err := p.splits(); err != nil {
 		return nil, err
 	} else if n > 1 {
-		return nil, &fault.UnsupportedError{Path: path, What: "a part of a split model in memory", Hint: "open it by its path"}
+		return nil, &fault.UnsupportedError{Path: path, What: "part of a split model in memory", Hint: "open it by its path"}
 	}
 	return join(path, []*part{p})
 }
@@ -89,7 +89,7 @@ func join(path string, parts []*part) (*File, error) {
 		for _, t := range p.tensors {
 			if _, twice := f.byName[t.Name]; twice {
 				f.Close()
-				return nil, &fault.FormatError{Path: p.path, Field: "tensor " + t.Name, Offset: -1, Found: "the same name twice", Want: "names that differ"}
+				return nil, &fault.FormatError{Path: p.path, Field: "tensor " + t.Name, Offset: -1, Found: "a duplicate name", Want: "unique names"}
 			}
 			f.byName[t.Name] = len(f.tensors)
 			f.tensors = append(f.tensors, t)
@@ -519,7 +519,7 @@ func (r *reader) shape(t *quant.Tensor) (size uint64, err error) {
 	var name string
 	var ok bool
 	if t.Type, name, ok = ggmlTypeOf(id); !ok {
-		return 0, &fault.UnsupportedError{Path: r.path, What: fmt.Sprintf("the type of tensor %s, %s,", t.Name, name), Hint: "convert the model to F16, Q8_0, Q4_K or another of the types that winnow reads"}
+		return 0, &fault.UnsupportedError{Path: r.path, What: fmt.Sprintf("the type of tensor %s, %s,", t.Name, name), Hint: "convert the model to F16, Q8_0, Q4_K or another type that winnow reads"}
 	}
 	if block := uint64(t.Type.BlockSize()); row%block != 0 {
 		return 0, r.fault(at, fmt.Sprintf("rows of %d numbers of type %v", row, t.Type), fmt.Sprintf("a multiple of %d", block))

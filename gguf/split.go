@@ -40,7 +40,7 @@ func openParts(path string) ([]*part, error) {
 	dir, base := filepath.Split(path)
 	m := splitName.FindStringSubmatch(base)
 	if m == nil {
-		return nil, &fault.FormatError{Path: path, Field: splitCount, Offset: -1, Found: fmt.Sprintf("a model of %d files in a file of this name", n), Want: "a name that ends in -00001-of-00002.gguf or the like, by which the others are found"}
+		return nil, &fault.FormatError{Path: path, Field: splitCount, Offset: -1, Found: fmt.Sprintf("a model of %d files in a file with this name", n), Want: "a name ending in -00001-of-00002.gguf or similar, to locate the other parts"}
 	}
 	if of, err := strconv.Atoi(m[3]); err != nil || of != n {
 		return nil, &fault.FormatError{Path: path, Field: splitCount, Offset: -1, Found: strconv.Itoa(n), Want: fmt.Sprintf("%s, as the file's name says", m[3])}

@@ -42,7 +42,7 @@ func Write(w io.Writer, metadata []KV, tensors []Source) error {
 	keys := make(map[string]bool)
 	for _, kv := range metadata {
 		if kv.Key == "" || len(kv.Key) > maxName || keys[kv.Key] {
-			return fmt.Errorf("gguf: the key %q is empty, too long or there twice", kv.Key)
+			return fmt.Errorf("gguf: the key %q is empty, too long or duplicate", kv.Key)
 		}
 		keys[kv.Key] = true
 		if kv.Key == alignmentKey {
@@ -64,7 +64,7 @@ func Write(w io.Writer, metadata []KV, tensors []Source) error {
 	var offset uint64
 	for i, t := range tensors {
 		if t.Name == "" || len(t.Name) > maxWrittenName || names[t.Name] {
-			return fmt.Errorf("gguf: the tensor name %q is empty, longer than %d bytes or there twice", t.Name, maxWrittenName)
+			return fmt.Errorf("gguf: the tensor name %q is empty, longer than %d bytes or duplicate", t.Name, maxWrittenName)
 		}
 		names[t.Name] = true
 		id, ok := ggmlID(t.Type)
@@ -96,7 +96,7 @@ func Write(w io.Writer, metadata []KV, tensors []Source) error {
 			return fmt.Errorf("gguf: tensor %s: %w", t.Name, err)
 		}
 		if c.left != 0 {
-			return fmt.Errorf("gguf: tensor %s: its source gave %d bytes, expected %d", t.Name, sizes[i]-c.left, sizes[i])
+			return fmt.Errorf("gguf: tensor %s: its source returned %d bytes, expected %d", t.Name, sizes[i]-c.left, sizes[i])
 		}
 		if _, err := w.Write(zeros[:padding(sizes[i], alignment)]); err != nil {
 			return err
@@ -163,7 +163,7 @@ type counter struct {
 
 func (c *counter) Write(b []byte) (int, error) {
 	if uint64(len(b)) > c.left {
-		return 0, fmt.Errorf("its source gave %d bytes more than the tensor has", uint64(len(b))-c.left)
+		return 0, fmt.Errorf("its source returned %d bytes more than the tensor has", uint64(len(b))-c.left)
 	}
 	n, err := c.w.Write(b)
 	c.left -= uint64(n)

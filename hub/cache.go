@@ -55,7 +55,7 @@ var commitName = regexp.MustCompile(`^[0-9A-Fa-f]{7,64}$`)
 func commitOf(root string, ref Ref) (string, error) {
 	revision := ref.revision()
 	if !safe(revision) {
-		return "", fmt.Errorf("%s: the revision is %q: expected the name of a branch or tag, or a commit", ref.Repo, revision)
+		return "", fmt.Errorf("%s: revision %q: expected a branch, a tag or a commit", ref.Repo, revision)
 	}
 	data, err := os.ReadFile(filepath.Join(root, "refs", filepath.FromSlash(revision)))
 	if err != nil {
@@ -66,7 +66,7 @@ func commitOf(root string, ref Ref) (string, error) {
 	}
 	commit := strings.TrimSpace(string(data))
 	if !safe(commit) || strings.Contains(commit, "/") {
-		return "", fmt.Errorf("%s: refs/%s of the cache is %q: expected a commit", ref.Repo, revision, commit)
+		return "", fmt.Errorf("%s: refs/%s in the cache is %q: expected a commit", ref.Repo, revision, commit)
 	}
 	return commit, nil
 }

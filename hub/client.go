@@ -106,7 +106,7 @@ func portOf(u *url.URL) string {
 }
 
 // errSilent ends a request that receives no data.
-var errSilent = errors.New("the hub has been silent")
+var errSilent = errors.New("the hub sent nothing")
 
 // A transient error may disappear on a retry: the hub is overloaded or the connection was
 // lost.
@@ -293,15 +293,15 @@ func (c *client) repository(ctx context.Context, ref Ref, note func(error)) (*re
 		return &repo, nil
 	case !errors.As(err, &r):
 	case r.kind == "RevisionNotFound":
-		return nil, fmt.Errorf("%s: the hub has no revision %s of it", ref.Repo, ref.revision())
+		return nil, fmt.Errorf("%s: the hub has no revision %s", ref.Repo, ref.revision())
 	case r.code == http.StatusNotFound && ref.Revision != "":
-		return nil, fmt.Errorf("%s: the hub has no such model, or no revision %s of it", ref.Repo, ref.Revision)
+		return nil, fmt.Errorf("%s: the hub has no such model, or no revision %s", ref.Repo, ref.Revision)
 	case r.code == http.StatusNotFound:
 		return nil, fmt.Errorf("%s: the hub has no such model", ref.Repo)
 	case r.kind == "GatedRepo":
-		return nil, fmt.Errorf("%s: its authors ask for consent: give it on the model's page, and set HF_TOKEN to a token that may read it (%w)", ref.Repo, r)
+		return nil, fmt.Errorf("%s: its authors require consent: accept the terms on the model's page and set HF_TOKEN to a token with access (%w)", ref.Repo, r)
 	case r.code == http.StatusUnauthorized || r.code == http.StatusForbidden:
-		return nil, fmt.Errorf("%s: there is no such model, or it is not open to all: set HF_TOKEN to a token that may read it (%w)", ref.Repo, r)
+		return nil, fmt.Errorf("%s: no such model, or it is not public: set HF_TOKEN to a token with access (%w)", ref.Repo, r)
 	}
 	return nil, fmt.Errorf("%s: %w", ref.Repo, err)
 }

@@ -23,7 +23,7 @@ func CacheDir(getenv func(string) string) (string, error) {
 	}
 	home, err := homeDir(getenv)
 	if err != nil {
-		return "", fmt.Errorf("no place for the hub's cache: %w", err)
+		return "", fmt.Errorf("cannot locate the hub cache: %w", err)
 	}
 	return filepath.Join(home, "hub"), nil
 }

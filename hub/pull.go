@@ -81,7 +81,7 @@ func (s *Source) Pull(ctx context.Context, ref Ref) (string, error) {
 	if why := s.offline(); why != "" {
 		path, err := Find(dir, ref)
 		if errors.Is(err, ErrNotCached) {
-			return "", fmt.Errorf("%w in %s, and %s forbids to download it", err, dir, why)
+			return "", fmt.Errorf("%w in %s, and %s forbids downloading it", err, dir, why)
 		}
 		return path, err
 	}
@@ -95,7 +95,7 @@ func (s *Source) Pull(ctx context.Context, ref Ref) (string, error) {
 		return "", err
 	}
 	if !isHex(repo.SHA) {
-		return "", fmt.Errorf("%s: the hub gives commit %q: expected a hexadecimal number", ref.Repo, repo.SHA)
+		return "", fmt.Errorf("%s: the hub returned commit %q: expected a hexadecimal number", ref.Repo, repo.SHA)
 	}
 	p.commit = strings.ToLower(repo.SHA)
 	p.snapshot = filepath.Join(p.root, "snapshots", p.commit)
@@ -186,7 +186,7 @@ func (p *pull) describe(ctx context.Context, files []*remoteFile) error {
 			return fmt.Errorf("%s: %s: %w", p.ref.Repo, f.name, err)
 		}
 		if f.size < 0 {
-			return fmt.Errorf("%s: %s: the hub tells neither its hash nor its size", p.ref.Repo, f.name)
+			return fmt.Errorf("%s: %s: the hub reports neither its hash nor its size", p.ref.Repo, f.name)
 		}
 		if f.blob == "" {
 			sum := sha256.Sum256([]byte(p.commit + "/" + f.name))
@@ -197,7 +197,7 @@ func (p *pull) describe(ctx context.Context, files []*remoteFile) error {
 		}
 	}
 	if len(unhashed) > 0 {
-		p.note("%s gives no hashes: of %s only the size is checked", p.endpoint.Redacted(), strings.Join(unhashed, ", "))
+		p.note("%s reports no hashes: only the size of %s is checked", p.endpoint.Redacted(), strings.Join(unhashed, ", "))
 	}
 	return nil
 }
@@ -272,7 +272,7 @@ func (p *pull) file(ctx context.Context, f *remoteFile) error {
 	}
 	if !there {
 		if _, err := os.Stat(blob); err == nil {
-			p.note("%s: the cache has other contents than the hub tells of: downloading it anew", f.name)
+			p.note("%s: the cached file differs from the hub's: downloading it again", f.name)
 		}
 		if err := p.download(ctx, f, blob, partial); err != nil {
 			return err
@@ -292,7 +292,7 @@ func (p *pull) lock(ctx context.Context, f *remoteFile, blob string) (unlock fun
 	l := flock.New(path, flock.SetPermissions(0o664))
 	ok, err := l.TryLock()
 	if err == nil && !ok {
-		p.note("%s is being downloaded already: waiting for that", f.name)
+		p.note("%s is already being downloaded: waiting", f.name)
 		_, err = l.TryLockContext(ctx, 100*time.Millisecond)
 	}
 	switch {

@@ -82,7 +82,7 @@ func (r Ref) choose(files []string) (chosen []string, gguf bool, err error) {
 	if r.File != "" {
 		if slices.Contains(files, r.File) {
 			if !strings.HasSuffix(strings.ToLower(r.File), ".gguf") {
-				return nil, false, fmt.Errorf("%s: %s is no GGUF file", r.Repo, r.File)
+				return nil, false, fmt.Errorf("%s: %s is not a GGUF file", r.Repo, r.File)
 			}
 			return take(r.File)
 		}

@@ -108,7 +108,7 @@ func (p *pull) download(ctx context.Context, f *remoteFile, blob, partial string
 		})
 		if err != nil {
 			if done := t.done; done > 0 && done < f.size {
-				return fmt.Errorf("after %d of %d bytes: %w; the next try goes on from there", done, f.size, err)
+				return fmt.Errorf("after %d of %d bytes: %w; the next try resumes from there", done, f.size, err)
 			}
 			return err
 		}
@@ -119,7 +119,7 @@ func (p *pull) download(ctx context.Context, f *remoteFile, blob, partial string
 		if got == f.hash {
 			break
 		}
-		err = fmt.Errorf("its contents hash to %s: expected %s", got, f.hash)
+		err = fmt.Errorf("its hash is %s: expected %s", got, f.hash)
 		if wrong == maxWrong || wrong > 1 && int64(wrong)*f.size > maxWrongBytes {
 			_ = os.Remove(partial)
 			return err

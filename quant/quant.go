@@ -115,7 +115,7 @@ func ParseType(name string) (Type, error) {
 			return t, nil
 		}
 	}
-	return Invalid, fmt.Errorf("quant: no number format is named %q", name)
+	return Invalid, fmt.Errorf("quant: unknown number format %q", name)
 }
 
 // BlockSize returns how many consecutive numbers of a row form a block: 1 for the plain

@@ -21,7 +21,7 @@ func Quantize(dst []byte, t Type, src []float32) error {
 		return err
 	}
 	if at, ok := fits(t, src); !ok {
-		return fmt.Errorf("quant: number %d of %d, %g, is beyond type %v", at, len(src), src[at], t)
+		return fmt.Errorf("quant: number %d of %d, %g, exceeds the range of type %v", at, len(src), src[at], t)
 	}
 	switch t {
 	case F32:

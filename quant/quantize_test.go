@@ -189,7 +189,7 @@ func TestQuantizeLimits(t *testing.T) {
 		if (err == nil) != c.ok {
 			t.Errorf("%v of %g: %v", c.t, c.x, err)
 		}
-		if err != nil && !strings.Contains(err.Error(), "is beyond type "+c.t.String()) {
+		if err != nil && !strings.Contains(err.Error(), "exceeds the range of type "+c.t.String()) {
 			t.Errorf("%v of %g: the error is %v", c.t, c.x, err)
 		}
 	}

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
-# Checks what winnow is built from and that a build can be repeated: known
-# vulnerabilities, licences of every module, and the same bytes from a copy of the
-# tree in another folder.
+# Checks dependencies and reproducibility: known vulnerabilities, the licence of every
+# module, and identical bytes when built from a copy of the tree in another directory.
 #
 #   release/audit.sh
 #
-# The database of vulnerabilities is asked of vuln.go.dev, or of the one that VULNDB
-# names (a URL, file:// among them). Where it cannot be reached that part is skipped,
-# and said so; REQUIRE_VULNDB=1 makes it a failure.
+# The vulnerability database is vuln.go.dev, or VULNDB (a URL, including file://). If it
+# cannot be reached, the check is skipped with a notice; REQUIRE_VULNDB=1 makes that a
+# failure.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 work=$(mktemp -d)
@@ -21,13 +20,13 @@ if ! go run $govulncheck ${VULNDB:+-db "$VULNDB"} ./... >"$work/log" 2>&1; then
     cat "$work/log"
     exit 1
   fi
-  echo "  skipped, for the database cannot be reached: $reason"
+  echo "  skipped, database unreachable: $reason"
 else
   tail -n 3 "$work/log"
 fi
 
 echo "licences"
-# A phrase of each licence that allows everything that Apache-2.0 does.
+# Identifies licences at least as permissive as Apache-2.0 by a phrase.
 kind() { # file
   local text
   text=$(tr -s '[:space:]' ' ' <"$1")
@@ -45,7 +44,7 @@ while read -r path version dir; do
   found=
   for file in "$dir"/LICENSE* "$dir"/LICENCE* "$dir"/COPYING*; do
     [ -f "$file" ] || continue
-    found=$(kind "$file") || { echo "$path $version: $(basename "$file") is none of Apache-2.0, MIT, ISC, BSD"; exit 1; }
+    found=$(kind "$file") || { echo "$path $version: $(basename "$file") is not Apache-2.0, MIT, ISC or BSD"; exit 1; }
   done
   [ -n "$found" ] || { echo "$path $version has no licence"; exit 1; }
   echo "$found" >>"$work/kinds"
@@ -53,7 +52,7 @@ while read -r path version dir; do
 done < <(go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' ./cmd/winnow | sort -u)
 echo "  $modules modules: $(sort "$work/kinds" | uniq -c | awk '{print $1, $2}' | paste -sd, | sed 's/,/, /g')"
 
-echo "the same bytes from another folder"
+echo "identical bytes from another directory"
 mkdir "$work/elsewhere"
 git ls-files -z -c -o --exclude-standard -- . ':!testdata' | xargs -0 tar -cf - | tar -xf - -C "$work/elsewhere"
 build() { CGO_ENABLED=0 GOFLAGS='-trimpath -buildvcs=false' go build -ldflags '-s -w -buildid=' -o "$1" ./cmd/winnow; }
@@ -61,6 +60,6 @@ build "$work/here"
 (cd "$work/elsewhere" && build "$work/there")
 cmp "$work/here" "$work/there"
 for folder in "$PWD" "$work" "$(go env GOMODCACHE)"; do
-  ! grep -qaF "$folder" "$work/here" || { echo "the program names $folder"; exit 1; }
+  ! grep -qaF "$folder" "$work/here" || { echo "the program contains the path $folder"; exit 1; }
 done
 echo "  $(sha256sum <"$work/here" | cut -c1-64)"

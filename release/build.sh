@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Builds a release into a folder: archives for every platform, deb and rpm packages,
-# manifests for Homebrew, Scoop and winget, an SBOM, and the checksums of all.
+# Builds a release: archives for every platform, deb and rpm packages, manifests for
+# Homebrew, Scoop and winget, an SBOM, and checksums of them all.
 #
-#   release/build.sh [FOLDER]          (dist/ without)
+#   release/build.sh [DIRECTORY]          (default: dist/)
 #
-# VERSION names the version (otherwise git does), TARGETS the platforms. The same
-# tree, version and Go give the same bytes. It needs Go, git, zip and envsubst.
+# VERSION sets the version (default: from git), TARGETS the platforms. The same tree,
+# version and Go yield the same bytes. Requires Go, git, zip and envsubst.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -30,7 +30,7 @@ build() { # os arch file
   GOOS=$1 GOARCH=$2 go build -ldflags "-s -w -buildid= -X main.release=$version -X main.releaseCommit=$commit" -o "$3" ./cmd/winnow
 }
 
-# What goes beside the program: the manual page, completions, licences.
+# Files shipped with the program: manual page, completions, licences.
 common=$work/common
 mkdir -p "$common/completions"
 GOOS='' GOARCH='' build "$(go env GOHOSTOS)" "$(go env GOHOSTARCH)" "$work/winnow"
@@ -54,7 +54,7 @@ for target in $targets; do
   else
     tar -C "$work" --sort=name --mtime="@$SOURCE_DATE_EPOCH" --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw -cf - "$name" | gzip -9n >"$out/$name.tar.gz"
   fi
-  # Go's arm is Debian's armhf, and RPM has no riscv64 of everyone's yet.
+  # Go's arm is Debian's armhf; RPM distributions have no common riscv64 yet.
   case $target in linux/amd64 | linux/arm64 | linux/386 | linux/arm | linux/riscv64)
     [ "$arch" != arm ] || arch=arm7
     for kind in deb rpm; do
@@ -64,7 +64,7 @@ for target in $targets; do
   esac
 done
 
-# The tool asks git for the version, so it gets a repository with just that.
+# The tool takes the version from git, so it gets a repository with just that.
 echo "bill of materials"
 mkdir "$work/tree"
 git archive HEAD | tar -xC "$work/tree"
@@ -77,7 +77,7 @@ git archive HEAD | tar -xC "$work/tree"
     -output "$out/winnow-$number.cdx.json" . 2>"$work/log" || { cat "$work/log" >&2; exit 1; }
 )
 
-# Manifests, with the checksums of the archives in them.
+# Package manifests, which contain the archives' checksums.
 sum() { [ ! -f "$out/$1" ] || sha256sum "$out/$1" | cut -d' ' -f1; }
 fill() {
   sed -e "s|@VERSION@|$number|g" \

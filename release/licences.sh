@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prints the licences of Go and of every module that is built into winnow.
+# Prints the licences of Go and of every module built into winnow.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -15,7 +15,7 @@ show() { # name version folder
   [ -n "$found" ] || { echo "$1 has no licence in $3" >&2; exit 1; }
 }
 
-echo "winnow is under the Apache License 2.0 (LICENSE, NOTICE). It is built from these as well:"
+echo "winnow is licensed under the Apache License 2.0 (LICENSE, NOTICE). It also contains:"
 echo
 show Go "$(go env GOVERSION)" "$(go env GOROOT)"
 go list -deps -f '{{with .Module}}{{if not .Main}}{{.Path}} {{.Version}} {{.Dir}}{{end}}{{end}}' ./cmd/winnow | sort -u | while read -r path version dir; do

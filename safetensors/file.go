@@ -128,7 +128,7 @@ func (f *File) add(s *shard, keep func(name string) bool) error {
 			continue
 		}
 		if _, twice := f.byName[t.Name]; twice {
-			return &fault.FormatError{Path: s.path, Field: "tensor " + t.Name, Offset: -1, Found: "the same name twice", Want: "names that differ"}
+			return &fault.FormatError{Path: s.path, Field: "tensor " + t.Name, Offset: -1, Found: "a duplicate name", Want: "unique names"}
 		}
 		f.byName[t.Name] = len(f.tensors)
 		f.tensors = append(f.tensors, t)
@@ -169,7 +169,7 @@ func (s *shard) parse(data []byte) error {
 		return &fault.FormatError{Path: s.path, Field: "header", Offset: 8, Found: "bytes that are not UTF-8", Want: "JSON"}
 	}
 	if !bytes.HasPrefix(header, []byte("{")) {
-		return &fault.FormatError{Path: s.path, Field: "header", Offset: 8, Found: fmt.Sprintf("%.16q", header), Want: "an object of JSON, beginning with {"}
+		return &fault.FormatError{Path: s.path, Field: "header", Offset: 8, Found: fmt.Sprintf("%.16q", header), Want: "a JSON object, beginning with {"}
 	}
 	t := table{shard: s, scanner: scanner{data: header}}
 	if err := t.read(); err != nil {

@@ -141,7 +141,7 @@ func (s *scanner) raw() (text []byte, escapes bool, err error) {
 			escapes = true
 			n := escape(s.data[s.pos:])
 			if n == 0 {
-				return nil, false, s.wrong("an escape of JSON")
+				return nil, false, s.wrong("a JSON escape")
 			}
 			s.pos += n
 		default:
@@ -208,7 +208,7 @@ func (s *scanner) integer() (uint64, error) {
 		n = 10*n + d
 	}
 	if s.pos == start {
-		return 0, s.wrong("a whole number, not negative")
+		return 0, s.wrong("a non-negative whole number")
 	}
 	if c == '0' && s.pos > start+1 {
 		return 0, &syntaxError{start, "a number with a leading 0", "a whole number"}
@@ -242,7 +242,7 @@ func (s *scanner) skip(depth int) error {
 	}
 	if !json.Valid(s.data[start:s.pos]) {
 		s.pos = start
-		return s.wrong("a value of JSON")
+		return s.wrong("a JSON value")
 	}
 	return nil
 }

@@ -85,7 +85,7 @@ func (f *File) openIndex(path string) error {
 		name := filepath.Join(filepath.Dir(path), base)
 		s, err := openShard(name)
 		if errors.Is(err, fs.ErrNotExist) {
-			err = &fault.FormatError{Path: path, Field: "weight_map", Offset: -1, Found: base + ", which does not exist", Want: "a file beside the index"}
+			err = &fault.FormatError{Path: path, Field: "weight_map", Offset: -1, Found: base + ", which does not exist", Want: "a file next to the index"}
 		}
 		if err != nil {
 			return err
@@ -156,7 +156,7 @@ func readIndex(path string) (shards []string, owner map[string]int, err error) {
 			}
 			tensor := string(key)
 			if _, twice := owner[tensor]; twice {
-				return wrong(fmt.Sprintf("the name %q twice", tensor), "names that differ")
+				return wrong(fmt.Sprintf("the name %q twice", tensor), "unique names")
 			}
 			if len(owner) == maxIndexed {
 				return wrong(fmt.Sprintf("more than %d tensors", maxIndexed), "fewer")
@@ -165,7 +165,7 @@ func readIndex(path string) (shards []string, owner map[string]int, err error) {
 			if !known {
 				base := string(text)
 				if !isBase(base) || !strings.HasSuffix(base, suffix) {
-					return wrong(fmt.Sprintf("the file %q for %s", base, tensor), "the name of a "+suffix+" file beside the index")
+					return wrong(fmt.Sprintf("the file %q for %s", base, tensor), "the name of a "+suffix+" file next to the index")
 				}
 				n = len(shards)
 				if n == maxShards {

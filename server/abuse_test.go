@@ -172,7 +172,7 @@ func TestProbabilitiesAreBounded(t *testing.T) {
 	} {
 		w := send(s, "POST", "/completion", body)
 		checkDescribed(t, "POST", "/completion", body, w)
-		if w.Code != want || want == 400 && !strings.Contains(w.Body.String(), "expected at most 1048576 in all") {
+		if w.Code != want || want == 400 && !strings.Contains(w.Body.String(), "expected at most 1048576 in total") {
 			t.Errorf("%.60s: status %d, want %d: %.200s", body, w.Code, want, w.Body)
 		}
 	}
@@ -400,7 +400,7 @@ func TestBrokenModel(t *testing.T) {
 			t.Errorf("another model: status %d", status)
 		}
 		eventually(t, "the model closed", m.closed.Load)
-		if w := send(s, "GET", "/v1/models", ""); !strings.Contains(w.Body.String(), "its file cannot be read any more") {
+		if w := send(s, "GET", "/v1/models", ""); !strings.Contains(w.Body.String(), "its file can no longer be read") {
 			t.Errorf("the list of models: %s", w.Body)
 		}
 		s.Close()
@@ -563,7 +563,7 @@ func TestTooMuch(t *testing.T) {
 		{"/tokenize", `{"content":"§"`},
 	} {
 		all.Go(func() {
-			if w := send(s, "POST", c.path, c.body+`,"model":"`+name+`"}`); w.Code != 400 || !strings.Contains(w.Body.String(), "too much for the model's tokenizer") {
+			if w := send(s, "POST", c.path, c.body+`,"model":"`+name+`"}`); w.Code != 400 || !strings.Contains(w.Body.String(), "exceeds the tokenizer's work limits") {
 				t.Errorf("%s %s: status %d: %.300s", c.path, c.body, w.Code, w.Body)
 			}
 		})

@@ -234,7 +234,7 @@ func (s *scheduler) compute(ctx context.Context, t task, parts []part) (out outp
 		n -= len(out.vectors)
 	}
 	if err == nil && n != 0 {
-		err = fmt.Errorf("the model gave %d results for %d inputs", len(inputs)-n, len(inputs))
+		err = fmt.Errorf("the model returned %d results for %d inputs", len(inputs)-n, len(inputs))
 	}
 	return out, err
 }
@@ -277,6 +277,6 @@ func (s *scheduler) panicked(err error) {
 		Addr() uintptr
 	}
 	if errors.As(err, &fault) && s.broken != nil {
-		s.broken(fmt.Errorf("its file cannot be read any more: %w", fault))
+		s.broken(fmt.Errorf("its file can no longer be read: %w", fault))
 	}
 }

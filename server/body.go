@@ -75,7 +75,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		return nil, tooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &apiError{Status: http.StatusRequestTimeout, Type: typeInvalid,
-			Message: fmt.Sprintf("the request body did not come in time: %d bytes of it did", len(body))}
+			Message: fmt.Sprintf("the request body timed out after %d bytes", len(body))}
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, invalid("the request body ends after %d bytes", len(body))
 	case r.Context().Err() != nil:

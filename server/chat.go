@@ -16,7 +16,7 @@ import (
 const maxMessages = 10000
 
 var chatCompletions = &completionDialect{
-	cannot: "hold a conversation" + noHead,
+	cannot: "chat" + noHead,
 	prompts: func(a *completion, f fields) ([]json.RawMessage, error) {
 		prompt, err := a.chatPrompt(f)
 		if err != nil {
@@ -32,7 +32,7 @@ var chatCompletions = &completionDialect{
 			return max(n, 1) // includes the chosen token
 		}
 		if n > 0 {
-			f.fail(invalid("%q is %d: expected \"logprobs\": true beside it", "top_logprobs", n))
+			f.fail(invalid("%q is %d: expected \"logprobs\": true with it", "top_logprobs", n))
 		}
 		return n
 	},
@@ -111,9 +111,9 @@ func (c *call) chatPrompt(f fields) (string, error) {
 	prompt, err := c.model.ChatPrompt(messages, variables)
 	switch {
 	case errors.Is(err, winnow.ErrNoChatTemplate):
-		return "", notSupported("model %q cannot hold a conversation: its files bring no chat template; send the prompt to /completion", c.name)
+		return "", notSupported("model %q cannot chat: its files contain no chat template; send the prompt to /completion", c.name)
 	case errors.Is(err, winnow.ErrUnsupported):
-		return "", notSupported("model %q cannot hold a conversation: %v", c.name, err)
+		return "", notSupported("model %q cannot chat: %v", c.name, err)
 	case err != nil: // the template rejects these messages
 		return "", invalid("\"messages\": %v", err)
 	}
@@ -125,12 +125,12 @@ func (c *call) chatPrompt(f fields) (string, error) {
 func chatVariables(f fields) (map[string]any, error) {
 	for _, name := range []string{"tools", "functions"} {
 		if v := string(f[name]); f.has(name) && v != "[]" {
-			return nil, invalid("%q: winnow does not call tools; leave it out", name)
+			return nil, invalid("%q: tool calls are not supported; omit it", name)
 		}
 	}
 	if f.has("response_format") {
 		if o, _ := jsonObject(f["response_format"]); string(o["type"]) != `"text"` {
-			return nil, invalid("\"response_format\": expected {\"type\": \"text\"}, the only one that winnow has")
+			return nil, invalid("\"response_format\": expected {\"type\": \"text\"}, the only format supported")
 		}
 	}
 	variables := make(map[string]any)
@@ -168,9 +168,9 @@ func conversation(all fields) (messages []winnow.Message, answer string, generat
 	case generate && f.has("continue_final_message") && f.has("add_generation_prompt"):
 		f.fail(invalid("%q and %q are both true: expected one of them", "add_generation_prompt", "continue_final_message"))
 	case last.Role != "assistant":
-		f.fail(invalid("%q is true, but the last message is of the role %q: expected %q", "continue_final_message", last.Role, "assistant"))
+		f.fail(invalid("%q is true, but the last message has the role %q: expected %q", "continue_final_message", last.Role, "assistant"))
 	case len(earlier) > 0 && earlier[len(earlier)-1].Role == "assistant":
-		f.fail(invalid("messages[%d] is a second message of the role %q at the end: expected one", len(messages)-1, "assistant"))
+		f.fail(invalid("messages[%d] is a second message with the role %q at the end: expected one", len(messages)-1, "assistant"))
 	}
 	return earlier, last.Content, true, f.err
 }
@@ -185,7 +185,7 @@ func messageOf(i int, v json.RawMessage) (m winnow.Message, err error) {
 		return m, invalid("messages[%d]: %s", i, f.wrong("role", "a string"))
 	}
 	if calls := string(f["tool_calls"]); f.has("tool_calls") && calls != "[]" {
-		return m, invalid("messages[%d] has \"tool_calls\": winnow does not call tools", i)
+		return m, invalid("messages[%d] has \"tool_calls\": tool calls are not supported", i)
 	}
 	if m.Content, ok = jsonString(f["content"]); ok {
 		return m, nil

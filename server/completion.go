@@ -179,7 +179,7 @@ func (a *completion) tokenise(prompts []json.RawMessage) error {
 	}
 	probabilities := int64(most) * int64(len(prompts)) * int64(a.options.Probs)
 	if probabilities > maxProbabilities {
-		return invalid("%d probabilities for each of %d tokens are asked for (\"n_probs\", \"n_predict\"), of %d prompts: expected at most %d in all",
+		return invalid("%d probabilities for each of %d tokens requested (\"n_probs\", \"n_predict\") for %d prompts: expected at most %d in total",
 			a.options.Probs, most, len(prompts), maxProbabilities)
 	}
 	more := int64(most)*int64(len(prompts)) + probabilities/probabilitiesPerToken

@@ -84,10 +84,10 @@ func (d *rankDialect) request(all fields, most int) (*rankRequest, error) {
 		q.give = f.boolean(f.first(d.give...), false)
 	}
 	if q.most = f.integer("highlights", 0, 0); q.most > 0 && !d.marks {
-		f.fail(invalid("\"highlights\" is %d: replies in this dialect have no place for them; use /v1/rerank", q.most))
+		f.fail(invalid("\"highlights\" is %d: not available in this dialect's replies; use /v1/rerank", q.most))
 	}
 	if q.details = f.boolean("details", false); q.details && !d.marks {
-		f.fail(invalid("\"details\" is true: replies in this dialect have no place for them; use /v1/rerank"))
+		f.fail(invalid("\"details\" is true: not available in this dialect's replies; use /v1/rerank"))
 	}
 	if d.more != nil {
 		d.more(f, q)

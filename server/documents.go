@@ -72,7 +72,7 @@ func (f *reader) documents(name string, limit int) []document {
 func rankedText(o fields, names []string) (string, error) {
 	if len(names) == 0 {
 		if media := o.media(); media != "" {
-			return "", fmt.Errorf("has %q: texts are ranked, not images or sounds", media)
+			return "", fmt.Errorf("has %q: only text can be ranked, not images or audio", media)
 		}
 		s, ok := jsonString(o["text"])
 		if !ok {
@@ -110,7 +110,7 @@ func (f *reader) text(name string) string {
 		return ""
 	}
 	if media := o.media(); media != "" {
-		f.fail(invalid("%q has %q: texts are ranked, not images or sounds", name, media))
+		f.fail(invalid("%q has %q: only text can be ranked, not images or audio", name, media))
 	}
 	s, ok := jsonString(o["text"])
 	if !ok {

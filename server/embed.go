@@ -198,7 +198,7 @@ func (q *embedRequest) encodeTokens(c *call, i int, raw json.RawMessage) (e winn
 	case len(ids) == 0:
 		return e, invalid("%s is empty: expected tokens", name)
 	case len(ids) > limit:
-		return e, contextSize(len(ids), limit, "%s has %d tokens, which is too large: at most %d are taken, and tokens are not truncated", name, len(ids), limit)
+		return e, contextSize(len(ids), limit, "%s has %d tokens, which is too large: at most %d are accepted, and tokens are not truncated", name, len(ids), limit)
 	}
 	e = winnow.Encoding{IDs: make([]int32, len(ids)), Full: len(ids), EveryToken: q.options.EveryToken}
 	for n, id := range ids {

@@ -311,7 +311,7 @@ func TestEmbeddingErrors(t *testing.T) {
 		{"/v1/embeddings", `{"input":{"content":"a"}}`, `"content" is`, 400},
 		{"/v1/embeddings", `{"input":{"content":[{"type":"image_url"}]}}`, `the model reads text only`, 400},
 		{"/v1/embeddings", toJSON(t, map[string]any{"input": make([]int, 65)}), `too large`, 400},
-		{"/embed_sparse", `{"inputs":"a"}`, `no SPLADE model`, 501},
+		{"/embed_sparse", `{"inputs":"a"}`, `not a SPLADE model`, 501},
 		{"/v1/embeddings", `{"input":"a","encoding_format":"int8"}`, `"encoding_format"`, 400},
 		{"/v1/embeddings", `{"input":"a","dimensions":33}`, `have 32`, 400},
 		{"/v1/embeddings", `{"input":"a","dimensions":-1}`, `"dimensions"`, 400},

@@ -51,7 +51,7 @@ func unavailable(retry time.Duration, format string, args ...any) *apiError {
 }
 
 // errClientGone ends a request whose client has hung up. Nobody reads it.
-var errClientGone = errors.New("the client has gone away")
+var errClientGone = errors.New("the client disconnected")
 
 // asAPIError converts err to the error that the client sees.
 func asAPIError(err error) *apiError {
@@ -62,7 +62,7 @@ func asAPIError(err error) *apiError {
 	case errors.Is(err, errClientGone), errors.Is(err, context.Canceled):
 		return &apiError{Status: statusClientGone, Type: typeUnavailable, Message: errClientGone.Error()}
 	case errors.Is(err, context.DeadlineExceeded):
-		return unavailable(time.Second, "the request was not done within its time limit")
+		return unavailable(time.Second, "the request exceeded its time limit")
 	case errors.Is(err, winnow.ErrNoRoom), errors.Is(err, winnow.ErrTooMuch):
 		return invalid("%s", strings.TrimPrefix(err.Error(), "winnow: "))
 	case errors.As(err, new(stackTracer)):
@@ -73,12 +73,12 @@ func asAPIError(err error) *apiError {
 
 // errInternal returns the error for a panic.
 func errInternal() *apiError {
-	return &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: "an internal error, which the log tells of"}
+	return &apiError{Status: http.StatusInternalServerError, Type: typeServer, Message: "internal error; see the server log"}
 }
 
 // tooLong returns the error for element i of a field, a text of too many tokens.
 func tooLong(field string, i int, with string, long *winnow.TooLongError) *apiError {
-	return contextSize(long.Tokens, long.Limit, "%s[%d] has %d tokens%s; at most %d are taken, and truncation is off",
+	return contextSize(long.Tokens, long.Limit, "%s[%d] has %d tokens%s; at most %d are accepted, and truncation is off",
 		field, i, long.Tokens, with, long.Limit)
 }
 

@@ -82,10 +82,10 @@ func TestLlamaFields(t *testing.T) {
 		{`{"prompt":{"prompt_string":"a","multimodal_data":["aGVsbG8="]}}`, 400, `"multimodal_data": the model reads text only`},
 		{`{"prompt":{"text":"a"}}`, 400, `"prompt" is an object without a string "prompt_string"`},
 		{`{"prompt":"a","post_sampling_probs":false}`, 200, settings},
-		{`{"prompt":"a","post_sampling_probs":true}`, 400, `"post_sampling_probs": winnow does not have this option; leave it out`},
+		{`{"prompt":"a","post_sampling_probs":true}`, 400, `"post_sampling_probs": this option is not supported; omit it`},
 		{`{"prompt":"a","t_max_predict_ms":-1,"n_indent":0}`, 200, settings},
-		{`{"prompt":"a","t_max_predict_ms":100}`, 400, `"t_max_predict_ms" is 100: winnow does not have this option; leave it out`},
-		{`{"prompt":"a","n_indent":4}`, 400, `"n_indent" is 4: winnow does not have this option; leave it out`},
+		{`{"prompt":"a","t_max_predict_ms":100}`, 400, `"t_max_predict_ms" is 100: this option is not supported; omit it`},
+		{`{"prompt":"a","n_indent":4}`, 400, `"n_indent" is 4: this option is not supported; omit it`},
 	} {
 		w := send(s, "POST", "/completion", c.body)
 		if !strings.Contains(c.body, "response_fields") { // of which the reply's form is made

@@ -138,7 +138,7 @@ func (s *Server) frame(next http.Handler) http.Handler {
 		}()
 		if !s.allowedHost(r.Host) {
 			writeError(w, &apiError{Status: http.StatusForbidden, Type: typeInvalid,
-				Message: fmt.Sprintf("host %q is not served (--allowed-hosts)", hostOf(r.Host))})
+				Message: fmt.Sprintf("host %q is not allowed (--allowed-hosts)", hostOf(r.Host))})
 			return
 		}
 		if s.cors(w, r) {
@@ -337,7 +337,7 @@ func (s *Server) cors(w http.ResponseWriter, r *http.Request) bool {
 		}
 		if err := crossOrigin.Check(r); err != nil && r.Method != http.MethodOptions {
 			writeError(w, &apiError{Status: http.StatusForbidden, Type: typeInvalid,
-				Message: fmt.Sprintf("pages of %s may not use this server (--cors-origins)", origin)})
+				Message: fmt.Sprintf("cross-origin requests from %s are not allowed (--cors-origins)", origin)})
 			return true
 		}
 		return false

@@ -123,7 +123,7 @@ func TestHighlights(t *testing.T) {
 // no place for them.
 func TestHighlightsRefused(t *testing.T) {
 	for _, c := range []struct{ model, body, want string }{
-		{"bert-minilm", `{"query":"q","texts":["d"],"highlights":1}`, "no place for them"},
+		{"bert-minilm", `{"query":"q","texts":["d"],"highlights":1}`, "not available in this dialect's replies"},
 		{"bert-minilm", `{"query":"q","documents":["d"],"highlights":-1}`, `"highlights" is -1`},
 		{"jina-v3", `{"query":"q","documents":["d"],"highlights":1}`, "ranks a list as a whole"},
 	} {

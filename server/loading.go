@@ -56,7 +56,7 @@ func (r *registry) load(s *slot) {
 		"precision", string(s.info.Precision), "max_length", s.info.MaxLength, "threads", s.info.Threads,
 		"seconds", time.Since(start).Seconds())
 	if unread := s.info.UnreadSettings; len(unread) > 0 {
-		r.log.Warn("settings of the model are not read, and may change its scores", "model", s.spec.Name, "settings", strings.Join(unread, ", "))
+		r.log.Warn("the model has settings that winnow ignores and that may affect its scores", "model", s.spec.Name, "settings", strings.Join(unread, ", "))
 	}
 }
 

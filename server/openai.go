@@ -17,7 +17,7 @@ var openAIEmbeddings = &embedDialect{
 	tokens: true,
 	more:   func(f *reader, q *embedRequest) { q.formats = []string{f.oneOf("encoding_format", "float", "base64")} },
 	states: func(*embedRequest) error {
-		return invalid("vectors of every token (--pooling none) have no form in this dialect: use /embeddings or /embed_all, or another pooling")
+		return invalid("vectors per token (--pooling none) cannot be represented in this dialect: use /embeddings or /embed_all, or another pooling")
 	},
 	reply: func(a *embedded, _ http.Header) any {
 		type entry struct {

@@ -156,7 +156,7 @@ func (s *scheduler) admit(id string, tokens int64) (*ticket, error) {
 			wait = time.Duration(float64(s.queued) / s.rate * float64(time.Second))
 		}
 		return nil, &apiError{Status: http.StatusTooManyRequests, Type: typeUnavailable, RetryAfter: min(max(wait, time.Second), time.Minute),
-			Message: "too many tokens are waiting already (--queue-tokens); try again later"}
+			Message: "too many tokens are queued (--queue-tokens); try again later"}
 	}
 	s.queued += tokens
 	c.queued += tokens

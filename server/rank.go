@@ -56,7 +56,7 @@ func (s *Server) rank(r *http.Request, q *rankRequest) (*ranked, error) {
 	}
 	defer c.close()
 	if q.most > 0 && c.info.Listwise {
-		return nil, invalid("\"highlights\" is %d: model %q ranks a list as a whole, not sentences by themselves", q.most, c.name)
+		return nil, invalid("\"highlights\" is %d: model %q ranks a list as a whole and cannot score single sentences", q.most, c.name)
 	}
 	out, err := c.rank(q)
 	if err == nil && q.most > 0 {
@@ -75,7 +75,7 @@ func (c *call) rank(q *rankRequest) (*ranked, error) {
 	cache := s.cache
 	if c.info.Listwise {
 		if q.chunk && q.chunks == 0 {
-			return nil, invalid("%q is %q: model %q ranks a list as a whole, without windows", "overflow", "chunk", c.name)
+			return nil, invalid("%q is %q: model %q ranks a list as a whole and cannot score windows", "overflow", "chunk", c.name)
 		}
 		cache, q.chunk = nil, false
 	}

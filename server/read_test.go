@@ -38,7 +38,7 @@ func TestDetails(t *testing.T) {
 		}
 	}
 	w := send(s, "POST", "/rerank", `{"query":"q","texts":["0"],"details":true}`)
-	if got := strings.ReplaceAll(w.Body.String(), `\"`, `"`); w.Code != 400 || !strings.Contains(got, `"details" is true: replies in this dialect have no place for them; use /v1/rerank`) {
+	if got := strings.ReplaceAll(w.Body.String(), `\"`, `"`); w.Code != 400 || !strings.Contains(got, `"details" is true: not available in this dialect's replies; use /v1/rerank`) {
 		t.Errorf("status %d: %s", w.Code, got)
 	}
 	// Beside a query that fills the model no part is named.

@@ -95,7 +95,7 @@ func newRegistry(specs []ModelSpec, most int, log *slog.Logger, prepare func(nam
 				return nil, errors.New("a model has an empty name")
 			}
 			if seen[name] {
-				return nil, fmt.Errorf("two models are called %q", name)
+				return nil, fmt.Errorf("two models are named %q", name)
 			}
 		}
 		for _, name := range append([]string{spec.Name}, spec.Aliases...) {
@@ -150,7 +150,7 @@ func (r *registry) find(name string) (*slot, error) {
 		names = append(names, s.spec.Name)
 	}
 	return nil, &apiError{Status: http.StatusNotFound, Type: typeNotFound,
-		Message: fmt.Sprintf("model %q is not here: expected one of %s", name, strings.Join(names, ", "))}
+		Message: fmt.Sprintf("unknown model %q: expected one of %s", name, strings.Join(names, ", "))}
 }
 
 // open returns the slot's model, loaded if necessary, for use until release is called.

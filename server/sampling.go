@@ -39,7 +39,7 @@ func (a *completion) read(all fields) error {
 
 // refuseOptions rejects options that winnow does not implement, unless they are off.
 func refuseOptions(f *reader) {
-	const leaveOut = ": winnow does not have this option; leave it out"
+	const leaveOut = ": this option is not supported; omit it"
 	for name, off := range withoutSampling {
 		if v := f.number(name, math.Inf(-1), math.Inf(1), off[0]); v != off[0] && v != off[len(off)-1] {
 			f.fail(invalid("%q is %v"+leaveOut, name, v))

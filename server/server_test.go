@@ -125,7 +125,7 @@ func TestCORS(t *testing.T) {
 		if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != c.status || got != c.allowed {
 			t.Errorf("%s: status %d, origin %q; want %d, %q", c.name, w.Code, got, c.status, c.allowed)
 		}
-		if want := apiError4("403", "pages of "+c.origin+" may not use this server (--cors-origins)", "invalid_request_error"); w.Code == 403 && strings.TrimSpace(w.Body.String()) != want {
+		if want := apiError4("403", "cross-origin requests from "+c.origin+" are not allowed (--cors-origins)", "invalid_request_error"); w.Code == 403 && strings.TrimSpace(w.Body.String()) != want {
 			t.Errorf("%s: %s, want %s", c.name, w.Body, want)
 		}
 	}
@@ -326,11 +326,11 @@ func TestBusyAndTimeLimit(t *testing.T) {
 	}()
 	eventually(t, "a batch", func() bool { return len(m.batches()) > 0 })
 	w := send(s, "POST", "/v1/rerank", ask1)
-	if want := `{"error":{"code":429,"message":"too many tokens are waiting already (--queue-tokens); try again later","type":"unavailable_error"}}`; w.Code != 429 || strings.TrimSpace(w.Body.String()) != want || w.Header().Get("Retry-After") != "1" {
+	if want := `{"error":{"code":429,"message":"too many tokens are queued (--queue-tokens); try again later","type":"unavailable_error"}}`; w.Code != 429 || strings.TrimSpace(w.Body.String()) != want || w.Header().Get("Retry-After") != "1" {
 		t.Errorf("status %d, Retry-After %q: %s", w.Code, w.Header().Get("Retry-After"), w.Body)
 	}
 	w = send(s, "POST", "/rerank", `{"query":"q","texts":["0"]}`)
-	if want := `{"error":"too many tokens are waiting already (--queue-tokens); try again later","error_type":"Overloaded"}`; w.Code != 429 || strings.TrimSpace(w.Body.String()) != want {
+	if want := `{"error":"too many tokens are queued (--queue-tokens); try again later","error_type":"Overloaded"}`; w.Code != 429 || strings.TrimSpace(w.Body.String()) != want {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
 	started := len(m.batches())
@@ -347,7 +347,7 @@ func TestBusyAndTimeLimit(t *testing.T) {
 		t.Errorf("%d batches were started after the client had gone", n-started)
 	}
 	w = send(s, "POST", "/v1/rerank", ask1, "X-Request-Timeout", "0.02")
-	if want := `{"error":{"code":503,"message":"the request was not done within its time limit","type":"unavailable_error"}}`; w.Code != 503 || strings.TrimSpace(w.Body.String()) != want || w.Header().Get("Retry-After") != "1" {
+	if want := `{"error":{"code":503,"message":"the request exceeded its time limit","type":"unavailable_error"}}`; w.Code != 503 || strings.TrimSpace(w.Body.String()) != want || w.Header().Get("Retry-After") != "1" {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
 	go func() { m.gate <- struct{}{} }()
@@ -375,7 +375,7 @@ func TestModelFailure(t *testing.T) {
 func TestPanic(t *testing.T) {
 	s := start(t, Options{Page: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oh") })})
 	w := send(s, "GET", "/", "")
-	if want := apiError4("500", "an internal error, which the log tells of", "server_error"); w.Code != 500 || strings.TrimSpace(w.Body.String()) != want {
+	if want := apiError4("500", "internal error; see the server log", "server_error"); w.Code != 500 || strings.TrimSpace(w.Body.String()) != want {
 		t.Errorf("status %d: %s", w.Code, w.Body)
 	}
 }

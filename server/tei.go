@@ -212,7 +212,7 @@ func (s *Server) embedSparse(w http.ResponseWriter, r *http.Request) error {
 		c, err := s.named(r, f, "", "")
 		if err == nil {
 			defer c.close()
-			err = notSupported("model %q is no SPLADE model: it gives dense vectors only (/embed)", c.name)
+			err = notSupported("model %q is not a SPLADE model: it has dense vectors only (/embed)", c.name)
 		}
 		writeTEIError(w, asAPIError(err))
 		return nil

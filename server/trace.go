@@ -49,7 +49,7 @@ func TraceFromEnv(getenv func(string) string) (TraceOptions, error) {
 		protocol = getenv("OTEL_EXPORTER_OTLP_PROTOCOL")
 	}
 	if protocol == "grpc" {
-		return o, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is grpc: traces are sent by http/json only, to a port such as 4318")
+		return o, fmt.Errorf("OTEL_EXPORTER_OTLP_PROTOCOL is grpc: only http/json is supported, usually on port 4318")
 	}
 	o.URL = url
 	o.Headers = make(map[string]string)
@@ -313,6 +313,6 @@ func (t *tracer) send(spans []*span) {
 	}
 	_ = reply.Body.Close()
 	if reply.StatusCode >= 300 {
-		t.log.Warn("traces not taken", "status", reply.Status)
+		t.log.Warn("traces rejected", "status", reply.Status)
 	}
 }

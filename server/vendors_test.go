@@ -52,7 +52,7 @@ func TestVendors(t *testing.T) {
 		{"NIM, hosted by model", "/v1/retrieval/nvidia/llama-3_2-nv-rerankqa-1b-v2/reranking", `{"query":{"text":"q"},"passages":[{"text":"2"}],"truncate":"NONE"}`, 200,
 			`{"rankings":[{"index":0,"logit":2}],"usage":{"prompt_tokens":5,"total_tokens":5}}`, nil},
 		{"NIM, too long", "/v1/ranking", `{"query":{"text":"q"},"passages":[{"text":` + long + `}],"truncate":"NONE"}`, 400,
-			`{"error":{"code":400,"message":"documents[0] has 74 tokens with the query; at most 64 are taken, and truncation is off","n_ctx":64,"n_prompt_tokens":74,"type":"exceed_context_size_error"}}`, nil},
+			`{"error":{"code":400,"message":"documents[0] has 74 tokens with the query; at most 64 are accepted, and truncation is off","n_ctx":64,"n_prompt_tokens":74,"type":"exceed_context_size_error"}}`, nil},
 
 		{"DashScope", dash, `{"model":"default","input":{"query":"q","documents":["0","1"]},"parameters":{"return_documents":true,"top_n":1}}`, 200,
 			`{"output":{"results":[{"index":1,"relevance_score":` + sig1 + `,"document":{"text":"1"}}]},"usage":{"total_tokens":10},"request_id":"test"}`, nil},
@@ -73,7 +73,7 @@ func TestVendors(t *testing.T) {
 		{"TEI similarity", "/similarity", `{"model":"e","inputs":{"source_sentence":"3 4","sentences":["0 2","-3 -4","4 3"]}}`, 200, `[0.8,-1,0.96]`, nil},
 		{"TEI similarity, error", "/similarity", `{"model":"e","inputs":{"sentences":["a"]}}`, 400, `{"error":"\"source_sentence\" is missing: expected a string","error_type":"Validation"}`, nil},
 		{"TEI embed_all", "/embed_all", `{"model":"e","inputs":"3 4"}`, 200, `[[[3,4],[3,4],[3,4],[3,4]]]`, nil},
-		{"TEI embed_sparse", "/embed_sparse", `{"model":"e","inputs":"3 4"}`, 501, `{"error":"model \"e\" is no SPLADE model: it gives dense vectors only (/embed)","error_type":"Backend"}`, nil},
+		{"TEI embed_sparse", "/embed_sparse", `{"model":"e","inputs":"3 4"}`, 501, `{"error":"model \"e\" is not a SPLADE model: it has dense vectors only (/embed)","error_type":"Backend"}`, nil},
 		{"TEI at the root: embed", "/", `{"model":"e","inputs":["3 4"]}`, 200, `[[0.6,0.8]]`, nil},
 		{"TEI at the root: rerank", "/", `{"query":"q","texts":["0","1"]}`, 200, `[{"index":1,"score":` + sig1 + `},{"index":0,"score":0.5}]`, nil},
 		{"TEI at the root: similarity", "/", `{"model":"e","inputs":{"source_sentence":"3 4","sentences":["3 4"]}}`, 200, `[1]`, nil},
@@ -86,7 +86,7 @@ func TestVendors(t *testing.T) {
 			`{"embeddings":{"float":[[0.6,0.8]]},"id":"test","meta":{"api_version":{"version":"1"},"billed_units":{"input_tokens":4}},"response_type":"embeddings_by_type","texts":["3 4"]}`, nil},
 		{"Cohere embed, int8", "/v2/embed", `{"model":"e","texts":["3 4"],"embedding_types":["int8"]}`, 400, bad(`"embedding_types" has "int8": expected one of float, base64`), nil},
 		{"Cohere embed, too long", "/v2/embed", `{"model":"e","texts":[` + long + `],"truncate":"NONE"}`, 400,
-			`{"error":{"code":400,"message":"texts[0] has 72 tokens; at most 64 are taken, and truncation is off","n_ctx":64,"n_prompt_tokens":72,"type":"exceed_context_size_error"}}`, nil},
+			`{"error":{"code":400,"message":"texts[0] has 72 tokens; at most 64 are accepted, and truncation is off","n_ctx":64,"n_prompt_tokens":72,"type":"exceed_context_size_error"}}`, nil},
 
 		{"ollama embed", "/api/embed", `{"model":"e:latest","input":["3 4"],"truncate":true,"keep_alive":"5m","options":{}}`, 200,
 			`{"embeddings":[[0.6,0.8]],"load_duration":0,"model":"e:latest","prompt_eval_count":4,"total_duration":0}`, nil},

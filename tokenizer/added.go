@@ -129,7 +129,7 @@ func readAddedTokens(path string, raw []byte, m model) ([]addedToken, error) {
 	for i, token := range list {
 		if int64(token.id) >= limit {
 			return nil, &fault.FormatError{Path: path, Field: fmt.Sprintf("added_tokens[%d].id", i), Offset: -1,
-				Found: fmt.Sprint(token.id), Want: fmt.Sprintf("an id near the %d of the model", m.size())}
+				Found: fmt.Sprint(token.id), Want: fmt.Sprintf("an id close to the model's %d", m.size())}
 		}
 	}
 	return list, nil

@@ -82,11 +82,11 @@ func newGPT2GGUF(path string, m Metadata) (*Tokenizer, error) {
 		if !ok {
 			what = "a gpt2 tokenizer without tokenizer.ggml.pre"
 		}
-		return nil, &fault.UnsupportedError{Path: path, What: what, Hint: "convert the model anew, or use its safetensors files and tokenizer.json"}
+		return nil, &fault.UnsupportedError{Path: path, What: what, Hint: "convert the model again, or use its safetensors files and tokenizer.json"}
 	}
 	merges, ok := m.Strings("tokenizer.ggml.merges")
 	if !ok {
-		return nil, v.bad("merges", "no list of strings", "the merges")
+		return nil, v.bad("merges", "not a list of strings", "the merges")
 	}
 	b := newBPEBuilder(path, bpeOptions{ignoreMerges: kind.ignoreMerges})
 	if err := v.fill(b); err != nil {

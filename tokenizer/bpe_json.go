@@ -33,7 +33,7 @@ func newBPE(r *jsonReader) (model, error) {
 		case "dropout":
 			if !r.null() {
 				if d := r.float(); d != 0 && r.err == nil {
-					r.err = &fault.UnsupportedError{Path: r.path, What: fmt.Sprintf("BPE dropout %g", d), Hint: "it makes ids a matter of chance; set it to null"}
+					r.err = &fault.UnsupportedError{Path: r.path, What: fmt.Sprintf("BPE dropout %g", d), Hint: "it makes ids random; set it to null"}
 				}
 			}
 		case "unk_token":

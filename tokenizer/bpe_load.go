@@ -65,7 +65,7 @@ func (b *bpeBuilder) merge(a, c int) error {
 	m := b.m
 	left, right := m.pieces.at(a), m.pieces.at(c)
 	if len(right) < len(m.opts.prefix) {
-		return b.failMerge(len(b.merges), fmt.Sprintf("%q", right), "a piece with the prefix of words' continuations")
+		return b.failMerge(len(b.merges), fmt.Sprintf("%q", right), "a piece with the continuation prefix")
 	}
 	b.buf = append(append(b.buf[:0], left...), right[len(m.opts.prefix):]...)
 	// The results of merges are usually in the order of the pieces.
@@ -88,7 +88,7 @@ func (b *bpeBuilder) unknown(piece []byte) error {
 func (b *bpeBuilder) pair(line []byte) error {
 	left, right, ok := bytes.Cut(line, []byte(" "))
 	if !ok || bytes.IndexByte(right, ' ') >= 0 {
-		return b.failMerge(len(b.merges), fmt.Sprintf("%q", line[:min(len(line), 40)]), "two pieces with a blank between them")
+		return b.failMerge(len(b.merges), fmt.Sprintf("%q", line[:min(len(line), 40)]), "two pieces separated by a space")
 	}
 	a, c := b.m.pieces.find(left), b.m.pieces.find(right)
 	if a < 0 {

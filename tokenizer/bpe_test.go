@@ -139,8 +139,8 @@ func TestBPEErrors(t *testing.T) {
 	}{
 		{`{"type":"BPE","vocab":{"a":0},"merges":["a b"]}`, `model.merges[0]: found the piece "b"`, false},
 		{`{"type":"BPE","vocab":{"a":0,"b":1},"merges":["a b"]}`, `found the piece "ab"`, false},
-		{`{"type":"BPE","vocab":{"a":0,"b":1},"merges":["a b c"]}`, "two pieces with a blank", false},
-		{`{"type":"BPE","vocab":{"a":0,"b":1},"merges":["ab"]}`, "two pieces with a blank", false},
+		{`{"type":"BPE","vocab":{"a":0,"b":1},"merges":["a b c"]}`, "two pieces separated by a space", false},
+		{`{"type":"BPE","vocab":{"a":0,"b":1},"merges":["ab"]}`, "two pieces separated by a space", false},
 		{`{"type":"BPE","vocab":{"a":0,"b":1},"merges":[["a","b","a"]]}`, "3 pieces", false},
 		{`{"type":"BPE","vocab":{"a":0,"b":1},"merges":[["a"]]}`, "1 pieces", false},
 		{`{"type":"BPE","vocab":{"a":0,"b":1},"merges":[[1,"b"]]}`, "a string", false},

@@ -71,8 +71,8 @@ func (c *configuration) choose(file []byte) error {
 	class, ok := lookUpClass(name)
 	switch {
 	case !ok && name == "BertJapaneseTokenizer":
-		return &fault.UnsupportedError{Path: c.l.path, What: name + ", which cuts words with MeCab, Sudachi or Juman,",
-			Hint: "take a model whose tokenizer is WordPiece, SentencePiece or BPE alone"}
+		return &fault.UnsupportedError{Path: c.l.path, What: name + ", which splits words with MeCab, Sudachi or Juman,",
+			Hint: "use a model whose tokenizer is plain WordPiece, SentencePiece or BPE"}
 	case !ok:
 		return &fault.UnsupportedError{Path: c.l.path, What: fmt.Sprintf("tokenizer_class %q", name)}
 	case class != nil:
@@ -127,7 +127,7 @@ func (c *configuration) fromVocabulary(dir string) (*Tokenizer, error) {
 		return file.read(c, path, data)
 	}
 	return nil, &fault.UnsupportedError{Path: dir, What: "a directory without tokenizer.json or " + strings.Join(lacks, ", "),
-		Hint: "download the tokenizer's files along with the model"}
+		Hint: "download the tokenizer files together with the model"}
 }
 
 // fromVocab reads vocab.txt, which has one piece per line.

@@ -62,7 +62,7 @@ func ExampleTokenizer_EncodePair() {
 	// Output:
 	// [1 3 4 5 6 7 2 8 9 10 2] [0 0 0 0 0 0 0 1 1 1 1]
 	// [1 3 4 5 6 7 2 8 9 2] [0 0 0 0 0 0 0 1 1 1]
-	// the first text has 5 tokens of the 3 that both may have
+	// the first text has 5 of the 3 tokens allowed for both
 }
 
 // A query is tokenized once for all the documents that it is paired with.

@@ -39,7 +39,7 @@ func (t *Tokenizer) GGUF(types, rows int) (fields []Field, exact bool, err error
 	case *bpe:
 		switch {
 		case m.opts.prefix != "" || m.opts.suffix != "":
-			return nil, false, &fault.UnsupportedError{Path: "GGUF", What: "a BPE vocabulary with prefixes or suffixes of words",
+			return nil, false, &fault.UnsupportedError{Path: "GGUF", What: "a BPE vocabulary with word prefixes or suffixes",
 				Hint: "keep the model in its directory"}
 		case t.byteLevel(m):
 			x.byteLevel(m)

@@ -61,7 +61,7 @@ func FromGGUF(path string, m Metadata) (*Tokenizer, error) {
 	case "llama":
 		return newLlamaGGUF(path, m)
 	}
-	return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("tokenizer.ggml.model %q", kind), Hint: "known are bert, t5, gpt2 and llama"}
+	return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("tokenizer.ggml.model %q", kind), Hint: "winnow supports bert, t5, gpt2 and llama"}
 }
 
 // Token types of GGUF.
@@ -87,7 +87,7 @@ func readGGUFVocabulary(path string, m Metadata) (*ggufVocabulary, error) {
 	v := &ggufVocabulary{path: path, m: m}
 	var ok bool
 	if v.tokens, ok = m.Strings("tokenizer.ggml.tokens"); !ok || len(v.tokens) == 0 {
-		return nil, v.bad("tokens", "no list of strings", "the pieces")
+		return nil, v.bad("tokens", "not a list of strings", "the pieces")
 	}
 	if len(v.tokens) > math.MaxInt32 {
 		return nil, v.bad("tokens", fmt.Sprintf("%d pieces", len(v.tokens)), "fewer than 2^31")

@@ -118,7 +118,7 @@ func newModel(r *jsonReader) (model, error) {
 	case "BPE":
 		return newBPE(r)
 	}
-	return nil, &fault.UnsupportedError{Path: r.path, What: fmt.Sprintf("tokenizer model %q", kind), Hint: "known are WordPiece, Unigram and BPE"}
+	return nil, &fault.UnsupportedError{Path: r.path, What: fmt.Sprintf("tokenizer model %q", kind), Hint: "winnow supports WordPiece, Unigram and BPE"}
 }
 
 // modelKind determines the type of the next value, which is a model. Most files begin

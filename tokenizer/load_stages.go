@@ -148,7 +148,7 @@ func (l *loader) metaspace(m map[string]any, field string) preTokenizer {
 	}
 	if !l.bool(m, field, "add_prefix_space", true) {
 		if m["prepend_scheme"] != nil && p.prepend != prependNever {
-			l.fail(field+".add_prefix_space", "false", "what prepend_scheme says")
+			l.fail(field+".add_prefix_space", "false", "a value consistent with prepend_scheme")
 		}
 		p.prepend = prependNever
 	}

@@ -138,7 +138,7 @@ func (b *builder) id(role string, absent int32) int32 {
 	}
 	id, ok := b.t.ID(v.token.content)
 	if !ok {
-		b.l.keep(&fault.FormatError{Path: b.path, Field: role, Offset: -1, Found: fmt.Sprintf("%q, which is no token", v.token.content), Want: "a token of the vocabulary"})
+		b.l.keep(&fault.FormatError{Path: b.path, Field: role, Offset: -1, Found: fmt.Sprintf("%q, which is not a token", v.token.content), Want: "a token of the vocabulary"})
 	}
 	return id
 }

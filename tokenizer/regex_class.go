@@ -133,10 +133,10 @@ func (p *reParser) number(base, least, most, after int) (*runeSet, rune, error) 
 	}
 	v, err := strconv.ParseUint(p.in[p.pos:p.pos+n], base, 32)
 	if n < least || err != nil || v > unicode.MaxRune || !utf8.ValidRune(rune(v)) {
-		return nil, 0, errors.New("a character's number that names none")
+		return nil, 0, errors.New("an invalid code point")
 	}
 	if base == 16 && most == 2 && v > 127 {
-		return nil, 0, errors.New("\\x of a byte that is no character, which is not supported")
+		return nil, 0, errors.New("\\x of a byte that is not a character, which is not supported")
 	}
 	p.pos += n + after
 	return nil, rune(v), nil
@@ -156,7 +156,7 @@ func (p *reParser) property(negated, inClass bool) (*runeSet, error) {
 	bare := strings.TrimPrefix(name, "^")
 	s := propertySet(bare)
 	if s == nil {
-		return nil, fmt.Errorf("\\p{%s}, a property that is not known", name)
+		return nil, fmt.Errorf("\\p{%s}, an unknown property", name)
 	}
 	if strings.EqualFold(bare, "word") && !inClass {
 		s = wordTypeSet()

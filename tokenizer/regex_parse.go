@@ -187,7 +187,7 @@ func (p *reParser) quantified(atom *reNode) (*reNode, error) {
 		}
 		switch atom.kind {
 		case reLineStart, reLineEnd, reTextStart, reTextEnd, reTextEndLine, reWordEdge:
-			return nil, errors.New("a quantifier of something without width")
+			return nil, errors.New("a quantifier of a zero-width expression")
 		}
 		if stacked >= maxNesting {
 			return nil, fmt.Errorf("more than %d quantifiers in a row", maxNesting)
@@ -231,7 +231,7 @@ func (p *reParser) interval(n *reNode) (bool, error) {
 		return false, fmt.Errorf("a repetition of more than %d", maxRepeat)
 	}
 	if n.max >= 0 && n.min > n.max {
-		return false, errors.New("a repetition whose least exceeds its most")
+		return false, errors.New("a repetition whose minimum exceeds its maximum")
 	}
 	p.pos += end + 1
 	return true, nil

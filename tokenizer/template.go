@@ -107,12 +107,12 @@ func (how Truncation) cut(n1, n2, budget int) (int, int, error) {
 	switch how {
 	case OnlySecond:
 		if n2 <= over {
-			return 0, 0, fmt.Errorf("the first text has %d tokens of the %d that both may have", n1, budget)
+			return 0, 0, fmt.Errorf("the first text has %d of the %d tokens allowed for both", n1, budget)
 		}
 		return n1, n2 - over, nil
 	case OnlyFirst:
 		if n1 <= over {
-			return 0, 0, fmt.Errorf("the second text has %d tokens of the %d that both may have", n2, budget)
+			return 0, 0, fmt.Errorf("the second text has %d of the %d tokens allowed for both", n2, budget)
 		}
 		return n1 - over, n2, nil
 	}

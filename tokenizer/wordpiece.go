@@ -89,7 +89,7 @@ func (v *vocabulary) readJSON(r *jsonReader) {
 	r.object(func(key []byte) {
 		id := r.id()
 		if r.err == nil && int(id) > limit {
-			r.fail(fmt.Sprintf("the id %d", id), fmt.Sprintf("an id in keeping with a text of %d bytes", limit))
+			r.fail(fmt.Sprintf("the id %d", id), fmt.Sprintf("an id plausible for a file of %d bytes", limit))
 		}
 		v.add(key, id)
 	})

@@ -1,9 +1,9 @@
-"""The client libraries of PyPI against a running winnow:
+"""Runs PyPI's client libraries against a running winnow:
 
     python clients.py http://127.0.0.1:8080 [NAME…]
 
-WINNOW_EMBEDDER is the address of another one, with a model that embeds. Each line tells what a library read; a wrong answer ends with status 1. Without
-names all of them are run.
+WINNOW_EMBEDDER is the address of another one, with an embedding model. Each line shows what
+a library read; a wrong answer exits with status 1. Without names, all libraries run.
 """
 
 import os

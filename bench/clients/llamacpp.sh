@@ -1,9 +1,8 @@
 #!/usr/bin/env bash
-# llama.cpp's own server tests against winnow under the name llama-server:
+# Runs llama.cpp's own server tests against winnow under the name llama-server:
 #   bench/clients/llamacpp.sh PATH/llama-server
-# The tests come with the source package of llama-cpp-python on PyPI; LLAMA_CPP
-# names a tree that is there already. llamacpp_plugin.py says which tests are
-# left out, and why.
+# The tests come from llama-cpp-python's source package on PyPI, or from the existing
+# tree LLAMA_CPP. llamacpp_plugin.py lists the excluded tests with reasons.
 set -euo pipefail
 cd "$(dirname "$0")"
 binary=$(realpath "$1")
@@ -12,7 +11,7 @@ version=0.3.36
 tree=${LLAMA_CPP:-$PWD/.venv/llama.cpp-$version}
 if [ ! -d "$tree" ]; then
   mkdir -p "$tree.part"
-  # The build backend is asked for the package's name only; nothing is built.
+  # The build backend only provides the package name; nothing is built.
   python3 -m pip download -q --no-deps --no-binary llama-cpp-python -d "$tree.part" "llama-cpp-python==$version"
   tar xzf "$tree.part"/*.tar.gz -C "$tree.part" --strip-components=3 --wildcards '*/vendor/llama.cpp/tools/server/tests'
   mv "$tree.part" "$tree"

@@ -1,6 +1,6 @@
-"""Fits llama.cpp's server tests to winnow: the presets' models are replaced by small ones
-of testdata, since theirs come from a hub, and what cannot hold is left out by name, with
-the reason. NOT_RUN are whole files."""
+"""Adapts llama.cpp's server tests to winnow: the presets' models, which come from a hub, are
+replaced by small ones from testdata, and tests that cannot pass are excluded by name, with
+the reason. NOT_RUN lists whole files."""
 
 import pathlib
 import shutil
@@ -73,7 +73,7 @@ LEFT_OUT = {
     "test_ctx_shift.py::test_ctx_shift_disabled_short_prompt": SLOTS,
     "test_ctx_shift.py::test_ctx_shift_disabled_long_prompt": SLOTS,
 }
-# Of these files llamacpp.sh runs none.
+# Files that llamacpp.sh does not run.
 NOT_RUN = {
     "test_compat_anthropic.py": "Anthropic's dialect",
     "test_compat_gcp.py": "Google Cloud's dialect",
@@ -103,7 +103,7 @@ def pytest_collection_modifyitems(items):
         if name in LEFT_OUT:
             found.add(name)
             item.add_marker(pytest.mark.skip(reason=LEFT_OUT[name]))
-    # A name that llama.cpp has changed, and a file that is new, want a decision.
+    # Renamed tests and new files need a decision.
     unit = pathlib.Path(items[0].fspath).parent
     run = {pathlib.Path(item.fspath).name for item in items}
     unknown = sorted(set(LEFT_OUT) - found) + sorted({f.name for f in unit.glob("test_*.py")} - run - set(NOT_RUN))
@@ -136,4 +136,4 @@ def pytest_configure(config):
         return start(self, *args, **kwargs)
 
     utils.ServerProcess.start = start_ours
-    utils.ServerPreset.load_all = staticmethod(lambda: None)  # downloads them
+    utils.ServerPreset.load_all = staticmethod(lambda: None)  # would download them

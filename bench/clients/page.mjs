@@ -1,9 +1,8 @@
-// A person's way through the page at /, in headless Chromium:
+// Drives the page at / in headless Chromium:
 //   node page.mjs http://127.0.0.1:8080 SCREENSHOT_DIRECTORY
-// The server has the models minilm, small (of at most 96 tokens), list (listwise), embeds
-// (which does not rank) and broken (which cannot be loaded), as run.sh starts it.
-// WINNOW_KEYED is another one that wants the API key "sesame"; CHROMIUM names the browser
-// (/usr/bin/chromium).
+// The server has the models minilm, small (at most 96 tokens), list (listwise), embeds
+// (cannot rank) and broken (cannot be loaded), as started by run.sh. WINNOW_KEYED is another
+// server, with the API key "sesame"; CHROMIUM is the browser (default: /usr/bin/chromium).
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
@@ -25,10 +24,10 @@ const same = (name, seen, want) => check(name, JSON.stringify(seen) === JSON.str
 
 const sum = (list) => list.reduce((a, b) => a + b, 0);
 const words = "neural network learning deep apple tree river engine protein star market ocean".split(" ");
-// So many documents, of 5 to 60 words that are always the same.
+// n documents of 5 to 60 words, the same on every run.
 const made = (n) => Array.from({ length: n }, (_, i) => Array.from({ length: 5 + ((i * 37) % 56) }, (_, k) => words[(i * i + k * 7 + i * k) % 12]).join(" "));
 
-// What a visit asks of the page, in one place.
+// Operations on the page.
 class Visit {
   constructor(page) {
     this.page = page;
@@ -61,11 +60,11 @@ class Visit {
   }
   async open(name, text) {
     writeFileSync(join(shots, name), text);
-    await this.page.locator("#open").scrollIntoViewIfNeeded(); // as a person does
+    await this.page.locator("#open").scrollIntoViewIfNeeded(); // as a user does
     await this.page.setInputFiles("#file", join(shots, name));
     await this.said(name);
   }
-  // The cards of a column: what stands on each.
+  // The cards of a column with their contents.
   cards = (column = 1) => this.page.$$eval(`.column:nth-child(${column}) li`, (list) => list.map((li) => ({
     index: Number(li.dataset.index), text: li.querySelector(".text").textContent, score: li.querySelector(".number").textContent,
     move: li.querySelector(".move")?.firstChild.textContent, facts: li.querySelector(".facts span").textContent,
@@ -77,7 +76,7 @@ class Visit {
     check(`axe-core looks, ${state}`, passes.some((p) => p.id === "color-contrast") && passes.length > 20, passes.length);
     same(`axe-core, ${state}`, violations.map((v) => [v.id, v.nodes.map((n) => n.target.join(" ") + ": " + n.any.map((a) => a.message).join(" "))]), []);
   }
-  // What moves right after an input counts too, unless it is to: "more" makes room.
+  // Shifts right after an input count too, unless moved is set: "more" makes room.
   async still(state, moved = false) {
     same(`nothing shifts, ${state}`, await this.page.evaluate((moved) => window.shifts.filter((s) => !moved || !s[2]), moved), []);
   }
@@ -85,7 +84,7 @@ class Visit {
     const wide = await this.page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
     check(`nothing is wider than the screen, ${state}`, wide <= 0, wide);
   }
-  // For a picture of the whole page the browser's window grows, which shifts what is in it.
+  // A full-page screenshot enlarges the browser's window, which shifts its contents.
   async picture(name) {
     const before = await this.page.evaluate(() => window.shifts.length);
     await this.page.screenshot({ path: join(shots, `${view}-${name}.png`), fullPage: true });
@@ -103,7 +102,7 @@ async function ask(request) {
 }
 
 const tests = {
-  // The question, then Enter.
+  // Ranking by pressing Enter in the question.
   async ranking(v) {
     const paint = await v.page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime);
     console.log(`     ${view}: first contentful paint after ${paint?.toFixed(0)} ms`);
@@ -117,7 +116,7 @@ const tests = {
     same("the server's ranking", cards.map((c) => [c.index, c.text]), reply.results.map((r) => [r.index, documents[r.index]]));
     same("position and logit on each card", cards.map((c) => c.facts), reply.results.map((r) => `line ${r.index + 1} · logit ${r.logit.toFixed(2)}`));
     const note = await v.page.textContent("#results .note");
-    check("tokens and time", /^4 documents, 78 tokens, [\d.]+ ms, [\d,]+ a second$/.test(note), note);
+    check("tokens and time", /^4 documents, 78 tokens, [\d.]+ ms, [\d,]+ documents\/s$/.test(note), note);
     same("no cache answers", v.requests.map((r) => [r.model, r.use_cache]), [["minilm", false]]);
 
     const last = cards.slice(-2);
@@ -132,7 +131,7 @@ const tests = {
     await v.picture("ranked");
   },
 
-  // Three lines and "more", where the model stopped reading, best sentences.
+  // Three lines and "more", truncation marks, best sentences.
   async cards(v) {
     const long = "Bread is baked in ovens 🍞 and has been for ages. ".repeat(6) + "Deep learning is a branch of machine learning. " + "The sun is bright. ".repeat(60).trim();
     await v.page.fill("#documents", long + "\n\nShort.");
@@ -146,13 +145,13 @@ const tests = {
     same("three lines", await lines(), 3);
     same("more, where there is more", (await v.cards()).map((c) => [c.index, c.more]).sort(), [[0, true], [1, false]]);
     same("the line of the file, not of the list", (await v.cards()).find((c) => c.index === 1).facts.split(" · ")[0], "line 3");
-    check("how much was read", (await v.cards())[place].facts.endsWith(`read ${Math.round((100 * end) / [...long].length)} % of it`), (await v.cards())[place].facts);
+    check("how much was read", (await v.cards())[place].facts.endsWith(`${Math.round((100 * end) / [...long].length)} % read`), (await v.cards())[place].facts);
     await v.page.focus(card + " .more");
     await v.page.keyboard.press("Enter");
     check("more shows the rest", (await lines()) > 10, await lines());
     const parts = await v.page.$eval(card + " .text", (p) => [...p.childNodes].map((n) => n.textContent));
     const text = [...long];
-    same("where the model stopped reading", parts, [text.slice(0, end).join(""), " ", "✂ the model read no further", " ", text.slice(end).join("")]);
+    same("where the model stopped reading", parts, [text.slice(0, end).join(""), " ", "✂ truncated here", " ", text.slice(end).join("")]);
     await v.picture("cut");
     await v.page.keyboard.press("Enter");
     same("less", [await lines(), await v.page.evaluate(() => document.activeElement.textContent)], [3, "more of line 1"]);
@@ -189,18 +188,18 @@ const tests = {
     let pairs = 0;
     first.forEach((x, i) => first.slice(i + 1).forEach((y) => (pairs += Math.sign(at.get(y.index) - at.get(x.index)))));
     const asked = await v.page.textContent(".asked");
-    check("Kendall's tau and the times", asked.includes(`Kendall’s τ is ${(pairs / ((70 * 69) / 2)).toFixed(3)}; `) && /; (small took [\d.]+ ms, minilm|minilm took [\d.]+ ms, small) [\d.]+ times that\.$/.test(asked), asked);
+    check("Kendall's tau and the times", asked.includes(`Kendall’s τ: ${(pairs / ((70 * 69) / 2)).toFixed(3)}. `) && /\. (small took [\d.]+ ms, minilm|minilm took [\d.]+ ms, small) [\d.]+ times as long\.$/.test(asked), asked);
     await v.still("compared", true);
     await v.fits("compared");
 
-    // A slider, by the keyboard.
+    // The slider, operated by keyboard.
     const slider = ".column:nth-child(1) .threshold input";
     await v.page.focus(slider);
     for (let i = 0; i < 3; i++) await v.page.keyboard.press("PageUp");
     const cards = await v.cards(1);
     const kept = cards.filter((c) => !c.below).length;
     const said = await v.page.textContent(".column:nth-child(1) .threshold output");
-    check("what a threshold keeps", kept > 0 && kept < 70 && cards.slice(0, kept).every((c) => !c.below) && said === `${kept} of 70, from ${cards[kept - 1].score} up`, { kept, said });
+    check("what a threshold keeps", kept > 0 && kept < 70 && cards.slice(0, kept).every((c) => !c.below) && said === `${kept} of 70, score ≥ ${cards[kept - 1].score}`, { kept, said });
     await v.picture("compared");
     await v.clean("compared");
     await v.page.keyboard.press("End");
@@ -214,7 +213,7 @@ const tests = {
     });
     same("tau of known orders", tau, [1, -1, 1 - 2 / 6, 1]);
 
-    // One model's error does not take the other's answer.
+    // One model's error does not discard the other's results.
     await v.page.route("**/v1/rerank", (route) => (route.request().postDataJSON().model === "small" ?
       route.fulfill({ status: 503, json: { error: { code: 503, message: "the model is gone", type: "unavailable_error" } } }) : route.continue()));
     await v.page.fill("#documents", "One.\nTwo.");
@@ -237,9 +236,9 @@ const tests = {
   async models(v) {
     const options = await v.page.$$eval("#model option", (l) => l.map((o) => [o.value, o.disabled, o.textContent]));
     same("which models can be chosen", options.map(([id, off]) => [id, off]), [["minilm", false], ["small", false], ["list", false], ["embeds", true], ["broken", true]]);
-    same("why one does not rank", options[3][2], "embeds: does not rank, it can embed");
+    same("why one does not rank", options[3][2], "embeds: cannot rank, only embed");
     check("why one cannot be loaded", /^broken: winnow: .*expected them inside the \d+ bytes of data$/.test(options[4][2]), options[4][2]);
-    // What is to be loaded first is so by a request that does not count.
+    // A model is loaded by a request that does not count towards its time.
     await v.page.route("**/v1/models", async (route) => {
       const json = await (await route.fetch()).json();
       json.data[1].status.value = "unloaded";
@@ -290,7 +289,7 @@ const tests = {
     await file("a.tsv", "id\tcontent\n1\tone\n2\ttwo\n", "content");
     await file("unicode.tsv", Buffer.from("\ufeffid\tcontent\n1\tone\n2\ttwo\n", "utf16le"), "content");
 
-    // Other columns are chosen.
+    // Choosing other columns.
     await v.open("c.csv", "key,a,b\nk1,one,eins\nk2,two,zwei\n");
     await v.page.selectOption("#column", { label: "b" });
     await v.page.selectOption("#id-column", { label: "key" });
@@ -307,14 +306,14 @@ const tests = {
     same("and no columns", await v.page.isVisible("#columns"), false);
 
     for (const [name, content, why] of [
-      ["a.pdf", "%PDF-1.7\n", "this is a PDF, and no text: copy the text out of it"],
-      ["a.xlsx", "PK\x03\x04", "this is a workbook or an archive, and no text: save it as CSV"],
-      ["latin.csv", Buffer.from("text\n\xe4\n", "latin1"), "this is no text in UTF-8: save it as .txt, .jsonl or “CSV UTF-8”"],
-      ["zeros.txt", "a\0b", "this is no text"],
+      ["a.pdf", "%PDF-1.7\n", "PDF files are not supported: save the text as .txt"],
+      ["a.xlsx", "PK\x03\x04", "workbooks and archives are not supported: save as CSV"],
+      ["latin.csv", Buffer.from("text\n\xe4\n", "latin1"), "not UTF-8 text: save as .txt, .jsonl or “CSV UTF-8”"],
+      ["zeros.txt", "a\0b", "not a text file"],
       ["broken.jsonl", '"a"\n{\n', "line 2 is not JSON"],
       ["numbers.json", "[1]", "item 1 is 1: expected a string or an object"],
       ["object.json", "{}", "expected a list of strings or of objects"],
-      ["empty.csv", "\n", "it is empty"],
+      ["empty.csv", "\n", "the file is empty"],
     ]) {
       await v.open(name, content);
       const status = await v.status();
@@ -322,7 +321,7 @@ const tests = {
     }
     await v.still("with files");
 
-    // By dropping.
+    // Dropping a file.
     const drop = await v.page.evaluateHandle(() => {
       const data = new DataTransfer();
       data.items.add(new File(["dropped\n"], "d.txt"));
@@ -333,7 +332,7 @@ const tests = {
     same("a file that is dropped", await box(), "dropped");
   },
 
-  // A long list comes in parts, and can be cancelled.
+  // Long lists are sent in parts and can be cancelled.
   async long(v) {
     const documents = made(600);
     await v.open("long.jsonl", documents.map((text, i) => JSON.stringify({ id: `d${i}`, text })).join("\n"));
@@ -345,16 +344,16 @@ const tests = {
       const held = new Promise((done) => (release = done));
       await v.page.route("**/v1/rerank", async (route) => {
         if (++asked > 2) await held;
-        await route.continue().catch(() => {}); // it was cancelled
+        await route.continue().catch(() => {}); // cancelled
       });
     };
     await hold();
     await v.page.click("#rank");
-    await v.said("Ranking by small: 128 of 600 documents");
+    await v.said("Ranking with small: 128 of 600 documents");
     same("progress", [await v.page.$eval("#progress", (p) => p.value.toFixed(4)), (await v.cards()).length], [(128 / 600).toFixed(4), 50]);
     await v.picture("progress");
     await v.page.click("#cancel");
-    same("cancelled", await v.status(), "Cancelled: small has ranked 128 of 600 documents.");
+    same("cancelled", await v.status(), "Cancelled: small ranked 128 of 600 documents.");
     release();
     await v.page.waitForFunction(() => document.querySelector("#cancel").disabled);
     check("what was ranked stays", (await v.page.textContent("#results .note")).startsWith("128 of 600 documents, ") && (await v.cards()).length === 50, "");
@@ -362,7 +361,7 @@ const tests = {
 
     await hold();
     await v.page.click("#rank");
-    await v.said("Ranking by small: 128 of 600 documents");
+    await v.said("Ranking with small: 128 of 600 documents");
     await v.open("other.txt", "another\n");
     release();
     await v.page.waitForFunction(() => document.querySelector("#cancel").disabled);
@@ -374,7 +373,7 @@ const tests = {
     await v.rank();
     const { results } = await ask({ model: "small", query: "What is deep learning?", documents, details: true });
     same("the ranking of the whole", (await v.cards()).map((c) => c.index), results.slice(0, 50).map((r) => r.index));
-    same("the button", await v.page.textContent(".next"), "50 more of 550");
+    same("the button", await v.page.textContent(".next"), "Show 50 more (550 left)");
     await v.page.click(".next");
     same("50 more", (await v.cards()).map((c) => c.index), results.slice(0, 100).map((r) => r.index));
     await v.still("long", true);
@@ -395,7 +394,7 @@ const tests = {
     same("cells that need quotes", quoted, 'a,b\r\n"x ""y""","p,q"\r\n"r\ns",1\r\n');
   },
 
-  // What outlasts the page.
+  // History and links.
   async memory(v) {
     await v.page.fill("#query", "Was ist „KI“ & co?");
     await v.page.fill("#documents", "eins #1\nzwei");
@@ -419,7 +418,7 @@ const tests = {
     await v.go();
     await v.page.click("#recent summary");
     const runs = await v.page.$$eval("#runs li", (l) => l.map((li) => li.textContent));
-    check("recent runs, the latest first", runs.length > 5 && runs[0].startsWith("Was ist „KI“ & co?2 documents, small and minilm, ") && runs[1].includes("600 documents of long.jsonl"), runs);
+    check("recent runs, the latest first", runs.length > 5 && runs[0].startsWith("Was ist „KI“ & co?2 documents, small and minilm, ") && runs[1].includes("600 documents from long.jsonl"), runs);
     await v.clean("with recent runs");
     await v.picture("recent");
     await v.page.click("#runs li:nth-child(1) button");
@@ -434,15 +433,15 @@ const tests = {
     });
     same("documents that are too many are not kept", await v.page.evaluate(() => JSON.parse(localStorage.getItem("winnow.runs"))[0].documents), null);
     await v.page.click("#link");
-    await v.said("Copied, without the documents, which are too many for a link.");
+    await v.said("Copied without the documents, which are too long for a link.");
     await v.page.click("#forget");
     same("forgotten", [await v.page.$$eval("#runs li", (l) => l.length), await v.page.evaluate(() => localStorage.length)], [0, 0]);
   },
 
-  // The same by program.
+  // Code samples.
   async calls(v) {
     await v.page.click("#program summary");
-    await v.page.waitForFunction(() => document.querySelector("#code").textContent !== ""); // a toggle is told later
+    await v.page.waitForFunction(() => document.querySelector("#code").textContent !== ""); // the toggle event is asynchronous
     await v.page.fill("#key", "");
     await v.page.focus("#tab-curl");
     const words = { curl: "curl -s ", go: "m.Rerank(", fourd: "cs.AIKit.Reranker", python: "urllib.request" };
@@ -464,7 +463,7 @@ const tests = {
     const [button, code] = await v.page.evaluate(() => ["#copy", "pre"].map((s) => document.querySelector(s).getBoundingClientRect().toJSON()));
     check("Copy stands above the code", button.bottom <= code.top, { button, code });
     await v.page.fill("#documents", made(30).join("\n"));
-    same("of many documents some", await v.page.textContent("#code-note"), "The code has the first 20 of 30 documents.");
+    same("of many documents some", await v.page.textContent("#code-note"), "Shows the first 20 of 30 documents.");
     await v.clean("with code");
     await v.fits("with code");
     await v.picture("calls");
@@ -473,10 +472,10 @@ const tests = {
   async nothing(v) {
     await v.page.fill("#documents", " ");
     await v.page.click("#rank");
-    same("no documents", await v.status(), "There is no document to rank.");
+    same("no documents", await v.status(), "No documents to rank.");
   },
 
-  // Last: a server that wants a key.
+  // Last: a server that requires a key.
   async key(v) {
     if (!keyed) return;
     await v.go(keyed + "/");
@@ -492,7 +491,7 @@ const tests = {
     const address = v.page.url();
     await v.go("about:blank");
     await v.go(address);
-    v.complaints.length = 0; // of the key that is missing again
+    v.complaints.length = 0; // about the missing key
     await v.page.fill("#key", "sesame");
     await v.page.keyboard.press("Tab");
     await v.page.waitForFunction(() => document.querySelector("#model").options.length === 1);

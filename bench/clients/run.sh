@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# The real client libraries against a winnow with the built-in model:
-#   bench/clients/run.sh            libraries of PyPI and npm, and the page in Chromium
-#   bench/clients/run.sh llama.cpp  llama.cpp's own server tests as well
-# It needs python3, node, and for the page Chromium (Debian: chromium). Versions
-# are pinned in requirements.txt and package-lock.json.
+# Runs the real client libraries against winnow with the built-in model:
+#   bench/clients/run.sh            PyPI and npm libraries, and the page in Chromium
+#   bench/clients/run.sh llama.cpp  also llama.cpp's own server tests
+# Requires python3, node and, for the page, Chromium (Debian: chromium). Versions are
+# pinned in requirements.txt and package-lock.json.
 set -euo pipefail
 cd "$(dirname "$0")"
 here=$PWD
@@ -31,7 +31,7 @@ if [ ! -d node_modules ] || [ package-lock.json -nt node_modules ]; then
   touch node_modules
 fi
 
-# serve NAME ARGUMENT… starts a winnow and sets url to its address.
+# serve NAME ARGUMENT… starts winnow and sets url to its address.
 serve() {
   local log="$work/$1"
   shift
@@ -54,7 +54,7 @@ serve models -m minilm="$minilm" -m small=../../testdata/bert-minilm -m list=../
 several=$url
 serve keyed -m small=../../testdata/bert-minilm --api-key sesame
 export WINNOW_KEYED=$url
-echo "== winnow at $base, and one that embeds at $WINNOW_EMBEDDER"
+echo "== winnow at $base, with an embedding model at $WINNOW_EMBEDDER"
 
 status=0
 echo "== PyPI"
@@ -68,7 +68,7 @@ if [ -n "$chromium" ]; then
   echo "== the page"
   CHROMIUM=$chromium node page.mjs "$several" "${SCREENSHOTS:-$here/screenshots}" || status=1
 else
-  echo "== no Chromium: the page is not tested"
+  echo "== no Chromium: skipping the page"
   [ -z "${WINNOW_REQUIRE_DATA:-}" ] || status=1
 fi
 if [ "${1:-}" = llama.cpp ]; then

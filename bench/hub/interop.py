@@ -1,5 +1,5 @@
-"""The cache is shared with the hub's own client: each finds what the other one
-downloaded, both honour one lock, and neither downloads again.
+"""Tests that winnow shares the cache with the hub's own client: each finds the other's
+downloads, both use the same lock, and neither downloads again.
 
     interop.py WINNOW REQUESTS     (HF_ENDPOINT and HF_HOME are set; run.sh does it)
 """
@@ -22,7 +22,7 @@ def run(*args, **env):
 
 
 def downloads():
-    """How often the weights were asked for."""
+    """Number of requests for the weights."""
     with open(requests) as f:
         return sum("GET" in line and "model.safetensors" in line for line in f)
 

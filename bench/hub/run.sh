@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Downloads a gigabyte from a stand-in for the hub, by curl and by winnow pull in
-# turn, and says how winnow's rate compares; then has the hub's own client
-# (PYTHON, with huggingface_hub) and winnow read each other's caches.
+# Downloads a gigabyte from a mock hub with curl and winnow pull alternately and compares
+# their rates; then the hub's own client (PYTHON, with huggingface_hub) and winnow read
+# each other's caches.
 #   bench/hub/run.sh [RUNS]
 set -euo pipefail
 cd "$(dirname "$0")/../.."

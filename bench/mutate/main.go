@@ -48,15 +48,15 @@ const (
 )
 
 var (
-	number = flag.Int("n", 100000, "mutants")
+	number = flag.Int("n", 100000, "number of mutants")
 	seed   = flag.Uint64("seed", 1, "of what is drawn")
-	jobs   = flag.Int("j", runtime.NumCPU(), "batches at a time")
-	only   = flag.Int("only", -1, "this mutant alone, which is kept")
-	data   = flag.String("testdata", "testdata", "the folder of the bases")
+	jobs   = flag.Int("j", runtime.NumCPU(), "batches run in parallel")
+	only   = flag.Int("only", -1, "run only this mutant and keep it")
+	data   = flag.String("testdata", "testdata", "directory of the base files")
 
 	// Of the process of a batch.
 	from  = flag.Int("from", -1, "first mutant of a batch")
-	bases = flag.String("bases", "", "folder of the bases that were made")
+	bases = flag.String("bases", "", "directory of the generated base files")
 )
 
 func main() {

@@ -19,9 +19,9 @@ def main():
     with tempfile.TemporaryDirectory() as tmp:
         model = AutoModelForSequenceClassification.from_pretrained(path)
         base = getattr(model, model.base_model_prefix)
-        base.config.position_embedding_type = "absolute"  # the converter asks; transformers 5 no longer writes it
+        base.config.position_embedding_type = "absolute"  # needed by the converter, no longer written by transformers 5
         base.save_pretrained(tmp)
-        # The converter reads a vocabulary file beside the weights; its words play no part here.
+        # The converter needs a vocabulary file next to the weights; its words are not used.
         vocab = {f"t{i}": i for i in range(model.config.vocab_size)}
         from tokenizers import Tokenizer, models
         Tokenizer(models.WordLevel(vocab, unk_token="t0")).save(f"{tmp}/tokenizer.json")

@@ -2,8 +2,8 @@
 
     python ct2_worker.py MODEL_DIR WORK.json THREADS
 
-MODEL_DIR is made by ct2_convert.py. CTranslate2 has encoders without a classification
-head, so the head's small cost is left out in its favour.
+MODEL_DIR is made by ct2_convert.py. CTranslate2 encoders have no classification head,
+so the head's small cost is omitted in its favour.
 """
 import json
 import sys

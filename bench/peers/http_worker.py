@@ -2,10 +2,10 @@
 
     python http_worker.py WORK.json COMMAND...
 
-The server is COMMAND with --port. It gets text, so a sequence's tokens are words of one
-token each in BERT's vocabulary: the first ones of the first sequence are the query, what
-follows the query's place in each sequence is a document. The last word of each document
-is another one in every request, so that nothing comes from a cache.
+The server is COMMAND with --port. It gets text, so a sequence consists of words that are
+single tokens in BERT's vocabulary: the first words of the first sequence are the query, the
+rest of each sequence is a document. The last word of each document changes with every
+request, so that nothing comes from a cache.
 """
 import atexit
 import json
@@ -45,7 +45,7 @@ def main():
     def words(ids):
         return [WORDS[i % len(WORDS)] for i in ids]
 
-    # A pair has three marks beside its words.
+    # A pair has three special tokens in addition to its words.
     first = work[0]["types"].count(0) if 1 in work[0]["types"] else min(10, len(work[0]["ids"]) // 2)
     query = " ".join(words(work[0]["ids"][:first - 2]))
     documents = [words(r["ids"][first + 1:]) for r in work]

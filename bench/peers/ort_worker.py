@@ -2,7 +2,7 @@
 
     python ort_worker.py MODEL.onnx WORK.json THREADS [still]
 
-still: threads that wait do not spin, for compare.py --cpu.
+still: waiting threads do not spin, for compare.py --cpu.
 Sequences are sorted by length and padded in batches of 32, as its users do.
 """
 import json

@@ -20,13 +20,13 @@ import (
 func main() {
 	log.SetFlags(0)
 	log.SetPrefix("worker: ")
-	model := flag.String("m", "", "GGUF file, or folder in Hugging Face layout")
+	model := flag.String("m", "", "GGUF file or Hugging Face model directory")
 	precision := flag.String("precision", "auto", "auto, f32, f16, int8, int8a16 or int16a8")
 	work := flag.String("work", "", "JSON list of {ids, types}")
-	threads := flag.Int("threads", 0, "threads that compute")
-	chunk := flag.Int("batch-tokens", 0, "tokens that a thread takes through the model at a time")
-	rounds := flag.Int("rounds", 0, "score the workload so many times instead of reading lines")
-	logits := flag.Bool("logits", false, "print the logits of the workload, a JSON list, and end")
+	threads := flag.Int("threads", 0, "compute threads (0: one per core)")
+	chunk := flag.Int("batch-tokens", 0, "tokens each thread processes at a time (0: automatic)")
+	rounds := flag.Int("rounds", 0, "score the workload this many times instead of reading lines")
+	logits := flag.Bool("logits", false, "print the logits of the workload as a JSON list and exit")
 	profile := flag.String("cpuprofile", "", "write a profile to this file")
 	flag.Parse()
 

@@ -19,9 +19,9 @@ import (
 type benchCommand struct {
 	modelFlags
 
-	Documents int           `default:"32" help:"Documents of a request."`
-	Words     int           `default:"90" help:"Words of a document; with --mixed the most."`
-	Mixed     bool          `help:"Documents of 10 words to as many as --words says."`
+	Documents int           `default:"32" help:"Documents per request."`
+	Words     int           `default:"90" help:"Words per document; the maximum with --mixed."`
+	Mixed     bool          `help:"Vary document length from 10 to --words words."`
 	Time      time.Duration `default:"3s" help:"How long to measure."`
 	JSON      bool          `name:"json" help:"Print JSON."`
 }
@@ -128,12 +128,12 @@ func (c *benchCommand) texts() (query string, documents, short []string) {
 
 func (r *benchReport) print(w io.Writer) error {
 	_, err := fmt.Fprintf(w, `%s, %s, %s kernels, %d threads
-%d documents of %d tokens in all: %.1f documents/s, %.0f tokens/s over %d requests
+%d documents, %d tokens in total: %.1f documents/s, %.0f tokens/s over %d requests
   latency         p50 %.2f ms, p99 %.2f ms
-  4 short ones    p50 %.2f ms, p99 %.2f ms
-  allocations     %.0f a request, tokenizing included
+  4 short docs    p50 %.2f ms, p99 %.2f ms
+  allocations     %.0f per request, including tokenization
   peak memory     %s
-  matrix products %.0f G operations/s: %.0f %% of the %.0f that this machine's cores were measured to do
+  matrix products %.0f G operations/s: %.0f %% of this machine's measured peak of %.0f
 | %s, %d threads | %s, %s, %d documents, %d tokens | %.0f tokens/s |
 `, r.Model, r.Precision, r.Kernels, r.Threads, r.Documents, r.Tokens, r.DocumentsPS, r.TokensPS, r.Requests, r.P50, r.P99, r.ShortP50, r.ShortP99,
 		r.Allocations, bytesOf(r.PeakMemory), r.GigaOps, 100*r.Share, r.Peak,

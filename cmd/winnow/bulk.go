@@ -19,15 +19,15 @@ import (
 type bulkCommand struct {
 	modelFlags `embed:""`
 
-	Input   string `required:"" short:"i" placeholder:"FILE" help:"Pairs: .jsonl, .json, .csv or .tsv with id, query and document, also .gz or .zst; or with --corpus and --queries a TREC run; - is standard input."`
-	Output  string `required:"" short:"o" placeholder:"FILE" help:"Lines of {\"id\",\"score\"}, also .gz or .zst. Gone on with, if it is there; - is standard output."`
-	Corpus  string `placeholder:"FILE" help:"Documents of a run, with id and text (and title, which goes before it)."`
-	Queries string `placeholder:"FILE" help:"Queries of a run, with id and text."`
+	Input   string `required:"" short:"i" placeholder:"FILE" help:"Pairs to score: .jsonl, .json, .csv or .tsv with id, query and document, optionally .gz or .zst; with --corpus and --queries, a TREC run; - is standard input."`
+	Output  string `required:"" short:"o" placeholder:"FILE" help:"Write lines of {\"id\",\"score\"}, optionally .gz or .zst; an existing file is resumed; - is standard output."`
+	Corpus  string `placeholder:"FILE" help:"Documents of the run, with id and text (and an optional title, prepended to the text)."`
+	Queries string `placeholder:"FILE" help:"Queries of the run, with id and text."`
 
-	Format    string `enum:"${formats}" default:"auto" help:"What the input is, whatever its name: ${enum}."`
-	Shard     string `placeholder:"I/N" help:"Score of each N pairs the I-th only, from 1: N machines share the work."`
+	Format    string `enum:"${formats}" default:"auto" help:"Format of the input, regardless of its name: ${enum}."`
+	Shard     string `placeholder:"I/N" help:"Score only every N-th pair, starting with the I-th (from 1), to share the work among N machines."`
 	RawScores bool   `help:"Write logits instead of probabilities."`
-	Overwrite bool   `help:"Begin anew if the output is there."`
+	Overwrite bool   `help:"Start over if the output exists."`
 }
 
 func (c *bulkCommand) Run(env *environment) error {
@@ -65,7 +65,7 @@ func (c *bulkCommand) Run(env *environment) error {
 		},
 		Begin: func(there int64) {
 			if there > 0 {
-				env.note("%s has %s pairs already", c.Output, grouped(there))
+				env.note("%s already holds %s pairs", c.Output, grouped(there))
 			}
 			done, total := source.consumed()
 			progress = newMeter(env.stderr, "pairs", done, total)
@@ -83,7 +83,7 @@ func (c *bulkCommand) Run(env *environment) error {
 	elapsed := time.Since(begin)
 	switch {
 	case errors.Is(err, context.Canceled):
-		return fmt.Errorf("stopped after %s pairs; the same command goes on from there", grouped(report.There+report.Done))
+		return fmt.Errorf("stopped after %s pairs; run the same command again to resume", grouped(report.There+report.Done))
 	case err != nil:
 		return err
 	}
@@ -107,11 +107,11 @@ func (c *bulkCommand) shard() (at, of int, err error) {
 
 func (c *bulkCommand) check() error {
 	if (c.Corpus == "") != (c.Queries == "") {
-		return usagef("--corpus and --queries go together: they are the texts of a run")
+		return usagef("--corpus and --queries must be given together: they hold the texts of a run")
 	}
 	switch ext := strings.ToLower(filepath.Ext(c.Output)); ext {
 	case ".csv", ".tsv", ".json", ".parquet", ".avro":
-		return usagef("--output is %s: expected .jsonl, .jsonl.gz or .jsonl.zst, since lines of JSON are written", c.Output)
+		return usagef("--output is %s: expected .jsonl, .jsonl.gz or .jsonl.zst, since the output is JSON lines", c.Output)
 	}
 	if c.Input == "-" || c.Output == "-" {
 		return nil

@@ -147,7 +147,7 @@ func TestBulk(t *testing.T) {
 
 	// Again: nothing to do. Another model: refused.
 	status, _, stderr := runWith(t, "", "bulk", "-m", smallModel, "-i", in, "-o", file("out.jsonl"))
-	if status != 0 || !strings.Contains(stderr, "has 150 pairs already") || readText(t, file("out.jsonl")) != text {
+	if status != 0 || !strings.Contains(stderr, "already holds 150 pairs") || readText(t, file("out.jsonl")) != text {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 	if status, _, stderr := runWith(t, "", "bulk", "-m", smallModel, "--raw-scores", "-i", in, "-o", file("out.jsonl")); status != 1 || !strings.Contains(stderr, "another model, precision, option") {
@@ -174,7 +174,7 @@ func TestBulk(t *testing.T) {
 		{[]string{"-i", in, "-o", file("o.csv")}, 2, "expected .jsonl, .jsonl.gz or .jsonl.zst"},
 		{[]string{"-i", in, "-o", file("o"), "--shard", "0/4"}, 2, `--shard is "0/4"`},
 		{[]string{"-i", in, "-o", file("o"), "--shard", "5/4"}, 2, `--shard is "5/4"`},
-		{[]string{"-i", in, "-o", file("o"), "--corpus", in}, 2, "--corpus and --queries go together"},
+		{[]string{"-i", in, "-o", file("o"), "--corpus", in}, 2, "--corpus and --queries must be given together"},
 		{[]string{"-i", writeFile(t, file("p.txt"), "a\n"), "-o", file("o")}, 1, `p.txt looks like lines of text: expected JSON or CSV with "id", "query" and "document"`},
 		{[]string{"-i", file("none"), "-o", file("o")}, 1, "none: no such file"},
 	} {

@@ -9,7 +9,7 @@ import (
 )
 
 type completionCommand struct {
-	Shell string `arg:"" enum:"bash,zsh,fish,powershell" help:"${enum}."`
+	Shell string `arg:"" enum:"bash,zsh,fish,powershell" help:"Shell: ${enum}."`
 }
 
 func (c *completionCommand) Run(current *kong.Context, env *environment) error {
@@ -95,7 +95,7 @@ func zshCompletion(b *strings.Builder, app *kong.Application) {
 	for _, c := range app.Children {
 		fmt.Fprintf(b, "\t\t%s\n", bashWord(c.Name+":"+c.Help))
 	}
-	b.WriteString("\t)\n\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n\t\t_arguments '--help[Show the commands]' '--version[Show the version]'\n\t\treturn\n\tfi\n\tcase \"$words[2]\" in\n")
+	b.WriteString("\t)\n\tif (( CURRENT == 2 )); then\n\t\t_describe command commands\n\t\t_arguments '--help[Show help]' '--version[Show the version]'\n\t\treturn\n\tfi\n\tcase \"$words[2]\" in\n")
 	text := strings.NewReplacer("[", `\[`, "]", `\]`, ":", `\:`)
 	for _, c := range app.Children {
 		fmt.Fprintf(b, "\t%s)\n\t\tshift words; (( CURRENT-- ))\n\t\t_arguments", c.Name)

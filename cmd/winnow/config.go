@@ -32,7 +32,7 @@ func takeConfig(args []string) (rest []string, file string, err error) {
 			rest = append(rest, args[i])
 			continue
 		case !joined && i+1 == len(args):
-			return nil, "", usagef("flag --config: a value is missing")
+			return nil, "", usagef("flag --config: missing value")
 		case !joined:
 			i++
 			value = args[i]
@@ -90,7 +90,7 @@ func fileFlags(parser *kong.Kong, args []string, file string) (map[*kong.Flag]an
 		return nil, fmt.Errorf("--config: %w", err)
 	}
 	wrong := func(key, what string, known []string) error {
-		return fmt.Errorf("%s: %q is no %s%s", file, key, what, didYouMean(key, known))
+		return fmt.Errorf("%s: %q is not a %s%s", file, key, what, didYouMean(key, known))
 	}
 	commands := parser.Model.Children
 	merged := make(map[*kong.Flag]any)

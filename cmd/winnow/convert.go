@@ -11,11 +11,11 @@ import (
 )
 
 type convertCommand struct {
-	In      string `arg:"" name:"model" help:"Directory in Hugging Face layout, GGUF file, or hub id."`
+	In      string `arg:"" name:"model" help:"Hugging Face model directory, GGUF file, or hub id."`
 	Out     string `arg:"" name:"out.gguf" help:"File to write."`
 	Type    string `default:"q8_0" placeholder:"TYPE" help:"Number format of the matrices: f32, f16, bf16, q8_0, q4_0, q4_1, q5_0, q5_1, q4_k, q5_k or q6_k."`
-	Force   bool   `help:"Write over a file that is there."`
-	Offline bool   `help:"Download nothing."`
+	Force   bool   `help:"Overwrite an existing file."`
+	Offline bool   `help:"Do not download anything."`
 }
 
 func (c *convertCommand) Run(env *environment) error {
@@ -27,7 +27,7 @@ func (c *convertCommand) Run(env *environment) error {
 	}
 	if !c.Force {
 		if _, err := os.Lstat(c.Out); err == nil {
-			return fmt.Errorf("%s is there already: --force writes over it", c.Out)
+			return fmt.Errorf("%s already exists: use --force to overwrite it", c.Out)
 		} else if !errors.Is(err, os.ErrNotExist) {
 			return err
 		}
@@ -37,7 +37,7 @@ func (c *convertCommand) Run(env *environment) error {
 		return err
 	}
 	if in == "" {
-		return usagef("%s is built in, as a GGUF file already", c.In)
+		return usagef("%s is built in and already a GGUF model", c.In)
 	}
 	show := func(int, int) {}
 	if _, ok := terminal(env.stderr); ok {
@@ -59,7 +59,7 @@ func (c *convertCommand) Run(env *environment) error {
 	slices.Sort(types)
 	fmt.Fprintf(env.stdout, "%s: %s, %d tensors (%s)\n", c.Out, bytesOf(done.Bytes), done.Tensors, strings.Join(types, ", "))
 	if done.Fallback > 0 {
-		fmt.Fprintf(env.stderr, "%d tensors are of another type, because their rows do not divide into blocks of %s\n", done.Fallback, name)
+		fmt.Fprintf(env.stderr, "%d tensors have another type, because their rows do not divide into %s blocks\n", done.Fallback, name)
 	}
 	return nil
 }

@@ -28,7 +28,7 @@ func TestInspectEncoders(t *testing.T) {
 	for model, want := range map[string][]string{
 		"roberta-nli":  {"(relevant: entailment)", "softmax"},
 		"ettin":        {"first token → Dense 32 → norm → Dense 1", "Identity"},
-		"embed-dense":  {"tasks         embed", "24 numbers: last token", `query: "question: " (the default)`},
+		"embed-dense":  {"tasks         embed", "24 dimensions: last token", `query: "question: " (the default)`},
 		"colbert-bert": {"every token → Dense 12 → MaxSim", "mean"},
 	} {
 		status, stdout, stderr := runWith(t, "", "inspect", filepath.Join("..", "..", "testdata", model))

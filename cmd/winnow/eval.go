@@ -19,21 +19,21 @@ import (
 type evalCommand struct {
 	modelFlags `embed:""`
 
-	Qrels   string `placeholder:"FILE" help:"Judgements: TREC's, or BEIR's and other .tsv, .csv or .jsonl with query-id, corpus-id and score."`
-	RunFile string `name:"run" placeholder:"FILE" help:"What a first stage found: a TREC run, or .tsv, .csv or .jsonl with query-id, corpus-id and score."`
-	Corpus  string `placeholder:"FILE" help:"Documents, with id and text (and title, which goes before it)."`
+	Qrels   string `placeholder:"FILE" help:"Relevance judgements: TREC qrels, or .tsv, .csv or .jsonl with query-id, corpus-id and score, as in BEIR."`
+	RunFile string `name:"run" placeholder:"FILE" help:"First-stage results: a TREC run, or .tsv, .csv or .jsonl with query-id, corpus-id and score."`
+	Corpus  string `placeholder:"FILE" help:"Documents, with id and text (and an optional title, prepended to the text)."`
 	Queries string `placeholder:"FILE" help:"Queries, with id and text."`
-	BEIR    string `name:"beir" placeholder:"DIR" help:"A data set of BEIR: its corpus.jsonl, queries.jsonl and qrels in place of --corpus, --queries and --qrels."`
-	Split   string `default:"test" help:"Which of the qrels of --beir."`
-	Judged  string `placeholder:"FILE" help:"A .csv, .tsv or .jsonl of one's own with query, document, relevance, and score if a first stage gave one, in place of all these files."`
+	BEIR    string `name:"beir" placeholder:"DIR" help:"BEIR data set whose corpus.jsonl, queries.jsonl and qrels replace --corpus, --queries and --qrels."`
+	Split   string `default:"test" help:"Split of the --beir qrels."`
+	Judged  string `placeholder:"FILE" help:"Single .csv, .tsv or .jsonl file with query, document, relevance and, optionally, the first-stage score; replaces the other input files."`
 
-	TopK             int    `name:"top-k" default:"100" placeholder:"K" help:"Documents of each query that are reranked; the others stay below them."`
-	Against          string `placeholder:"MODEL" help:"A second model to compare with."`
-	AgainstPrecision string `placeholder:"PRECISION" help:"A second precision to compare with."`
-	AllQueries       bool   `help:"Count judged queries that the run lacks as 0, as trec_eval -c does."`
-	Output           string `short:"o" placeholder:"FILE" help:"Write the new run in TREC's form."`
+	TopK             int    `name:"top-k" default:"100" placeholder:"K" help:"Rerank the top K documents of each query; the rest stay below them."`
+	Against          string `placeholder:"MODEL" help:"Second model to compare with."`
+	AgainstPrecision string `placeholder:"PRECISION" help:"Second precision to compare with."`
+	AllQueries       bool   `help:"Score judged queries missing from the run as 0, like trec_eval -c."`
+	Output           string `short:"o" placeholder:"FILE" help:"Write the reranked run in TREC format."`
 	JSON             bool   `name:"json" help:"Print JSON."`
-	HTML             string `name:"html" placeholder:"FILE" help:"Write a page with a plot of quality against time."`
+	HTML             string `name:"html" placeholder:"FILE" help:"Write an HTML report that plots quality against latency."`
 }
 
 // A collection is the data of an evaluation.
@@ -69,7 +69,7 @@ func (c *evalCommand) Run(env *environment) error {
 	report := &evalReport{TopK: c.TopK}
 	measured := data.measured(c.AllQueries, report)
 	if len(measured) == 0 {
-		return errors.New("none of the run's queries is judged: do the judgements and the run name queries alike?")
+		return errors.New("none of the run's queries is judged: do the judgements and the run use the same query ids?")
 	}
 	before := ranking{run: data.run}
 	before.measure(measured, data.judged)
@@ -117,7 +117,7 @@ func (c *evalCommand) write(out io.Writer, report *evalReport, run *evaluate.Run
 func (c *evalCommand) collection(env *environment) (*collection, error) {
 	if c.Judged != "" {
 		if c.Qrels+c.RunFile+c.Corpus+c.Queries+c.BEIR != "" {
-			return nil, usagef("--judged stands for all files: the others cannot be given beside it")
+			return nil, usagef("--judged replaces all the other files: they cannot be given with it")
 		}
 		return ownCollection(c.Judged, env.stdin)
 	}

@@ -156,7 +156,7 @@ func TestEval(t *testing.T) {
 		}
 	}
 
-	if status, out, _ := runWith(t, "", append(args[:len(args)-1], "--against-precision", "int8")...); status != 0 || !strings.Contains(out, "difference from the former") || !strings.Contains(out, "ndcg@10") {
+	if status, out, _ := runWith(t, "", append(args[:len(args)-1], "--against-precision", "int8")...); status != 0 || !strings.Contains(out, "difference from first model") || !strings.Contains(out, "ndcg@10") {
 		t.Errorf("status %d:\n%s", status, out)
 	}
 	qrels, run, corpus := file("qrels/test.tsv"), file("run.trec"), file("corpus.jsonl")
@@ -170,7 +170,7 @@ func TestEval(t *testing.T) {
 		{[]string{"--qrels", qrels, "--run", run, "--corpus", file("queries.jsonl"), "--queries", file("queries.jsonl")}, 1, file("queries.jsonl") + ` has no id "d`},
 		{[]string{"--qrels", corpus, "--run", run, "--corpus", corpus, "--queries", corpus}, 1, corpus + `:1: no "query-id" among the fields "_id", "text", "title"`},
 		{[]string{"--beir", dir, "--run", writeFile(t, file("other.trec"), "x Q0 d1 1 1 t\n")}, 1, "none of the run's queries is judged"},
-		{[]string{"--judged", run, "--run", run}, 2, "--judged stands for all files"},
+		{[]string{"--judged", run, "--run", run}, 2, "--judged replaces all the other files"},
 		{[]string{"--beir", dir, "--run", run, "--top-k", "0"}, 2, "--top-k is 0"},
 		{[]string{"--beir", dir, "--run", run, "--against-precision", "f8"}, 2, "f8"},
 	} {

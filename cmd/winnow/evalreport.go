@@ -83,16 +83,16 @@ func (c *candidate) compare(from, to ranking) {
 
 // print writes the report as a table.
 func (r *evalReport) print(w io.Writer) error {
-	fmt.Fprintf(w, "%d queries, %d pairs, the first %d documents of each query reranked\n", r.Queries, r.Pairs, r.TopK)
+	fmt.Fprintf(w, "%d queries, %d pairs; the top %d documents of each query reranked\n", r.Queries, r.Pairs, r.TopK)
 	if r.Unjudged > 0 || r.Missing > 0 {
-		fmt.Fprintf(w, "%d queries of the run are not judged; %d judged ones are not in the run\n", r.Unjudged, r.Missing)
+		fmt.Fprintf(w, "%d queries of the run have no judgements; %d judged queries are missing from the run\n", r.Unjudged, r.Missing)
 	}
 	fmt.Fprintln(w)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprint(t, "\tbefore\t")
 	candidates := r.candidates()
 	for i, c := range candidates {
-		fmt.Fprintf(t, "%s %s\tdifference from %s\tp\t", c.Model, c.Precision, []string{"before", "the former"}[i])
+		fmt.Fprintf(t, "%s %s\tdifference from %s\tp\t", c.Model, c.Precision, []string{"before", "first model"}[i])
 	}
 	fmt.Fprintln(t)
 	for _, name := range evaluate.Names {
@@ -107,7 +107,7 @@ func (r *evalReport) print(w io.Writer) error {
 	for _, c := range candidates {
 		fmt.Fprintf(t, "%.1f\t\t\t", c.DocumentsPS)
 	}
-	fmt.Fprint(t, "\nms a query, p50, p99\t\t")
+	fmt.Fprint(t, "\nms per query, p50, p99\t\t")
 	for _, c := range candidates {
 		fmt.Fprintf(t, "%.1f, %.1f\t\t\t", c.P50, c.P99)
 	}
@@ -117,10 +117,10 @@ func (r *evalReport) print(w io.Writer) error {
 	}
 	for _, c := range candidates {
 		if c.Truncated > 0 {
-			fmt.Fprintf(w, "%s: %d documents are longer than the model takes and were cut\n", c.Model, c.Truncated)
+			fmt.Fprintf(w, "%s: %d documents exceed the model's maximum length and were truncated\n", c.Model, c.Truncated)
 		}
 	}
-	_, err := fmt.Fprintln(w, "\nIn brackets intervals of 95 %, by the bootstrap over queries; p by the paired bootstrap.")
+	_, err := fmt.Fprintln(w, "\nBrackets: 95 % confidence intervals, bootstrapped over queries; p from the paired bootstrap.")
 	return err
 }
 

@@ -65,7 +65,7 @@ func (t *translation) arguments(args []string) error {
 			break
 		}
 		if !strings.HasPrefix(arg, "-") || arg == "-" {
-			return fmt.Errorf("unexpected argument %q: serve takes flags only", arg)
+			return fmt.Errorf("unexpected argument %q: serve accepts only flags", arg)
 		}
 		name, value, joined := strings.Cut(arg, "=")
 		if strings.HasPrefix(name, "--") {
@@ -84,7 +84,7 @@ func (t *translation) arguments(args []string) error {
 		case f.value:
 			if !joined {
 				if i++; i == len(args) {
-					return fmt.Errorf("flag %s: a value is missing", name)
+					return fmt.Errorf("flag %s: missing value", name)
 				}
 				value = args[i]
 			}

@@ -46,8 +46,8 @@ func TestTranslate(t *testing.T) {
 		"--rerankin":       "unknown flag --rerankin; did you mean --reranking?",
 		"--n-gpu-layer 1":  "unknown flag --n-gpu-layer; did you mean --n-gpu-layers?",
 		"--qqqqqqqqqqqqqq": "unknown flag --qqqqqqqqqqqqqq",
-		"--port":           "flag --port: a value is missing",
-		"model.gguf":       `unexpected argument "model.gguf": serve takes flags only`,
+		"--port":           "flag --port: missing value",
+		"model.gguf":       `unexpected argument "model.gguf": serve accepts only flags`,
 		"--no-webui=x":     "flag --no-webui takes no value",
 		"--metrics=x":      "flag --metrics takes no value",
 	} {

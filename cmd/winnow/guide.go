@@ -34,17 +34,17 @@ const (
 // random weights of its shape and type.
 var suggestions = []suggestion{
 	{"english", models.Name, "short texts", "English", 512, 1, 0, 83 * mega, 83 * mega, "Apache-2.0"},
-	{"fast", "cross-encoder/ms-marco-MiniLM-L6-v2", "short texts in half the time", "English", 512, 0.5, 92 * mega, 89 * mega, 54 * mega, "Apache-2.0"},
+	{"fast", "cross-encoder/ms-marco-MiniLM-L6-v2", "short texts, twice as fast", "English", 512, 0.5, 92 * mega, 89 * mega, 54 * mega, "Apache-2.0"},
 	{"long", "Alibaba-NLP/gte-reranker-modernbert-base", "long texts, better rankings", "English", 8192, 5, 602 * mega, 533 * mega, 173 * mega, "Apache-2.0"},
-	{"multilingual", "cross-encoder/mmarco-mMiniLMv2-L12-H384-v1", "short texts", "trained on 14", 512, 1, 493 * mega, 196 * mega, 118 * mega, "Apache-2.0"},
-	{"multilingual-large", "BAAI/bge-reranker-v2-m3", "long texts, better rankings", "100 and more", 8192, 14, 2290 * mega, 1314 * mega, 388 * mega, "Apache-2.0"},
-	{"instruct", "Qwen/Qwen3-Reranker-0.6B", "a task given with --instruction", "100 and more", 40960, 21, 1200 * mega, 1028 * mega, 557 * mega, "Apache-2.0"},
+	{"multilingual", "cross-encoder/mmarco-mMiniLMv2-L12-H384-v1", "short texts", "14", 512, 1, 493 * mega, 196 * mega, 118 * mega, "Apache-2.0"},
+	{"multilingual-large", "BAAI/bge-reranker-v2-m3", "long texts, better rankings", "100+", 8192, 14, 2290 * mega, 1314 * mega, 388 * mega, "Apache-2.0"},
+	{"instruct", "Qwen/Qwen3-Reranker-0.6B", "a task set with --instruction", "100+", 40960, 21, 1200 * mega, 1028 * mega, 557 * mega, "Apache-2.0"},
 }
 
 // command returns the command that makes the model available or uses it.
 func (s suggestion) command() string {
 	if isBuiltIn(s.Model) {
-		return "winnow rank QUESTION DOCUMENT…"
+		return "winnow rank QUERY DOCUMENT…"
 	}
 	return "winnow pull " + s.Name
 }
@@ -78,9 +78,9 @@ func (c *modelsCommand) Run(env *environment) error {
 		return err
 	}
 	_, err := fmt.Fprint(env.stdout, `
-Work is that of a token, the built-in model's being 1; memory is less with --precision int8.
-The name goes wherever a model does: winnow rank -m multilingual QUESTION DOCUMENT…, winnow serve -m long.
-Any other reranker of the hub: winnow pull ORG/NAME. What is at hand: winnow list.
+work: computation per token relative to the built-in model; in int8: memory with --precision int8.
+Use the name wherever a model is expected: winnow rank -m multilingual QUERY DOCUMENT…, winnow serve -m long.
+For any other reranker on the hub, run winnow pull ORG/NAME; for the models already on disk, winnow list.
 `)
 	return err
 }

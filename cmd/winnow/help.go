@@ -11,7 +11,7 @@ import (
 )
 
 type helpCommand struct {
-	Command []string `arg:"" optional:"" help:"Command; all of them without."`
+	Command []string `arg:"" optional:"" help:"Command to show (default: list all commands)."`
 }
 
 func (c *helpCommand) Run(current *kong.Context) error {
@@ -21,7 +21,7 @@ func (c *helpCommand) Run(current *kong.Context) error {
 	}
 	// Missing arguments are not an error here; an unknown command is.
 	if len(c.Command) > 0 && ctx.Command() == "" {
-		return usagef("there is no command %q%s", c.Command[0], didYouMean(c.Command[0], commandNames(current.Model.Node)))
+		return usagef("unknown command %q%s", c.Command[0], didYouMean(c.Command[0], commandNames(current.Model.Node)))
 	}
 	return ctx.PrintUsage(false)
 }
@@ -61,7 +61,7 @@ func writeMan(w io.Writer, app *kong.Application) error {
 	for _, c := range app.Children {
 		fmt.Fprintf(&b, ".B winnow %s\n%s\n.br\n", roff(c.Name), roff(synopsis(c)))
 	}
-	fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\nFour lines of documents are ranked by\n.PP\n.EX\nwinnow rank \"What is deep learning?\" \\-\\-file documents.txt\n.EE\n", roff(app.Help))
+	fmt.Fprintf(&b, ".SH DESCRIPTION\n%s\nTo rank the lines of a file:\n.PP\n.EX\nwinnow rank \"What is deep learning?\" \\-\\-file documents.txt\n.EE\n", roff(app.Help))
 	b.WriteString(".SH COMMANDS\n")
 	for _, c := range app.Children {
 		fmt.Fprintf(&b, ".SS winnow %s %s\n%s\n", roff(c.Name), roff(synopsis(c)), roff(c.Help))
@@ -70,25 +70,24 @@ func writeMan(w io.Writer, app *kong.Application) error {
 		}
 		writeManFlags(&b, c.Flags)
 	}
-	b.WriteString(".SH FLAGS OF ALL COMMANDS\n")
+	b.WriteString(".SH GLOBAL FLAGS\n")
 	writeManFlags(&b, app.Flags)
 	b.WriteString(`.SH EXIT STATUS
-0 done, 1 failed, 2 wrong usage.
+0 on success, 1 on failure, 2 on a usage error.
 .SH ENVIRONMENT
 .TP
 .B HF_HOME, HF_HUB_CACHE, HF_TOKEN, HF_ENDPOINT, HF_HUB_OFFLINE
-as the Hugging Face hub's own tools have them
+as in Hugging Face's own tools
 .TP
 .B LLAMA_ARG_*
-serve: flags, as llama.cpp's server has them
+flags of serve, as in llama.cpp's server
 .TP
 .B WINNOW_KERNELS
-the instruction set to compute with, one of those that
+instruction set of the compute kernels, one of those listed by
 .B winnow version
-lists
 .TP
 .B NO_COLOR
-no colours in tables
+disables colours in tables
 `)
 	_, err := io.WriteString(w, b.String())
 	return err

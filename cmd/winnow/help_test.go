@@ -18,7 +18,7 @@ func TestHelp(t *testing.T) {
 	if status, out, _ := runWith(t, "", "help"); status != 0 || out != want {
 		t.Errorf("status %d: %s", status, out)
 	}
-	if status, _, stderr := runWith(t, "", "help", "srve"); status != 2 || stderr != "winnow: there is no command \"srve\"; did you mean serve?\n" {
+	if status, _, stderr := runWith(t, "", "help", "srve"); status != 2 || stderr != "winnow: unknown command \"srve\"; did you mean serve?\n" {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 	_, want, _ = runWith(t, "", "version")
@@ -145,9 +145,9 @@ func TestConfig(t *testing.T) {
 		t.Errorf("a table's value is overridden by none: status %d: %s", status, out)
 	}
 	for _, c := range []struct{ text, want string }{
-		{"thread = 1", `c.toml: "thread" is no flag of any command; did you mean threads?`},
-		{"[rank]\nport = 1", `c.toml: "port" is no flag of rank`},
-		{"[srve]\nport = 1", `c.toml: "srve" is no command; did you mean serve?`},
+		{"thread = 1", `c.toml: "thread" is not a flag of any command; did you mean threads?`},
+		{"[rank]\nport = 1", `c.toml: "port" is not a flag of rank`},
+		{"[srve]\nport = 1", `c.toml: "srve" is not a command; did you mean serve?`},
 		{"threads = [1, 2]", "c.toml: threads is a list: expected one value"},
 		{"[rank]\nfile = [{a=1}]", "c.toml: file is map[a:1]: expected text, a number, true or false"},
 		{"threads = ", "--config: toml: line 1"},
@@ -157,7 +157,7 @@ func TestConfig(t *testing.T) {
 			t.Errorf("%q: status %d: %s", c.text, status, stderr)
 		}
 	}
-	if status, _, stderr := runWith(t, "", "rank", "q", "d", "--config"); status != 2 || !strings.Contains(stderr, "--config: a value is missing") {
+	if status, _, stderr := runWith(t, "", "rank", "q", "d", "--config"); status != 2 || !strings.Contains(stderr, "--config: missing value") {
 		t.Errorf("status %d: %s", status, stderr)
 	}
 	if status, _, stderr := runWith(t, "", "rank", "q", "d", "--config=/none.toml"); status != 1 || !strings.Contains(stderr, "/none.toml: no such file") {

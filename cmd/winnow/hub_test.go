@@ -58,9 +58,9 @@ func TestPullListRemove(t *testing.T) {
 	}{
 		{"o/none", 1, "o/none: the hub has no such model"},
 		{"o/n@v2", 1, "no revision v2"},
-		{"o/n@v1 --revision=v2", 2, "two revisions are named: v1 and v2"},
+		{"o/n@v1 --revision=v2", 2, "two revisions given: v1 and v2"},
 		{"o/n --revision=../x", 2, "--revision is"},
-		{"bge", 2, "expected such as BAAI/bge-reranker-v2-m3"},
+		{"bge", 2, "expected a model such as BAAI/bge-reranker-v2-m3"},
 		{"multilingal", 2, "did you mean multilingual?"},
 		{"o/n --silence=0s", 2, "--silence"},
 		{"english", 0, "is built in"},
@@ -72,7 +72,7 @@ func TestPullListRemove(t *testing.T) {
 	}
 
 	status, out, stderr := runWith(t, "", "list")
-	for _, line := range []string{`^model +size +where$`, `^` + models.Name + ` .* built in$`, `^o/n +\d.* ` + regexp.QuoteMeta(path) + `$`, `^o/n@v1 `} {
+	for _, line := range []string{`^model +size +location$`, `^` + models.Name + ` .* built in$`, `^o/n +\d.* ` + regexp.QuoteMeta(path) + `$`, `^o/n@v1 `} {
 		if status != 0 || !regexp.MustCompile(`(?m)`+line).MatchString(out) {
 			t.Errorf("list has no line %s: status %d, %s\n%s", line, status, stderr, out)
 		}
@@ -122,7 +122,7 @@ func TestPullListRemove(t *testing.T) {
 		{"o/n", 1, "not in the hub's cache"},
 		{models.Name, 2, "built into the program"},
 		{"./none", 1, "no such file"},
-		{smallModel, 2, "--yes deletes it"},
+		{smallModel, 2, "use --yes to delete it"},
 	} {
 		if status, out, stderr := runWith(t, "", "rm", c.model); status != c.status || !strings.Contains(out+stderr, c.says) {
 			t.Errorf("rm %s: status %d, %s%s; want %s", c.model, status, out, stderr, c.says)
@@ -145,7 +145,7 @@ func TestRemoveLocal(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if status, out, stderr := runWith(t, "", "rm", "--yes", dir); status != 0 || !strings.Contains(out, "removed") || strings.Contains(out, "1 others are left") != stays {
+		if status, out, stderr := runWith(t, "", "rm", "--yes", dir); status != 0 || !strings.Contains(out, "removed") || strings.Contains(out, "entries left in it: 1") != stays {
 			t.Errorf("status %d: %s%s", status, out, stderr)
 		}
 		entries, err := os.ReadDir(dir)
@@ -171,11 +171,11 @@ func TestModelNames(t *testing.T) {
 		{"some/model.gguf", "ORG/NAME:FILE"},
 		{"model-Q8_0.gguf", "git lfs pull"},
 		{"empty", "an empty folder"},
-		{"nothing", "a model of the hub is ORG/NAME"},
+		{"nothing", "hub models are named ORG/NAME"},
 		{"multilingaul", "did you mean multilingual?"},
-		{"./o/n", "there is no such file"},
-		{"../o/n", "there is no such file"},
-		{`o\n`, "there is no such file"},
+		{"./o/n", "no such file"},
+		{"../o/n", "no such file"},
+		{`o\n`, "no such file"},
 	} {
 		status, _, stderr := runWith(t, "", "inspect", c.model)
 		if status != statusFailed || !strings.Contains(filepath.ToSlash(stderr), c.says) {
@@ -207,7 +207,7 @@ func TestModelNames(t *testing.T) {
 			t.Errorf("%s: status %d, %s", name, status, stderr)
 		}
 	}
-	if status, _, stderr := runWith(t, "", "rank", "-m", "english", "--revision", "v1", "q", "d"); status != statusUsage || !strings.Contains(stderr, "no model of the hub") {
+	if status, _, stderr := runWith(t, "", "rank", "-m", "english", "--revision", "v1", "q", "d"); status != statusUsage || !strings.Contains(stderr, "is not a hub model") {
 		t.Errorf("a version of the built-in model: status %d, %s", status, stderr)
 	}
 	if status, _, stderr := runWith(t, "", "convert", "english", "out.gguf", "--type", "q8_0"); status != statusUsage || !strings.Contains(stderr, "built in") {

@@ -15,7 +15,7 @@ import (
 type inspectCommand struct {
 	modelFlags `embed:""`
 
-	Name    string `arg:"" optional:"" name:"model" help:"The model, as for --model."`
+	Name    string `arg:"" optional:"" name:"model" help:"Model, as for --model."`
 	Tensors bool   `help:"List every tensor."`
 	JSON    bool   `name:"json" help:"Print JSON."`
 }
@@ -23,7 +23,7 @@ type inspectCommand struct {
 func (c *inspectCommand) Run(env *environment) error {
 	if c.Name != "" {
 		if c.Model != "" {
-			return usagef("two models are named: %s and %s", c.Model, c.Name)
+			return usagef("two models given: %s and %s", c.Model, c.Name)
 		}
 		c.Model = c.Name
 	}
@@ -62,7 +62,7 @@ func writeInfo(w io.Writer, info winnow.Info, all bool) error {
 		row("labels", labels)
 	}
 	if info.Dimensions > 0 {
-		row("vectors", fmt.Sprintf("%d numbers: %s", info.Dimensions, info.Pooling))
+		row("vectors", fmt.Sprintf("%d dimensions: %s", info.Dimensions, info.Pooling))
 		for _, name := range slices.Sorted(maps.Keys(info.Prompts)) {
 			text := fmt.Sprintf("%s: %q", name, info.Prompts[name])
 			if name == info.DefaultPrompt {
@@ -76,22 +76,22 @@ func writeInfo(w io.Writer, info winnow.Info, all bool) error {
 		activation += " (its configuration names " + info.Configured + ")"
 	}
 	if activation != "" {
-		row("scores by", activation)
+		row("activation", activation)
 	}
 	if info.Prompt != "" {
 		row("prompt", printable(info.Prompt)+": "+info.PromptReason)
 	}
 	if len(info.UnreadSettings) > 0 {
-		row("not read", printable(strings.Join(info.UnreadSettings, ", ")))
+		row("ignored", printable(strings.Join(info.UnreadSettings, ", ")))
 	}
-	row("layers", fmt.Sprintf("%d of %d, %d heads, %d between", info.Layers, info.Hidden, info.Heads, info.Intermediate))
+	row("layers", fmt.Sprintf("%d, hidden size %d, %d heads, intermediate size %d", info.Layers, info.Hidden, info.Heads, info.Intermediate))
 	row("tokenizer", fmt.Sprintf("%s, %d tokens", info.Tokenizer, info.Vocabulary))
-	row("takes", fmt.Sprintf("%d tokens of query and document", info.MaxLength))
+	row("max length", fmt.Sprintf("%d tokens", info.MaxLength))
 	row("parameters", info.Parameters)
 	row("precision", string(info.Precision)+": "+info.PrecisionReason)
 	row("kernels", fmt.Sprintf("%s, %d threads", info.Kernels, info.Threads))
-	row("in the file", fmt.Sprintf("%s in %d tensors: %s", bytesOf(info.FileBytes), len(info.Tensors), byType(info.Tensors)))
-	row("in memory", fmt.Sprintf("%s weights, at most %s at work, %s of tables read from the file",
+	row("file", fmt.Sprintf("%s in %d tensors: %s", bytesOf(info.FileBytes), len(info.Tensors), byType(info.Tensors)))
+	row("memory", fmt.Sprintf("%s weights, up to %s activations, %s embedding tables mapped from the file",
 		bytesOf(info.WeightBytes), bytesOf(info.ActivationBytes), bytesOf(info.EmbeddingBytes)))
 	if all {
 		fmt.Fprintln(t)

@@ -12,8 +12,8 @@ import (
 )
 
 type listCommand struct {
-	Folders  []string `arg:"" optional:"" name:"folder" help:"Folders whose models are listed too (LLAMA_ARG_MODELS_DIR without any)."`
-	CacheDir string   `placeholder:"DIR" help:"The hub's cache (HF_HUB_CACHE and HF_HOME are heeded)."`
+	Folders  []string `arg:"" optional:"" name:"folder" help:"Directories whose models to list as well (default: LLAMA_ARG_MODELS_DIR)."`
+	CacheDir string   `placeholder:"DIR" help:"Hub cache directory (default: from HF_HUB_CACHE or HF_HOME)."`
 	JSON     bool     `name:"json" help:"Print JSON."`
 }
 
@@ -62,7 +62,7 @@ func (c *listCommand) Run(env *environment) error {
 		return writeJSON(env.stdout, list)
 	}
 	t := tabwriter.NewWriter(env.stdout, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "model\tsize\twhere")
+	fmt.Fprintln(t, "model\tsize\tlocation")
 	for _, m := range list {
 		where := m.Path
 		switch m.Source {

@@ -50,25 +50,25 @@ type environment struct {
 // commands are the commands with their flags.
 type commands struct {
 	Rank     rankCommand     `cmd:"" help:"Rank documents by how well they answer a query."`
-	Serve    serveCommand    `cmd:"" help:"Answer HTTP requests; takes the flags of llama.cpp's server."`
-	Bulk     bulkCommand     `cmd:"" help:"Score any number of pairs, from file to file."`
-	Eval     evalCommand     `cmd:"" help:"Measure what reranking does to the quality of a first stage's results."`
+	Serve    serveCommand    `cmd:"" help:"Run the HTTP server; accepts the flags of llama.cpp's server."`
+	Bulk     bulkCommand     `cmd:"" help:"Score any number of query-document pairs from file to file."`
+	Eval     evalCommand     `cmd:"" help:"Measure how reranking changes the quality of first-stage results."`
 	Pull     pullCommand     `cmd:"" help:"Download a model from the Hugging Face hub."`
-	Models   modelsCommand   `cmd:"" help:"Say which model is for what, and how to get it."`
-	List     listCommand     `cmd:"" help:"List the models at hand."`
-	Rm       rmCommand       `cmd:"" help:"Delete a model from the hub's cache."`
-	Inspect  inspectCommand  `cmd:"" help:"Show what a model holds and how it is computed."`
-	Convert  convertCommand  `cmd:"" help:"Write a model as a GGUF file, or a GGUF file in another number format."`
-	Bench    benchCommand    `cmd:"" help:"Measure documents and tokens a second, latency and memory with a model on this machine."`
-	Tokenize tokenizeCommand `cmd:"" help:"Show a text, or a pair of texts, as the model's tokens."`
-	Version  versionCommand  `cmd:"" help:"Show the version, the CPU's features and the kernels in use."`
+	Models   modelsCommand   `cmd:"" help:"List recommended models and how to get them."`
+	List     listCommand     `cmd:"" help:"List locally available models."`
+	Rm       rmCommand       `cmd:"" help:"Delete a model from the hub cache, or a local one."`
+	Inspect  inspectCommand  `cmd:"" help:"Show a model's architecture, tensors, precision and memory use."`
+	Convert  convertCommand  `cmd:"" help:"Convert a model to GGUF, or a GGUF file to another number format."`
+	Bench    benchCommand    `cmd:"" help:"Measure a model's throughput, latency and memory use on this machine."`
+	Tokenize tokenizeCommand `cmd:"" help:"Tokenize a text or a pair of texts."`
+	Version  versionCommand  `cmd:"" help:"Show the version, CPU features and kernels in use."`
 
-	Completion completionCommand `cmd:"" help:"Print a script by which a shell completes commands and flags."`
+	Completion completionCommand `cmd:"" help:"Print a shell completion script."`
 	Man        manCommand        `cmd:"" help:"Print the manual page."`
-	Help       helpCommand       `cmd:"" help:"Show the flags of a command."`
+	Help       helpCommand       `cmd:"" help:"Show help for a command."`
 
-	ShowVersion versionFlag `name:"version" short:"V" help:"Show the version and end."`
-	Config      string      `placeholder:"FILE" help:"TOML file with flags: name = value, those of one command in a table [command]."`
+	ShowVersion versionFlag `name:"version" short:"V" help:"Show the version and exit."`
+	Config      string      `placeholder:"FILE" help:"TOML file of flags (name = value); a table [command] applies to that command only."`
 }
 
 // A usageError is a mistake in the command line.
@@ -93,7 +93,7 @@ func runIn(env *environment, args []string) (status int) {
 		kong.Writers(env.stdout, env.stderr),
 		kong.Exit(func(code int) { exited = code; panic(exit{}) }),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
-		kong.Vars{"threads": "Threads that compute (0: one for each core).", "formats": strings.Join(records.Formats, ",")},
+		kong.Vars{"threads": "Compute threads (0: one per core).", "formats": strings.Join(records.Formats, ",")},
 	)
 	if err != nil {
 		panic(err) // a mistake in the struct above

@@ -54,16 +54,16 @@ func TestUsage(t *testing.T) {
 		{[]string{"rank", "--top-n=-1", "q", "d"}, 2, "winnow: --top-n is -1: expected a number of at least 0\n"},
 		{[]string{"rank", "--threads=-1", "q", "d"}, 2, "winnow: --threads is -1: expected a number of at least 0\n"},
 		{[]string{"rank", "q"}, 2, "winnow: no documents\n"},
-		{[]string{"rank", "q", "d", "--file", "x"}, 2, "winnow: documents are given both as arguments and with --file\n"},
+		{[]string{"rank", "q", "d", "--file", "x"}, 2, "winnow: documents given both as arguments and with --file\n"},
 		{[]string{"rank", "q", "--file", "/does/not/exist"}, 1, "winnow: open /does/not/exist: no such file or directory\n"},
-		{[]string{"rank", "-m", "/does/not/exist.gguf", "q", "d"}, 1, "winnow: model /does/not/exist.gguf: there is no such file or directory\n"},
+		{[]string{"rank", "-m", "/does/not/exist.gguf", "q", "d"}, 1, "winnow: model /does/not/exist.gguf: no such file or directory\n"},
 		{[]string{"serve", "--modle", "x"}, 2, "winnow: unknown flag --modle; did you mean --model?\n"},
 		{[]string{"serve", "--port", "70000"}, 2, "winnow: --port is 70000: expected a number from 0 to 65535\n"},
 		{[]string{"serve", "--pooling", "best"}, 2, "winnow: --pooling is \"best\": expected none, mean, cls, last or rank\n"},
-		{[]string{"serve", "--ssl-key-file", "x"}, 2, "winnow: --ssl-key-file and --ssl-cert-file belong together\n"},
+		{[]string{"serve", "--ssl-key-file", "x"}, 2, "winnow: --ssl-key-file and --ssl-cert-file must be given together\n"},
 		{[]string{"serve", "--hf-file", "x"}, 2, "winnow: --hf-file needs --hf-repo\n"},
 		{[]string{"serve", "--api-prefix", "api/"}, 2, "winnow: --api-prefix is \"api/\": expected a path such as /api\n"},
-		{[]string{"pull", "what"}, 2, "winnow: \"what\": expected such as BAAI/bge-reranker-v2-m3 or ORG/NAME:Q8_0\n"},
+		{[]string{"pull", "what"}, 2, "winnow: \"what\": expected a model such as BAAI/bge-reranker-v2-m3 or ORG/NAME:Q8_0\n"},
 	} {
 		status, stdout, stderr := runWith(t, "", c.args...)
 		if status != c.status || stderr != c.stderr {
@@ -222,7 +222,7 @@ func TestTokenizeAndInspect(t *testing.T) {
 		t.Errorf("tokens: %s", out)
 	}
 	status, out, _ := runWith(t, "", "inspect", model, "--tensors")
-	for _, want := range []string{"architecture  BertForSequenceClassification", "12 of 384, 12 heads", "WordPiece, 30522 tokens", "takes         512 tokens", "classifier.weight"} {
+	for _, want := range []string{"architecture  BertForSequenceClassification", "12, hidden size 384, 12 heads", "WordPiece, 30522 tokens", "max length    512 tokens", "classifier.weight"} {
 		if !strings.Contains(out, want) {
 			t.Errorf("status %d: no %q in\n%s", status, want, out)
 		}
@@ -370,7 +370,7 @@ func TestTruncation(t *testing.T) {
 	if together[1] != alone[0] || together[2] != alone[1] {
 		t.Errorf("cut: %v, by hand %v", together, alone)
 	}
-	if status, body := ask("/v1/rerank", map[string]any{"query": "what is it", "documents": []string{"x", long}, "truncate": false}); status != 400 || !strings.Contains(body, "documents[1] has 66 tokens with the query; at most 32 are taken") {
+	if status, body := ask("/v1/rerank", map[string]any{"query": "what is it", "documents": []string{"x", long}, "truncate": false}); status != 400 || !strings.Contains(body, "documents[1] has 66 tokens with the query; at most 32 are accepted") {
 		t.Errorf("status %d: %s", status, body)
 	}
 	var r reply

@@ -19,13 +19,13 @@ import (
 
 // modelFlags are the flags shared by the commands that load a model.
 type modelFlags struct {
-	Model       string `short:"m" placeholder:"MODEL" help:"GGUF file, directory in Hugging Face layout, hub id, or a name of winnow models; the built-in model without."`
-	Revision    string `placeholder:"REV" help:"Version of a model of the hub: branch, tag or commit (also ORG/NAME@REV)."`
+	Model       string `short:"m" placeholder:"MODEL" help:"GGUF file, Hugging Face model directory, hub id, or short name (see winnow models); default: the built-in model."`
+	Revision    string `placeholder:"REV" help:"Revision of a hub model: branch, tag or commit (also ORG/NAME@REV)."`
 	Threads     int    `short:"t" placeholder:"N" help:"${threads}"`
-	Precision   string `enum:"auto,f32,f16,int8,int8a16,int16a8" default:"auto" help:"Number format of the matrix products: ${enum}."`
-	MaxLength   int    `placeholder:"N" help:"Most tokens of a query with a document (0: what the model takes)."`
-	BatchTokens int    `placeholder:"N" help:"Tokens that a thread takes through the model at a time (0: chosen)."`
-	Offline     bool   `help:"Download nothing."`
+	Precision   string `enum:"auto,f32,f16,int8,int8a16,int16a8" default:"auto" help:"Precision of matrix products: ${enum}."`
+	MaxLength   int    `placeholder:"N" help:"Maximum tokens of a query and document together (0: the model's limit)."`
+	BatchTokens int    `placeholder:"N" help:"Tokens each thread processes at a time (0: automatic)."`
+	Offline     bool   `help:"Do not download anything."`
 
 	causalFlags `embed:""`
 }
@@ -33,13 +33,13 @@ type modelFlags struct {
 // causalFlags are the flags for certain kinds of rerankers: causal models, and
 // classifiers with several labels.
 type causalFlags struct {
-	Label       string `placeholder:"NAME" help:"Label of a classifier that means relevant, by name or number; the one whose name says so without, or the second of two."`
-	Score       string `placeholder:"SCORE" help:"Score of a causal model: yes-no, yes or token:ID; the authors' without. cosine: rank with a model that embeds."`
-	Template    string `placeholder:"FILE" help:"Prompt of a causal model: a file with {query} and {document} in it, or a known name; the authors' without."`
-	Instruction string `placeholder:"TEXT" help:"Instruction in the prompt of a causal model."`
-	Layer       int    `placeholder:"N" help:"Layer behind which a layerwise reranker stops (0: the last one)."`
-	Compress    string `placeholder:"RATIO@LAYER,…" help:"Make one token of each RATIO of a document before these layers of a lightweight reranker: 2@24."`
-	PlainText   bool   `help:"Keep what spells a special token in queries and documents plain text: for documents of strangers."`
+	Label       string `placeholder:"NAME" help:"Classifier label that means relevant, by name or index; default: recognised by name, or the second of two."`
+	Score       string `placeholder:"SCORE" help:"Score of a causal model: yes-no, yes or token:ID (default: the authors'); cosine: rank with an embedding model."`
+	Template    string `placeholder:"FILE" help:"Prompt template of a causal model: a file containing {query} and {document}, or a built-in name (default: the authors')."`
+	Instruction string `placeholder:"TEXT" help:"Instruction for the prompt of a causal model."`
+	Layer       int    `placeholder:"N" help:"Last layer to run of a layerwise reranker (0: all layers)."`
+	Compress    string `placeholder:"RATIO@LAYER,…" help:"Merge every RATIO document tokens into one before these layers of a lightweight reranker, such as 2@24."`
+	PlainText   bool   `help:"Treat special tokens spelled out in queries and documents as plain text; use with untrusted documents."`
 }
 
 func (f *causalFlags) options() ([]winnow.Option, error) {
@@ -122,7 +122,7 @@ func (f *modelFlags) open(env *environment) (*winnow.Model, error) {
 // warnUnread warns of settings in the model's files that were not read and may matter.
 func warnUnread(env *environment, model *winnow.Model) {
 	if unread := model.Info().UnreadSettings; len(unread) > 0 {
-		env.note("settings of the model that are not read, and may change its scores: %s", printable(strings.Join(unread, ", ")))
+		env.note("the model has settings that winnow ignores and that may affect its scores: %s", printable(strings.Join(unread, ", ")))
 	}
 }
 
@@ -139,10 +139,10 @@ func withRevision(name, revision string) (string, error) {
 	}
 	ref, ok := parseModel(name)
 	if !ok {
-		return "", usagef("--revision is %q: %s is no model of the hub", revision, name)
+		return "", usagef("--revision is %q: %s is not a hub model", revision, name)
 	}
 	if ref.Revision != "" && ref.Revision != revision {
-		return "", usagef("two revisions are named: %s and %s", ref.Revision, revision)
+		return "", usagef("two revisions given: %s and %s", ref.Revision, revision)
 	}
 	ref.Revision = revision
 	if _, ok := hub.ParseRef(ref.String()); !ok {
@@ -162,7 +162,7 @@ func openModel(ctx context.Context, name string, source hub.Source, options []wi
 	}
 	data := models.Default()
 	if data == nil {
-		return nil, usagef("this winnow has no model built in: name one with --model")
+		return nil, usagef("this build of winnow has no built-in model: choose one with --model")
 	}
 	return winnow.OpenBytes(models.Name, data, options...)
 }
@@ -186,7 +186,7 @@ func locate(ctx context.Context, name string, source hub.Source) (string, error)
 		if !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENAMETOOLONG) {
 			return "", err
 		}
-		return "", fmt.Errorf("model %s: there is no such file or directory%s", name, nearestModel(name))
+		return "", fmt.Errorf("model %s: no such file or directory%s", name, nearestModel(name))
 	}
 	// A name meant as a path must not be sent to the hub. One with a revision, a file or
 	// the hub's address cannot be a path.
@@ -199,7 +199,7 @@ func locate(ctx context.Context, name string, source hub.Source) (string, error)
 			return path, nil
 		}
 		if hint := mistyped(name); hint != "" {
-			return "", fmt.Errorf("model %s: there is no such file or directory%s", name, hint)
+			return "", fmt.Errorf("model %s: no such file or directory%s", name, hint)
 		}
 	}
 	return source.Get(ctx, ref)
@@ -227,11 +227,11 @@ func parseModel(name string) (hub.Ref, bool) { return hub.ParseRef(fullName(name
 func mistyped(name string) string {
 	switch strings.ToLower(filepath.Ext(name)) {
 	case ".gguf", ".safetensors", ".onnx", ".bin", ".json":
-		return nearestFile(name) + "; a file of a model of the hub is ORG/NAME:FILE"
+		return nearestFile(name) + "; to name a file of a hub model, use ORG/NAME:FILE"
 	}
 	folder, rest, _ := strings.Cut(name, "/")
 	if info, err := os.Stat(folder); err == nil && info.IsDir() {
-		return fmt.Sprintf("%s; if the model of the hub is meant: winnow pull %s", nearestFile(name), name)
+		return fmt.Sprintf("%s; for the hub model, run winnow pull %s", nearestFile(name), name)
 	}
 	entries, err := os.ReadDir(".")
 	if err != nil {
@@ -243,7 +243,7 @@ func mistyped(name string) string {
 		}
 		path := filepath.Join(e.Name(), rest)
 		if _, err := os.Stat(path); err == nil {
-			return fmt.Sprintf("; did you mean %s? If the model of the hub is meant: winnow pull %s", path, name)
+			return fmt.Sprintf("; did you mean %s? For the hub model, run winnow pull %s", path, name)
 		}
 	}
 	return ""
@@ -278,7 +278,7 @@ func nearestModel(name string) string {
 		return hint
 	}
 	if !strings.ContainsAny(name, `/\.`) {
-		return "; a model of the hub is ORG/NAME, and winnow models lists some"
+		return "; hub models are named ORG/NAME (winnow models lists some)"
 	}
 	return ""
 }

@@ -12,16 +12,16 @@ import (
 )
 
 type pullCommand struct {
-	Ref      string        `arg:"" name:"model" help:"ORG/NAME, with @REVISION, and with :QUANT or :FILE for GGUF; or a name of winnow models."`
+	Ref      string        `arg:"" name:"model" help:"ORG/NAME[@REVISION], with :QUANT or :FILE for GGUF; or a short name (see winnow models)."`
 	Revision string        `placeholder:"REV" help:"Branch, tag or commit."`
-	Token    string        `name:"hf-token" placeholder:"TOKEN" help:"Access token of the hub (also HF_TOKEN)."`
-	CacheDir string        `placeholder:"DIR" help:"The hub's cache (HF_HUB_CACHE and HF_HOME are heeded)."`
-	Silence  time.Duration `default:"30s" help:"How long the hub may say nothing before it is asked again."`
+	Token    string        `name:"hf-token" placeholder:"TOKEN" help:"Hugging Face access token (also HF_TOKEN)."`
+	CacheDir string        `placeholder:"DIR" help:"Hub cache directory (default: from HF_HUB_CACHE or HF_HOME)."`
+	Silence  time.Duration `default:"30s" help:"Retry if the hub sends nothing for this long."`
 }
 
 func (c *pullCommand) Run(env *environment) error {
 	if isBuiltIn(c.Ref) {
-		_, err := fmt.Fprintf(env.stderr, "winnow: %s is built in: there is nothing to download\n", c.Ref)
+		_, err := fmt.Fprintf(env.stderr, "winnow: %s is built in: nothing to download\n", c.Ref)
 		return err
 	}
 	if c.Silence <= 0 {
@@ -33,7 +33,7 @@ func (c *pullCommand) Run(env *environment) error {
 	}
 	ref, ok := parseModel(name)
 	if !ok {
-		return usagef("%q: expected such as BAAI/bge-reranker-v2-m3 or ORG/NAME:Q8_0%s", c.Ref, nearestName(c.Ref))
+		return usagef("%q: expected a model such as BAAI/bge-reranker-v2-m3 or ORG/NAME:Q8_0%s", c.Ref, nearestName(c.Ref))
 	}
 	source := hubSource(env, false, c.Token)
 	source.Dir, source.Silence = c.CacheDir, c.Silence

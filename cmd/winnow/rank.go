@@ -21,18 +21,18 @@ import (
 type rankCommand struct {
 	modelFlags `embed:""`
 
-	Query     string   `arg:"" help:"What the documents are ranked for."`
-	Documents []string `arg:"" optional:"" name:"doc" help:"Documents; without any, and without --file, those on standard input."`
+	Query     string   `arg:"" help:"Query to rank the documents against."`
+	Documents []string `arg:"" optional:"" name:"doc" help:"Documents to rank; read from standard input if neither these nor --file are given."`
 
-	File       []string `short:"f" sep:"none" placeholder:"FILE" help:"Documents: .txt (one a line), .jsonl, .json, .csv, .tsv, each also .gz or .zst; a folder (one a file); - is standard input. Repeatable."`
-	Format     string   `enum:"${formats}" default:"auto" help:"What the files are, whatever their names: ${enum}."`
-	TextColumn string   `placeholder:"NAME" help:"Column or field that has the document (text without)."`
-	IDColumn   string   `name:"id-column" placeholder:"NAME" help:"Column or field that has its id (id without)."`
+	File       []string `short:"f" sep:"none" placeholder:"FILE" help:"Read documents from FILE: .txt (one per line), .jsonl, .json, .csv or .tsv, optionally .gz or .zst; a directory (one per file); or - for standard input. Repeatable."`
+	Format     string   `enum:"${formats}" default:"auto" help:"Format of the files, regardless of their names: ${enum}."`
+	TextColumn string   `placeholder:"NAME" help:"Column or field holding the document (default: text)."`
+	IDColumn   string   `name:"id-column" placeholder:"NAME" help:"Column or field holding the document's id (default: id)."`
 
-	TopN      int  `short:"n" placeholder:"N" help:"Show the N best only (0: all)."`
+	TopN      int  `short:"n" placeholder:"N" help:"Show only the top N documents (0: all)."`
 	RawScores bool `help:"Show logits instead of probabilities."`
-	JSON      bool `name:"json" xor:"form" help:"Print the reply of /v1/rerank."`
-	TSV       bool `name:"tsv" xor:"form" help:"Print index, score, the id if there are any, and document with tabs between."`
+	JSON      bool `name:"json" xor:"form" help:"Print JSON, as returned by /v1/rerank."`
+	TSV       bool `name:"tsv" xor:"form" help:"Print tab-separated index, score, id (if any) and document."`
 }
 
 func (c *rankCommand) Run(env *environment) error {
@@ -84,7 +84,7 @@ func (c *rankCommand) Run(env *environment) error {
 		err = writeTSV(out, ranking.Results, ranking.IDs)
 	default:
 		if ranking.Truncated > 0 {
-			env.note("%d of %d documents are longer than the model takes and were cut", ranking.Truncated, len(documents))
+			env.note("%d of %d documents exceed the model's maximum length and were truncated", ranking.Truncated, len(documents))
 		}
 		width, colour := screen(env)
 		err = writeTable(out, ranking.Results, ranking.IDs, c.RawScores, width, colour)
@@ -98,7 +98,7 @@ func (c *rankCommand) Run(env *environment) error {
 // read returns the documents given as arguments or in files.
 func (c *rankCommand) read(env *environment) ([]records.Document, error) {
 	if len(c.Documents) > 0 && len(c.File) > 0 {
-		return nil, usagef("documents are given both as arguments and with --file")
+		return nil, usagef("documents given both as arguments and with --file")
 	}
 	c.hint(env)
 	var documents []records.Document
@@ -118,7 +118,7 @@ func (c *rankCommand) read(env *environment) ([]records.Document, error) {
 			files = []string{"-"}
 		}
 		documents, err = records.Documents(files, records.DocumentOptions{Format: format, TextColumn: c.TextColumn, IDColumn: c.IDColumn, Stdin: env.stdin,
-			LeftOut: func(file, because string) { env.note("%s is left out: it %s", file, because) }})
+			LeftOut: func(file, because string) { env.note("skipping %s: it %s", file, because) }})
 		if err != nil {
 			return nil, err
 		}
@@ -137,7 +137,7 @@ func (c *rankCommand) hint(env *environment) {
 			continue
 		}
 		if _, err := os.Stat(text); err == nil && text != "" {
-			env.note("%q is taken as text, but is also the name of a file: to rank what is in it, say --file %s", text, text)
+			env.note("%q is treated as text, but a file of that name exists: to rank its contents, use --file %s", text, text)
 		}
 	}
 }

@@ -78,7 +78,7 @@ func TestRankFiles(t *testing.T) {
 		{[]string{"q", "-f", pdf}, 1, "winnow: " + pdf + " looks like a PDF: "},
 		{[]string{"q", "-f", table, "--text-column", "name"}, 1, "winnow: " + table + `:1: no column "name" in the header, which has "id", "text"`},
 		{[]string{"q", "-f", table, "--format", "pdf"}, 2, "winnow: --format must be one of"},
-		{[]string{"q", lines}, 0, "winnow: \"" + lines + "\" is taken as text, but is also the name of a file: to rank what is in it, say --file " + lines},
+		{[]string{"q", lines}, 0, "winnow: \"" + lines + "\" is treated as text, but a file of that name exists: to rank its contents, use --file " + lines},
 	} {
 		if status, _, stderr := runWith(t, "", args(c.args...)...); status != c.status || !strings.Contains(stderr, c.want) {
 			t.Errorf("%q: status %d: %s", c.args, status, stderr)

@@ -92,7 +92,7 @@ func TestModelReplaced(t *testing.T) {
 	replace("bert-minilm-with-pooler-F16.gguf")
 	hangUp()
 	waitFor(t, p.log, "the first score", func() bool { status, score := ask("it"); return status == 200 && score == before })
-	if !strings.Contains(p.log.String(), "cut short") && !strings.Contains(p.log.String(), "cannot be read any more") {
+	if !strings.Contains(p.log.String(), "truncated meanwhile") && !strings.Contains(p.log.String(), "can no longer be read") {
 		t.Errorf("the log does not say what happened: %s", p.log)
 	}
 }

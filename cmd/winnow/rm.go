@@ -13,8 +13,8 @@ import (
 )
 
 type rmCommand struct {
-	Model    string `arg:"" name:"model" help:"Model of the hub (ORG/NAME, all its versions and files; @REVISION or :FILE one of them), or the path of a local one."`
-	CacheDir string `placeholder:"DIR" help:"The hub's cache (HF_HUB_CACHE and HF_HOME are heeded)."`
+	Model    string `arg:"" name:"model" help:"Hub model (ORG/NAME for all revisions and files, or one with @REVISION or :FILE), or path of a local model."`
+	CacheDir string `placeholder:"DIR" help:"Hub cache directory (default: from HF_HUB_CACHE or HF_HOME)."`
 	Yes      bool   `short:"y" help:"Delete a local model without asking."`
 }
 
@@ -26,9 +26,9 @@ func (c *rmCommand) Run(env *environment) error {
 	switch {
 	case ok:
 	case isBuiltIn(c.Model):
-		return usagef("%s is built into the program: a build with the tag nomodel is without it", c.Model)
+		return usagef("%s is built into the program: build with the tag nomodel to leave it out", c.Model)
 	default:
-		return fmt.Errorf("model %s: there is no such file or directory%s", c.Model, nearestFile(c.Model))
+		return fmt.Errorf("model %s: no such file or directory%s", c.Model, nearestFile(c.Model))
 	}
 	dir, err := cacheDir(c.CacheDir)
 	if err != nil {
@@ -56,7 +56,7 @@ func (c *rmCommand) local(env *environment) error {
 	size := modeldir.Size(path)
 	if !c.Yes {
 		if _, ok := terminal(env.stdin); !ok {
-			return usagef("%s is a local model of %d files: --yes deletes it", c.Model, len(files))
+			return usagef("%s is a local model of %d files: use --yes to delete it", c.Model, len(files))
 		}
 		fmt.Fprintf(env.stderr, "Delete %s (%d files, %s)? [y/N] ", printable(path), len(files), bytesOf(size))
 		answer, _ := bufio.NewReader(env.stdin).ReadString('\n')
@@ -72,7 +72,7 @@ func (c *rmCommand) local(env *environment) error {
 	left := ""
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
 		if entries, err := os.ReadDir(path); err == nil && len(entries) > 0 {
-			left = fmt.Sprintf("; %d others are left in it", len(entries))
+			left = fmt.Sprintf("; entries left in it: %d", len(entries))
 		} else if err := os.Remove(path); err != nil {
 			return err
 		}

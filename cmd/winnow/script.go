@@ -11,7 +11,7 @@ func warnScript(env *environment, model, query string) {
 		return
 	}
 	if script := foreignScript(query); script != "" {
-		env.note("the query is in %s script, and the built-in model knows English only: try -m multilingual (winnow models)", script)
+		env.note("the query is in %s script, but the built-in model supports English only: try -m multilingual (see winnow models)", script)
 	}
 }
 

@@ -22,71 +22,71 @@ import (
 )
 
 type serveCommand struct {
-	Model     []string `short:"m" sep:"none" placeholder:"[ALIAS=]MODEL" help:"GGUF file, directory in Hugging Face layout, or hub id; the built-in model without. Repeatable: the first one is the default."`
-	Alias     []string `short:"a" placeholder:"NAME" help:"Names of the first model, with commas between."`
-	Tags      []string `placeholder:"TAG" help:"Tags shown with the first model."`
-	ModelsDir string   `placeholder:"DIR" help:"Serve every model in a directory."`
-	ModelsMax int      `placeholder:"N" help:"Models that may be loaded at a time (0: all)."`
-	HFRepo    string   `name:"hf-repo" placeholder:"REPO[:QUANT]" help:"Model of the Hugging Face hub (also -hf)."`
-	HFFile    string   `name:"hf-file" placeholder:"FILE" help:"File of that repository (also -hff)."`
-	HFToken   string   `name:"hf-token" placeholder:"TOKEN" help:"Access token of the hub (also HF_TOKEN)."`
-	Offline   bool     `help:"Download nothing."`
+	Model     []string `short:"m" sep:"none" placeholder:"[ALIAS=]MODEL" help:"GGUF file, Hugging Face model directory, or hub id (default: the built-in model). Repeatable; the first is the default model."`
+	Alias     []string `short:"a" placeholder:"NAME" help:"Names of the first model, comma-separated."`
+	Tags      []string `placeholder:"TAG" help:"Tags of the first model, informational only, comma-separated."`
+	ModelsDir string   `placeholder:"DIR" help:"Serve every model in DIR."`
+	ModelsMax int      `placeholder:"N" help:"Maximum number of models loaded at the same time (0: no limit)."`
+	HFRepo    string   `name:"hf-repo" placeholder:"REPO[:QUANT]" help:"Hugging Face model repository (also -hf)."`
+	HFFile    string   `name:"hf-file" placeholder:"FILE" help:"File in the --hf-repo repository (also -hff)."`
+	HFToken   string   `name:"hf-token" placeholder:"TOKEN" help:"Hugging Face access token (also HF_TOKEN)."`
+	Offline   bool     `help:"Do not download anything."`
 
-	Host      string `default:"127.0.0.1" help:"Addresses to listen on, with commas between."`
-	Port      int    `default:"8080" help:"Port to listen on (0: a free one)."`
-	APIPrefix string `name:"api-prefix" placeholder:"PATH" help:"Path before all routes."`
-	Path      string `placeholder:"DIR" help:"Directory of files to serve in place of the page."`
-	UI        bool   `name:"ui" default:"true" negatable:"" help:"Serve the page at / (also --no-webui)."`
+	Host      string `default:"127.0.0.1" help:"Addresses to listen on, comma-separated."`
+	Port      int    `default:"8080" help:"Port to listen on (0: any free port)."`
+	APIPrefix string `name:"api-prefix" placeholder:"PATH" help:"Path prefix of all routes."`
+	Path      string `placeholder:"DIR" help:"Serve static files from DIR instead of the built-in page."`
+	UI        bool   `name:"ui" default:"true" negatable:"" help:"Serve the web page at / (also --no-webui)."`
 
 	Threads     int    `short:"t" placeholder:"N" help:"${threads}"`
-	Precision   string `enum:"auto,f32,f16,int8,int8a16,int16a8" default:"auto" help:"Number format of the matrix products: ${enum}."`
-	MaxLength   int    `placeholder:"N" help:"Most tokens of a query with a document (0: what the model takes)."`
-	CtxSize     int    `short:"c" placeholder:"N" help:"The same, by the name that llama.cpp gives it."`
-	BatchSize   int    `short:"b" placeholder:"N" help:"Most tokens of a batch."`
-	UbatchSize  int    `name:"ubatch-size" placeholder:"N" help:"The same (also -ub). No text is too long for it."`
-	BatchTokens int    `placeholder:"N" help:"Tokens that a thread takes through the model at a time (0: chosen)."`
+	Precision   string `enum:"auto,f32,f16,int8,int8a16,int16a8" default:"auto" help:"Precision of matrix products: ${enum}."`
+	MaxLength   int    `placeholder:"N" help:"Maximum tokens of a query and document together (0: the model's limit)."`
+	CtxSize     int    `short:"c" placeholder:"N" help:"Same as --max-length; llama.cpp's name for it."`
+	BatchSize   int    `short:"b" placeholder:"N" help:"Maximum tokens per batch."`
+	UbatchSize  int    `name:"ubatch-size" placeholder:"N" help:"Same as --batch-size (also -ub); longer texts are still accepted."`
+	BatchTokens int    `placeholder:"N" help:"Tokens each thread processes at a time (0: automatic)."`
 	causalFlags `embed:""`
-	Parallel    int    `default:"1" help:"Slots that /props and /slots show (also -np)."`
-	Rerank      bool   `help:"Rerank; this is always on (also --reranking)."`
-	Embedding   bool   `help:"Embed, with models that can."`
-	Pooling     string `placeholder:"KIND" help:"Of models that embed: mean, cls or last in place of their own; none has /embeddings give a vector of every token, rank changes nothing."`
+	Parallel    int    `default:"1" help:"Number of slots reported by /props and /slots (also -np)."`
+	Rerank      bool   `help:"Enable reranking; always on (also --reranking)."`
+	Embedding   bool   `help:"Enable embeddings; always on for models that support them (also --embeddings)."`
+	Pooling     string `placeholder:"KIND" help:"Pooling of embedding models: mean, cls or last overrides the model's own; none returns a vector per token from /embeddings; rank has no effect."`
 
-	ChatTemplate     string `placeholder:"JINJA" help:"Template of conversations in the place of the model's own. llama.cpp's names of templates change nothing."`
-	ChatTemplateFile string `placeholder:"FILE" help:"File that has it."`
+	ChatTemplate     string `placeholder:"JINJA" help:"Jinja chat template, overriding the model's own; llama.cpp's built-in template names have no effect."`
+	ChatTemplateFile string `placeholder:"FILE" help:"Read the chat template from FILE."`
 
-	APIKey      []string `name:"api-key" sep:"none" placeholder:"KEY" help:"Keys that clients must show one of, with commas between (also LLAMA_API_KEY)."`
-	APIKeyFile  string   `name:"api-key-file" placeholder:"FILE" help:"File of such keys, one a line."`
-	SSLKeyFile  string   `name:"ssl-key-file" placeholder:"FILE" help:"Private key for TLS, PEM."`
-	SSLCertFile string   `name:"ssl-cert-file" placeholder:"FILE" help:"Certificate for TLS, PEM."`
-	Timeout     int      `default:"3600" help:"Seconds that a request may take (also -to)."`
-	Shutdown    int      `name:"shutdown-timeout" default:"30" help:"Seconds that requests under way have when the server is told to stop."`
-	Hosts       []string `name:"allowed-hosts" placeholder:"HOST" help:"Names by which the server may be asked; those of this machine when it listens on loopback addresses only, else all. * is all."`
-	CORSOrigins []string `name:"cors-origins" placeholder:"ORIGIN" help:"Origins whose pages may use the server; * is all, localhost those of this machine."`
-	CORSMethods string   `name:"cors-methods" placeholder:"METHODS" help:"What Access-Control-Allow-Methods says."`
-	CORSHeaders string   `name:"cors-headers" placeholder:"HEADERS" help:"What Access-Control-Allow-Headers says."`
-	CORSCookies bool     `name:"cors-credentials" negatable:"" help:"Let such pages send credentials."`
+	APIKey      []string `name:"api-key" sep:"none" placeholder:"KEY" help:"API keys accepted from clients, comma-separated (also LLAMA_API_KEY)."`
+	APIKeyFile  string   `name:"api-key-file" placeholder:"FILE" help:"File of API keys, one per line."`
+	SSLKeyFile  string   `name:"ssl-key-file" placeholder:"FILE" help:"PEM-encoded TLS private key."`
+	SSLCertFile string   `name:"ssl-cert-file" placeholder:"FILE" help:"PEM-encoded TLS certificate."`
+	Timeout     int      `default:"3600" help:"Request timeout in seconds (also -to)."`
+	Shutdown    int      `name:"shutdown-timeout" default:"30" help:"Seconds to wait for running requests on shutdown."`
+	Hosts       []string `name:"allowed-hosts" placeholder:"HOST" help:"Host names accepted in requests; * allows all (default: local names when listening only on loopback addresses, otherwise all)."`
+	CORSOrigins []string `name:"cors-origins" placeholder:"ORIGIN" help:"Origins allowed for cross-origin requests; * allows all, localhost any local origin."`
+	CORSMethods string   `name:"cors-methods" placeholder:"METHODS" help:"Value of Access-Control-Allow-Methods."`
+	CORSHeaders string   `name:"cors-headers" placeholder:"HEADERS" help:"Value of Access-Control-Allow-Headers."`
+	CORSCookies bool     `name:"cors-credentials" negatable:"" help:"Allow credentials in cross-origin requests."`
 
-	QueueTokens  int   `default:"4194304" help:"Tokens of all requests under way; beyond it they are refused with 429."`
-	MaxBody      int64 `default:"33554432" help:"Most bytes of a request."`
-	MaxDocuments int   `default:"10000" help:"Most documents of a request."`
-	CacheSize    int   `default:"10000" help:"Scores to keep for pairs that come again (0: none)."`
+	QueueTokens  int   `default:"4194304" help:"Maximum tokens of all pending requests; further ones get 429."`
+	MaxBody      int64 `default:"33554432" help:"Maximum size of a request in bytes."`
+	MaxDocuments int   `default:"10000" help:"Maximum documents per request."`
+	CacheSize    int   `default:"10000" help:"Number of scores to cache for repeated pairs (0: no cache)."`
 
-	NPredict  int     `name:"n-predict" default:"-1" help:"Most tokens of a completion, where a request does not say (-1: no bound; also -n)."`
-	Temp      float64 `default:"0.8" help:"Temperature of completions, where a request does not say."`
-	TopK      int     `name:"top-k" default:"40" help:"Most probable tokens that they choose from (0: all)."`
-	TopP      float64 `name:"top-p" default:"0.95" help:"Probability that the tokens have together that they choose from."`
-	MinP      float64 `name:"min-p" default:"0.05" help:"Probability that each has, of the most probable one's."`
-	Seed      int64   `default:"-1" help:"Seed of their chances (-1: another for each request; also -s)."`
-	IgnoreEOS bool    `name:"ignore-eos" help:"Let the model not end them."`
+	NPredict  int     `name:"n-predict" default:"-1" help:"Default maximum tokens of a completion (-1: no limit; also -n)."`
+	Temp      float64 `default:"0.8" help:"Default sampling temperature."`
+	TopK      int     `name:"top-k" default:"40" help:"Default top-k: sample from the K most probable tokens (0: all)."`
+	TopP      float64 `name:"top-p" default:"0.95" help:"Default top-p: cumulative probability of the tokens to sample from."`
+	MinP      float64 `name:"min-p" default:"0.05" help:"Default min-p: minimum probability relative to the most probable token."`
+	Seed      int64   `default:"-1" help:"Default sampling seed (-1: random for each request; also -s)."`
+	IgnoreEOS bool    `name:"ignore-eos" help:"Ignore end-of-sequence tokens and continue generating."`
 
-	Metrics    bool   `help:"Show /metrics, for Prometheus."`
-	Slots      bool   `negatable:"" help:"Show /slots."`
-	Pprof      bool   `help:"Show /debug/pprof."`
-	LogDisable bool   `help:"Say nothing."`
-	LogFile    string `placeholder:"FILE" help:"Say it in a file."`
-	LogJSONL   bool   `name:"log-jsonl" negatable:"" help:"Say it in JSON."`
-	Verbose    bool   `short:"v" help:"Say more."`
-	Verbosity  int    `default:"3" help:"4 and more say more, 2 warnings only, 1 errors only, 0 nothing (also -lv)."`
+	Metrics    bool   `help:"Enable Prometheus metrics at /metrics."`
+	Slots      bool   `negatable:"" help:"Enable /slots."`
+	Pprof      bool   `help:"Enable /debug/pprof."`
+	LogDisable bool   `help:"Disable logging."`
+	LogFile    string `placeholder:"FILE" help:"Log to FILE."`
+	LogJSONL   bool   `name:"log-jsonl" negatable:"" help:"Log as JSON lines."`
+	Verbose    bool   `short:"v" help:"Log debug messages."`
+	Verbosity  int    `default:"3" help:"Log level: 4 and above debug, 3 info, 2 warnings, 1 errors, 0 nothing (also -lv)."`
 
 	idle []string // given flags without effect
 }
@@ -214,7 +214,7 @@ func (c *serveCommand) check() error {
 		return usagef("--pooling is %q: expected none, mean, cls, last or rank", c.Pooling)
 	}
 	if (c.SSLKeyFile == "") != (c.SSLCertFile == "") {
-		return usagef("--ssl-key-file and --ssl-cert-file belong together")
+		return usagef("--ssl-key-file and --ssl-cert-file must be given together")
 	}
 	if c.APIPrefix != "" && (c.APIPrefix[0] != '/' || strings.HasSuffix(c.APIPrefix, "/")) {
 		return usagef("--api-prefix is %q: expected a path such as /api", c.APIPrefix)
@@ -286,7 +286,7 @@ func (c *serveCommand) options(env *environment, log *slog.Logger) (server.Optio
 	}
 	if loopback := !slices.ContainsFunc(strings.Split(c.Host, ","), func(host string) bool { return !isLoopback(host) }); !loopback {
 		if len(keys) == 0 {
-			log.Warn("anybody who reaches this machine can use the server: --api-key is not set", "host", c.Host)
+			log.Warn("anyone who can reach this machine can use the server: --api-key is not set", "host", c.Host)
 		}
 	} else if len(o.Hosts) == 0 {
 		o.Hosts = []string{"localhost", "127.0.0.1", "::1"}

@@ -83,7 +83,7 @@ func TestServeHosts(t *testing.T) {
 		_ = w.Body.Close()
 		return w.StatusCode
 	}
-	const warning = "anybody who reaches this machine"
+	const warning = "anyone who can reach this machine"
 	address, log, _ := startServe(t, noEnv, "-m", toyModel, "--host", "127.0.0.1")
 	waitHealth(t, http.DefaultClient, "http://"+address)
 	if a, b := ask(address, "localhost:1"), ask(address, "evil.com"); a != 200 || b != 403 {

@@ -33,7 +33,7 @@ func (c *serveCommand) models() ([]servedModel, error) {
 			ref = repo + ":" + c.HFFile
 		}
 		if _, ok := hub.ParseRef(ref); !ok {
-			return nil, usagef("--hf-repo is %q: expected such as BAAI/bge-reranker-v2-m3", ref)
+			return nil, usagef("--hf-repo is %q: expected a repository such as BAAI/bge-reranker-v2-m3", ref)
 		}
 		list = append(list, servedModel{"", "hf.co/" + ref}) // never a local path
 	} else if c.HFFile != "" {
@@ -56,7 +56,7 @@ func (c *serveCommand) models() ([]servedModel, error) {
 	}
 	if len(list) == 0 {
 		if models.Default() == nil {
-			return nil, usagef("this winnow has no model built in: name one with --model")
+			return nil, usagef("this build of winnow has no built-in model: choose one with --model")
 		}
 		list = append(list, servedModel{})
 	}
@@ -133,7 +133,7 @@ func (c *serveCommand) chatTemplate(log *slog.Logger) (string, error) {
 		return string(data), nil
 	}
 	if t := c.ChatTemplate; t != "" && !strings.Contains(t, "{{") && !strings.Contains(t, "{%") {
-		log.Warn("flag has no effect: names of templates are not known, and the model's own is used", "flag", "--chat-template")
+		log.Warn("flag has no effect: template names are not supported; using the model's own template", "flag", "--chat-template")
 		return "", nil
 	}
 	return c.ChatTemplate, nil

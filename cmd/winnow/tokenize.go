@@ -16,7 +16,7 @@ type tokenizeCommand struct {
 	Pair *string `arg:"" optional:"" help:"Document of the pair."`
 
 	JSON bool `name:"json" help:"Print JSON."`
-	Bare bool `help:"Leave out the special tokens around a text."`
+	Bare bool `help:"Omit the special tokens around the text."`
 }
 
 func (c *tokenizeCommand) Run(env *environment) error {

@@ -12,7 +12,7 @@ import (
 )
 
 type versionCommand struct {
-	Rungs bool `help:"List the instruction sets that the kernels can use here, a line each."`
+	Rungs bool `help:"List the kernels' instruction sets supported here, one per line."`
 }
 
 func (c *versionCommand) Run(env *environment) error {
@@ -68,7 +68,7 @@ func features() string {
 		}
 	}
 	if have == nil {
-		return "none that matter"
+		return "none relevant"
 	}
 	return strings.Join(have, " ")
 }

@@ -66,7 +66,7 @@ func Run[Encoded any](ctx context.Context, name string, stdout io.Writer, job Jo
 			}
 		}()
 		if !lock(f) {
-			return report, fmt.Errorf("%s: another process writes to it", name)
+			return report, fmt.Errorf("%s: another process is writing to it", name)
 		}
 		if o, report.There, err = job.resume(ctx, name, f); err != nil {
 			return report, err
@@ -121,17 +121,17 @@ func (job *Job[Encoded]) resume(ctx context.Context, name string, f *os.File) (o
 		}
 		score, ok := scoreOf(line)
 		if !ok {
-			return nil, 0, fmt.Errorf("%s:%d: found %q, expected {\"id\":…,\"score\":…}: no run of winnow bulk wrote it; --overwrite begins anew", name, e.count, clip(line))
+			return nil, 0, fmt.Errorf("%s:%d: found %q, expected {\"id\":…,\"score\":…}: not written by winnow bulk; --overwrite starts over", name, e.count, clip(line))
 		}
 		p, err := job.Next()
 		if err == io.EOF {
-			return nil, 0, fmt.Errorf("%s:%d: the output has more pairs than the input: it is of another one; --overwrite begins anew", name, e.count)
+			return nil, 0, fmt.Errorf("%s:%d: the output has more pairs than the input: it belongs to another input; --overwrite starts over", name, e.count)
 		}
 		if err != nil {
 			return nil, 0, err
 		}
 		if prefix = appendHead(prefix[:0], p.ID); !bytes.HasPrefix(line, prefix) {
-			return nil, 0, fmt.Errorf("%s:%d: found %s where the input has id %s: it is the output of another one; --overwrite begins anew", name, e.count, clip(line), p.ID)
+			return nil, 0, fmt.Errorf("%s:%d: found %s where the input has id %s: the output belongs to another input; --overwrite starts over", name, e.count, clip(line), p.ID)
 		}
 		if len(last) == checked {
 			copy(last, last[1:])
@@ -151,7 +151,7 @@ func (job *Job[Encoded]) resume(ctx context.Context, name string, f *os.File) (o
 		}
 		for i, score := range again {
 			if score != scores[i] {
-				return nil, 0, fmt.Errorf("%s:%d: id %s scores %v now, and %v is there: another model, precision, option or kind of processor made it; --overwrite begins anew",
+				return nil, 0, fmt.Errorf("%s:%d: id %s now scores %v, but the output has %v: it was made with another model, precision, option or kind of processor; --overwrite starts over",
 					name, e.count-int64(len(again)-1-i), last[i].ID, score, scores[i])
 			}
 		}

@@ -208,9 +208,9 @@ func TestForeignOutput(t *testing.T) {
 	damaged[len(damaged)-6]++
 	for _, c := range []struct{ name, text, want string }{
 		{"a", strings.Join(append([]string{strings.Replace(lines[0], ":1,", ":7,", 1)}, lines[1:]...), ""), `a:1: found {"id":7,"score":`},
-		{"b", "a line\n" + string(data), `b:1: found "a line", expected {"id":…,"score":…}: no run of winnow bulk wrote it; --overwrite begins anew`},
+		{"b", "a line\n" + string(data), `b:1: found "a line", expected {"id":…,"score":…}: not written by winnow bulk; --overwrite starts over`},
 		{"c", string(data) + `{"id":11,"score":1}` + "\n", "c:11: the output has more pairs than the input"},
-		{"d", strings.Replace(string(data), lines[6], `{"id":7,"score":0.5}`+"\n", 1), "d:7: id 7 scores " + strings.TrimSuffix(lines[6][len(`{"id":7,"score":`):], "}\n") + " now, and 0.5 is there"},
+		{"d", strings.Replace(string(data), lines[6], `{"id":7,"score":0.5}`+"\n", 1), "d:7: id 7 now scores " + strings.TrimSuffix(lines[6][len(`{"id":7,"score":`):], "}\n") + ", but the output has 0.5"},
 		{"e.gz", string(data), "e.gz: not gzip"},
 		{"f.zst", string(data), "f.zst: not zstd"},
 		{"g.gz", packed.String() + packed.String(), "g.gz: a frame ends after line "},
@@ -245,7 +245,7 @@ func TestLock(t *testing.T) {
 	score, met := job.Score, false
 	job.Score = func(ctx context.Context, pairs []Pair) ([]float64, error) {
 		met = true
-		if _, err := Run(ctx, name, nil, testJob(10, -1)); err == nil || err.Error() != name+": another process writes to it" {
+		if _, err := Run(ctx, name, nil, testJob(10, -1)); err == nil || err.Error() != name+": another process is writing to it" {
 			t.Errorf("%v", err)
 		}
 		return score(ctx, pairs)

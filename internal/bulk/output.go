@@ -116,7 +116,7 @@ func (o *output) finish() error {
 }
 
 // errBroken reports a stream that ends prematurely.
-var errBroken = errors.New("broken off")
+var errBroken = errors.New("truncated")
 
 // An existing output is read line by line. After the last line, keep is the length of
 // the part of the file that remains unchanged, and again are the lines after it that
@@ -189,7 +189,7 @@ func (e *existing) next() ([]byte, error) {
 			_, after := e.r.Peek(1)
 			switch {
 			case len(line) > 0 || e.count%frameLines != 0 && after == nil:
-				return nil, e.end(fmt.Errorf("a frame ends after line %d: no run of winnow bulk wrote this file", e.count))
+				return nil, e.end(fmt.Errorf("a frame ends after line %d: this file was not written by winnow bulk", e.count))
 			case e.count%frameLines == 0:
 				e.keep, e.again = e.ends(), nil
 			}
@@ -211,7 +211,7 @@ func (e *existing) end(err error) error {
 		e.whole = false
 		return io.EOF
 	}
-	return fmt.Errorf("%s: %w; --overwrite begins anew", e.name, err)
+	return fmt.Errorf("%s: %w; --overwrite starts over", e.name, err)
 }
 
 // frame starts reading the next frame.

@@ -107,7 +107,7 @@ func function(name string, a *arguments) (any, error) {
 		for i, v := range a.list {
 			n, ok := v.(int)
 			if !ok || i > 2 {
-				return nil, fmt.Errorf("%s is no bound", kind(v))
+				return nil, fmt.Errorf("%s is not a bound", kind(v))
 			}
 			bounds[i] = n
 		}

@@ -181,7 +181,7 @@ func listFilter(r *run, name string, v any, a *arguments) (any, error) {
 		}
 		inner := text(a.at(0, "", ""))
 		if !slices.Contains(filterNames, inner) {
-			return nil, fmt.Errorf("the filter %q is not known", inner)
+			return nil, fmt.Errorf("unknown filter %q", inner)
 		}
 		out := make([]any, len(list))
 		for i, e := range list {
@@ -249,7 +249,7 @@ func selected(r *run, name string, list []any, a *arguments) (any, error) {
 				t.name = name
 			}
 			if !slices.Contains(tests, t.name) {
-				return nil, fmt.Errorf("the test %q is not known", t.name)
+				return nil, fmt.Errorf("unknown test %q", t.name)
 			}
 			if len(rest) > 1 {
 				t.argument = literal{rest[1]}

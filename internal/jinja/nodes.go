@@ -172,7 +172,7 @@ func (n *setNode) render(r *run) error {
 	}
 	space, ok := r.get(n.name).(*Dict)
 	if !ok || !space.namespace {
-		return r.fail(n.line, "%s is no namespace, whose attributes can be set", n.name)
+		return r.fail(n.line, "%s is not a namespace; only a namespace's attributes can be set", n.name)
 	}
 	space.Set(n.attribute, v)
 	return nil

@@ -104,7 +104,7 @@ func (p *parser) statement(name string, depth int) (node, error) {
 		}
 		return &blockNode{body}, err
 	}
-	return nil, p.fail("the statement %q is not known", name)
+	return nil, p.fail("unknown statement %q", name)
 }
 
 func (p *parser) ifNode(depth int) (node, error) {
@@ -140,7 +140,7 @@ func (p *parser) forNode(depth int) (node, error) {
 	for {
 		name := p.take()
 		if name.kind != 'n' {
-			return nil, p.fail("for wants names")
+			return nil, p.fail("for without names")
 		}
 		n.names = append(n.names, name.text)
 		if !p.accept(",") {
@@ -175,7 +175,7 @@ func (p *parser) forNode(depth int) (node, error) {
 func (p *parser) setNode(depth int) (node, error) {
 	name := p.take()
 	if name.kind != 'n' {
-		return nil, p.fail("set wants a name")
+		return nil, p.fail("set without a name")
 	}
 	n := &setNode{name: name.text, line: p.line}
 	if p.accept(".") {

@@ -110,7 +110,7 @@ func (p *parser) test(value expression) (expression, error) {
 	negated := p.accept("not")
 	name := p.take()
 	if name.kind != 'n' || !slices.Contains(tests, name.text) {
-		return nil, p.fail("the test %q is not known", name.text)
+		return nil, p.fail("unknown test %q", name.text)
 	}
 	t := &test{name: name.text, of: value, line: p.line}
 	if slices.Contains(testsOfTwo, t.name) {
@@ -158,7 +158,7 @@ func (p *parser) sign() (expression, error) {
 		}
 		name := p.take()
 		if name.kind != 'n' || !slices.Contains(filterNames, name.text) {
-			return nil, p.fail("the filter %q is not known", name.text)
+			return nil, p.fail("unknown filter %q", name.text)
 		}
 		f := &call{name: name.text, receiver: e, filter: true, line: p.line}
 		if p.accept("(") {
@@ -194,7 +194,7 @@ func (p *parser) attributes(e expression) (expression, error) {
 					return nil, err
 				}
 				if !slices.Contains(methodNames, name.text) {
-					return nil, p.fail("the method %q is not known", name.text)
+					return nil, p.fail("unknown method %q", name.text)
 				}
 				e = c
 				continue
@@ -312,7 +312,7 @@ func (p *parser) primary() (expression, error) {
 			return variable(t.text), nil
 		}
 		if !slices.Contains(functionNames, t.text) {
-			return nil, p.fail("the function %q is not known", t.text)
+			return nil, p.fail("unknown function %q", t.text)
 		}
 		c := &call{name: t.text, line: p.line}
 		return c, p.arguments(c)

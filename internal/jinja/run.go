@@ -44,7 +44,7 @@ func (r *run) nodes(list []node) error {
 
 func (r *run) write(s string) error {
 	if r.out.Len()+len(s) > maxOutput {
-		return fmt.Errorf("chat template: more than %d bytes are written", maxOutput)
+		return fmt.Errorf("chat template: more than %d bytes of output", maxOutput)
 	}
 	r.out.WriteString(s)
 	return nil

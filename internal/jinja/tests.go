@@ -49,7 +49,7 @@ func (t *test) evaluate(r *run) (bool, error) {
 			by, right = 2, true
 		}
 		if !ok || !right || by == 0 {
-			return false, r.fail(t.line, "%s is no whole number", kind(v))
+			return false, r.fail(t.line, "%s is not a whole number", kind(v))
 		}
 		return (n%by == 0) == (t.name != "odd"), nil
 	}

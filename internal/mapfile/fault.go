@@ -23,7 +23,7 @@ func Read(path string, read func() error) (err error) {
 		if !ok {
 			panic(p)
 		}
-		err = fmt.Errorf("%s: a part of the file cannot be read any more, perhaps because it was cut short meanwhile: %w", path, fault)
+		err = fmt.Errorf("%s: part of the file can no longer be read, perhaps because it was truncated meanwhile: %w", path, fault)
 	}()
 	return read()
 }

@@ -36,7 +36,7 @@ func TestRead(t *testing.T) {
 		t.Fatal(err)
 	}
 	var fault interface{ Addr() uintptr }
-	if err := Read(path, read); !errors.As(err, &fault) || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), "cut short") {
+	if err := Read(path, read); !errors.As(err, &fault) || !strings.HasPrefix(err.Error(), path+": ") || !strings.Contains(err.Error(), "truncated meanwhile") {
 		t.Errorf("a file that was cut: %v", err)
 	}
 	defer func() {

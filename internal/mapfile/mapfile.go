@@ -39,7 +39,7 @@ func Open(path string) (*File, error) {
 	case !info.Mode().IsRegular():
 		return nil, &os.PathError{Op: "map", Path: path, Err: fmt.Errorf("is not a regular file (%v)", info.Mode().Type())}
 	case info.Size() > math.MaxInt:
-		return nil, &os.PathError{Op: "map", Path: path, Err: fmt.Errorf("%d bytes are too many for this machine's address space", info.Size())}
+		return nil, &os.PathError{Op: "map", Path: path, Err: fmt.Errorf("%d bytes exceed this machine's address space", info.Size())}
 	case info.Size() == 0:
 		return &File{path: path}, nil
 	}

@@ -107,7 +107,7 @@ func resolveFolder(dir string) (string, error) {
 	case len(names) == 0 && len(folders) == 0:
 		return "", wrong("an empty folder", want)
 	case hasWeights:
-		return "", wrong("safetensors without config.json", "the config.json of the model beside them")
+		return "", wrong("safetensors without config.json", "the model's config.json next to them")
 	case settings:
 		return "", wrong("config.json without weights", "model.safetensors, or its parts with model.safetensors.index.json")
 	}

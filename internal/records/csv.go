@@ -81,7 +81,7 @@ func (r *Reader) rows(format Format) (func() (Record, error), error) {
 func (r *Reader) rowError(err error, above, line int) error {
 	if parse := new(csv.ParseError); errors.As(err, &parse) {
 		if errors.Is(parse.Err, csv.ErrFieldCount) {
-			return r.errorf(above+parse.StartLine, "the row has another number of fields than the header")
+			return r.errorf(above+parse.StartLine, "the row's number of fields differs from the header's")
 		}
 		return r.errorf(above+parse.StartLine, "broken CSV, line %d, column %d: %w", above+parse.Line, parse.Column, parse.Err)
 	}

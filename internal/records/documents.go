@@ -130,9 +130,9 @@ func folder(dir string, o DocumentOptions) ([]Document, error) {
 	case err != nil:
 		return nil, err
 	case len(all) == 0 && skipped == 0:
-		return nil, fmt.Errorf("%s is a folder without files", dir)
+		return nil, fmt.Errorf("%s is a directory without files", dir)
 	case len(all) == 0:
-		return nil, fmt.Errorf("%s is a folder without text: of %d files the first, %s", dir, skipped, first)
+		return nil, fmt.Errorf("%s is a directory without text: the first of %d files, %s", dir, skipped, first)
 	}
 	return all, nil
 }

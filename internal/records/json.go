@@ -33,7 +33,7 @@ func (r *Reader) list() func() (Record, error) {
 			case err != nil:
 				return fail(err)
 			case token != json.Delim('['):
-				return Record{}, r.errorf(in.at(decoder.InputOffset()), "a JSON %s: expected a list; for an object a line the name ends in .jsonl", kindOf(token))
+				return Record{}, r.errorf(in.at(decoder.InputOffset()), "a JSON %s: expected a list; for one object per line, name the file .jsonl", kindOf(token))
 			}
 			begun = true
 		}

@@ -85,7 +85,7 @@ func TestDocuments(t *testing.T) {
 		{"a.json", "[\"a\",\n {\"txt\":\"b\"}]", "error FILE:2: no \"text\" among the fields \"txt\": expected a JSON string, or an object with a string \"text\""},
 		{"a.json", "[\"a\",\n \"b\"", "error FILE:2: broken JSON: unexpected EOF"},
 		{"a.json", "[\"a\",\n\n b]", "error FILE:3: broken JSON: invalid character 'b' looking for beginning of value"},
-		{"a.json", "{\"text\":\"b\"}", "error FILE:1: a JSON object: expected a list; for an object a line the name ends in .jsonl"},
+		{"a.json", "{\"text\":\"b\"}", "error FILE:1: a JSON object: expected a list; for one object per line, name the file .jsonl"},
 		{"a.json", "[\"a\"]\n[\"b\"]", "error FILE:2: a JSON list after the list has ended"},
 		{"a.csv", "id,text\n1,\"a, b\"\n2,\"c\n\"\"d\"\"\"\n", `1=a, b|2=c\n"d"`},
 		{"a.csv", "sep=;\r\nText;Id\r\na,b;7\r\n", "7=a,b"},
@@ -94,7 +94,7 @@ func TestDocuments(t *testing.T) {
 		{"a.csv", "name\ttext\nx\ta", "a"},
 		{"a.tsv", "text\tname\na, \"b\tx", "error FILE:2: broken CSV, line 2, column 4: bare \" in non-quoted-field"},
 		{"a.csv", "name,title\nx,y", "error FILE:1: no column \"text\" in the header, which has \"name\", \"title\""},
-		{"a.csv", "id,text\n1,a\n2\n", "error FILE:3: the row has another number of fields than the header"},
+		{"a.csv", "id,text\n1,a\n2\n", "error FILE:3: the row's number of fields differs from the header's"},
 		{"a.csv", "id,text\n1,a\n2,caf\xe9\n", "error FILE:3: column \"text\": not UTF-8: byte 0xe9 at column 4 looks like Latin-1's 'é'; save the file as UTF-8"},
 		{"a.csv", "id,text\n1,\"a\n", "error FILE:2: broken CSV, line 2, column 6: extraneous or missing \" in quoted-field"},
 		{"a.csv", "", ""},
@@ -168,11 +168,11 @@ func TestDocumentsAddUp(t *testing.T) {
 	if err := os.Mkdir(empty, 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := Documents([]string{empty}, o); err == nil || err.Error() != empty+" is a folder without files" {
+	if _, err := Documents([]string{empty}, o); err == nil || err.Error() != empty+" is a directory without files" {
 		t.Errorf("%v", err)
 	}
 	png := write(t, filepath.Join(empty, "p.png"), []byte("\x89PNG\r\n"))
-	if _, err := Documents([]string{empty}, o); err == nil || err.Error() != empty+" is a folder without text: of 1 files the first, "+png+" looks like a PNG image" {
+	if _, err := Documents([]string{empty}, o); err == nil || err.Error() != empty+" is a directory without text: the first of 1 files, "+png+" looks like a PNG image" {
 		t.Errorf("%v", err)
 	}
 	latin := write(t, filepath.Join(empty, "l.txt"), []byte("one\nna\xefve"))

@@ -60,7 +60,7 @@ func NewStore(name string, o Options) (_ *Store, err error) {
 		}
 		hash := maphash.String(store.seed, id)
 		if _, twice := store.index[hash]; twice {
-			return nil, r.errorf(record.Line, "id %q is there twice", id)
+			return nil, r.errorf(record.Line, "duplicate id %q", id)
 		}
 		store.index[hash] = offset
 		entry = entry[:0]

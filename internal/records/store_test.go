@@ -26,7 +26,7 @@ func TestStore(t *testing.T) {
 		t.Error(err)
 	}
 	twice := write(t, filepath.Join(dir, "q.tsv"), []byte("id\tquery\n1\ta\n2\tb\n1\tc\n"))
-	if _, err := NewStore(twice, Options{}); err == nil || err.Error() != twice+`:4: id "1" is there twice` {
+	if _, err := NewStore(twice, Options{}); err == nil || err.Error() != twice+`:4: duplicate id "1"` {
 		t.Error(err)
 	}
 	if _, err := NewStore(write(t, filepath.Join(dir, "t.txt"), []byte("a\n")), Options{}); err == nil || !strings.Contains(err.Error(), `looks like lines of text: expected JSON or CSV with "id" and "text"`) {

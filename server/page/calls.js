@@ -1,4 +1,4 @@
-// The same ranking by program.
+// Code samples that request the same ranking.
 
 const quote = (s) => JSON.stringify(s);
 

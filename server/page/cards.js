@@ -1,13 +1,12 @@
-// The ranking as it is shown. A run is {query, documents, columns}; a column is what one
-// model has made of it so far:
+// Renders a ranking. A run is {query, documents, columns}; a column holds one model's
+// results so far:
 //   {model, results, scored, tokens, ms, error, note, marks, shown, open, keep}
-// results are best first; marks are highlights by index; shown is how many cards there are,
-// open the indices of those that show their whole text, keep the place of the slider from
-// which on results are kept.
+// results are sorted best first; marks maps indices to highlights; shown is the number of
+// cards, open the indices of cards showing their full text, keep the slider position.
 
 import { count, kendall, number, share } from "./compare.js";
 
-export const page = 50; // cards that are shown at first, and more at a time
+export const page = 50; // cards shown initially, and added at a time
 
 export function element(tag, properties = {}, ...children) {
   const e = document.createElement(tag);
@@ -30,16 +29,16 @@ function bar(length) {
   return s;
 }
 
-// Of a text that is not open only so much is put into the page at all.
+// Characters put into the page of a text that is not open.
 const glimpse = 600;
 
-// textParts are a document's text with its best sentence marked, and what the model did not
-// read. Their places are in characters, of which JavaScript's strings may have two for one.
+// textParts splits a document's text into nodes that mark its best sentence and what the
+// model did not read. Offsets count code points, not UTF-16 units.
 function textParts(text, mark, read, open) {
   const characters = [...text];
   let from = 0, to = characters.length;
   if (!open) {
-    if (mark && mark.start > 120) from = mark.start; // or it would not be seen
+    if (mark && mark.start > 120) from = mark.start; // otherwise it would be out of sight
     to = Math.min(to, from + glimpse);
   }
   const some = [from, to, mark?.start, mark?.end, read?.start, read?.end].filter((p) => p >= from && p <= to);
@@ -47,19 +46,19 @@ function textParts(text, mark, read, open) {
   const parts = from > 0 ? ["… "] : [];
   places.forEach((at, i) => {
     const next = places[i + 1];
-    if (at === read?.end && at < characters.length) parts.push(" ", element("span", { className: "cut" }, "✂ the model read no further"), " ");
+    if (at === read?.end && at < characters.length) parts.push(" ", element("span", { className: "cut" }, "✂ truncated here"), " ");
     if (next === undefined) return;
     const piece = characters.slice(at, next).join("");
-    if (mark && at >= mark.start && next <= mark.end) parts.push(element("mark", { title: `by itself ${number(mark.score)}` }, piece));
+    if (mark && at >= mark.start && next <= mark.end) parts.push(element("mark", { title: `score on its own: ${number(mark.score)}` }, piece));
     else if (read && (at < read.start || at >= read.end)) parts.push(element("span", { className: "unread" }, piece));
     else parts.push(piece);
-    if (next === read?.start) parts.push(" ", element("span", { className: "cut" }, "✂ the model read from here"), " ");
+    if (next === read?.start) parts.push(" ", element("span", { className: "cut" }, "✂ truncated up to here"), " ");
   });
   return { parts: to < characters.length ? [...parts, " …"] : parts, whole: from === 0 && to === characters.length, length: characters.length };
 }
 
 function move(places, other) {
-  if (places === 0) return element("span", { className: "move" }, "=", element("span", { className: "visually-hidden" }, `, as with ${other}`));
+  if (places === 0) return element("span", { className: "move" }, "=", element("span", { className: "visually-hidden" }, `, same rank as with ${other}`));
   const up = places > 0;
   return element("span", { className: up ? "move up" : "move down" }, `${up ? "▲" : "▼"}${Math.abs(places)}`,
     element("span", { className: "visually-hidden" }, `, ${count(Math.abs(places), "place")} ${up ? "higher" : "lower"} than with ${other}`));
@@ -79,7 +78,7 @@ function card(run, column, place, { range, bars, before, redraw }) {
   const paragraph = element("p", { className: open ? "text" : "text short" }, ...parts);
   const more = element("button", { type: "button", className: "link more", "aria-expanded": String(open) },
     open ? "less" : "more", element("span", { className: "visually-hidden" }, ` of ${kind} ${position}`));
-  more.hidden = whole && !open; // until it is known whether it has more than three lines
+  more.hidden = whole && !open; // until settle knows whether it exceeds three lines
   more.addEventListener("click", () => {
     if (!column.open.delete(result.index)) column.open.add(result.index);
     const again = card(run, column, place, { range, bars, before, redraw });
@@ -92,13 +91,12 @@ function card(run, column, place, { range, bars, before, redraw }) {
   const facts = [`${kind} ${position}`];
   if (id) facts.push(`id ${id}`);
   facts.push(`logit ${result.logit.toFixed(2)}`);
-  if (result.read) facts.push(`read ${Math.round((100 * (result.read.end - result.read.start)) / length)} % of it`);
+  if (result.read) facts.push(`${Math.round((100 * (result.read.end - result.read.start)) / length)} % read`);
   item.append(paragraph, element("div", { className: "facts" }, element("span", {}, facts.join(" · ")), more));
   return item;
 }
 
-// settle shows "more" where three lines are not enough, which is known when the cards are on
-// the page.
+// settle shows "more" where the text exceeds three lines, which is known only after layout.
 function settle(node) {
   const cut = [...node.querySelectorAll(".short")].filter((p) => p.scrollHeight > p.clientHeight + 1);
   for (const p of cut) p.parentElement.querySelector(".more").hidden = false;
@@ -106,8 +104,8 @@ function settle(node) {
 
 const rangeOf = (results) => ({ high: results[0].logit, low: results.at(-1).logit });
 
-// kept is how many of a column's results its slider keeps: all at its left end, none at its
-// right one.
+// kept returns how many of a column's results its slider keeps: all at the left end, none
+// at the right.
 const steps = 1000;
 
 function kept({ results, keep }) {
@@ -118,13 +116,13 @@ function kept({ results, keep }) {
   return results.filter((r) => r.logit >= least).length;
 }
 
-// threshold is a slider that shows what would be kept of a column.
+// threshold returns a slider that shows which of a column's results a threshold would keep.
 function threshold(column, list, id) {
   const said = element("output", { htmlFor: id });
   const slider = element("input", { type: "range", id, min: 0, max: steps, step: 1, value: column.keep });
   const apply = () => {
     const n = kept(column);
-    said.textContent = `${n} of ${column.results.length}` + (n > 0 && n < column.results.length ? `, from ${number(column.results[n - 1].score)} up` : "");
+    said.textContent = `${n} of ${column.results.length}` + (n > 0 && n < column.results.length ? `, score ≥ ${number(column.results[n - 1].score)}` : "");
     list.querySelectorAll("li").forEach((li, i) => li.classList.toggle("below", i >= n));
   };
   slider.addEventListener("input", () => {
@@ -140,7 +138,7 @@ function columnNode(run, column, context) {
   const node = element("div", { className: "column" }, element("h2", {}, column.model));
   const total = run.documents.length;
   const facts = [scored < total ? `${scored.toLocaleString("en")} of ${count(total, "document")}` : count(total, "document"), count(tokens, "token"), `${ms.toFixed(1)} ms`];
-  if (scored > 0 && ms > 0) facts.push(`${Math.round((1000 * scored) / ms).toLocaleString("en")} a second`);
+  if (scored > 0 && ms > 0) facts.push(`${Math.round((1000 * scored) / ms).toLocaleString("en")} documents/s`);
   node.append(element("p", { className: "note" }, scored > 0 ? facts.join(", ") : "…"));
   for (const text of [column.error, column.note]) if (text) node.append(element("p", { className: "error" }, text));
   if (results.length === 0) return node;
@@ -150,7 +148,7 @@ function columnNode(run, column, context) {
   node.append(threshold(column, list, `threshold-${run.columns.indexOf(column)}`), list);
   if (results.length > column.shown) {
     const rest = results.length - column.shown;
-    const more = element("button", { type: "button", className: "next" }, `${Math.min(page, rest)} more of ${rest.toLocaleString("en")}`);
+    const more = element("button", { type: "button", className: "next" }, `Show ${Math.min(page, rest)} more (${rest.toLocaleString("en")} left)`);
     more.addEventListener("click", () => context.more(column));
     node.append(more);
   }
@@ -159,17 +157,17 @@ function columnNode(run, column, context) {
 
 const placesOf = (column) => new Map(column.results.map((r, i) => [r.index, i]));
 
-// agreement says how two models' rankings and times compare.
+// agreement describes how two models' rankings and times compare.
 function agreement(run) {
   const [a, b] = run.columns;
   if (!b || a.scored !== run.documents.length || b.scored !== a.scored) return "";
   const tau = kendall(a.results.map((r) => r.index), b.results.map((r) => r.index));
   const [quick, slow] = a.ms <= b.ms ? [a, b] : [b, a];
-  return `Kendall’s τ is ${tau.toFixed(3)}; ${quick.model} took ${quick.ms.toFixed(1)} ms, ${slow.model} ${(slow.ms / quick.ms).toFixed(1)} times that.`;
+  return `Kendall’s τ: ${tau.toFixed(3)}. ${quick.model} took ${quick.ms.toFixed(1)} ms, ${slow.model} ${(slow.ms / quick.ms).toFixed(1)} times as long.`;
 }
 
-// show puts a run into the page, in the place of what was there. actions are {bars, more}:
-// what bars go by, and what happens when more cards are wanted.
+// show replaces the contents of where with a run. actions is {bars, more}: what the bars
+// show, and the function that shows more cards of a column.
 export function show(where, run, actions) {
   const [first, second] = run.columns;
   const columns = run.columns.map((c) => {
@@ -177,12 +175,12 @@ export function show(where, run, actions) {
     return columnNode(run, c, { ...actions, before });
   });
   where.replaceChildren(
-    element("p", { className: "asked" }, `For “${run.query}”. ${agreement(run)}`),
+    element("p", { className: "asked" }, `Results for “${run.query}”. ${agreement(run)}`),
     element("div", { className: "columns" }, ...columns));
   settle(where);
 }
 
-// rowsOf are the results as they are exported.
+// rowsOf returns the results in the form of an export.
 export function rowsOf(run) {
   return run.columns.flatMap((c) => {
     const n = kept(c);

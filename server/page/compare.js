@@ -1,8 +1,7 @@
-// How rankings are compared, and numbers written.
+// Comparison of rankings, and number formats.
 
-// kendall is Kendall's tau of two orders of the same things: 1 if they are the same, -1 if
-// one is the other backwards. It counts the pairs that stand the other way round, as a
-// merge sort meets them.
+// kendall returns Kendall's tau of two orders of the same items: 1 if they are equal, -1 if
+// one is the reverse of the other. A merge sort counts the inversions.
 export function kendall(first, second) {
   const n = first.length;
   if (n < 2) return 1;
@@ -27,7 +26,7 @@ export function kendall(first, second) {
   return 1 - (4 * swapped) / (n * (n - 1));
 }
 
-// number is a score as people read it: 2e-5 and 1e-5 are not the same.
+// number formats a score so that small ones, such as 2e-5 and 1e-5, stay distinguishable.
 export function number(x) {
   if (x !== 0 && Math.abs(x) < 0.001) return x.toExponential(2);
   return x.toFixed(4);
@@ -35,8 +34,8 @@ export function number(x) {
 
 export const count = (n, thing) => `${n.toLocaleString("en")} ${thing}${n === 1 ? "" : "s"}`;
 
-// share is how long a bar is, from 0 to 1. Logits go from the list's lowest, which is still
-// to be seen, to its highest.
+// share returns the length of a bar, from 0 to 1. Logits are scaled from the list's lowest,
+// whose bar stays visible, to its highest.
 export function share(result, range, by) {
   if (by === "probability") return Math.min(1, Math.max(0, result.score));
   if (range.high === range.low) return 1;

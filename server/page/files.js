@@ -1,32 +1,31 @@
-// Files of documents: text, JSON, CSV. Nothing here knows of the page.
+// Document files: text, JSON, CSV. Independent of the page.
 
-// The names by which files call a document and its id: those of winnow rank
-// (internal/records).
+// Usual names of a document's text and id, the same as for winnow rank (internal/records).
 const textNames = ["text", "document", "content", "contents", "passage", "body"];
 const idNames = ["id", "_id", "doc_id", "docid", "document_id", "corpus-id", "pid"];
 
-// textOf is the text of a file's bytes; what is no text is refused.
+// textOf decodes a file's bytes and rejects what is not text.
 export function textOf(bytes) {
   const begins = (s) => [...s].every((c, i) => bytes[i] === c.charCodeAt(0));
-  if (begins("%PDF-")) throw new Error("this is a PDF, and no text: copy the text out of it");
-  if (begins("PK\x03\x04")) throw new Error("this is a workbook or an archive, and no text: save it as CSV");
+  if (begins("%PDF-")) throw new Error("PDF files are not supported: save the text as .txt");
+  if (begins("PK\x03\x04")) throw new Error("workbooks and archives are not supported: save as CSV");
   if (begins("\xff\xfe")) return new TextDecoder("utf-16le").decode(bytes);
   if (begins("\xfe\xff")) return new TextDecoder("utf-16be").decode(bytes);
   let text;
   try {
     text = new TextDecoder("utf-8", { fatal: true }).decode(bytes);
   } catch {
-    throw new Error("this is no text in UTF-8: save it as .txt, .jsonl or “CSV UTF-8”");
+    throw new Error("not UTF-8 text: save as .txt, .jsonl or “CSV UTF-8”");
   }
-  if (text.includes("\0")) throw new Error("this is no text");
+  if (text.includes("\0")) throw new Error("not a text file");
   return text;
 }
 
-// A table is what a file with named columns holds: {kind, columns, rows, header}. A row has
-// its position in the file and its cells. header says whether a first line named the
-// columns; it is null where that is no question.
+// A table is a file with named columns: {kind, columns, rows, header}. A row has its
+// position in the file and its cells. header says whether the first line names the columns;
+// it is null for JSON.
 
-// read makes of a file's text a table, or a list of documents if it has no columns.
+// read parses a file's text into a table, or into a list of documents if it has no columns.
 export function read(name, text) {
   if (/\.tsv$/i.test(name)) return csvTable(csvRows(text, "\t"));
   if (/\.csv$/i.test(name)) return csvTable(csvRows(text, delimiterOf(text)));
@@ -35,7 +34,7 @@ export function read(name, text) {
   return documentsOfLines(text);
 }
 
-// documentsOfLines are the lines that are not empty, each with its number.
+// documentsOfLines returns the non-empty lines with their numbers.
 export function documentsOfLines(text) {
   return numbered(text.split("\n").map((text) => ({ text })), "line");
 }
@@ -43,7 +42,7 @@ export function documentsOfLines(text) {
 const numbered = (list, kind) =>
   list.map(({ text, id }, i) => ({ text: text.replace(/\s+/g, " ").trim(), id, kind, position: i + 1 })).filter((d) => d.text);
 
-// documentsOf are a table's documents: column numbers of the text and the id, -1 for none.
+// documentsOf returns a table's documents; text and id are column indices, -1 for none.
 export function documentsOf(table, text, id) {
   const documents = [];
   for (const { position, cells } of table.rows) {
@@ -53,7 +52,7 @@ export function documentsOf(table, text, id) {
   return documents;
 }
 
-// usual are the columns that are likely meant: one with a usual name, else the text with the
+// usual guesses the text and id columns: those with usual names, else the column with the
 // longest cells, and no id.
 export function usual(table) {
   const lower = table.columns.map((c) => c.trim().toLowerCase());
@@ -66,7 +65,8 @@ export function usual(table) {
 
 // CSV.
 
-// delimiterOf is that by which most of the first rows have as many cells as the first one.
+// delimiterOf returns the delimiter that gives most of the leading rows as many cells as the
+// first one.
 export function delimiterOf(text) {
   const fit = (delimiter) => {
     const rows = csvRows(text, delimiter, 50);
@@ -75,7 +75,7 @@ export function delimiterOf(text) {
   return [",", ";", "\t", "|"].map((c) => [c, fit(c)]).reduce((best, x) => (x[1] > best[1] ? x : best))[0];
 }
 
-// csvRows are the rows of a text, as RFC 4180 has them, without empty ones; at most so many.
+// csvRows parses a text by RFC 4180 and returns at most that many rows, without empty ones.
 export function csvRows(text, delimiter, most = Infinity) {
   const rows = [];
   let row = [], cell = "", quoted = false;
@@ -101,8 +101,8 @@ export function csvRows(text, delimiter, most = Infinity) {
 
 const isNumber = (s) => s.trim() !== "" && !Number.isNaN(Number(s));
 
-// hasHeader guesses whether the first row names the columns: by a usual name in it, or
-// because it is unlike what stands below it.
+// hasHeader guesses whether the first row names the columns: it contains a usual name, or
+// differs from the rows below it.
 function hasHeader(rows) {
   const [first, ...rest] = rows;
   if (first.some((c) => [...textNames, ...idNames].includes(c.trim().toLowerCase()))) return true;
@@ -113,10 +113,9 @@ function hasHeader(rows) {
   });
 }
 
-// csvTable is a table of rows; header says whether the first names the columns, if it is
-// known.
+// csvTable returns a table of rows; header says whether the first row names the columns.
 export function csvTable(rows, header = rows.length > 0 && hasHeader(rows)) {
-  if (rows.length === 0) throw new Error("it is empty");
+  if (rows.length === 0) throw new Error("the file is empty");
   const width = Math.max(...rows.slice(0, 1000).map((r) => r.length));
   const columns = Array.from({ length: width }, (_, i) => (header && rows[0][i]?.trim()) || `column ${i + 1}`);
   const below = header ? rows.slice(1) : rows;
@@ -138,7 +137,7 @@ function jsonLines(text) {
   return list;
 }
 
-// jsonList is a list, or the first one in an object.
+// jsonList returns a list, or the first list in an object.
 function jsonList(text) {
   const value = JSON.parse(text);
   const list = Array.isArray(value) ? value : Object.values(value ?? {}).find(Array.isArray);
@@ -146,8 +145,8 @@ function jsonList(text) {
   return list.map((v, i) => [i + 1, v]);
 }
 
-// jsonTable has a column for every member that objects have with a plain value. A string is
-// a document's text.
+// jsonTable returns a table with a column for every member that has a plain value. A string
+// is a document's text.
 function jsonTable(list, kind) {
   const columns = new Map();
   const rows = list.map(([position, value]) => {
@@ -163,6 +162,6 @@ function jsonTable(list, kind) {
     }
     return { position, cells };
   });
-  if (columns.size === 0) throw new Error("there is no text in it");
+  if (columns.size === 0) throw new Error("the file contains no text");
   return { kind, columns: [...columns.keys()], rows, header: null };
 }

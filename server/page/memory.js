@@ -1,23 +1,23 @@
-// What outlasts the page: recent runs, which this browser keeps, and links. The API key is in
-// neither.
+// What outlives the page: recent runs, stored in this browser, and links. Neither contains
+// the API key.
 
 const name = "winnow.runs";
 const mostRuns = 20;
 const mostOfRun = 1 << 18; // characters of its documents
 const mostOfAll = 1 << 21;
 
-// runs are the latest first: {when, query, model, other, count, file, documents}; documents
-// is null if they were too many to keep.
+// runs returns the stored runs, latest first: {when, query, model, other, count, file,
+// documents}; documents is null if they were too large to store.
 export function runs() {
   try {
     const list = JSON.parse(localStorage.getItem(name) ?? "[]");
     return Array.isArray(list) ? list : [];
   } catch {
-    return []; // the browser keeps nothing
+    return []; // storage is disabled
   }
 }
 
-// keep puts a run before the others; one that is the same goes.
+// keep stores a run as the latest; an equal older one is removed.
 export function keep(run) {
   if (JSON.stringify(run.documents).length > mostOfRun) run = { ...run, documents: null };
   const same = (r) => JSON.stringify({ ...r, when: 0 }) === JSON.stringify({ ...run, when: 0 });
@@ -26,7 +26,7 @@ export function keep(run) {
   try {
     localStorage.setItem(name, JSON.stringify(list));
   } catch {
-    // the browser keeps nothing, or has no room
+    // storage is disabled or full
   }
 }
 
@@ -34,12 +34,12 @@ export function forget() {
   try {
     localStorage.removeItem(name);
   } catch {
-    // there was nothing
+    // storage is disabled
   }
 }
 
-// A link holds a run behind #, which no server sees. Documents are left out if it would be
-// longer than programs pass on.
+// A link holds a run in its fragment, which is never sent to a server. Documents are omitted
+// if the link would be too long for some programs.
 const mostOfLink = 8000;
 
 export function toLink({ query, model, other, documents }) {
@@ -50,7 +50,7 @@ export function toLink({ query, model, other, documents }) {
   return whole.length <= mostOfLink ? { hash: whole, whole: true } : { hash: bare, whole: false };
 }
 
-// fromLink is what a link holds, or null; text is that of the documents.
+// fromLink returns the run of a link, or null; text holds the documents.
 export function fromLink(hash) {
   const parameters = new URLSearchParams(hash.replace(/^#/, ""));
   if (!parameters.has("q")) return null;

@@ -1,5 +1,4 @@
-// The page: what its elements do. It speaks to the server that it came from and to nothing
-// else.
+// Behaviour of the page.
 
 import { calls } from "./calls.js";
 import { element, page, rowsOf, show, toCSV } from "./cards.js";
@@ -15,7 +14,7 @@ function say(text, error = false) {
   $("status").classList.toggle("error", error);
 }
 
-// Documents: those of the box, or of a file as long as the box is as the file filled it.
+// Documents come from the text box, or from a file as long as the box has not been edited.
 
 let file = null; // {name, table, documents}
 
@@ -27,11 +26,11 @@ function fill(list) {
   showCall();
 }
 
-// clear takes away results, which are of other documents.
+// clear removes the results, which belong to other documents.
 function clear() {
   running?.abort();
   last = null;
-  $("results").replaceChildren(element("p", { className: "hint" }, "The ranking will be here."));
+  $("results").replaceChildren(element("p", { className: "hint" }, "The ranking will appear here."));
   $("csv").disabled = $("json").disabled = true;
 }
 
@@ -71,13 +70,13 @@ async function take(chosen) {
   } catch (err) {
     say(`${chosen.name}: ${err.message}`, true);
   }
-  $("file").value = ""; // so that the same file can be chosen again
+  $("file").value = ""; // allow choosing the same file again
 }
 
 // Models.
 
 let offered = []; // by the server
-const wanted = {}; // by a run or a link, perhaps before the key shows what is offered
+const wanted = {}; // by a run or a link, perhaps before the key reveals the models
 
 async function loadModels() {
   try {
@@ -98,7 +97,8 @@ async function loadModels() {
   }
 }
 
-// choose selects a model if it can rank, else the first that can, or none to compare with.
+// choose selects a model if it can rank; otherwise the first that can, or for a comparison
+// none.
 function choose(id, model) {
   wanted[id] = model;
   const can = offered.filter((m) => !m.problem).map((m) => m.id);
@@ -107,8 +107,8 @@ function choose(id, model) {
 
 // Runs.
 
-let last = null; // the run that is shown
-let running = null; // the AbortController of one that is under way
+let last = null; // the run shown
+let running = null; // AbortController of the active run
 
 const draw = () => last && show($("results"), last, { bars: $("bars").value, more });
 
@@ -122,7 +122,7 @@ async function submit(event) {
   event.preventDefault();
   const list = documents();
   if (list.length === 0) {
-    say("There is no document to rank.", true);
+    say("No documents to rank.", true);
     return;
   }
   running?.abort();
@@ -133,7 +133,7 @@ async function submit(event) {
   busy(true);
   remember(run.query, models, list);
   try {
-    for (const model of models) { // one after the other: each time is the model's own
+    for (const model of models) { // one after the other, so that their times are independent
       await rankBy(run, model);
       if (control.signal.aborted) return;
     }
@@ -157,13 +157,13 @@ function busy(is) {
   $("csv").disabled = $("json").disabled = is || !last?.columns.some((c) => c.results.length > 0);
 }
 
-// rankBy adds the column of one model to a run, and shows it as it grows.
+// rankBy adds one model's column to a run and shows it as it grows.
 async function rankBy(run, model) {
   const column = { model: model || "default", results: [], scored: 0, tokens: 0, ms: 0, error: "", note: "", marks: new Map(), shown: page, open: new Set(), keep: 0 };
   run.columns.push(column);
   const total = run.documents.length;
   let drawn = -Infinity;
-  say(`Ranking by ${column.model} …`);
+  say(`Ranking with ${column.model} …`);
   const loaded = offered.find((m) => m.id === model)?.loaded ?? true;
   try {
     for await (const part of server.rank({ ...run, model, loaded })) {
@@ -172,21 +172,21 @@ async function rankBy(run, model) {
       column.tokens += part.tokens;
       column.ms += part.ms;
       $("progress").value = column.scored / total;
-      say(`Ranking by ${column.model}: ${column.scored.toLocaleString("en")} of ${count(total, "document")}`);
+      say(`Ranking with ${column.model}: ${column.scored.toLocaleString("en")} of ${count(total, "document")}`);
       if (column.scored < total && performance.now() - drawn > 400) {
         draw();
         drawn = performance.now();
       }
     }
   } catch (err) {
-    if (!run.signal.aborted) column.error = err.message; // the other model's answer is not to be lost
+    if (!run.signal.aborted) column.error = err.message; // keep the other model's results
   }
-  if (last !== run) return; // there are other documents now
+  if (last !== run) return; // the documents have changed
   draw();
   if (run.why && column.results.length > 0 && !run.signal.aborted) await mark(run, column);
 }
 
-// mark asks for the best sentences of the cards that are shown.
+// mark requests the best sentences of the cards shown.
 async function mark(run, column) {
   const wanted = column.results.slice(0, column.shown).map((r) => r.index).filter((i) => !column.marks.has(i));
   if (wanted.length === 0) return;
@@ -196,12 +196,12 @@ async function mark(run, column) {
     column.note = "";
   } catch (err) {
     if (run.signal.aborted) return;
-    column.note = `No sentences are marked: ${err.message}`;
+    column.note = `Highlighting failed: ${err.message}`;
   }
   if (last === run) draw();
 }
 
-// loadStates reads the models anew, if one of them was to be loaded.
+// loadStates reloads the list of models if one of them was not loaded.
 async function loadStates() {
   if (offered.some((m) => !m.loaded)) await loadModels();
 }
@@ -210,10 +210,10 @@ function cancel() {
   if (!running) return;
   running.abort();
   const column = last.columns.at(-1);
-  say(`Cancelled: ${column.model} has ranked ${column.scored.toLocaleString("en")} of ${count(last.documents.length, "document")}.`);
+  say(`Cancelled: ${column.model} ranked ${column.scored.toLocaleString("en")} of ${count(last.documents.length, "document")}.`);
 }
 
-// What is kept.
+// History and links.
 
 function remember(query, [model, other = ""], list) {
   memory.keep({ when: Date.now(), query, model, other, count: list.length, file: file?.name ?? "", documents: list });
@@ -229,7 +229,7 @@ function showRuns() {
     again.addEventListener("click", () => restore(r));
     const models = [r.model, r.other].filter(Boolean).join(" and ");
     return element("li", {}, again, element("span", { className: "hint" },
-      `${count(r.count, "document")}${r.file && ` of ${r.file}`}, ${models}, ${new Date(r.when).toLocaleString()}`));
+      `${count(r.count, "document")}${r.file && ` from ${r.file}`}, ${models}, ${new Date(r.when).toLocaleString()}`));
   }));
 }
 
@@ -241,11 +241,11 @@ function restore(run) {
     file = { name: run.file, table: null, documents: run.documents };
     showColumns();
     fill(run.documents);
-    say(`${count(run.count, "document")} as they were`);
+    say(`${count(run.count, "document")} restored`);
   } else {
     clear();
     showCall();
-    say(`The documents were too many to keep: open ${run.file || "them"} again.`);
+    say(`The documents were too large to store: open ${run.file || "them"} again.`);
   }
 }
 
@@ -267,13 +267,13 @@ async function copy(text, done) {
     await navigator.clipboard.writeText(text);
     say(done);
   } catch (err) {
-    say("The browser does not allow copying: " + err.message, true);
+    say("Copying failed: " + err.message, true);
   }
 }
 
 function copyLink() {
   const { hash, whole } = memory.toLink({ query: $("query").value, model: $("model").value, other: $("other").value, documents: documents() });
-  copy(location.href.replace(/#.*/, "") + hash, whole ? "Copied." : "Copied, without the documents, which are too many for a link.");
+  copy(location.href.replace(/#.*/, "") + hash, whole ? "Copied." : "Copied without the documents, which are too long for a link.");
 }
 
 function save(name, type, text) {
@@ -282,7 +282,7 @@ function save(name, type, text) {
   setTimeout(() => URL.revokeObjectURL(link.href), 1000);
 }
 
-// The same by program.
+// Code samples.
 
 const mostInCall = 20;
 let language = "curl";
@@ -293,7 +293,7 @@ function showCall() {
   const request = { model: $("model").value || "default", query: $("query").value, documents: list.slice(0, mostInCall), ...($("why").checked && { highlights: 1 }) };
   const base = location.origin + location.pathname.replace(/\/[^/]*$/, "");
   $("code").textContent = calls[language](request, base, $("key").value);
-  $("code-note").textContent = list.length > mostInCall ? `The code has the first ${mostInCall} of ${count(list.length, "document")}.` : "";
+  $("code-note").textContent = list.length > mostInCall ? `Shows the first ${mostInCall} of ${count(list.length, "document")}.` : "";
 }
 
 function chooseTab(tab) {
@@ -329,7 +329,7 @@ $("header").addEventListener("change", () => {
   fillFromTable();
 });
 $("documents").addEventListener("input", () => {
-  file = null; // what was edited is no longer the file's
+  file = null; // edited text no longer belongs to the file
   showColumns();
 });
 $("documents").addEventListener("keydown", (e) => {

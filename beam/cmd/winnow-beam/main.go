@@ -16,14 +16,14 @@ import (
 
 func main() {
 	var job beam.Job
-	flag.StringVar(&job.Input, "input", "", "files of pairs, a glob: .jsonl (perhaps .gz or .zst), .avro or .parquet with id, query and document")
-	flag.StringVar(&job.Output, "output", "", "file of scores: .jsonl, .avro or .parquet")
-	flag.IntVar(&job.Shards, "shards", 1, "files of output")
-	flag.StringVar(&job.Invalid, "invalid", "", "file for lines that are no pairs, which are errors without")
-	flag.StringVar(&job.Model, "model", "", "GGUF file or directory on the workers (the built-in model without)")
-	flag.StringVar(&job.Precision, "precision", "auto", "number format of the matrix products")
-	flag.IntVar(&job.MaxLength, "max-length", 0, "most tokens of a pair (0: what the model takes)")
-	flag.IntVar(&job.Threads, "threads", 0, "threads of a worker (0: one for each core)")
+	flag.StringVar(&job.Input, "input", "", "glob of pair files: .jsonl (optionally .gz or .zst), .avro or .parquet with id, query and document")
+	flag.StringVar(&job.Output, "output", "", "score file: .jsonl, .avro or .parquet")
+	flag.IntVar(&job.Shards, "shards", 1, "number of output files")
+	flag.StringVar(&job.Invalid, "invalid", "", "file for lines that are not valid pairs (default: such a line is an error)")
+	flag.StringVar(&job.Model, "model", "", "GGUF file or directory on the workers (default: the built-in model)")
+	flag.StringVar(&job.Precision, "precision", "auto", "precision of matrix products")
+	flag.IntVar(&job.MaxLength, "max-length", 0, "maximum tokens of a pair (0: the model's limit)")
+	flag.IntVar(&job.Threads, "threads", 0, "threads per worker (0: one per core)")
 	flag.BoolVar(&job.RawScores, "raw-scores", false, "write logits instead of probabilities")
 	flag.Parse()
 	sdk.Init() // a worker does its work here and ends

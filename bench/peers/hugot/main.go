@@ -22,10 +22,10 @@ import (
 )
 
 func main() {
-	model := flag.String("model", "", "folder with the ONNX file and tokenizer.json")
+	model := flag.String("model", "", "directory with the ONNX file and tokenizer.json")
 	file := flag.String("file", "model.onnx", "ONNX file in it")
 	work := flag.String("work", "", "JSON list of {ids, types}")
-	batch := flag.Int("batch", 4, "documents in a batch")
+	batch := flag.Int("batch", 4, "documents per batch")
 	flag.Parse()
 
 	var sequences []struct{ IDs, Types []int }

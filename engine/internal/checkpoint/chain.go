@@ -89,7 +89,7 @@ func (s *Step) HasBias() bool { return s.bias }
 
 // BiasError is the error that a Dense and its weights disagree about a bias.
 func (s *Step) BiasError() error {
-	return &fault.FormatError{Path: s.path, Field: "bias", Offset: -1, Found: strconv.FormatBool(s.bias), Want: "what the weights have"}
+	return &fault.FormatError{Path: s.path, Field: "bias", Offset: -1, Found: strconv.FormatBool(s.bias), Want: "as in the weights"}
 }
 
 // Chain reads what follows the encoder, whose hidden size is hidden. pooling ("mean",
@@ -137,7 +137,7 @@ func (f *File) Chain(hidden int, pooling string) (*Chain, error) {
 			return nil, fmt.Errorf("pooling %q: expected mean, cls, last or max", pooling)
 		}
 		if n := c.Pooling.Kinds(); n > 1 {
-			return nil, fmt.Errorf("pooling %q: the model's own joins %d vectors (%s)", pooling, n, c.Pooling)
+			return nil, fmt.Errorf("pooling %q: the model's own concatenates %d vectors (%s)", pooling, n, c.Pooling)
 		}
 		c.Pooling = p
 	}
@@ -161,7 +161,7 @@ func (c *Chain) read(modules []Module, at string, prompted bool) error {
 			continue
 		case "Pooling":
 			if at != tokenStates || len(c.Steps) > 0 {
-				return m.refuse("a Pooling module behind "+strings.Join(c.words, " → "), "winnow knows it behind the encoder only")
+				return m.refuse("a Pooling module after "+strings.Join(c.words, " → "), "winnow supports it only directly after the encoder")
 			}
 			var err error
 			if c.Pooling, err = m.pooling(c.Width, prompted); err != nil {
@@ -181,7 +181,7 @@ func (c *Chain) read(modules []Module, at string, prompted bool) error {
 				return err
 			}
 		default:
-			return m.refuse(fmt.Sprintf("the module %q of sentence-transformers", Abridge(m.Class)), "winnow knows Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout")
+			return m.refuse(fmt.Sprintf("the module %q of sentence-transformers", Abridge(m.Class)), "winnow supports Transformer, Pooling, Dense, LayerNorm, Normalize and Dropout")
 		}
 		var err error
 		if at, err = m.outputName(at); err != nil {
@@ -238,7 +238,7 @@ func (m *Module) dense(s *Step) error {
 		name, _ := m.Config.String("activation_function")
 		act, known := moduleActivations[name[strings.LastIndexByte(name, '.')+1:]]
 		if !known || !strings.HasPrefix(name, "torch.nn.") {
-			return m.refuse("activation_function "+m.Config.Kind("activation_function"), "winnow knows PyTorch's Identity, Tanh, GELU, ReLU, SiLU and Sigmoid")
+			return m.refuse("activation_function "+m.Config.Kind("activation_function"), "winnow supports PyTorch's Identity, Tanh, GELU, ReLU, SiLU and Sigmoid")
 		}
 		s.Activation = act
 	}

@@ -142,7 +142,7 @@ func (e *Export) keyless(s *setting, dims map[string]int) {
 		e.file.setText(s, want, text, dims)
 	}
 	if !equalSettings(s.value, want) {
-		e.fail(e.file.Refuse(fmt.Sprintf("a conversion of a model with %s %s", s.key.HF, e.file.Describe(s.key)), "GGUF files have no setting for it"))
+		e.fail(e.file.Refuse(fmt.Sprintf("conversion of a model with %s %s", s.key.HF, e.file.Describe(s.key)), "GGUF files have no setting for it"))
 	}
 }
 
@@ -180,7 +180,7 @@ func (e *Export) readBack(settings any) error {
 	settingsOf(got.Elem(), func(s *setting) {
 		w := expected[0]
 		if expected = expected[1:]; s.key.GGUF != "" && !equalSettings(s.value, w.value) {
-			g.FailWith(fmt.Errorf("%s: %s would be %v in the GGUF file and is %v", e.file.settingsPath, w.field, s.value, w.value))
+			g.FailWith(fmt.Errorf("%s: %s would be %v in the GGUF file, but is %v", e.file.settingsPath, w.field, s.value, w.value))
 		}
 	})
 	return g.err

@@ -101,7 +101,7 @@ func (e *Export) rows(name string, tensors []quant.Tensor, from, to int, c chang
 		if a, b := max(from-at, 0), min(to-at, n); a < b {
 			ranges = append(ranges, rowRange{p, a, b})
 			if c.heads > 0 && (b-a < n || n%(2*c.heads) != 0) {
-				e.fail(fmt.Errorf("%s: tensor %s: %d rows from %d on, which are not %d heads", e.file.Path, p.Name, b-a, a, c.heads))
+				e.fail(fmt.Errorf("%s: tensor %s: %d rows starting at %d, which is not divisible into %d heads", e.file.Path, p.Name, b-a, a, c.heads))
 				return
 			}
 		}

@@ -37,7 +37,7 @@ func (f *File) joined() *joined {
 func (f *File) Join(dir, prefix string) error {
 	file, err := safetensors.Open(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return &fault.FormatError{Path: dir, Offset: -1, Found: "no such folder", Want: "a module's weights"}
+		return &fault.FormatError{Path: dir, Offset: -1, Found: "no such directory", Want: "a module's weights"}
 	}
 	if err != nil {
 		return err

@@ -185,7 +185,7 @@ func (l *LateSettings) multiVector(f, r *File, maxLength int) (skip []string, er
 	expansion := s.Encoder.Object("query_expansion")
 	if l.Expand = expansion != nil; l.Expand {
 		if how, _ := expansion.String("strategy"); how != "fixed" || expansion.Has("token") {
-			return nil, r.Refuse("query_expansion "+s.Encoder.Kind("query_expansion"), `winnow knows the strategy "fixed" with the mask token`)
+			return nil, r.Refuse("query_expansion "+s.Encoder.Kind("query_expansion"), `winnow supports the strategy "fixed" with the mask token`)
 		}
 		x := f.withConfig(expansion)
 		l.Query.Length, l.Attend = x.lateLength("length", lateQueryLength), x.Bool(Key{HF: "attend"}, false)
@@ -219,7 +219,7 @@ func (m *Module) skipped(f *File) ([]string, error) {
 		}
 	}
 	if slices.Contains(tasks, "query") {
-		return nil, m.refuse(skipTasks+" "+m.Config.Kind(skipTasks), "winnow leaves words out of documents only")
+		return nil, m.refuse(skipTasks+" "+m.Config.Kind(skipTasks), "winnow skips words in documents only")
 	}
 	x := f.withConfig(m.Config)
 	words := x.Strings(keySkipped, nil)

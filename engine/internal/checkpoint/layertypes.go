@@ -36,7 +36,7 @@ func (f *File) LayerTypes(n int, everyGlobal func(layer int) bool) []bool {
 	}
 	for i, kind := range kinds {
 		if kind != "full_attention" && kind != "sliding_attention" {
-			f.Unsupported(fmt.Sprintf("layers of %q", Abridge(kind)), "winnow knows full_attention and sliding_attention")
+			f.Unsupported(fmt.Sprintf("layers of %q", Abridge(kind)), "winnow supports full_attention and sliding_attention")
 			break
 		}
 		global[i] = kind == "full_attention"

@@ -145,7 +145,7 @@ func (f *File) discrepancies(unused []string) error {
 	}
 	if n := len(unused); n > 0 {
 		slices.Sort(unused)
-		found = append(found, fmt.Sprintf("%d that the model has no place for (%s)", n, strings.Join(unused, ", ")))
+		found = append(found, fmt.Sprintf("%d unused (%s)", n, strings.Join(unused, ", ")))
 	}
 	if found == nil {
 		return nil
@@ -268,7 +268,7 @@ func (f *File) check(t quant.Tensor, shape []int) error {
 	}
 	if !t.Type.CanDequantize() {
 		return &fault.UnsupportedError{Path: f.Path, What: fmt.Sprintf("tensor %s of type %v", t.Name, t.Type),
-			Hint: "weights are floats or GGML blocks"}
+			Hint: "weights must be floats or GGML blocks"}
 	}
 	if row := shape[len(shape)-1]; row%t.Type.BlockSize() != 0 {
 		return f.badTensor(t, fmt.Sprintf("rows of %d numbers in type %v", row, t.Type), fmt.Sprintf("a multiple of %d", t.Type.BlockSize()))

@@ -181,7 +181,7 @@ func TestLoadErrors(t *testing.T) {
 			delete(s, "layer.0.k.weight")
 			s["first.stranger.weight"] = []int{1}
 			s["bert.embeddings.position_ids"] = []int{3} // known
-		}, []string{"tensors: found 9 missing (layer.0.k.weight, layer.1.q.weight,", "layer.1.norm.weight, extra.weight, extra.bias) and 1 that the model has no place for (first.stranger.weight), expected the tensors of Sample"}},
+		}, []string{"tensors: found 9 missing (layer.0.k.weight, layer.1.q.weight,", "layer.1.norm.weight, extra.weight, extra.bias) and 1 unused (first.stranger.weight), expected the tensors of Sample"}},
 		{"shape", func(s map[string][]int, _ *sampleTable) { s["first.words.weight"] = []int{2, 4} }, []string{"first.words.weight: found shape [2 4], expected shape [3 4]"}},
 		{"some biases", func(s map[string][]int, _ *sampleTable) { s["layer.0.k.bias"] = []int{4} }, []string{"layer.0.q.bias: found 4 biases in all, expected 12"}},
 	} {

@@ -39,7 +39,7 @@ func (m *Module) pooling(hidden int, prompted bool) (compute.Pooling, error) {
 	if p, ok := joinedPooling(modes); ok {
 		return p, nil
 	}
-	return 0, m.refuse("pooling by "+Abridge(strings.Join(modes, " and ")), "winnow knows cls, mean, lasttoken, max, weightedmean and mean_sqrt_len_tokens")
+	return 0, m.refuse("pooling by "+Abridge(strings.Join(modes, " and ")), "winnow supports cls, mean, lasttoken, max, weightedmean and mean_sqrt_len_tokens")
 }
 
 // joinedPooling is the pooling that joins the kinds of these names.
@@ -94,11 +94,11 @@ var poolings = map[string]compute.Pooling{
 func (m *Module) outputName(at string) (string, error) {
 	const input, output = "module_input_name", "module_output_name"
 	if name, ok := m.Config.String(input); ok && name != at {
-		return "", m.wrong(input, m.Config.Kind(input), strconv.Quote(at)+", which the module before it writes")
+		return "", m.wrong(input, m.Config.Kind(input), strconv.Quote(at)+", written by the preceding module")
 	}
 	name, ok := m.Config.String(output)
 	if ok && name != at && name != scoreOutput {
-		return "", m.wrong(output, m.Config.Kind(output), strconv.Quote(at)+", which is read in the end")
+		return "", m.wrong(output, m.Config.Kind(output), strconv.Quote(at)+", the final output")
 	}
 	if !ok {
 		name = at

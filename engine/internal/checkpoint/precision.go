@@ -98,7 +98,7 @@ func (f packFormat) exact() packFormat {
 // family's default for files with 8-bit weights. It must be called before Load.
 func (f *File) ChoosePrecision(asked, eightBits Precision) (chosen Precision, reason string) {
 	common := f.commonType()
-	chosen, reason = asked, "asked for"
+	chosen, reason = asked, "requested"
 	switch {
 	case asked != Auto:
 	case common == quant.F32 || common == quant.F64:

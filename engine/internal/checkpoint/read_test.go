@@ -209,7 +209,7 @@ func TestExportRefuses(t *testing.T) {
 	if err := write(func(e *Export) {
 		e.Add("a", []int{1}, []float32{1})
 		e.Add("a", []int{1}, []float32{1})
-	}); err == nil || !strings.Contains(err.Error(), "there twice") {
+	}); err == nil || !strings.Contains(err.Error(), "or duplicate") {
 		t.Errorf("a tensor twice: %v", err)
 	}
 }

@@ -33,7 +33,7 @@ func (f *File) RoPE(kind string, o RoPEDefaults) *compute.RoPE {
 		r.readConfig(kind)
 	}
 	if r.dim < 2 || r.dim%2 != 0 || r.dim > o.Dim {
-		f.fail(f.name(o.ThetaKey), fmt.Sprintf("rotation of %d of a head's %d numbers", r.dim, o.Dim), "an even number of them")
+		f.fail(f.name(o.ThetaKey), fmt.Sprintf("rotation of %d of a head's %d dimensions", r.dim, o.Dim), "an even number of them")
 	}
 	if r.s.Kind == "yarn" && r.s.Theta <= 1 {
 		f.Fail(o.ThetaKey, fmt.Sprint(r.s.Theta), "more than 1")
@@ -105,7 +105,7 @@ func (r *ropeReader) readConfig(kind string) {
 	fraction := f.Float(Key{HF: "partial_rotary_factor rotary_pct rotary_emb_fraction"}, 0, 1, 1)
 	number("partial_rotary_factor", 0, 1, &fraction)
 	if fraction != 1 && !r.o.Partial {
-		f.Unsupported(fmt.Sprintf("rotation of a part of each head (partial_rotary_factor %g)", fraction), "")
+		f.Unsupported(fmt.Sprintf("partial rotation of heads (partial_rotary_factor %g)", fraction), "")
 	}
 	r.dim = int(float64(r.o.Dim) * fraction)
 
@@ -205,7 +205,7 @@ func (r *ropeReader) scale(name string, hasFactor bool, dicts []*Object) {
 	case "longrope", "su":
 		r.longRoPE(short)
 	default:
-		f.Unsupported(fmt.Sprintf("rope_scaling of type %q", Abridge(name)), "winnow knows linear, dynamic, yarn, llama3, ntk and longrope")
+		f.Unsupported(fmt.Sprintf("rope_scaling of type %q", Abridge(name)), "winnow supports linear, dynamic, yarn, llama3, ntk and longrope")
 	}
 }
 

@@ -27,7 +27,7 @@ const frequencyDivisors = "rope_freqs.weight"
 func (r *ropeReader) readGGUF() {
 	f, s := r.f, &r.s
 	if r.dim = f.Int(keyRoPEDim, 0, MaxWidth, r.o.Dim); r.dim != r.o.Dim && !r.o.Partial {
-		f.Unsupported(fmt.Sprintf("rotation of %d of a head's %d numbers", r.dim, r.o.Dim), "")
+		f.Unsupported(fmt.Sprintf("rotation of %d of a head's %d dimensions", r.dim, r.o.Dim), "")
 	}
 	kind := f.String(keyRoPEKind, "none")
 	factor := f.Float(keyRoPEFactor, 1, 1e6, 1)
@@ -48,7 +48,7 @@ func (r *ropeReader) readGGUF() {
 			s.AttentionFactor = attention * yarnAttention(factor)
 		}
 	default:
-		f.Unsupported(fmt.Sprintf("%s %q", f.name(keyRoPEKind), Abridge(kind)), "winnow knows none, linear and yarn")
+		f.Unsupported(fmt.Sprintf("%s %q", f.name(keyRoPEKind), Abridge(kind)), "winnow supports none, linear and yarn")
 	}
 	r.divisors()
 }
@@ -91,7 +91,7 @@ func (e *Export) RoPE(global, local *compute.RoPE) {
 	e.Set(keyRoPEDim.GGUF, uint32(global.Dim()))
 	if local != nil {
 		if l := local.Settings(); l.Kind != "" || l.Divisors != nil {
-			e.fail(e.file.Refuse("a conversion of stretched positions in layers that see a window", ""))
+			e.fail(e.file.Refuse("conversion of scaled rotary positions in sliding-window layers", ""))
 		}
 		e.Set(".rope.freq_base_swa", float32(local.Settings().Theta))
 	}

@@ -94,7 +94,7 @@ func TestRoPERefuses(t *testing.T) {
 		{`"rope_scaling": {"type": "linear", "factor": NaN}`, "rope_scaling.factor"},
 		{`"rope_parameters": {"rope_theta": -1}`, "rope_parameters.rope_theta"},
 		{`"rope_theta": 0.5`, "rope_theta"},
-		{`"partial_rotary_factor": 0.5`, "part of each head"},
+		{`"partial_rotary_factor": 0.5`, "partial rotation"},
 		{`"rope_scaling": {"type": "llama3", "factor": 8, "low_freq_factor": 4, "high_freq_factor": 4}`, "high_freq_factor"},
 		{`"rope_scaling": {"type": "longrope", "short_factor": [1], "long_factor": [1], "original_max_position_embeddings": 4096}`, "short_factor"},
 		{`"rope_scaling": {"type": "longrope", "short_factor": [1], "long_factor": [1], "original_max_position_embeddings": 64}`, "64 tokens"},

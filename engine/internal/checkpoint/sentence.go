@@ -121,7 +121,7 @@ func parseModules(path string, data []byte) ([]Module, error) {
 			PyLate: strings.HasPrefix(e.Type, "pylate.")}
 	}
 	if first := modules[0].Class; first != "Transformer" && first != staticEmbedding {
-		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a chain that begins with the module %q", Abridge(list[0].Type)), Hint: "winnow knows those that begin with Transformer or " + staticEmbedding}
+		return nil, &fault.UnsupportedError{Path: path, What: fmt.Sprintf("a module chain beginning with %q", Abridge(list[0].Type)), Hint: "winnow supports chains beginning with Transformer or " + staticEmbedding}
 	}
 	return modules, nil
 }

@@ -20,7 +20,7 @@ func (f *File) readTokenizer(read func() (*tokenizer.Tokenizer, error)) {
 		t, err := read()
 		if err == nil && lower {
 			if err = t.LowerCase(); err != nil {
-				err = fmt.Errorf("%s: added tokens in lower case: %w", f.Path, err)
+				err = fmt.Errorf("%s: lower-cased added tokens: %w", f.Path, err)
 			}
 		}
 		return t, err
@@ -92,7 +92,7 @@ func (e *Export) Tokenizer(t *tokenizer.Tokenizer, vocab int) {
 	}
 	whole, err := os.ReadFile(filepath.Join(e.file.Folder(), "tokenizer.json"))
 	if err != nil {
-		e.fail(fmt.Errorf("GGUF metadata cannot express this tokenizer and there is no tokenizer.json to put in: %w", err))
+		e.fail(fmt.Errorf("GGUF metadata cannot express this tokenizer and there is no tokenizer.json to embed: %w", err))
 		return
 	}
 	e.Set(tokenizer.HuggingFaceKey, string(whole))

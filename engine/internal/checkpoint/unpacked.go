@@ -75,7 +75,7 @@ func (f *File) Whole(e *compute.Embedding) (compute.Matrix, error) {
 func (f *File) Numbers(name string) ([]float32, error) {
 	t, ok := f.Tensor(name)
 	if !ok {
-		return nil, fmt.Errorf("%s: there is no tensor %s", f.Path, name)
+		return nil, fmt.Errorf("%s: no tensor %s", f.Path, name)
 	}
 	x := make([]float32, t.Len())
 	return x, dequantize(x, t, t.Data)

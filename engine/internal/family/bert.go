@@ -228,6 +228,6 @@ func checkPooler(f *checkpoint.File) {
 	if !hasOut {
 		what = fmt.Sprintf("a BERT classifier without its pooler (cls of shape %v but no cls.output)", dense.Shape)
 	}
-	f.Unsupported(what, "the converter of llama.cpp drops bert.pooler, without which no score is right; "+
+	f.Unsupported(what, "llama.cpp's converter drops bert.pooler, without which scores are wrong; "+
 		"make the file from the original model: winnow convert MODEL_DIRECTORY "+strings.TrimSuffix(filepath.Base(f.Path), ".gguf")+"-winnow.gguf")
 }

@@ -163,7 +163,7 @@ func (s *decoderSettings) read(f *checkpoint.File, d decoderDefaults) {
 		s.HeadDim = 2
 	}
 	if s.ValueDim != s.HeadDim {
-		f.Unsupported(fmt.Sprintf("values of %d numbers a head where keys have %d", s.ValueDim, s.HeadDim), "")
+		f.Unsupported(fmt.Sprintf("a value head dim of %d with a key head dim of %d", s.ValueDim, s.HeadDim), "")
 	}
 	s.Queries, s.Keys = s.Heads*s.HeadDim, s.KVHeads*s.HeadDim
 }

@@ -53,7 +53,7 @@ func (s *gemmaSettings) gemmaBase(f *checkpoint.File, spec Spec, positions, keyH
 // handle differently by attention kind and batch contents.
 func refuseBidirectional(f *checkpoint.File) {
 	if f.Bool(checkpoint.Key{HF: "use_bidirectional_attention"}, false) {
-		f.Unsupported("use_bidirectional_attention", "transformers does not do for this model type what it says; of a model whose tokens see both ways is_causal is false")
+		f.Unsupported("use_bidirectional_attention", "transformers does not honour it for this model type; a bidirectional model has is_causal false")
 	}
 }
 

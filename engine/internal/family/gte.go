@@ -85,10 +85,10 @@ type rotarySettings struct {
 func (m *rotaryBERT) build(f *checkpoint.File, spec *Spec, settings any, s rotarySettings, task Task) *Network {
 	dim := spec.headDim(f)
 	if own := f.Int(checkpoint.Key{HF: "head_dim"}, 1, checkpoint.MaxWidth, dim); own != dim {
-		f.Unsupported(fmt.Sprintf("a rotary BERT with head_dim %d", own), fmt.Sprintf("winnow knows heads that share the hidden size, of %d numbers", dim))
+		f.Unsupported(fmt.Sprintf("a rotary BERT with head_dim %d", own), fmt.Sprintf("winnow supports hidden size / heads, here %d", dim))
 	}
 	if f.Bool(keyCausal, false) {
-		f.Unsupported("a rotary BERT that sees what lies before only", "")
+		f.Unsupported("a causal rotary BERT", "")
 	}
 	s.rope.Dim, s.rope.Positions = dim, s.positions
 	rope := f.RoPE("", s.rope)
@@ -142,7 +142,7 @@ func newGTE(f *checkpoint.File, task Task) *Network {
 		{"logn_attention_clip1", fmt.Sprint(s.LogNClip), "false"},
 	} {
 		if is.found != is.want && f.ModelType == "new" { // the authors' own class
-			f.Unsupported(fmt.Sprintf("GTE with %s %q", is.name, checkpoint.Abridge(is.found)), "winnow knows "+is.want)
+			f.Unsupported(fmt.Sprintf("GTE with %s %q", is.name, checkpoint.Abridge(is.found)), "winnow supports "+is.want)
 		}
 	}
 	theta := 160000.0

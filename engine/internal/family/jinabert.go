@@ -112,7 +112,7 @@ func newJinaBERT(f *checkpoint.File, task Task) *Network {
 	f.Read(&s.Spec)
 	f.Read(s)
 	if s.PositionKind != "alibi" {
-		f.Unsupported(fmt.Sprintf("JinaBERT with position_embedding_type %q", checkpoint.Abridge(s.PositionKind)), "winnow knows alibi")
+		f.Unsupported(fmt.Sprintf("JinaBERT with position_embedding_type %q", checkpoint.Abridge(s.PositionKind)), "winnow supports alibi")
 	}
 	activation := kernels.GELU
 	switch s.FeedForward {
@@ -120,7 +120,7 @@ func newJinaBERT(f *checkpoint.File, task Task) *Network {
 	case "reglu":
 		activation = kernels.ReLU
 	default:
-		f.Unsupported(fmt.Sprintf("JinaBERT with feed_forward_type %q", checkpoint.Abridge(s.FeedForward)), "winnow knows geglu and reglu")
+		f.Unsupported(fmt.Sprintf("JinaBERT with feed_forward_type %q", checkpoint.Abridge(s.FeedForward)), "winnow supports geglu and reglu")
 	}
 	s.Gated = 2 * s.IntermediateSize
 	if f.IsGGUF() {

@@ -58,7 +58,7 @@ func (m *decoder) choose(f *checkpoint.File, n *Network, l headLayers, layer, ra
 	last := 0
 	for _, at := range before {
 		if at <= last {
-			return fmt.Errorf("%s: tokens become fewer before the layers %v: expected numbers from 1, ascending", f.SettingsPath(), before)
+			return fmt.Errorf("%s: compression before layers %v: expected ascending numbers from 1", f.SettingsPath(), before)
 		}
 		if last = at; at < layer {
 			m.compressed = append(m.compressed, at)
@@ -95,7 +95,7 @@ func newMiniCPM(f *checkpoint.File, task Task) *Network {
 	f.Read(s)
 	f.Account(checkpoint.Key{HF: "dim_model_base"}) // of language model heads
 	if s.HeadType != "simple" {
-		f.Unsupported(fmt.Sprintf("head_type %q", checkpoint.Abridge(s.HeadType)), "winnow knows simple, a score behind each layer")
+		f.Unsupported(fmt.Sprintf("head_type %q", checkpoint.Abridge(s.HeadType)), "winnow supports simple, a score after each layer")
 	}
 	checkLayers(f, "start_layer", s.StartLayer, s.Layers)
 	n := m.network(f, &s.decoderSettings, s, task)
@@ -125,7 +125,7 @@ func newCostWise(f *checkpoint.File, task Task) *Network {
 	s := new(costWiseSettings)
 	f.Read(s)
 	if !s.LayerWise {
-		f.Unsupported("layer_wise false", "winnow knows rerankers with a head behind each layer")
+		f.Unsupported("layer_wise false", "winnow supports rerankers with a head after each layer")
 	}
 	m, n := gemma2(f, task)
 	checkLayers(f, "start_layer", s.StartLayer, n.Spec.Layers)

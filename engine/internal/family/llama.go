@@ -47,7 +47,7 @@ func newLlama(f *checkpoint.File, task Task) *Network {
 		f.Read(s)
 		s.IsCausal = false
 		if s.Pooling != "avg" {
-			f.Unsupported("pooling \""+checkpoint.Abridge(s.Pooling)+"\"", "winnow knows avg")
+			f.Unsupported("pooling \""+checkpoint.Abridge(s.Pooling)+"\"", "winnow supports avg")
 		}
 	}
 	s.interleave()

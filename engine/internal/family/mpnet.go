@@ -60,7 +60,7 @@ func newMPNet(f *checkpoint.File, task Task) *Network {
 func (m *mpnet) addBias(f *checkpoint.File) error {
 	values, err := f.Whole(&m.Buckets)
 	if err != nil {
-		return fmt.Errorf("%s: the biases of distances: %w", f.Path, err)
+		return fmt.Errorf("%s: the relative-position biases: %w", f.Path, err)
 	}
 	bias := compute.NewRelativeBias(values, func(distance int) int {
 		return compute.RelativeBucket(distance, mpnetBuckets, mpnetMaxDistance, true)

@@ -60,7 +60,7 @@ func newNomicBERT(f *checkpoint.File, task Task) *Network {
 	case "geglu":
 		s.HiddenAct = kernels.GELU
 	default:
-		f.Unsupported(fmt.Sprintf("NomicBERT with activation_function %q", checkpoint.Abridge(act)), "winnow knows swiglu and geglu")
+		f.Unsupported(fmt.Sprintf("NomicBERT with activation_function %q", checkpoint.Abridge(act)), "winnow supports swiglu and geglu")
 	}
 	for _, name := range nomicUnsupported {
 		if f.Bool(checkpoint.Key{HF: name}, false) {

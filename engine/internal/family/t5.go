@@ -222,7 +222,7 @@ func (s *t5Settings) feedForward(f *checkpoint.File) kernels.Activation {
 		act = kernels.GELUTanh
 	}
 	if !ok {
-		f.Unsupported(fmt.Sprintf("feed_forward_proj %q", checkpoint.Abridge(s.FeedForward)), "winnow knows the activations of transformers that hidden_act may name, gated- or not")
+		f.Unsupported(fmt.Sprintf("feed_forward_proj %q", checkpoint.Abridge(s.FeedForward)), "winnow supports the activations of hidden_act in transformers, optionally gated-")
 	}
 	s.Gated = f.Bool(checkpoint.Key{HF: "is_gated_act"}, gated)
 	return f.Activation(checkpoint.Key{HF: "dense_act_fn"}, act)

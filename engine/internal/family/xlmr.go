@@ -66,7 +66,7 @@ func (m *bert) setPositions(f *checkpoint.File, s *xlmrSettings) int {
 	}
 	m.positions = positions{first: pad + 1, skip: true, pad: pad, padRow: pad}
 	if s.MaxPositions <= s.PadTokenID+1 {
-		f.Fail(keyPositions, fmt.Sprint(s.MaxPositions), "more than the padding id + 1, with which positions begin")
+		f.Fail(keyPositions, fmt.Sprint(s.MaxPositions), "more than the padding id + 1, the first position")
 	}
 	return s.MaxPositions - s.PadTokenID - 1
 }
