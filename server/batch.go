@@ -265,6 +265,9 @@ type stackTracer interface {
 // panicked logs an error that was a panic. The model is broken if a page of its file
 // could not be read because the file was truncated while mapped.
 func (s *scheduler) panicked(err error) {
+	if err == nil {
+		return
+	}
 	var p stackTracer
 	if !errors.As(err, &p) {
 		return

@@ -46,33 +46,21 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 	if err := checkContentType(r.Header); err != nil {
 		return nil, err
 	}
-	tooLarge := &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeInvalid,
-		Message: fmt.Sprintf("the request body has more than %d bytes (--max-body)", limit)}
 	if r.ContentLength > limit {
-		return nil, tooLarge // without waiting for any of it
+		return nil, tooLarge(limit) // without waiting for any of it
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, limit))
-	var large *http.MaxBytesError
-	switch {
-	case err == nil:
+	if err == nil {
 		bodyRead(w)
 		if !zipped(r.Header) {
 			return body, nil
 		}
-		// However small the body is, it unpacks to no more than limit.
-		unzip, err := gzip.NewReader(bytes.NewReader(body))
-		if err == nil {
-			body, err = io.ReadAll(io.LimitReader(unzip, limit+1))
-		}
-		switch {
-		case err != nil:
-			return nil, invalid("the request body is not gzip: %v", err)
-		case int64(len(body)) > limit:
-			return nil, tooLarge
-		}
-		return body, nil
+		return unzip(body, limit)
+	}
+	var large *http.MaxBytesError
+	switch {
 	case errors.As(err, &large):
-		return nil, tooLarge
+		return nil, tooLarge(limit)
 	case errors.Is(err, os.ErrDeadlineExceeded):
 		return nil, &apiError{Status: http.StatusRequestTimeout, Type: typeInvalid,
 			Message: fmt.Sprintf("the request body timed out after %d bytes", len(body))}
@@ -82,6 +70,27 @@ func readBody(w http.ResponseWriter, r *http.Request, limit int64) ([]byte, erro
 		return nil, errClientGone
 	}
 	return nil, invalid("the request body could not be read: %v", err)
+}
+
+// tooLarge returns the error for a body of more than limit bytes.
+func tooLarge(limit int64) error {
+	return &apiError{Status: http.StatusRequestEntityTooLarge, Type: typeInvalid,
+		Message: fmt.Sprintf("the request body has more than %d bytes (--max-body)", limit)}
+}
+
+// unzip returns a gzipped body. However small that is, it unpacks to no more than limit.
+func unzip(body []byte, limit int64) ([]byte, error) {
+	z, err := gzip.NewReader(bytes.NewReader(body))
+	if err == nil {
+		body, err = io.ReadAll(io.LimitReader(z, limit+1))
+	}
+	switch {
+	case err != nil:
+		return nil, invalid("the request body is not gzip: %v", err)
+	case int64(len(body)) > limit:
+		return nil, tooLarge(limit)
+	}
+	return body, nil
 }
 
 func zipped(h http.Header) bool {

@@ -78,6 +78,9 @@ func jsonString(v json.RawMessage) (string, bool) {
 	if len(v) == 0 || v[0] != '"' {
 		return "", false
 	}
+	if bytes.IndexByte(v, '\\') < 0 && v[len(v)-1] == '"' {
+		return string(v[1 : len(v)-1]), true // nothing to unescape: v is valid JSON in UTF-8
+	}
 	var s string
 	err := json.Unmarshal(v, &s)
 	return s, err == nil

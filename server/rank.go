@@ -79,8 +79,12 @@ func (c *call) rank(q *rankRequest) (*ranked, error) {
 		}
 		cache, q.chunk = nil, false
 	}
-	// The pairs that are not cached.
-	var rest remainder
+	documents := 0
+	for _, ask := range q.questions {
+		documents += len(ask.documents)
+	}
+	out.results = make([]winnow.Result, 0, documents)
+	rest := make(remainder, 0, documents) // the pairs that are not cached
 	for _, ask := range q.questions {
 		var keys keyer
 		if cache != nil {
@@ -204,7 +208,7 @@ func (r remainder) encode(c *call, q *rankRequest) ([]winnow.Encoding, error) {
 		for from < to {
 			// Consecutive documents of one query are encoded together.
 			query := r[from].query
-			var documents []string
+			documents := make([]string, 0, to-from)
 			for _, p := range r[from:to] {
 				if p.query != query {
 					break

@@ -41,20 +41,23 @@ func (a *ranked) relevance(give func(d document) any) []rerankResult {
 	list := make([]rerankResult, len(best))
 	for i, r := range best {
 		list[i] = rerankResult{Index: r.Index, Score: r.Score, Highlights: a.highlights[r.Index]}
-		if c, ok := a.chunks[r.Index]; ok {
-			list[i].Chunk = &c
-		}
+		list[i].Chunk, list[i].Read = copyOf(a.chunks, r.Index), copyOf(a.read, r.Index)
 		if a.details {
-			list[i].Logit = &r.Logit
-		}
-		if read, ok := a.read[r.Index]; ok {
-			list[i].Read = &read
+			list[i].Logit = new(r.Logit)
 		}
 		if a.give {
 			list[i].Document = give(a.documents[r.Index])
 		}
 	}
 	return list
+}
+
+// copyOf returns a copy of what m has for key, or nil.
+func copyOf[V any](m map[int]V, key int) *V {
+	if v, ok := m[key]; ok {
+		return new(v)
+	}
+	return nil
 }
 
 // characters counts the characters of texts.
