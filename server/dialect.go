@@ -32,7 +32,7 @@ type rankDialect struct {
 }
 
 // reranking returns the handler of routes on which these dialects are spoken. A request
-// is in the first dialect that it matches; the last one matches any request.
+// is in the first dialect that it matches, or else in the last one.
 func (s *Server) reranking(dialects ...*rankDialect) handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		start := time.Now()
@@ -40,7 +40,11 @@ func (s *Server) reranking(dialects ...*rankDialect) handler {
 		reply, err := func() (any, error) {
 			var q *rankRequest
 			err := s.read(w, r, func(f fields) (err error) {
-				d = dialects[slices.IndexFunc(dialects, func(d *rankDialect) bool { return d.is == nil || d.is(f, r.Header) })]
+				i := slices.IndexFunc(dialects, func(d *rankDialect) bool { return d.is == nil || d.is(f, r.Header) })
+				if i < 0 {
+					i = len(dialects) - 1
+				}
+				d = dialects[i]
 				q, err = d.request(f, s.options.MaxDocuments)
 				return err
 			})

@@ -31,7 +31,7 @@ func (r *registry) makeRoom() bool {
 	}
 	if oldest != nil {
 		oldest.state = unloading
-		go r.unload(oldest)
+		go r.unload(oldest, oldest.instance)
 	}
 	return false
 }
@@ -80,7 +80,7 @@ const retryAfter = 10 * time.Second
 func (r *registry) broke(s *slot, i *instance, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if s.instance != i {
+	if s.state != loaded || s.instance != i {
 		return
 	}
 	r.log.Error("model is broken", "model", s.spec.Name, "error", err)
@@ -110,7 +110,7 @@ func (r *registry) reload(ctx context.Context) {
 			continue
 		}
 		r.mu.Lock()
-		if r.closed || s.instance != before { // it was unloaded meanwhile
+		if r.closed || s.state != loaded || s.instance != before { // it was unloaded meanwhile, or is being
 			r.mu.Unlock()
 			_ = m.Close()
 			continue
@@ -123,9 +123,9 @@ func (r *registry) reload(ctx context.Context) {
 	}
 }
 
-// unload closes the model of a slot in state unloading.
-func (r *registry) unload(s *slot) {
-	r.end(s.instance)
+// unload closes i, the instance of a slot in state unloading.
+func (r *registry) unload(s *slot, i *instance) {
+	r.end(i)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s.state, s.instance = unloaded, nil

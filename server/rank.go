@@ -240,7 +240,10 @@ func (r remainder) encode(c *call, q *rankRequest) ([]winnow.Encoding, error) {
 		}
 		return tokens, nil
 	})
-	return pairs, err
+	if err != nil {
+		return nil, err // an abandoned batch may still append to pairs
+	}
+	return pairs, nil
 }
 
 // tooLong converts err, if it says that a document is too long, to name that document of

@@ -252,6 +252,6 @@ func (r *registry) close() {
 	}
 	r.mu.Unlock()
 	for _, s := range busy {
-		r.unload(s)
+		r.unload(s, s.instance) // nothing else changes it in this state
 	}
 }
