@@ -116,7 +116,7 @@ type tokenStates struct{ *textEmbedder }
 
 // runBatch stores the states of a batch.
 func (t tokenStates) runBatch(c *compute.Context, r *call) {
-	x := t.network.Trunk.Hidden(c, compute.EveryToken)
+	x := t.network.States(c)
 	if c.Cancelled() {
 		return
 	}

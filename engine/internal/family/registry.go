@@ -97,6 +97,10 @@ type Network struct {
 	// tokenisation, to its maximum length times the median token length.
 	DropsUnknown bool
 
+	// TokenStates returns the states of every token of a batch, one per row, for a trunk
+	// whose Hidden returns something else; nil: Hidden does.
+	TokenStates func(c *compute.Context) compute.Matrix
+
 	// How tensors are named and stored.
 	Load checkpoint.LoadOptions
 	// Prepare computes, once after loading, what depends only on the weights, and
@@ -122,6 +126,14 @@ func (n *Network) LoadOptions(fam *Family, more ...any) checkpoint.LoadOptions {
 
 // Prompted reports whether the trunk is a language model's, queried with a prompt.
 func (n *Network) Prompted() bool { return n.Decoder.Words != nil }
+
+// States returns the last hidden states of every token of the batch, one per row.
+func (n *Network) States(c *compute.Context) compute.Matrix {
+	if n.TokenStates != nil {
+		return n.TokenStates(c)
+	}
+	return n.Trunk.Hidden(c, compute.EveryToken)
+}
 
 // Architecture is GGUF's name of the family.
 func (fam *Family) Architecture() string {

@@ -41,19 +41,33 @@ func (m *static) Hidden(c *compute.Context, _ compute.Want) compute.Matrix {
 		clear(sum.Row(0))
 		first, last := b.Range(s)
 		for _, id := range b.IDs[first:last] {
-			at := id
-			if m.mapping != nil {
-				at = m.mapping[id]
-			}
-			m.Words.Row(row.Row(0), at)
-			if m.Weights != nil {
-				kernels.Scale(row, m.Weights[id])
-			}
+			m.vector(row, id)
 			kernels.Add(sum, sum, row)
 		}
 		if last > first {
 			kernels.Scale(sum, 1/float32(last-first))
 		}
+	}
+	return x
+}
+
+// vector sets row to the weighted vector of a token.
+func (m *static) vector(row compute.Matrix, id int32) {
+	at := id
+	if m.mapping != nil {
+		at = m.mapping[id]
+	}
+	m.Words.Row(row.Row(0), at)
+	if m.Weights != nil {
+		kernels.Scale(row, m.Weights[id])
+	}
+}
+
+// tokenStates is Network.TokenStates: the vectors whose mean Hidden returns.
+func (m *static) tokenStates(c *compute.Context) compute.Matrix {
+	x := c.New(len(c.Batch.IDs), m.Words.Cols)
+	for i, id := range c.Batch.IDs {
+		m.vector(x.Slice(i, i+1), id)
 	}
 	return x
 }
@@ -99,7 +113,7 @@ func newStatic(f *checkpoint.File, _ Task) *Network {
 		f.FailWith(err)
 		m.mapping, s.Vocab = mapping, len(mapping)
 	}
-	n := &Network{Trunk: m, Spec: &Spec{HiddenSize: s.HiddenSize, VocabSize: s.Vocab}, Settings: s, MaxLength: s.MaxLength,
+	n := &Network{Trunk: m, TokenStates: m.tokenStates, Spec: &Spec{HiddenSize: s.HiddenSize, VocabSize: s.Vocab}, Settings: s, MaxLength: s.MaxLength,
 		TokenTypes: 1, OneType: true, Bag: true, DropsUnknown: s.DropsUnknown,
 		Load: checkpoint.LoadOptions{Ignore: func(name string) bool { return name == "mapping" }}}
 	n.Export = func(e *checkpoint.Export) error {
