@@ -64,7 +64,7 @@ func TestChat(t *testing.T) {
 	}
 }
 
-// TestWordings: which wording a causal model gets, and why.
+// TestWordings: which input format a causal model gets, and why.
 func TestWordings(t *testing.T) {
 
 	for _, c := range []struct{ name, template, chat, modules, prompt, reason string }{

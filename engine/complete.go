@@ -64,7 +64,9 @@ func (l *languageModel) describe(info *Info) {
 // export writes the chat template and the tokens that end a text, except those that
 // readers know anyway: the vocabulary's end token and endNames.
 func (l *languageModel) export(e *checkpoint.Export) error {
-	e.ChatTemplate()
+	if text, err := l.file.ChatTemplate(); err == nil && text != "" { // one that cannot be used is of no use to readers
+		e.Set("tokenizer.chat_template", text)
+	}
 	ids := l.endTokens()
 	for _, name := range endNames {
 		if id, ok := l.tokenizer.ID(name); ok {

@@ -126,3 +126,25 @@ func TestConvertUnrankable(t *testing.T) {
 		}
 	}
 }
+
+// TestConvertUnreadableTemplate: a language model whose template cannot be used completes
+// all the same, also from a GGUF file.
+func TestConvertUnreadableTemplate(t *testing.T) {
+	in := copyModel(t, "qwen3-reranker", map[string][2]string{
+		"tokenizer.json":        {"      [\n        \"y\",\n        \"es\"\n      ],\n", ""},
+		"tokenizer_config.json": {"{", `{"chat_template": [{"name": "tool_use", "template": "x"}],`},
+	})
+	out := filepath.Join(t.TempDir(), "m.gguf")
+	if _, err := Convert(in, out, quant.F32, nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range []string{in, out} {
+		m := open(t, path, Options{})
+		if got := m.Info().Tasks; !slices.Equal(got, []string{"complete"}) {
+			t.Errorf("%s: tasks %v, want complete alone", path, got)
+		}
+		if text, err := m.ChatPrompt([]Message{{"user", "hello"}}, nil); err == nil {
+			t.Errorf("%s: a prompt %q without a template", path, text)
+		}
+	}
+}

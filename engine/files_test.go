@@ -13,7 +13,7 @@ import (
 )
 
 // TestFilesInOrder: no file of this package needs a file that needs it, directly or
-// through others. doc.go lists them from top to bottom.
+// through others, so that there is an order for doc.go to list them in.
 func TestFilesInOrder(t *testing.T) {
 	if testing.Short() {
 		t.Skip("type-checks the package and what it imports")

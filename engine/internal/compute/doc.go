@@ -7,7 +7,7 @@
 // knows nothing about model files or about what an output means.
 //
 // Every result depends only on its own sequence: not on the rest of the batch, nor on
-// how an operation is divided between workers, nor on whether a prefix was read now or earlier. The bits are the same. A row
-// of the last layer may differ between requests for all rows and for a few; see
+// how an operation is divided between workers, nor on whether a prefix was read now or earlier. The bits are the same.
+// A row of the last layer may differ between requests for all rows and for a few; see
 // Attention.Coarse.
 package compute
