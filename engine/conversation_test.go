@@ -104,25 +104,33 @@ func TestNoConversation(t *testing.T) {
 	}
 }
 
-// TestConvertUnrankable: a language model that cannot rank, because its answer is two
-// tokens, keeps its chat template in a GGUF file.
-func TestConvertUnrankable(t *testing.T) {
+// unrankable opens a language model that cannot rank, because its answer is two tokens,
+// with one file changed: the folder, and the GGUF file that it is converted to.
+func unrankable(t *testing.T, file string, change [2]string) []*Model {
 	in := copyModel(t, "qwen3-reranker", map[string][2]string{
-		"tokenizer.json":      {"      [\n        \"y\",\n        \"es\"\n      ],\n", ""},
-		"chat_template.jinja": {"", "{% for m in messages %}<{{ m.role }}> {{ m.content }}{% endfor %}"},
+		"tokenizer.json": {"      [\n        \"y\",\n        \"es\"\n      ],\n", ""},
+		file:             change,
 	})
 	out := filepath.Join(t.TempDir(), "m.gguf")
 	if _, err := Convert(in, out, quant.F32, nil); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range []string{in, out} {
-		m := open(t, path, Options{})
+	models := []*Model{open(t, in, Options{}), open(t, out, Options{})}
+	for _, m := range models {
 		if got := m.Info().Tasks; !slices.Equal(got, []string{"complete"}) {
-			t.Errorf("%s: tasks %v, want complete alone", path, got)
+			t.Errorf("%s: tasks %v, want complete alone", m.path, got)
 		}
+	}
+	return models
+}
+
+// TestConvertUnrankable: a language model that cannot rank keeps its chat template in a
+// GGUF file.
+func TestConvertUnrankable(t *testing.T) {
+	for _, m := range unrankable(t, "chat_template.jinja", [2]string{"", "{% for m in messages %}<{{ m.role }}> {{ m.content }}{% endfor %}"}) {
 		text, err := m.ChatPrompt([]Message{{"user", "hello"}}, nil)
 		if want := "<user> hello"; err != nil || text != want {
-			t.Errorf("%s: %q, want %q: %v", path, text, want, err)
+			t.Errorf("%s: %q, want %q: %v", m.path, text, want, err)
 		}
 	}
 }
@@ -130,21 +138,9 @@ func TestConvertUnrankable(t *testing.T) {
 // TestConvertUnreadableTemplate: a language model whose template cannot be used completes
 // all the same, also from a GGUF file.
 func TestConvertUnreadableTemplate(t *testing.T) {
-	in := copyModel(t, "qwen3-reranker", map[string][2]string{
-		"tokenizer.json":        {"      [\n        \"y\",\n        \"es\"\n      ],\n", ""},
-		"tokenizer_config.json": {"{", `{"chat_template": [{"name": "tool_use", "template": "x"}],`},
-	})
-	out := filepath.Join(t.TempDir(), "m.gguf")
-	if _, err := Convert(in, out, quant.F32, nil); err != nil {
-		t.Fatal(err)
-	}
-	for _, path := range []string{in, out} {
-		m := open(t, path, Options{})
-		if got := m.Info().Tasks; !slices.Equal(got, []string{"complete"}) {
-			t.Errorf("%s: tasks %v, want complete alone", path, got)
-		}
+	for _, m := range unrankable(t, "tokenizer_config.json", [2]string{"{", `{"chat_template": [{"name": "tool_use", "template": "x"}],`}) {
 		if text, err := m.ChatPrompt([]Message{{"user", "hello"}}, nil); err == nil {
-			t.Errorf("%s: a prompt %q without a template", path, text)
+			t.Errorf("%s: a prompt %q without a template", m.path, text)
 		}
 	}
 }
