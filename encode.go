@@ -168,7 +168,7 @@ func (m *Model) EmbedEncoded(ctx context.Context, texts []Encoding) ([]Embedding
 				n := numbers[i]
 				list[n].Tokens = texts[n].Tokens()
 				if every {
-					list[n].States = slices.Collect(slices.Chunk(v, max(1, len(v)/max(1, list[n].Tokens))))
+					list[n].States = slices.Collect(slices.Chunk(v, e.Info().Hidden))
 				} else {
 					list[n].Vector = v
 				}

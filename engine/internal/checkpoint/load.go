@@ -36,9 +36,9 @@ type loading struct {
 	dims    map[string]int
 	used    map[string]bool
 	missing []string
-	err     error // the first tensor of wrong shape or type
-	tables  int64 // bytes of the tables that stay in the file
-	fields  []tensorField
+	err     error         // the first tensor of wrong shape or type
+	tables  int64         // bytes of the tables that stay in the file
+	fields  []tensorField // of a folder
 }
 
 // A tensorField is a field that Load has found tensors for, with what an Export needs
@@ -192,7 +192,9 @@ func (f *File) structure(v reflect.Value, prefix, stem string) {
 			field.Set(reflect.New(field.Type().Elem()))
 			field = field.Elem()
 		}
-		f.loading.fields = append(f.loading.fields, f.newField(stem, tag))
+		if !f.IsGGUF() {
+			f.loading.fields = append(f.loading.fields, f.newField(stem, tag))
+		}
 		shape := f.shape(tag.Get("shape"))
 		switch dst := field.Addr().Interface().(type) {
 		case *compute.Linear:
@@ -241,8 +243,10 @@ func (f *File) tensor(stem string, suffixes []string, shape []int, required bool
 			return quant.Tensor{}, false
 		}
 		t.Shape = slices.Clone(shape) // a single-row matrix may be stored as a vector
-		tensors := l.fields[len(l.fields)-1].tensors
-		tensors[suffixes[0]] = append(tensors[suffixes[0]], t)
+		if !f.IsGGUF() {
+			tensors := l.fields[len(l.fields)-1].tensors
+			tensors[suffixes[0]] = append(tensors[suffixes[0]], t)
+		}
 		return t, true
 	}
 	if required {
